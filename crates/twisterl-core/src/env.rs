@@ -1,0 +1,184 @@
+//! The contract between a problem and everything that plays it.
+
+use crate::rng::Rng;
+use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
+use crate::symmetry::Twist;
+use crate::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// What one step gave.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Step {
+    /// Reward of the transition just made.
+    pub reward: f32,
+    /// The problem ended (solved, lost): nothing follows, so its value is 0.
+    pub terminated: bool,
+    /// A budget ran out: the episode is cut here, and the value of the state reached stands for what would follow.
+    pub truncated: bool,
+}
+
+impl Step {
+    /// Whether the episode is over.
+    pub fn done(&self) -> bool {
+        self.terminated || self.truncated
+    }
+}
+
+/// A problem that can be played.
+///
+/// An environment is deterministic but for [`reset`](Self::reset), which is handed a generator: the same
+/// start and the same actions give the same episode. It never panics, whatever action of its space
+/// it is given, masked ones included. [`crate::check::check_env`] tests all of this.
+pub trait Environment: Clone + Send + Sync + 'static {
+    /// The name under which configs ask for it (`env_cls`); a leading Python module path is ignored.
+    const NAME: &'static str;
+
+    /// Its parameters, as they stand in the config under `env`.
+    type Params: Serialize + DeserializeOwned + Clone + Send + Sync;
+
+    /// Makes one.
+    ///
+    /// # Errors
+    /// If a parameter is out of range; paths are relative to `env`.
+    fn new(params: &Self::Params) -> Result<Self>;
+
+    /// What it shows.
+    fn observation_space(&self) -> ObservationSpace;
+
+    /// What it takes.
+    fn action_space(&self) -> ActionSpace;
+
+    /// Begins an episode of the current difficulty.
+    fn reset(&mut self, rng: &mut Rng);
+
+    /// Makes one move.
+    fn step(&mut self, action: Action<'_>) -> Step;
+
+    /// Writes what is to be seen now.
+    fn observe(&self, row: &mut ObservationRow<'_>);
+
+    /// Clears the entries of moves that may not be made now; `mask` comes in all true and is as wide as
+    /// [`ActionSpace::mask_width`]. At least one choice of each component stays.
+    fn action_mask(&self, mask: &mut [bool]) {
+        let _ = mask;
+    }
+
+    /// Whether the problem is solved in the current state.
+    fn solved(&self) -> bool {
+        false
+    }
+
+    /// Appends the current state as a flat list of numbers (integers up to 2^53 are exact).
+    fn state(&self, out: &mut Vec<f64>);
+
+    /// Begins an episode at a given state, with the full budget.
+    ///
+    /// # Errors
+    /// If the environment can never be in this state.
+    fn set_state(&mut self, state: &[f64]) -> Result<()>;
+
+    /// How hard the episodes are that [`reset`](Self::reset) begins.
+    fn difficulty(&self) -> usize {
+        1
+    }
+
+    /// Sets how hard they are.
+    fn set_difficulty(&mut self, difficulty: usize) {
+        let _ = difficulty;
+    }
+
+    /// Begins an episode at a state drawn uniformly from all states, with the budget of the current difficulty.
+    /// Returns false, and does nothing, where the environment cannot.
+    fn reset_uniform(&mut self, rng: &mut Rng) -> bool {
+        let _ = rng;
+        false
+    }
+
+    /// The symmetries of the problem, without the identity.
+    fn twists(&self) -> Vec<Twist> {
+        Vec::new()
+    }
+
+    /// The image of the current state under twist `index`, by which claims about twists are tested.
+    fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
+        let _ = index;
+        None
+    }
+
+    /// The current state as text for people, several lines if need be.
+    fn render(&self) -> String {
+        let mut state = Vec::new();
+        self.state(&mut state);
+        format!("{state:?}")
+    }
+
+    /// What an action is called in printed solutions.
+    fn action_name(&self, action: Action<'_>) -> String {
+        match action {
+            Action::Discrete(index) => index.to_string(),
+            Action::Parts { discrete, continuous } => format!("{discrete:?} {continuous:?}"),
+        }
+    }
+}
+
+/// Where an episode begins.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Start<'a> {
+    /// By [`Environment::reset`] at this difficulty.
+    Scramble {
+        /// The difficulty.
+        difficulty: usize,
+    },
+    /// By [`Environment::reset_uniform`] with the budget of this difficulty; by `reset` where it cannot.
+    Uniform {
+        /// The difficulty whose budget holds.
+        difficulty: usize,
+    },
+    /// At a given state, with the full budget.
+    State(&'a [f64]),
+}
+
+impl Start<'_> {
+    /// Begins an episode of `env` here.
+    ///
+    /// # Errors
+    /// If the state is refused.
+    pub fn begin<E: Environment>(self, env: &mut E, rng: &mut Rng) -> Result<()> {
+        match self {
+            Self::Scramble { difficulty } => {
+                env.set_difficulty(difficulty);
+                env.reset(rng);
+            }
+            Self::Uniform { difficulty } => {
+                env.set_difficulty(difficulty);
+                if !env.reset_uniform(rng) {
+                    env.reset(rng);
+                }
+            }
+            Self::State(state) => env.set_state(state)?,
+        }
+        Ok(())
+    }
+}
+
+/// Reads a state's numbers as whole numbers below `limit`.
+///
+/// # Errors
+/// Names the first entry that is not one.
+pub fn whole_numbers(state: &[f64], limit: usize) -> Result<Vec<usize>> {
+    state
+        .iter()
+        .enumerate()
+        .map(|(i, &v)| {
+            if v.fract() == 0.0 && v >= 0.0 && v < limit as f64 {
+                Ok(v as usize)
+            } else {
+                Err(Error::state(
+                    format!("whole numbers from 0 to {}", limit.saturating_sub(1)),
+                    format!("{v} at position {i}"),
+                ))
+            }
+        })
+        .collect()
+}

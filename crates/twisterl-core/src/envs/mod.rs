@@ -1,0 +1,2 @@
+//! Built-in environments.
+pub mod puzzle;

@@ -1,0 +1,107 @@
+//! The one error type of the crate.
+
+/// A result whose error is [`Error`].
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// What can go wrong in this crate. Each message says where, what was expected and what was found.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A parameter (of an environment, a network, a collection) is wrong.
+    #[error("{path}: expected {expected}, found {found}")]
+    Config {
+        /// JSON path of the parameter, such as `env.width`.
+        path: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// No environment is registered under this name.
+    #[error("env_cls: unknown environment {name:?}; registered: {known}")]
+    UnknownEnvironment {
+        /// The name asked for.
+        name: String,
+        /// The names that would have worked, comma separated.
+        known: String,
+    },
+    /// A state that the environment cannot be in.
+    #[error("state: expected {expected}, found {found}")]
+    State {
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// An action outside of the action space, or one that is masked.
+    #[error("action: expected {expected}, found {found}")]
+    Action {
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// An observation that does not fit the network.
+    #[error("observation: expected {expected}, found {found}")]
+    Observation {
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// A weight tensor is missing, misshapen or not finite, or the file that should hold it is broken.
+    #[error("weights: {tensor}: expected {expected}, found {found}")]
+    Weights {
+        /// The tensor's name, or `file`.
+        tensor: String,
+        /// What would have been accepted.
+        expected: String,
+        /// What was given.
+        found: String,
+    },
+    /// An environment broke the contract of [`crate::env::Environment`].
+    #[error("environment {name}: {rule}: {found}")]
+    Contract {
+        /// The environment's name.
+        name: String,
+        /// The rule that was broken.
+        rule: String,
+        /// How.
+        found: String,
+    },
+}
+
+impl Error {
+    /// A wrong parameter at a JSON path.
+    pub fn config(
+        path: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Config { path: path.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// A state that cannot be.
+    pub fn state(expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::State { expected: expected.into(), found: found.to_string() }
+    }
+
+    /// An action that cannot be taken.
+    pub fn action(expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Action { expected: expected.into(), found: found.to_string() }
+    }
+
+    /// An observation that does not fit.
+    pub fn observation(expected: impl Into<String>, found: impl ToString) -> Self {
+        Self::Observation { expected: expected.into(), found: found.to_string() }
+    }
+
+    /// A weight tensor that does not fit.
+    pub fn weights(
+        tensor: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Weights { tensor: tensor.into(), expected: expected.into(), found: found.to_string() }
+    }
+}

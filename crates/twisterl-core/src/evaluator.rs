@@ -1,0 +1,28 @@
+//! The only view that rollout and search have of a policy: a batch of observations in, action parameters and values out.
+
+use crate::Result;
+use crate::space::Observations;
+
+/// The outcome of one evaluation, with its working memory, both reused between calls.
+#[derive(Debug, Clone, Default)]
+pub struct Evaluation {
+    /// Parameters of the action distribution, rows x [`Evaluator::action_width`], row-major, unmasked.
+    pub actions: Vec<f32>,
+    /// Values, one a row.
+    pub values: Vec<f32>,
+    /// Memory for the layers in between.
+    pub(crate) scratch: Vec<f32>,
+    pub(crate) scratch2: Vec<f32>,
+}
+
+/// Judges observations.
+pub trait Evaluator: Sync {
+    /// The number of action parameters a row.
+    fn action_width(&self) -> usize;
+
+    /// Evaluates all rows of `observations`.
+    ///
+    /// # Errors
+    /// If a row does not fit the network.
+    fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()>;
+}

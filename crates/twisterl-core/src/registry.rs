@@ -1,0 +1,167 @@
+//! Environments by name.
+
+use crate::batch::{EnvBatch, VecEnv};
+use crate::check::{Report, check_env};
+use crate::env::Environment;
+use crate::space::{ActionSpace, ObservationSpace};
+use crate::symmetry::Twist;
+use crate::{Error, Result};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One problem with its parameters: what is known of an environment before it is played, and the maker of its batches.
+pub trait EnvSpec: Send + Sync {
+    /// The registered name.
+    fn name(&self) -> &str;
+
+    /// The parameters, defaults filled in.
+    fn params(&self) -> Value;
+
+    /// What it shows.
+    fn observation_space(&self) -> ObservationSpace;
+
+    /// What it takes.
+    fn action_space(&self) -> ActionSpace;
+
+    /// The symmetries of the problem, without the identity.
+    fn twists(&self) -> Vec<Twist>;
+
+    /// The difficulty that the parameters ask for.
+    fn difficulty(&self) -> usize;
+
+    /// A batch of `len` environments.
+    fn batch(&self, len: usize) -> Box<dyn VecEnv>;
+
+    /// Tests the environment against its contract.
+    ///
+    /// # Errors
+    /// Names the first rule that is broken, and how.
+    fn check(&self, seed: u64) -> Result<Report>;
+}
+
+impl fmt::Debug for dyn EnvSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name(), self.params())
+    }
+}
+
+/// The specification of a native environment.
+struct Native<E: Environment> {
+    params: E::Params,
+    prototype: E,
+}
+
+impl<E: Environment> EnvSpec for Native<E> {
+    fn name(&self) -> &str {
+        E::NAME
+    }
+
+    fn params(&self) -> Value {
+        serde_json::to_value(&self.params).unwrap_or(Value::Null)
+    }
+
+    fn observation_space(&self) -> ObservationSpace {
+        self.prototype.observation_space()
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        self.prototype.action_space()
+    }
+
+    fn twists(&self) -> Vec<Twist> {
+        self.prototype.twists()
+    }
+
+    fn difficulty(&self) -> usize {
+        self.prototype.difficulty()
+    }
+
+    fn batch(&self, len: usize) -> Box<dyn VecEnv> {
+        Box::new(EnvBatch::new(&self.prototype, len))
+    }
+
+    fn check(&self, seed: u64) -> Result<Report> {
+        check_env(&self.prototype, seed)
+    }
+}
+
+type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
+
+/// The environments that configs can ask for. [`Registry::default`] holds the built-in ones.
+pub struct Registry {
+    makers: BTreeMap<String, Maker>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.makers.keys()).finish()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let mut registry = Self::empty();
+        registry.register::<crate::envs::puzzle::Puzzle>();
+
+        registry
+    }
+}
+
+impl Registry {
+    /// A registry without any environment.
+    pub fn empty() -> Self {
+        Self { makers: BTreeMap::new() }
+    }
+
+    /// Adds a native environment under its name; a later one of the same name replaces it.
+    pub fn register<E: Environment>(&mut self) -> &mut Self {
+        self.register_maker(E::NAME, |params| {
+            let params: E::Params = serde_path_to_error::deserialize(params).map_err(|e| {
+                let path = e.path().to_string();
+                let path = if path == "." { "env".into() } else { format!("env.{path}") };
+                Error::config(path, "a valid parameter", e.into_inner())
+            })?;
+            let prototype = E::new(&params).map_err(|e| match e {
+                Error::Config { path, expected, found } => {
+                    Error::Config { path: format!("env.{path}"), expected, found }
+                }
+                other => other,
+            })?;
+            Ok(Arc::new(Native::<E> { params, prototype }))
+        })
+    }
+
+    /// Adds an environment that is made by a function of its parameters.
+    pub fn register_maker(
+        &mut self,
+        name: &str,
+        maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.makers.insert(name.to_owned(), Box::new(maker));
+        self
+    }
+
+    /// The registered names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.makers.keys().map(String::as_str)
+    }
+
+    /// Makes the environment `env_cls` with parameters `params`. A name is looked up whole and then without its
+    /// module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
+    ///
+    /// # Errors
+    /// If the name is unknown or a parameter is wrong.
+    pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
+        let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
+        let maker =
+            self.makers.get(env_cls).or_else(|| self.makers.get(short)).ok_or_else(|| {
+                Error::UnknownEnvironment {
+                    name: env_cls.to_owned(),
+                    known: self.names().collect::<Vec<_>>().join(", "),
+                }
+            })?;
+        maker(params)
+    }
+}
