@@ -10,6 +10,7 @@
 //! and [`solve`] plays single problems to their end.
 #![forbid(unsafe_code)]
 
+pub mod act;
 pub mod batch;
 pub mod check;
 pub mod env;
@@ -19,7 +20,8 @@ pub mod evaluator;
 pub mod policy;
 pub mod registry;
 pub mod rng;
-
+pub mod rollout;
+pub mod solve;
 pub mod space;
 pub mod symmetry;
 

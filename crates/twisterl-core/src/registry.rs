@@ -102,8 +102,7 @@ impl fmt::Debug for Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        let mut registry = Self::empty();
-        registry.register::<crate::envs::puzzle::Puzzle>();
+        let registry = Self::empty();
 
         registry
     }

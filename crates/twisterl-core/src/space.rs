@@ -246,6 +246,36 @@ impl Actions {
         self.continuous.clear();
     }
 
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        match self.discrete_width {
+            0 => self.continuous.len().checked_div(self.continuous_width).unwrap_or(0),
+            width => self.discrete.len() / width,
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, action: Action<'_>) {
+        match action {
+            Action::Discrete(index) => self.discrete.push(index as u32),
+            Action::Parts { discrete, continuous } => {
+                self.discrete.extend_from_slice(discrete);
+                self.continuous.extend_from_slice(continuous);
+            }
+        }
+    }
+
+    /// Adds all rows of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        self.discrete.extend_from_slice(&other.discrete);
+        self.continuous.extend_from_slice(&other.continuous);
+    }
+
     /// Row `i`; the default action where it is out of range.
     #[inline]
     pub fn row(&self, i: usize) -> Action<'_> {

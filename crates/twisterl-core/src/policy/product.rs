@@ -1,0 +1,329 @@
+//! Matrix products with weights that are laid out once an update and used for many small batches.
+//!
+//! `ndarray`'s product packs its right-hand side and allocates at every call; for batches of some dozens of
+//! rows that costs as much as the product. Here the weights are packed once, a call allocates nothing, and the
+//! vector width is chosen at run time (through `pulp`, so that this crate stays free of `unsafe`).
+
+use super::network::Activation;
+use ndarray::ArrayView2;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Columns of a panel: two AVX registers, four NEON or WASM ones.
+const PANEL: usize = 16;
+/// Rows of a tile: with two registers a row, its sums fill 12 of the 16 AVX registers.
+const TILE: usize = 6;
+
+/// `y = f(x W + b)` for a fixed `W` of `(inputs, outputs)`, stored as panels of 16 columns.
+#[derive(Debug, Clone, Default)]
+pub struct PackedLinear {
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+    /// Panels x inputs x 16, padded with zeros.
+    panels: Vec<f32>,
+    /// Padded to whole panels.
+    bias: Vec<f32>,
+}
+
+impl PackedLinear {
+    /// Room for a layer of this shape; all weights 0.
+    pub fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
+        let padded = outputs.next_multiple_of(PANEL);
+        Self {
+            inputs,
+            outputs,
+            activation,
+            panels: vec![0.0; padded * inputs],
+            bias: vec![0.0; padded],
+        }
+    }
+
+    /// The number of columns of the output.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Lays out the columns from `first` on: `weights` is `(some outputs, inputs)`, `bias` as many.
+    pub fn load(&mut self, first: usize, weights: ArrayView2<'_, f32>, bias: &[f32]) {
+        for (i, (row, &b)) in weights.rows().into_iter().zip(bias).enumerate() {
+            let (panel, column) = ((first + i) / PANEL, (first + i) % PANEL);
+            let start = panel * PANEL * self.inputs;
+            let packed = self.panels.iter_mut().skip(start + column).step_by(PANEL);
+            for (to, &w) in packed.zip(row) {
+                *to = w;
+            }
+            if let Some(to) = self.bias.get_mut(first + i) {
+                *to = b;
+            }
+        }
+    }
+
+    /// `out` (rows x outputs) from `x` (rows x inputs), both row-major and of full length.
+    pub fn apply(&self, arch: Arch, x: &[f32], out: &mut [f32]) {
+        arch.dispatch(Product { layer: self, x, out });
+        if self.activation == Activation::Tanh {
+            for y in out {
+                *y = y.tanh();
+            }
+        }
+    }
+}
+
+struct Product<'a> {
+    layer: &'a PackedLinear,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, simd: S) {
+        match S::F32_LANES {
+            16 => self.panels::<S, 1>(simd),
+            8 => self.panels::<S, 2>(simd),
+            4 => self.panels::<S, 4>(simd),
+            _ => self.panels::<S, PANEL>(simd),
+        }
+    }
+}
+
+impl Product<'_> {
+    #[inline(always)]
+    fn panels<S: Simd, const V: usize>(self, simd: S) {
+        let Self { layer, x, out } = self;
+        let (k, n) = (layer.inputs, layer.outputs);
+        if k == 0 || n == 0 {
+            return;
+        }
+        let panels = layer.panels.chunks_exact(PANEL * k).zip(layer.bias.chunks_exact(PANEL));
+        for (p, (panel, bias)) in panels.enumerate() {
+            let panel = S::as_simd_f32s(panel).0.as_chunks::<V>().0;
+            let Some(bias) = S::as_simd_f32s(bias).0.first_chunk::<V>() else { return };
+            let columns = p * PANEL..n.min((p + 1) * PANEL);
+            let tiles = x.chunks(TILE * k).zip(out.chunks_mut(TILE * n));
+            for (x, out) in tiles {
+                match x.len() / k {
+                    6 => tile::<S, V, 6>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                    5 => tile::<S, V, 5>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                    4 => tile::<S, V, 4>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                    3 => tile::<S, V, 3>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                    2 => tile::<S, V, 2>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                    _ => tile::<S, V, 1>(
+                        simd,
+                        panel,
+                        bias,
+                        x,
+                        out,
+                        n,
+                        columns.clone(),
+                        layer.activation,
+                    ),
+                }
+            }
+        }
+    }
+}
+
+/// M rows of one panel.
+#[inline(always)]
+#[allow(clippy::too_many_arguments, reason = "one loop nest, cut where its shape is fixed")]
+fn tile<S: Simd, const V: usize, const M: usize>(
+    simd: S,
+    panel: &[[S::f32s; V]],
+    bias: &[S::f32s; V],
+    x: &[f32],
+    out: &mut [f32],
+    n: usize,
+    columns: std::ops::Range<usize>,
+    activation: Activation,
+) {
+    let k = panel.len();
+    if x.len() < M * k || out.len() < M * n {
+        return;
+    }
+    let rows: [&[f32]; M] = std::array::from_fn(|r| &x[r * k..(r + 1) * k]);
+    let mut sums = [*bias; M];
+    for (i, weights) in panel.iter().enumerate() {
+        for (sum, row) in sums.iter_mut().zip(&rows) {
+            let a = simd.splat_f32s(row[i]);
+            for (s, &w) in sum.iter_mut().zip(weights) {
+                *s = simd.mul_add_e_f32s(a, w, *s);
+            }
+        }
+    }
+    if activation == Activation::Relu {
+        let zero = simd.splat_f32s(0.0);
+        for s in sums.as_flattened_mut() {
+            *s = simd.max_f32s(*s, zero);
+        }
+    }
+    for (out, sum) in out.chunks_exact_mut(n).zip(&sums) {
+        let Some(out) = out.get_mut(columns.clone()) else { return };
+        if out.len() == PANEL {
+            let (out, _) = S::as_mut_simd_f32s(out);
+            out.copy_from_slice(sum);
+        } else {
+            let mut whole = [0.0; PANEL];
+            S::as_mut_simd_f32s(&mut whole).0.copy_from_slice(sum);
+            out.copy_from_slice(&whole[..out.len()]);
+        }
+    }
+}
+
+/// `out = f(b + sum of the rows of W that are ones)`, `W` of `(bits, outputs)`.
+pub fn embedding_bag(
+    arch: Arch,
+    weights: &[f32],
+    bias: &[f32],
+    ones: &[u32],
+    activation: Activation,
+    out: &mut [f32],
+) {
+    arch.dispatch(Bag {
+        weights,
+        bias,
+        ones,
+        relu: activation == Activation::Relu,
+        out: &mut *out,
+    });
+    if activation == Activation::Tanh {
+        for y in out {
+            *y = y.tanh();
+        }
+    }
+}
+
+struct Bag<'a> {
+    weights: &'a [f32],
+    bias: &'a [f32],
+    ones: &'a [u32],
+    relu: bool,
+    out: &'a mut [f32],
+}
+
+/// Columns whose sums stay in registers while the rows are walked.
+const BLOCK: usize = 64;
+
+impl WithSimd for Bag<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let width = self.out.len();
+        for (b, (out, bias)) in self.out.chunks_mut(BLOCK).zip(self.bias.chunks(BLOCK)).enumerate()
+        {
+            let mut sums = [0.0f32; BLOCK];
+            let n = out.len();
+            sums[..n].copy_from_slice(&bias[..n]);
+            for &one in self.ones {
+                let start = one as usize * width + b * BLOCK;
+                match self.weights.get(start..start + n) {
+                    Some(row) if n == BLOCK => {
+                        for (s, w) in sums.iter_mut().zip(row) {
+                            *s += w;
+                        }
+                    }
+                    Some(row) => {
+                        for (s, w) in sums.iter_mut().zip(row) {
+                            *s += w;
+                        }
+                    }
+                    None => {}
+                }
+            }
+            if self.relu {
+                for s in &mut sums {
+                    *s = s.max(0.0);
+                }
+            }
+            out.copy_from_slice(&sums[..n]);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_ndarray(rows in 0usize..15, k in 1usize..40, n in 1usize..50, seed in 0u32..100) {
+            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) % 1000) as f32 / 500.0 - 1.0;
+            let x = Array2::from_shape_fn((rows, k), |(i, j)| value(i * k + j));
+            let w = Array2::from_shape_fn((n, k), |(i, j)| value(i * k + j + 7));
+            let b = Array1::from_shape_fn(n, value);
+            let mut layer = PackedLinear::new(k, n, Activation::Relu);
+            layer.load(0, w.view(), b.as_slice().unwrap());
+            let mut out = vec![f32::NAN; rows * n];
+            layer.apply(Arch::new(), x.as_slice().unwrap(), &mut out);
+            let expected = (x.dot(&w.t()) + &b).mapv(|v| v.max(0.0));
+            for (a, e) in out.iter().zip(expected.iter()) {
+                prop_assert!((a - e).abs() < 1e-4, "{a} {e}");
+            }
+        }
+
+        #[test]
+        fn embedding_bag_is_the_product_with_a_one_hot_row(
+            width in 1usize..200,
+            ones in proptest::collection::btree_set(0u32..20, 0..8),
+        ) {
+            let w = Array2::from_shape_fn((20, width), |(i, j)| ((i * 31 + j * 17) % 23) as f32 - 11.0);
+            let b = Array1::from_shape_fn(width, |j| j as f32);
+            let x = Array1::from_shape_fn(20, |i| f32::from(u8::from(ones.contains(&(i as u32)))));
+            let ones: Vec<u32> = ones.into_iter().collect();
+            let mut out = vec![0.0; width];
+            embedding_bag(Arch::new(), w.as_slice().unwrap(), b.as_slice().unwrap(), &ones, Activation::Identity, &mut out);
+            prop_assert_eq!(out, (x.dot(&w) + b).to_vec());
+        }
+    }
+}

@@ -1,0 +1,326 @@
+#!/usr/bin/env python3
+"""Compare TwisteRL with the peer, the PyPI package ``twisterl`` 0.5.1 (Rust collection, PyTorch training).
+
+    python scripts/benchmark_peer.py --setup .venv-peer          # first time: makes a venv with the peer in it
+    python scripts/benchmark_peer.py --peer-python .venv-peer/bin/python --repeats 5
+    python scripts/benchmark_peer.py --peer-python none --smoke  # seconds; our side alone
+
+Both sides are measured in turn in one run, on the same cores, each several times; the record (``OUT.json``, ``OUT.md``)
+gives medians and extremes. ``--what`` takes any of:
+
+quality      seconds of training until one sampled episode solves >= 88 % of 1,000 boards scrambled by 32 random moves,
+             within 64 moves. The peer trains from its own config, and its tests of the quality are off its clock;
+             ours trains from our example config, with the tests on its clock
+peer_config  the same, but ours too trains from the peer's config file, unchanged
+learner      samples/s of one PPO update, network 81-512-256-(4, 1), batches of 1,024 and 8,192
+collection   environment steps/s of PPO collection on the 8-puzzle at difficulty 32, the same network, untrained
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import platform
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+WORKER = Path(__file__).with_name("peer_worker.py")
+PARTS = ("quality", "learner", "collection", "peer_config")
+THRESHOLD = 0.88
+QUALITY_EVAL = {"num_episodes": 1000, "deterministic": False, "num_searches": 1, "difficulty": 32, "max_steps": 64}
+TIME_TO_QUALITY = f"training to {THRESHOLD:.0%} of 32-move scrambles, s"
+PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+
+class BenchmarkError(Exception):
+    """A measurement could not be made; the message says why."""
+
+
+@contextlib.contextmanager
+def child(args, command, **options):
+    """Run ``command`` on the chosen cores, and make sure that it has ended when the block ends."""
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}  # the peer's package has our name
+    if hasattr(os, "sched_setaffinity"):  # both sides get the same cores, whatever their configs ask for
+        cores = sorted(os.sched_getaffinity(0))[: args.num_cores]
+        options["preexec_fn"] = lambda: os.sched_setaffinity(0, cores)
+    try:
+        process = subprocess.Popen([str(part) for part in command], text=True, env=environment, **options)
+    except OSError as error:
+        raise BenchmarkError(f"cannot run {Path(command[0]).name}: {error.strerror}") from error
+    try:
+        yield process
+    finally:
+        process.terminate()
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def last_json(args, command):
+    """Run ``command`` to its end and return the last line of its output that is JSON."""
+    with child(args, command, **PIPES) as process:
+        out, err = process.communicate()
+    for line in reversed(out.splitlines()):
+        with contextlib.suppress(json.JSONDecodeError):
+            return json.loads(line)
+    what = " ".join(Path(part).name if isinstance(part, Path) else str(part) for part in command)
+    raise BenchmarkError(f"`{what}` gave no JSON line: {err.strip()[-1000:] or '(nothing on stderr)'}")
+
+
+def peer_command(args, measure, *more):
+    """Give the command line of one measurement inside the peer's Python."""
+    common = ["--config", args.peer_config, "--num-cores", args.num_cores]
+    return [Path(args.peer_python), WORKER, measure, *common, *more]
+
+
+def throughput(args, what, key, *flags, ours_only=()):
+    """Give both sides of a throughput; each returns the figure called ``key`` of the JSON line that it reads."""
+    flags = ["--seconds", args.seconds, *flags]
+    ours = [args.trainer, "bench", what, "--num-cores", args.num_cores, *flags, *ours_only, "--json"]
+    return {
+        "ours": lambda _seed: {"value": last_json(args, ours)[key]},
+        "peer": lambda _seed: {"value": last_json(args, peer_command(args, what, *flags))[key]},
+    }
+
+
+def peer_points(args, seed, _folder):
+    """Train the peer; yield the JSON line of every iteration."""
+    first_test = ["--check-from", 1] if args.smoke else []
+    with child(args, peer_command(args, "quality", "--seed", seed, *first_test), **PIPES) as process:
+        yield from map(json.loads, process.stdout)
+        raise BenchmarkError(f"the peer's training ended: {process.stderr.read()[-1000:]}")
+
+
+def our_points(args, config, seed, folder):
+    """Run our trainer in ``folder``; yield the same fields out of the lines of its metrics.jsonl as they come."""
+    metrics, log, partial, file = folder / "run/metrics.jsonl", folder / "log.txt", "", None
+    test = f"algorithm.evals.peer_quality={json.dumps(QUALITY_EVAL)}"
+    command = [args.trainer, config, "--run-path", folder / "run", "--seed", seed, "--set", test]
+    with contextlib.ExitStack() as stack:
+        out = stack.enter_context(log.open("w"))
+        process = stack.enter_context(child(args, command, stdout=out, stderr=out))
+        ended = False
+        while not ended:
+            ended = process.poll() is not None  # asked before the file is read: no line is missed
+            if file is None and metrics.exists():
+                file = stack.enter_context(metrics.open())
+            *lines, partial = (partial + (file.read() if file else "")).split("\n")
+            for record in map(json.loads, lines):
+                point = {name: record[name] for name in ("iteration", "env_steps", "difficulty")}
+                success = record["evals"].get("peer_quality", {}).get("success")
+                yield {**point, "elapsed": record["time"]["elapsed"], "success": success}
+            time.sleep(0.0 if ended else 0.1)
+    if process.returncode != 0 or file is None:
+        raise BenchmarkError(f"our trainer failed (exit {process.returncode}): {log.read_text().strip()[-1000:]}")
+
+
+def time_to_quality(args, points):
+    """Give a function that returns the training time of the first of ``points(seed, folder)`` that is good enough."""
+
+    def measure(seed):
+        curve, shown = [], time.monotonic()
+        with contextlib.ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-peer-")))
+            for point in stack.enter_context(contextlib.closing(points(seed, folder))):
+                if point["success"] is not None:
+                    curve.append(point)
+                    if point["success"] >= THRESHOLD:
+                        return {"value": point["elapsed"], "curve": curve}
+                limit = args.max_seconds if curve or not args.smoke else 60.0  # a smoke test wants one test at least
+                if point["elapsed"] > limit:
+                    break
+                if time.monotonic() - shown > 20:
+                    shown = time.monotonic()
+                    print("    ", {k: round(v, 3) for k, v in point.items() if v is not None}, flush=True)
+        if args.smoke and not curve:
+            raise BenchmarkError("the quality was never tested")
+        return {"value": None, "curve": curve}
+
+    return measure
+
+
+def plan(args):
+    """List the measures that were asked for: {name and unit: {side: function of a seed}}."""
+    measures, trainings = {}, {}
+    if "learner" in args.what:
+        for size in (1024, 8192):
+            sides = throughput(args, "learner", "samples_per_second", "--batch", size)
+            measures[f"learner, batch {size:,}, samples/s"] = sides
+    if "collection" in args.what:
+        network = ("--embedding", 512, "--hidden", 256)
+        measures["collection, steps/s"] = throughput(args, "collection", "steps_per_second", ours_only=network)
+    if "quality" in args.what:
+        trainings["ours"] = lambda *run: our_points(args, args.our_config, *run)
+    if "peer_config" in args.what:
+        trainings["ours, peer's config"] = lambda *run: our_points(args, args.peer_config, *run)
+    if trainings:  # one training of the peer serves both
+        trainings["peer"] = lambda *run: peer_points(args, *run)
+        measures[TIME_TO_QUALITY] = {side: time_to_quality(args, points) for side, points in trainings.items()}
+    for sides in measures.values() if args.peer_python == "none" else ():
+        del sides["peer"]
+    return measures
+
+
+def busy():
+    """Measure for half a second what share of the machine others use, 0 to 1; None where it cannot be told."""
+
+    def ticks():  # of all processors: total, and idle or waiting for I/O
+        fields = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        return sum(fields), fields[3] + fields[4]
+
+    if not Path("/proc/stat").exists():
+        return None
+    before = ticks()
+    time.sleep(0.5)
+    total, idle = (b - a for a, b in zip(before, ticks(), strict=True))
+    return round(1 - idle / max(total, 1), 3)
+
+
+def measure_all(args, measures, record):
+    """Run every side of every measure in turn, in turned order each second time; write the record after each."""
+    failed = set()  # what has failed once is not tried again
+    for repeat in range(1, args.repeats + 1):
+        for name, sides in measures.items():
+            for side in sorted(sides, reverse=repeat % 2 == 0):
+                if (name, side) in failed:
+                    continue
+                print(f"[{repeat}/{args.repeats}] {name}: {side} ...", flush=True)
+                run = {"measure": name, "side": side, "repeat": repeat, "busy_before": busy()}
+                if (run["busy_before"] or 0) > 0.1:
+                    print(f"     warning: other work uses {run['busy_before']:.0%} of this machine", flush=True)
+                try:
+                    run |= sides[side](repeat)
+                except (BenchmarkError, KeyError, json.JSONDecodeError) as error:
+                    failed.add((name, side))
+                    reason = repr(error) if isinstance(error, KeyError) else str(error)
+                    record["errors"].append(f"{name}: {side}: {reason}")
+                    print(f"     failed: {reason}", flush=True)
+                else:
+                    record["runs"].append(run)
+                    print("     not reached" if run["value"] is None else f"     {run['value']:,.1f}", flush=True)
+                write(args, record)
+
+
+def summarise(record):
+    """List median and extremes by measure and side, and the speed relative to the peer; None: not reached."""
+    values, rows = {}, []
+    for run in record["runs"]:
+        value = float("inf") if run["value"] is None else run["value"]
+        values.setdefault((run["measure"], run["side"]), []).append(value)
+    for (name, side), found in sorted(values.items()):
+        median, peer = (statistics.median(v) for v in (found, values.get((name, "peer"), [float("inf")])))
+        finite = float("inf") not in (median, peer)
+        ratio = (peer / median if name == TIME_TO_QUALITY else median / peer) if finite else None
+        shown = [None if v == float("inf") else round(v, 1) for v in (median, min(found), max(found))]
+        row = {"measure": name, "side": side, **dict(zip(("median", "min", "max"), shown, strict=True))}
+        rows.append({**row, "runs": len(found), "speed": ratio and round(ratio, 2)})
+    return rows
+
+
+def write(args, record):
+    """Write OUT.json, and OUT.md with the summary as a table, which is returned."""
+    record["summary"] = summarise(record)
+    lines = [
+        f"# TwisteRL and the peer\n\nWritten by `scripts/benchmark_peer.py`, {record['date']}. {record['setting']}\n"
+    ]
+    lines += ["| measure | side | median | min | max | runs | speed / peer's |", "|---|---|---:|---:|---:|---:|---:|"]
+    for row in record["summary"]:
+        numbers = ["not reached" if row[key] is None else f"{row[key]:,}" for key in ("median", "min", "max")]
+        speed = "" if row["speed"] is None else row["speed"]
+        lines.append(f"| {row['measure']} | {row['side']} | {' | '.join(numbers)} | {row['runs']} | {speed} |")
+    lines += [""] * bool(record["errors"]) + [f"- Failed: {error.splitlines()[0]}" for error in record["errors"]]
+    lines += ["\nInterrupted."] if record["interrupted"] else []
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    Path(f"{args.out}.json").write_text(json.dumps(record, indent=1) + "\n")
+    Path(f"{args.out}.md").write_text("\n".join(lines) + "\n")
+    return "\n".join(lines)
+
+
+def new_record(args):
+    """Make a record without runs, with all that is needed to read its figures."""
+    with child(args, [args.trainer, "--version"], **PIPES) as process:
+        ours = process.communicate()[0].strip() or "version unknown"
+    peer = last_json(args, peer_command(args, "versions")) if args.peer_python != "none" else {}
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
+    models = [line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")]
+    names = " ".join(f"{name} {version}" for name, version in peer.items())
+    cpu = f"{args.num_cores} cores of {models[0] if models else platform.machine()}, {platform.system()}"
+    setting = f"{cpu}; ours: {ours}; peer: {names or 'not run'}."
+    options = {name: getattr(args, name) for name in ("what", "repeats", "seconds", "max_seconds", "smoke")}
+    empty = {"interrupted": False, "errors": [], "summary": [], "runs": []}
+    return {"date": time.strftime("%Y-%m-%d"), "setting": setting, "options": options, **empty}
+
+
+def set_up(folder):
+    """Make a virtual environment in ``folder``, install the peer there, and return its Python."""
+    python = Path(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    print(f"installing the peer into {folder}; PyTorch is large ...", flush=True)
+    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+    subprocess.run([python, "-m", "pip", "install", "--quiet", "twisterl==0.5.1"], check=True)
+    return str(python)
+
+
+def parse_arguments():
+    """Read and check the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--peer-python", help="the Python of a venv that has the peer; `none`: only ours is run")
+    parser.add_argument("--setup", metavar="DIR", help="make a venv with the peer in DIR first, and use it")
+    parser.add_argument("--what", default=",".join(PARTS), help="parts, with commas (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement of a throughput")
+    parser.add_argument("--max-seconds", type=float, default=900.0, help="give up a training after so many seconds")
+    parser.add_argument("--num-cores", type=int, default=2)
+    parser.add_argument("--trainer", type=Path, default=ROOT / "target/release/twisterl-train")
+    parser.add_argument("--our-config", type=Path, default=ROOT / "examples/ppo_puzzle8_v1.json")
+    parser.add_argument("--peer-config", type=Path, default=ROOT / "tests/configs/ppo_puzzle8_v1.peer.json")
+    parser.add_argument("--out", type=Path, help="the record, without suffix (default: benches/records/peer)")
+    parser.add_argument("--smoke", action="store_true", help="a second or two a part, to see that all of it runs")
+    args = parser.parse_args()
+    args.what = [part.strip() for part in args.what.split(",")]
+    if unknown := set(args.what) - set(PARTS):
+        parser.error(f"--what: unknown {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
+    if not args.trainer.exists():
+        parser.error(f"--trainer: {args.trainer} is missing; `cargo build --release` makes it")
+    if args.setup:
+        args.peer_python = set_up(args.setup)
+    if args.peer_python is None:
+        parser.error("give --peer-python PYTHON (or `none`); --setup DIR installs the peer")
+    needed = [args.our_config] if "quality" in args.what else []
+    needed += [args.peer_config] if args.peer_python != "none" or "peer_config" in args.what else []
+    needed += [Path(args.peer_python)] if args.peer_python != "none" else []
+    for path in needed:
+        if not path.exists():
+            parser.error(f"{path} is missing")
+    if args.smoke:
+        args.repeats, args.seconds, args.max_seconds = 1, 1.0, 1.5
+        args.out = args.out or Path(tempfile.mkdtemp(prefix="benchmark-peer-")) / "smoke"  # never over the record
+    args.out = args.out or ROOT / "benches/records/peer"
+    return args
+
+
+def main():
+    """Measure, write, show; the exit status is 1 when something failed and 130 when stopped."""
+    args = parse_arguments()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
+    try:
+        record = new_record(args)
+    except BenchmarkError as error:
+        sys.exit(f"error: {error}")
+    try:
+        measure_all(args, plan(args), record)
+    except KeyboardInterrupt:
+        record["interrupted"] = True
+    print(f"\n{write(args, record)}\n\nwritten: {args.out}.json and {args.out}.md")
+    return 130 if record["interrupted"] else int(bool(record["errors"]))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
