@@ -238,6 +238,8 @@ def write(args, record):
         lines.append(f"| {row['measure']} | {row['side']} | {' | '.join(numbers)} | {row['runs']} | {speed} |")
     lines += [""] * bool(record["errors"]) + [f"- Failed: {error.splitlines()[0]}" for error in record["errors"]]
     lines += ["\nInterrupted."] if record["interrupted"] else []
+    others = max((run["busy_before"] or 0 for run in record["runs"]), default=0)
+    lines += [f"\nOther work used up to {others:.0%} of the machine: not to be trusted."] if others > 0.1 else []
     args.out.parent.mkdir(parents=True, exist_ok=True)
     Path(f"{args.out}.json").write_text(json.dumps(record, indent=1) + "\n")
     Path(f"{args.out}.md").write_text("\n".join(lines) + "\n")

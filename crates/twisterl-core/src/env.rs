@@ -162,23 +162,18 @@ impl Start<'_> {
     }
 }
 
-/// Reads a state's numbers as whole numbers below `limit`.
+/// Reads a state's numbers as whole numbers below `limit`, without allocating.
 ///
-/// # Errors
-/// Names the first entry that is not one.
-pub fn whole_numbers(state: &[f64], limit: usize) -> Result<Vec<usize>> {
-    state
-        .iter()
-        .enumerate()
-        .map(|(i, &v)| {
-            if v.fract() == 0.0 && v >= 0.0 && v < limit as f64 {
-                Ok(v as usize)
-            } else {
-                Err(Error::state(
-                    format!("whole numbers from 0 to {}", limit.saturating_sub(1)),
-                    format!("{v} at position {i}"),
-                ))
-            }
-        })
-        .collect()
+/// Each item is an error, which says where, if its entry is not one.
+pub fn whole_numbers(state: &[f64], limit: usize) -> impl Iterator<Item = Result<usize>> + '_ {
+    state.iter().enumerate().map(move |(i, &v)| {
+        if v.fract() == 0.0 && v >= 0.0 && v < limit as f64 {
+            Ok(v as usize)
+        } else {
+            Err(Error::state(
+                format!("whole numbers from 0 to {}", limit.saturating_sub(1)),
+                format!("{v} at position {i}"),
+            ))
+        }
+    })
 }

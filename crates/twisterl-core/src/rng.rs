@@ -20,16 +20,14 @@ pub enum Purpose {
     Act = 3,
     /// Order of the samples in minibatches.
     Shuffle = 4,
-    /// Start of an evaluation episode.
-    EvaluationStart = 5,
-    /// Sampling of actions in an evaluation or a solve.
-    EvaluationAct = 6,
+    /// Episodes of an evaluation.
+    Evaluate = 5,
+    /// Solving of single problems.
+    Solve = 6,
     /// States on which the greedy policy is probed for failures.
     Probe = 7,
     /// Choice among the kinds of start and among remembered states.
     Choice = 8,
-    /// Choice of a twist for a sample.
-    Twist = 9,
 }
 
 /// The stream of `(seed, purpose, iteration, index)`.

@@ -12,6 +12,9 @@ use crate::space::{Action, Actions};
 /// The longest episode that is played where nothing sets a bound.
 pub const MAX_STEPS: usize = 100_000;
 
+/// Set in the index of the streams of starts; those of actions are numbered by group.
+const START: u64 = 1 << 63;
+
 /// How problems are played.
 #[derive(Clone, Copy)]
 pub struct Play<'a> {
@@ -27,7 +30,9 @@ pub struct Play<'a> {
     pub max_steps: Option<usize>,
     /// Seed of all randomness.
     pub seed: u64,
-    /// A number that sets this use apart from others of the same seed.
+    /// What the plays are for: with the seed and the iteration, it keys the streams of the starts and of the actions.
+    pub purpose: Purpose,
+    /// A number that sets this use apart from others of the same seed and purpose.
     pub iteration: u64,
     /// Whether outcomes carry their start states and actions.
     pub record: bool,
@@ -90,7 +95,7 @@ impl Play<'_> {
         for (slot, outcome) in outcomes.iter_mut().enumerate() {
             let Some(start) = starts.get(slot / searches) else { continue };
             let index = (first + slot / searches) as u64;
-            let mut rng = stream(self.seed, Purpose::EvaluationStart, self.iteration, index);
+            let mut rng = stream(self.seed, self.purpose, self.iteration, START | index);
             env.begin(slot, *start, &mut rng)?;
             if self.record {
                 env.state(slot, &mut outcome.start);
@@ -100,7 +105,7 @@ impl Play<'_> {
                 active.push(slot);
             }
         }
-        let mut rng = stream(self.seed, Purpose::EvaluationAct, self.iteration, group as u64);
+        let mut rng = stream(self.seed, self.purpose, self.iteration, group as u64);
         let mut decision = Decision::new(&space)?;
         let mut steps = Vec::new();
         for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
@@ -142,7 +147,7 @@ impl Play<'_> {
 /// If the environment refuses the state.
 pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Replay> {
     let mut env = spec.batch(1);
-    let mut rng = stream(0, Purpose::EvaluationStart, 0, 0);
+    let mut rng = stream(0, Purpose::Solve, 0, START);
     env.begin(0, Start::State(state), &mut rng)?;
     let mut replay = Replay { first: env.render(0), moves: Vec::new(), solved: env.solved(0) };
     let mut one = Actions::new(&spec.action_space());

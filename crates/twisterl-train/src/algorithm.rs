@@ -1,0 +1,64 @@
+//! What the trainer knows of a learning algorithm.
+
+use crate::Result;
+use crate::checkpoint::ArrayData;
+use serde_json::{Map, Value};
+use twisterl_core::policy::forward::Executor;
+use twisterl_core::rollout::Episode;
+
+/// What an algorithm is told about the iteration it makes.
+#[derive(Debug, Clone, Copy)]
+pub struct Iteration {
+    /// Its number, from 0.
+    pub number: u64,
+    /// The difficulty of the curriculum.
+    pub difficulty: usize,
+    /// How much of the run is done, from 0 to 1, for schedules; 0 where the run has no end.
+    pub progress: f64,
+}
+
+/// What one iteration gave.
+#[derive(Debug, Clone, Default)]
+pub struct Outcome {
+    /// Environment steps made.
+    pub env_steps: u64,
+    /// Training episodes that ended.
+    pub episodes: Vec<Episode>,
+    /// Losses and diagnostics by name.
+    pub losses: Map<String, Value>,
+    /// Seconds by phase.
+    pub seconds: Map<String, Value>,
+}
+
+/// The part of an algorithm's state that is not policy weights, for exact resume.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Small things.
+    pub state: Value,
+    /// Large arrays by name.
+    pub arrays: Vec<(String, ArrayData)>,
+}
+
+/// A learning algorithm: it collects, updates, and can be saved between iterations.
+pub trait Algorithm: Send {
+    /// The current weights, in the order of `Network::parameters`.
+    fn parameters(&self) -> &[f32];
+
+    /// The current policy, ready for inference.
+    fn executor(&self) -> &Executor;
+
+    /// Collects with the current weights, then updates them.
+    ///
+    /// # Errors
+    /// If the environment fails or the update is no longer finite.
+    fn iterate(&mut self, iteration: &Iteration) -> Result<Outcome>;
+
+    /// What it takes to go on exactly from here.
+    fn snapshot(&self) -> Snapshot;
+
+    /// Goes back to a snapshot, whose weights are `parameters`.
+    ///
+    /// # Errors
+    /// If the snapshot does not fit.
+    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()>;
+}

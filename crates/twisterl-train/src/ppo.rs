@@ -1,0 +1,221 @@
+//! Proximal policy optimisation (Schulman et al. 2017), from top to bottom in the order in which it runs:
+//! collect with the current policy, estimate advantages, then several epochs of clipped updates on minibatches.
+
+use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::batch::Batch;
+use crate::checkpoint::ArrayData;
+use crate::config::{AlgorithmConfig, RunConfig, Schedule};
+use crate::failures::Failures;
+use crate::learner::{AdamConfig, Learner};
+use crate::loss::{LossConfig, LossStats};
+use crate::schedule;
+use crate::{Error, Result};
+use rand::seq::SliceRandom as _;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::sync::Arc;
+use std::time::Instant;
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::forward::Executor;
+use twisterl_core::registry::EnvSpec;
+use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts};
+
+/// PPO with all that it carries from iteration to iteration.
+pub struct Ppo {
+    config: AlgorithmConfig,
+    seed: u64,
+    spec: Arc<dyn EnvSpec>,
+    collector: Collector,
+    horizon: Horizon,
+    executor: Executor,
+    learner: Learner,
+    failures: Failures,
+    batch: Batch,
+}
+
+impl Ppo {
+    /// Starts from the weights of `policy`.
+    ///
+    /// # Errors
+    /// If the environment has parts that cannot be trained, or the policy does not fit it.
+    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
+        let algorithm = config.algorithm.clone();
+        let collecting = &algorithm.collecting;
+        let (slots, horizon) = match collecting.num_envs {
+            Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
+            None => (collecting.num_episodes, Horizon::Episodes),
+        };
+        let optimizer = &algorithm.optimizer;
+        let adam = AdamConfig {
+            lr: optimizer.lr as f32,
+            betas: optimizer.betas,
+            eps: optimizer.eps as f32,
+            weight_decay: optimizer.weight_decay as f32,
+        };
+        Ok(Self {
+            seed: config.seed,
+            collector: Collector::new(&*spec, slots)?,
+            horizon,
+            executor: Executor::new(&policy.network, &policy.parameters)?,
+            learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
+            failures: Failures::default(),
+            batch: Batch::new(&spec.action_space()),
+            config: algorithm,
+            spec,
+        })
+    }
+
+    /// Plays with the current policy and fills the collector's trajectories.
+    fn collect(&mut self, iteration: &Iteration) -> Result<()> {
+        let starts = &self.config.collecting.starts;
+        if starts.failures > 0.0 && iteration.number.is_multiple_of(starts.probe_every) {
+            let (spec, executor) = (&*self.spec, &self.executor);
+            let number = iteration.number;
+            self.failures.probe(starts, spec, executor, iteration.difficulty, self.seed, number)?;
+        }
+        self.collector.collect(&Collection {
+            evaluator: &self.executor,
+            seed: self.seed,
+            iteration: iteration.number,
+            starts: Starts {
+                difficulty: iteration.difficulty,
+                uniform: starts.uniform,
+                mixed: starts.mixed,
+                remembered: starts.failures,
+                memory: self.failures.states(),
+            },
+            horizon: self.horizon,
+        })?;
+        Ok(())
+    }
+
+    /// Lambda-returns and advantages of all transitions, as one batch.
+    fn estimate(&mut self) {
+        let collecting = &self.config.collecting;
+        self.batch.clear();
+        for trajectory in self.collector.trajectories() {
+            self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
+        }
+        if self.config.training.normalize_advantage {
+            self.batch.normalize_advantages();
+        }
+    }
+
+    /// Epochs of clipped updates. Returns the statistics of the last epoch, as the peer reports them.
+    fn update(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
+        let training = &self.config.training;
+        let optimizer = &self.config.optimizer;
+        let done = iteration.progress;
+        let lr_final = optimizer.lr_final.unwrap_or(optimizer.lr);
+        let lr = schedule::value(optimizer.schedule(), optimizer.lr, lr_final, done);
+        let ent_final = training.ent_coef_final.unwrap_or(training.ent_coef);
+        let ent_coef = schedule::value(Schedule::Linear, training.ent_coef, ent_final, done);
+        let loss = LossConfig {
+            clip_ratio: training.clip_ratio as f32,
+            vf_coef: training.vf_coef as f32,
+            ent_coef: ent_coef as f32,
+        };
+        let rows = self.batch.len();
+        let mut order: Vec<u32> = (0..rows as u32).collect();
+        let size = training.minibatch_size.unwrap_or(rows).max(1);
+        let mut stats = LossStats::default();
+        let mut epochs = 0;
+        for epoch in 0..training.num_epochs {
+            if training.minibatch_size.is_some() {
+                let mut rng = stream(self.seed, Purpose::Shuffle, iteration.number, epoch as u64);
+                order.shuffle(&mut rng);
+            }
+            stats = LossStats::default();
+            for minibatch in order.chunks(size) {
+                let clip = training.max_grad_norm.map(|n| n as f32);
+                stats.merge(&self.learner.step(&self.batch, minibatch, &loss, clip, lr as f32)?);
+            }
+            epochs += 1;
+            if training.target_kl.is_some_and(|limit| stats.approx_kl() > limit) {
+                break;
+            }
+        }
+        self.executor.load(self.learner.parameters())?;
+        let mut losses = stats.to_map();
+        losses.insert("explained_variance".into(), json!(self.batch.explained_variance()));
+        losses.insert("lr".into(), json!(lr));
+        losses.insert("ent_coef".into(), json!(ent_coef));
+        losses.insert("epochs".into(), json!(epochs));
+        Ok(losses)
+    }
+}
+
+impl Algorithm for Ppo {
+    fn iterate(&mut self, iteration: &Iteration) -> Result<Outcome> {
+        let start = Instant::now();
+        self.collect(iteration)?;
+        let collected = start.elapsed();
+        self.estimate();
+        let estimated = start.elapsed();
+        let losses = self.update(iteration)?;
+        let updated = start.elapsed();
+        let episodes = self.collector.trajectories().flat_map(|t| t.episodes.iter().copied());
+        let mut seconds = Map::new();
+        seconds.insert("collect".into(), json!(collected.as_secs_f64()));
+        seconds.insert("targets".into(), json!((estimated - collected).as_secs_f64()));
+        seconds.insert("update".into(), json!((updated - estimated).as_secs_f64()));
+        Ok(Outcome {
+            env_steps: self.batch.len() as u64,
+            episodes: episodes.collect(),
+            losses,
+            seconds,
+        })
+    }
+
+    fn parameters(&self) -> &[f32] {
+        self.learner.parameters()
+    }
+
+    fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let adam = self.learner.adam();
+        let state = State {
+            adam_steps: adam.t,
+            failures: self.failures.clone(),
+            live: match self.horizon {
+                Horizon::Steps(_) => self.collector.live(),
+                Horizon::Episodes => Vec::new(),
+            },
+        };
+        Snapshot {
+            state: json!(state),
+            arrays: vec![
+                ("adam.m".into(), ArrayData::F32(adam.m.clone())),
+                ("adam.v".into(), ArrayData::F32(adam.v.clone())),
+            ],
+        }
+    }
+
+    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
+        let state: State = serde_path_to_error::deserialize(&snapshot.state).map_err(|e| {
+            Error::checkpoint("state.json", format!("PPO state at {}", e.path()), e.inner())
+        })?;
+        let array = |name: &str| match snapshot.arrays.iter().find(|(n, _)| n == name) {
+            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
+            _ => Err(Error::checkpoint("train.safetensors", format!("an f32 array {name:?}"), "none")),
+        };
+        self.learner.restore(parameters, array("adam.m")?, array("adam.v")?, state.adam_steps)?;
+        self.executor.load(parameters)?;
+        self.failures = state.failures;
+        self.collector.restore(state.live, self.seed)?;
+        Ok(())
+    }
+}
+
+/// What a checkpoint holds beside weights and moments.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    adam_steps: u64,
+    failures: Failures,
+    live: Vec<LiveEpisode>,
+}

@@ -1,0 +1,94 @@
+//! What a person sees of a run: a bar in a terminal, plain lines elsewhere, nothing when quiet.
+
+use indicatif::{ProgressBar, ProgressStyle};
+use std::time::{Duration, Instant};
+
+/// Seconds between plain lines.
+const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// The figures shown.
+#[derive(Debug, Clone, Copy)]
+pub struct Status {
+    /// Iterations done.
+    pub iteration: u64,
+    /// The current difficulty.
+    pub difficulty: usize,
+    /// The success that the curriculum goes by, where known.
+    pub success: Option<f64>,
+    /// Environment steps a second, of the last iteration.
+    pub steps_per_second: f64,
+}
+
+/// Shows a run.
+#[derive(Debug)]
+pub struct Progress {
+    quiet: bool,
+    bar: ProgressBar,
+    total: Option<u64>,
+    begun: Instant,
+    first: u64,
+    last_line: Option<Instant>,
+}
+
+impl Progress {
+    /// For a run of `total` iterations (`None`: without end) that stands at `first`.
+    pub fn new(quiet: bool, total: Option<u64>, first: u64) -> Self {
+        let bar = match (quiet, total) {
+            (true, _) => ProgressBar::hidden(),
+            (false, Some(total)) => ProgressBar::new(total),
+            (false, None) => ProgressBar::new_spinner(),
+        };
+        let template = if total.is_some() {
+            "{elapsed_precise} {bar:30} {pos}/{len} {msg} eta {eta}"
+        } else {
+            "{elapsed_precise} {spinner} {pos} {msg}"
+        };
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style);
+        }
+        bar.set_position(first);
+        bar.reset_eta();
+        let begun = Instant::now();
+    }
+
+    /// Shows where the run stands.
+    pub fn update(&mut self, status: &Status) {
+        let success = status.success.map_or("  -  ".to_owned(), |s| format!("{:5.1}%", s * 100.0));
+        let message = format!(
+            "difficulty {:>3}  success {success}  {:>7.0} k steps/s",
+            status.difficulty,
+            status.steps_per_second / 1e3
+        );
+        if !self.bar.is_hidden() {
+            self.bar.set_position(status.iteration);
+            self.bar.set_message(message);
+        } else if !self.quiet
+            && (self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY)
+                || Some(status.iteration) == self.total)
+        {
+            let done = (status.iteration - self.first).max(1) as f64;
+            let elapsed = self.begun.elapsed().as_secs_f64();
+            let (of, left) = self.total.map_or((String::new(), String::new()), |total| {
+                let left = elapsed / done * total.saturating_sub(status.iteration) as f64;
+                (format!("/{total}"), format!("  {left:.0} s left"))
+            });
+            eprintln!("iteration {}{of}  {message}{left}", status.iteration);
+            self.last_line = Some(Instant::now());
+        }
+    }
+
+    /// Prints a line above the bar.
+    pub fn line(&self, text: &str) {
+        if self.quiet {
+        } else if self.bar.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.bar.println(text);
+        }
+    }
+
+    /// Takes the bar away, leaving its last state on the screen.
+    pub fn finish(&self) {
+        self.bar.abandon();
+    }
+}

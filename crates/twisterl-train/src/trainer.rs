@@ -1,0 +1,355 @@
+//! The loop around an algorithm: evaluate, iterate, move the curriculum, log, save.
+
+use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::checkpoint::Checkpoint;
+use crate::config::RunConfig;
+use crate::curriculum::{Curriculum, ROLLOUT_METRIC};
+use crate::evaluation::{Score, evaluate};
+use crate::metrics::{LogLengths, RunLog};
+use crate::ppo::Ppo;
+use crate::progress::{Progress, Status};
+use crate::run_folder::RunFolder;
+use crate::{Error, Result, load};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+use twisterl_core::policy::Policy;
+use twisterl_core::registry::{EnvSpec, Registry};
+
+/// What a run is started with beside its config.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Weights to start from instead of random ones.
+    pub load_checkpoint: Option<PathBuf>,
+    /// Show nothing.
+    pub quiet: bool,
+    /// Exactly this many threads, whatever the config and the machine say.
+    pub threads: Option<usize>,
+    /// Set from outside to stop after the current iteration, with a checkpoint.
+    pub stop: Arc<AtomicBool>,
+}
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The run folder.
+    pub path: PathBuf,
+    /// Iterations made since the run began.
+    pub iterations: u64,
+    /// Environment steps made since the run began.
+    pub env_steps: u64,
+    /// Seconds of training since the run began.
+    pub elapsed: f64,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
+    /// The best policy, as in `checkpoint_best`.
+    pub best: Policy,
+}
+
+/// Starts a run in the folder `path`, which must not exist yet.
+///
+/// # Errors
+/// If the config does not fit the environment, a file cannot be written, or training fails.
+pub fn train(config: &RunConfig, path: &Path, options: &Options, registry: &Registry) -> Result<Summary> {
+    let spec = registry.make(&config.env_cls, &config.env)?;
+    let policy = match &options.load_checkpoint {
+        Some(file) => load::weights_for(config, &*spec, file, registry)?,
+        None => load::initial_policy(config, &*spec)?,
+    };
+    let mut trainer = Trainer::new(config.clone(), spec, policy)?;
+    let first = trainer.checkpoint(&LogLengths::default());
+    let folder = RunFolder::create(path, config, &first)?;
+    let log = RunLog::create(folder.path(), config.algorithm.logging.tensorboard)?;
+    trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
+}
+
+/// Goes on with the run in the folder `path`, exactly from its last checkpoint.
+///
+/// # Errors
+/// If the folder does not hold a run, or as for [`train`].
+pub fn resume(
+    path: &Path,
+    num_iterations: Option<u64>,
+    options: &Options,
+    registry: &Registry,
+) -> Result<Summary> {
+    let folder = RunFolder::open(path)?;
+    let mut config = folder.config()?;
+    config.num_iterations = num_iterations.or(config.num_iterations);
+    let checkpoint = Checkpoint::read(&folder.last())?;
+    let spec = registry.make(&config.env_cls, &config.env)?;
+    let mut trainer = Trainer::new(config, spec, checkpoint.policy.clone())?;
+    let lengths = trainer.restore(checkpoint)?;
+    let log = RunLog::resume(folder.path(), &lengths)?;
+    trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
+}
+
+/// Where a run stands, beside the algorithm.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Progressed {
+    iteration: u64,
+    env_steps: u64,
+    elapsed: f64,
+    curriculum: Curriculum,
+    best: Option<Best>,
+    log: LogLengths,
+    algorithm: Value,
+}
+
+/// How good the best policy so far is; compared field by field in this order.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+struct Best {
+    difficulty: usize,
+    success: f64,
+    reward: f64,
+}
+
+struct Trainer {
+    config: RunConfig,
+    spec: Arc<dyn EnvSpec>,
+    policy: Policy,
+    algorithm: Box<dyn Algorithm>,
+    curriculum: Curriculum,
+    best: Option<Best>,
+    iteration: u64,
+    env_steps: u64,
+    /// Seconds of earlier sessions of this run.
+    before: f64,
+    begun: Instant,
+    saved: Instant,
+}
+
+impl Trainer {
+    fn new(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
+        let algorithm = Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?);
+        Ok(Self {
+            curriculum: Curriculum::new(&config.algorithm.learning, spec.difficulty()),
+            config,
+            spec,
+            policy,
+            algorithm,
+            best: None,
+            iteration: 0,
+            env_steps: 0,
+            before: 0.0,
+            begun: Instant::now(),
+            saved: Instant::now(),
+        })
+    }
+
+    /// Runs `work` on a thread pool of the run's own.
+    fn in_pool<T: Send>(
+        &mut self,
+        options: &Options,
+        work: impl FnOnce(&mut Self) -> Result<T> + Send,
+    ) -> Result<T> {
+        let available = std::thread::available_parallelism().map_or(1, usize::from);
+        let allowed = self.config.algorithm.collecting.num_cores.min(available).max(1);
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(options.threads.unwrap_or(allowed))
+            .thread_name(|i| format!("twisterl-{i}"))
+            .build()
+            .map_err(|e| Error::threads(&e))?;
+        pool.install(|| work(self))
+    }
+
+    fn run(&mut self, folder: &RunFolder, mut log: RunLog, options: &Options) -> Result<Summary> {
+        let end = self.config.num_iterations;
+        let mut progress = Progress::new(options.quiet, end, self.iteration);
+        (self.begun, self.saved) = (Instant::now(), Instant::now());
+        let mut interrupted = options.stop.load(Ordering::Relaxed);
+        while !interrupted && end.is_none_or(|end| self.iteration < end) {
+            self.step(folder, &mut log, &mut progress)?;
+            interrupted = options.stop.load(Ordering::Relaxed);
+        }
+        let scores = self.evaluate(true)?;
+        self.keep_best(folder, &log, &scores)?;
+        self.checkpoint(&log.lengths()).write(&folder.last())?;
+        progress.finish();
+        let best = match Checkpoint::read(&folder.best()) {
+            Ok(checkpoint) => checkpoint.policy,
+            Err(_) if self.best.is_none() => self.policy_now(),
+            Err(error) => return Err(error),
+        };
+        Ok(Summary {
+            path: folder.path().to_owned(),
+            iterations: self.iteration,
+            env_steps: self.env_steps,
+            elapsed: self.elapsed(),
+            interrupted: interrupted && end.is_none_or(|end| self.iteration < end),
+            best,
+        })
+    }
+
+    /// One iteration with all that surrounds it.
+    fn step(&mut self, folder: &RunFolder, log: &mut RunLog, progress: &mut Progress) -> Result<()> {
+        let start = Instant::now();
+        let number = self.iteration;
+        let difficulty = self.curriculum.difficulty;
+        let scores = self.evaluate(false)?;
+        let evaluated = start.elapsed().as_secs_f64();
+        self.keep_best(folder, log, &scores)?;
+        let outcome = self.algorithm.iterate(&Iteration {
+            number,
+            difficulty,
+            progress: self.config.num_iterations.map_or(0.0, |n| number as f64 / n.max(1) as f64),
+        })?;
+        let success = self.success(&scores, &outcome, difficulty);
+        let at_difficulty = outcome.episodes.iter().filter(|e| e.difficulty == Some(difficulty));
+        let solved = at_difficulty.clone().filter(|e| e.solved).count() as u64;
+        self.curriculum.observe(at_difficulty.count() as u64, solved);
+        self.curriculum.advance(&self.config.algorithm.learning, number, success);
+        self.iteration += 1;
+        self.env_steps += outcome.env_steps;
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = outcome.env_steps as f64 / seconds;
+        progress.update(&Status {
+            iteration: self.iteration,
+            difficulty: self.curriculum.difficulty,
+            success,
+            steps_per_second: rate,
+        });
+        let logging = &self.config.algorithm.logging;
+        if logging.log_freq > 0 && number.is_multiple_of(logging.log_freq) {
+            let mut time = outcome.seconds.clone();
+            time.insert("evaluate".into(), json!(evaluated));
+            time.insert("total".into(), json!(seconds));
+            time.insert("steps_per_second".into(), json!(rate));
+            time.insert("elapsed".into(), json!(self.elapsed()));
+            log.log(number, &self.metrics(difficulty, success, &scores, &outcome, time))?;
+        }
+        let by_count = logging.checkpoint_freq > 0 && self.iteration.is_multiple_of(logging.checkpoint_freq);
+        let by_time = logging.checkpoint_seconds.is_some_and(|s| self.saved.elapsed().as_secs_f64() >= s);
+        if by_count || by_time {
+            self.checkpoint(&log.lengths()).write(&folder.last())?;
+            self.saved = Instant::now();
+        }
+        Ok(())
+    }
+
+    /// The evaluations that are due; all of them at the end.
+    fn evaluate(&self, all: bool) -> Result<Vec<(String, Score)>> {
+        let evals = self.config.algorithm.evals.iter().enumerate();
+        evals
+            .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
+            .map(|(position, (name, eval))| {
+                let score = evaluate(
+                    eval,
+                    position,
+                    &*self.spec,
+                    self.algorithm.executor(),
+                    self.curriculum.difficulty,
+                    self.config.seed,
+                    self.iteration,
+                )?;
+                Ok((name.clone(), score))
+            })
+            .collect()
+    }
+
+    /// The success that the curriculum goes by, where this iteration measured it.
+    fn success(&self, scores: &[(String, Score)], outcome: &Outcome, difficulty: usize) -> Option<f64> {
+        let metric = &self.config.algorithm.learning.diff_metric;
+        if metric != ROLLOUT_METRIC {
+            return scores.iter().find(|(name, _)| name == metric).map(|(_, s)| s.success);
+        }
+        let hard: Vec<_> = outcome.episodes.iter().filter(|e| e.difficulty == Some(difficulty)).collect();
+        let solved = hard.iter().filter(|e| e.solved).count();
+        (!hard.is_empty()).then(|| solved as f64 / hard.len() as f64)
+    }
+
+    /// Saves the current policy as the best if the evaluation that decides says so.
+    fn keep_best(&mut self, folder: &RunFolder, log: &RunLog, scores: &[(String, Score)]) -> Result<()> {
+        let algorithm = &self.config.algorithm;
+        let metric = match algorithm.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => algorithm.evals.keys().next().map(String::as_str),
+            name => Some(name),
+        };
+        let Some((_, score)) = scores.iter().find(|(name, _)| Some(name.as_str()) == metric) else {
+            return Ok(());
+        };
+        let now = Best {
+            difficulty: self.curriculum.difficulty,
+            success: score.success,
+            reward: score.reward,
+        };
+        if self.best.is_none_or(|best| now >= best) {
+            self.best = Some(now);
+            self.checkpoint(&log.lengths()).write(&folder.best())?;
+        }
+        Ok(())
+    }
+
+    fn metrics(
+        &self,
+        difficulty: usize,
+        success: Option<f64>,
+        scores: &[(String, Score)],
+        outcome: &Outcome,
+        time: Map<String, Value>,
+    ) -> Map<String, Value> {
+        let episodes = &outcome.episodes;
+        let mean = |sum: f64| (!episodes.is_empty()).then(|| sum / episodes.len() as f64);
+        let evals: Map<_, _> =
+            scores.iter().map(|(name, s)| (name.clone(), Value::Object(s.to_map()))).collect();
+        let fields = json!({
+            "iteration": self.iteration - 1,
+            "env_steps": self.env_steps,
+            "difficulty": difficulty,
+            "success": success,
+            "evals": evals,
+            "rollout": {
+                "episodes": episodes.len(),
+                "success": mean(episodes.iter().filter(|e| e.solved).count() as f64),
+                "reward": mean(episodes.iter().map(|e| f64::from(e.total)).sum()),
+                "length": mean(episodes.iter().map(|e| e.length as f64).sum()),
+            },
+            "losses": outcome.losses,
+            "time": time,
+        });
+        match fields {
+            Value::Object(map) => map,
+            _ => Map::new(),
+        }
+    }
+
+    fn elapsed(&self) -> f64 {
+        self.before + self.begun.elapsed().as_secs_f64()
+    }
+
+    fn policy_now(&self) -> Policy {
+        Policy { parameters: self.algorithm.parameters().to_vec(), ..self.policy.clone() }
+    }
+
+    fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
+        let snapshot = self.algorithm.snapshot();
+        let progressed = Progressed {
+            iteration: self.iteration,
+            env_steps: self.env_steps,
+            elapsed: self.elapsed(),
+            curriculum: self.curriculum.clone(),
+            best: self.best,
+            log: lengths.clone(),
+            algorithm: snapshot.state,
+        };
+        Checkpoint { policy: self.policy_now(), state: json!(progressed), arrays: snapshot.arrays }
+    }
+
+    fn restore(&mut self, checkpoint: Checkpoint) -> Result<LogLengths> {
+        let state: Progressed = serde_path_to_error::deserialize(&checkpoint.state).map_err(|e| {
+            Error::checkpoint("state.json", format!("the state of a run at {}", e.path()), e.inner())
+        })?;
+        let snapshot = Snapshot { state: state.algorithm, arrays: checkpoint.arrays };
+        self.algorithm.restore(&checkpoint.policy.parameters, &snapshot)?;
+        self.iteration = state.iteration;
+        self.env_steps = state.env_steps;
+        self.before = state.elapsed;
+        self.curriculum = state.curriculum;
+        self.best = state.best;
+        Ok(state.log)
+    }
+}
