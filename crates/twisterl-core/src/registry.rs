@@ -102,7 +102,8 @@ impl fmt::Debug for Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        let registry = Self::empty();
+        let mut registry = Self::empty();
+        registry.register::<crate::envs::puzzle::Puzzle>();
 
         registry
     }

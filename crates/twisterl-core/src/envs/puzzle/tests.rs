@@ -51,7 +51,10 @@ fn moves_take_the_blank_left_up_right_down() {
         p.step(action.into());
         assert_eq!(state(&p), board.map(f64::from));
     }
-    assert_eq!([0, 1, 2, 3, 7].map(|a: usize| p.action_name(a.into())), ["left", "up", "right", "down", "7"]);
+    assert_eq!(
+        [0, 1, 2, 3, 7].map(|a: usize| p.action_name(a.into())),
+        ["left", "up", "right", "down", "7"]
+    );
 }
 
 #[test]
@@ -73,7 +76,8 @@ fn the_last_move_of_the_budget_solves_or_truncates() {
 
 #[test]
 fn rewards_can_be_chosen() {
-    let params = r#"{"solved_reward": 2, "failed_reward": -1, "move_reward": -0.05, "max_depth": 3}"#;
+    let params =
+        r#"{"solved_reward": 2, "failed_reward": -1, "move_reward": -0.05, "max_depth": 3}"#;
     let mut p = Puzzle::new(&serde_json::from_str(params).unwrap()).unwrap();
     p.set_state(&[1., 2., 0., 3., 4., 5., 6., 7., 8.]).unwrap();
     assert_eq!([2, 0, 0].map(|a: usize| p.step(a.into()).reward), [-0.05, -0.05, 2.0]);

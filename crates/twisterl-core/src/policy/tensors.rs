@@ -1,0 +1,162 @@
+//! Safetensors files, read without trusting what they claim.
+
+use crate::{Error, Result};
+use safetensors::Dtype;
+use safetensors::tensor::{Metadata, TensorView};
+use std::collections::BTreeMap;
+
+/// The longest header that is read or written; parsing one takes a few dozen times its length in memory.
+const MAX_HEADER: usize = 8 << 20;
+
+/// Tensors by name, in the layout of a file.
+pub type Tensors<'a> = BTreeMap<String, TensorView<'a>>;
+
+/// A safetensors file whose header fits its length. Nothing is copied.
+#[derive(Debug)]
+pub struct TensorFile<'a> {
+    metadata: Metadata,
+    data: &'a [u8],
+}
+
+impl<'a> TensorFile<'a> {
+    /// Reads the header: its length as `u64` little-endian, JSON, then the data of all tensors without gaps.
+    ///
+    /// # Errors
+    /// If the file is cut short, the header is no JSON of this format, or tensors overlap, leave gaps or
+    /// reach beyond the end.
+    pub fn parse(bytes: &'a [u8]) -> Result<Self> {
+        let broken = |expected: &str, found: String| Error::weights("file", expected, found);
+        let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
+            return Err(broken("a safetensors file", format!("{} bytes", bytes.len())));
+        };
+        let length = u64::from_le_bytes(*length);
+        let split = usize::try_from(length).ok().and_then(|n| rest.split_at_checked(n));
+        let Some((header, data)) = split.filter(|(header, _)| header.len() <= MAX_HEADER) else {
+            return Err(broken(
+                "a safetensors file with a header of at most 8 MiB",
+                format!("a header of {length} bytes in a file of {}", bytes.len()),
+            ));
+        };
+        let metadata: Metadata = serde_json::from_slice(header)
+            .map_err(|e| broken("a valid safetensors header", e.to_string()))?;
+        // Compared here, because the crate adds the lengths of the parts without looking for overflow.
+        if metadata.data_len() != data.len() {
+            return Err(broken(
+                &format!("{} bytes of tensors, as the header says", metadata.data_len()),
+                data.len().to_string(),
+            ));
+        }
+        Ok(Self { metadata, data })
+    }
+
+    /// An entry of the file's metadata.
+    pub fn metadata(&self, key: &str) -> Option<&str> {
+        self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
+    }
+
+    /// All tensors.
+    ///
+    /// # Errors
+    /// If a tensor's bytes do not fit its shape.
+    pub fn tensors(&self) -> Result<Tensors<'a>> {
+        self.metadata
+            .tensors()
+            .into_iter()
+            .map(|(name, info)| {
+                let (start, end) = info.data_offsets;
+                let view = TensorView::new(
+                    info.dtype,
+                    info.shape.clone(),
+                    self.data.get(start..end).unwrap_or(&[]),
+                )
+                .map_err(|e| Error::weights(&name, "as many bytes as the shape needs", e))?;
+                Ok((name, view))
+            })
+            .collect()
+    }
+}
+
+/// Writes tensors and one metadata entry as a safetensors file. Equal arguments give equal bytes.
+///
+/// # Errors
+/// If the header would be too long to be read again.
+pub fn write_tensors(tensors: &Tensors<'_>, entry: Option<(&str, String)>) -> Result<Vec<u8>> {
+    let metadata = entry.map(|(key, value)| [(key.to_owned(), value)].into());
+    let bytes = safetensors::serialize(tensors, metadata)
+        .map_err(|e| Error::weights("file", "tensors that a safetensors file can hold", e))?;
+    TensorFile::parse(&bytes)?;
+    Ok(bytes)
+}
+
+/// The values of a tensor, narrowed to single precision.
+///
+/// # Errors
+/// If they are neither of type F32 nor F64.
+pub fn f32_values<'a>(
+    name: &str,
+    tensor: &'a TensorView<'_>,
+) -> Result<Box<dyn Iterator<Item = f32> + 'a>> {
+    match tensor.dtype() {
+        Dtype::F32 => {
+            let (values, _) = tensor.data().as_chunks::<4>();
+            Ok(Box::new(values.iter().map(|b| f32::from_le_bytes(*b))))
+        }
+        Dtype::F64 => {
+            let (values, _) = tensor.data().as_chunks::<8>();
+            Ok(Box::new(values.iter().map(|b| f64::from_le_bytes(*b) as f32)))
+        }
+        other => Err(Error::weights(name, "values of type F32 or F64", other)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn file(header: &str, data: usize) -> Vec<u8> {
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.as_bytes());
+        bytes.resize(bytes.len() + data, 0);
+        bytes
+    }
+
+    fn refusal(bytes: &[u8]) -> String {
+        TensorFile::parse(bytes).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn claims_beyond_the_file_are_refused() {
+        assert!(refusal(&[1, 2, 3]).contains("3 bytes"));
+        assert!(refusal(&u64::MAX.to_le_bytes()).contains("18446744073709551615"));
+        let tensor = |shape: &str, from: u64, to: u64| {
+            format!(r#"{{"dtype":"U8","shape":[{shape}],"data_offsets":[{from},{to}]}}"#)
+        };
+        let header = format!(r#"{{"a":{}}}"#, tensor("10737418240", 0, 10_737_418_240));
+        assert!(refusal(&file(&header, 4)).contains("10737418240 bytes of tensors"));
+        let header = format!(r#"{{"a":{}}}"#, tensor("4294967296,4294967296", 0, 4));
+        assert!(refusal(&file(&header, 4)).contains("overflow"));
+        let header = format!(r#"{{"a":{},"b":{}}}"#, tensor("4", 0, 4), tensor("4", 2, 6));
+        assert!(refusal(&file(&header, 6)).contains("offset"));
+        // Eight tensors whose lengths add up to 2^64 - 8: one more addition would overflow.
+        let size = (1u64 << 61) - 1;
+        let parts: Vec<_> = (0..8u64)
+            .map(|i| format!(r#""{i}":{}"#, tensor(&size.to_string(), i * size, (i + 1) * size)))
+            .collect();
+        assert!(refusal(&file(&format!("{{{}}}", parts.join(",")), 0)).contains("found 0"));
+    }
+
+    #[test]
+    fn files_read_back_as_written() {
+        let tensors = Tensors::from([
+            ("b".to_owned(), TensorView::new(Dtype::F32, vec![1], &[0, 0, 128, 63]).unwrap()),
+            ("a".to_owned(), TensorView::new(Dtype::U8, vec![0], &[]).unwrap()),
+        ]);
+        let bytes = write_tensors(&tensors, Some(("key", "value".to_owned()))).unwrap();
+        let file = TensorFile::parse(&bytes).unwrap();
+        assert_eq!(file.metadata("key"), Some("value"));
+        assert_eq!(file.tensors().unwrap(), tensors);
+        assert_eq!(f32_values("b", &tensors["b"]).unwrap().collect::<Vec<_>>(), [1.0]);
+        assert!(f32_values("a", &tensors["a"]).is_err());
+    }
+}

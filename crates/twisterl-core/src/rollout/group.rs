@@ -1,0 +1,235 @@
+//! One group of slots that step together.
+
+use super::start::OwnedStart;
+use super::trajectory::{Episode, Trajectory};
+use super::{Collection, Horizon};
+use crate::act::{Choice, Decision};
+use crate::batch::VecEnv;
+use crate::env::Step;
+use crate::registry::EnvSpec;
+use crate::rng::{Purpose, Rng, stream};
+use crate::space::{Action, ActionSpace, Actions, Observations};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// How often a start that is already solved is drawn again.
+const REDRAWS: u64 = 64;
+
+/// An episode under way, as far as it takes to play it again: environments are deterministic.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LiveEpisode {
+    /// How it began.
+    pub start: OwnedStart,
+    /// The collection in which it began, and the index of its stream there.
+    pub stream: (u64, u64),
+    /// Discrete choices so far, step after step.
+    pub discrete: Vec<u32>,
+    /// Continuous values so far.
+    pub continuous: Vec<f32>,
+    /// Steps so far.
+    pub length: usize,
+    /// Sum of rewards so far.
+    pub total: f32,
+}
+
+/// One group of slots with all its memory.
+pub(super) struct Group {
+    index: usize,
+    pub(super) env: Box<dyn VecEnv>,
+    pub(super) live: Vec<LiveEpisode>,
+    active: Vec<usize>,
+    decision: Decision,
+    cut: Observations,
+    cut_rows: Vec<usize>,
+    cut_masks: Vec<bool>,
+    begun: u64,
+    pub(super) trajectory: Trajectory,
+}
+
+impl Group {
+    pub(super) fn new(spec: &dyn EnvSpec, index: usize, len: usize) -> Result<Self> {
+        let space = spec.action_space();
+        Ok(Self {
+            index,
+            env: spec.batch(len),
+            live: Vec::new(),
+            active: Vec::new(),
+            decision: Decision::new(&space)?,
+            cut: Observations::new(),
+            cut_rows: Vec::new(),
+            cut_masks: Vec::new(),
+            begun: 0,
+            trajectory: Trajectory::new(&space),
+        })
+    }
+
+    /// Begins the next episode of `slot`; a start that is solved already is drawn again.
+    fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
+        let Collection { seed, iteration, starts, .. } = collection;
+        for _ in 0..REDRAWS {
+            let index = ((self.index as u64) << 40) | self.begun;
+            self.begun += 1;
+            let start = starts.draw(&mut stream(*seed, Purpose::Choice, *iteration, index));
+            let mut rng = stream(*seed, Purpose::Start, *iteration, index);
+            self.env.begin(slot, start.borrow(), &mut rng)?;
+            if let Some(live) = self.live.get_mut(slot) {
+                live.start = start;
+                live.stream = (*iteration, index);
+                live.discrete.clear();
+                live.continuous.clear();
+                live.length = 0;
+                live.total = 0.0;
+            }
+            if !self.env.solved(slot) {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
+        let mut rng =
+            stream(collection.seed, Purpose::Act, collection.iteration, self.index as u64);
+        self.trajectory.clear();
+        self.cut.clear();
+        self.cut_rows.clear();
+        self.begun = 0;
+        let len = self.env.len();
+        if self.live.len() != len || collection.horizon == Horizon::Episodes {
+            self.live.resize_with(len, || LiveEpisode {
+                start: OwnedStart::Scramble { difficulty: 0 },
+                stream: (0, 0),
+                discrete: Vec::new(),
+                continuous: Vec::new(),
+                length: 0,
+                total: 0.0,
+            });
+            for slot in 0..len {
+                self.begin(slot, collection)?;
+            }
+        }
+        self.active.clear();
+        self.active.extend(0..len);
+        let mut step = 0;
+        while !self.active.is_empty() && collection.horizon != Horizon::Steps(step) {
+            self.step(collection, &mut rng)?;
+            step += 1;
+        }
+        self.bootstrap(collection)
+    }
+
+    fn step(&mut self, collection: &Collection<'_>, rng: &mut Rng) -> Result<()> {
+        let Self { env, active, decision, trajectory, .. } = self;
+        decision.decide(&mut **env, active, collection.evaluator, Choice::Sample, rng)?;
+        let first = trajectory.len();
+        env.step(active, &decision.actions, &mut trajectory.steps)?;
+        trajectory.observations.extend(&decision.observations);
+        trajectory.masks.extend_from_slice(&decision.masks);
+        trajectory.actions.extend(&decision.actions);
+        trajectory.log_probs.extend_from_slice(&decision.log_probs);
+        trajectory.values.extend_from_slice(&decision.evaluation.values);
+        trajectory.slots.extend(active.iter().map(|&s| s as u32));
+        trajectory.cut_values.resize(trajectory.steps.len(), 0.0);
+        for i in 0..self.active.len() {
+            self.account(i, first + i, collection)?;
+        }
+        if collection.horizon == Horizon::Episodes {
+            let steps = &self.trajectory.steps[first..];
+            let mut done = steps.iter().map(Step::done);
+            self.active.retain(|_| !done.next().unwrap_or(true));
+        }
+        Ok(())
+    }
+
+    /// Books transition `row`, made in the `i`-th active slot.
+    fn account(&mut self, i: usize, row: usize, collection: &Collection<'_>) -> Result<()> {
+        let (Some(&slot), Some(&step)) = (self.active.get(i), self.trajectory.steps.get(row))
+        else {
+            return Ok(());
+        };
+        let Some(live) = self.live.get_mut(slot) else { return Ok(()) };
+        live.length += 1;
+        live.total += step.reward;
+        if !step.done() {
+            if let Horizon::Steps(_) = collection.horizon {
+                match self.decision.actions.row(i) {
+                    Action::Discrete(a) => live.discrete.push(a as u32),
+                    Action::Parts { discrete, continuous } => {
+                        live.discrete.extend_from_slice(discrete);
+                        live.continuous.extend_from_slice(continuous);
+                    }
+                }
+            }
+            return Ok(());
+        }
+        self.trajectory.episodes.push(Episode {
+            difficulty: match live.start {
+                OwnedStart::Scramble { difficulty } => Some(difficulty),
+                _ => None,
+            },
+            length: live.length,
+            total: live.total,
+            solved: self.env.solved(slot),
+        });
+        if step.truncated && !step.terminated {
+            self.cut_masks.clear();
+            self.env.observe(&[slot], &mut self.cut, &mut self.cut_masks)?;
+            self.cut_rows.push(row);
+        }
+        if let Horizon::Steps(_) = collection.horizon {
+            self.begin(slot, collection)?;
+        }
+        Ok(())
+    }
+
+    /// Evaluates, in one batch each, where truncated episodes and the slots at the end have come to.
+    fn bootstrap(&mut self, collection: &Collection<'_>) -> Result<()> {
+        collection.evaluator.evaluate(&self.cut, &mut self.decision.evaluation)?;
+        for (&row, &value) in self.cut_rows.iter().zip(&self.decision.evaluation.values) {
+            if let Some(cut) = self.trajectory.cut_values.get_mut(row) {
+                *cut = value;
+            }
+        }
+        self.decision.look(&mut *self.env, &self.active, collection.evaluator)?;
+        self.trajectory.last_values.resize(self.env.len(), 0.0);
+        for (&slot, &value) in self.active.iter().zip(&self.decision.evaluation.values) {
+            if let Some(last) = self.trajectory.last_values.get_mut(slot) {
+                *last = value;
+            }
+        }
+        Ok(())
+    }
+
+    /// Plays a recorded episode again, up to where it stood.
+    pub(super) fn replay(
+        &mut self,
+        slot: usize,
+        live: LiveEpisode,
+        space: &ActionSpace,
+        seed: u64,
+    ) -> Result<()> {
+        let mut rng = stream(seed, Purpose::Start, live.stream.0, live.stream.1);
+        self.env.begin(slot, live.start.borrow(), &mut rng)?;
+        let mut actions = Actions::new(space);
+        let mut steps = Vec::new();
+        for t in 0..live.length {
+            let part = |width: usize| t * width..(t + 1) * width;
+            actions.clear();
+            let discrete = live.discrete.get(part(space.discrete_width()));
+            let continuous = live.continuous.get(part(space.continuous_width()));
+            actions.discrete.extend_from_slice(discrete.unwrap_or(&[]));
+            actions.continuous.extend_from_slice(continuous.unwrap_or(&[]));
+            space.check(actions.row(0))?;
+            steps.clear();
+            self.env.step(&[slot], &actions, &mut steps)?;
+            if steps.iter().any(Step::done) {
+                return Err(Error::state(
+                    "an episode under way",
+                    format!("one that ends at step {t}"),
+                ));
+            }
+        }
+        self.live.push(live);
+        Ok(())
+    }
+}

@@ -1,0 +1,110 @@
+//! Collecting transitions: many episodes in lock step, in fixed groups that threads share out.
+
+mod group;
+mod start;
+#[cfg(test)]
+mod tests;
+mod trajectory;
+
+pub use group::LiveEpisode;
+pub use start::{OwnedStart, Starts};
+pub use trajectory::{Episode, Trajectory};
+
+use crate::evaluator::Evaluator;
+use crate::registry::EnvSpec;
+use crate::space::ActionSpace;
+use crate::{Error, Result};
+use group::Group;
+
+/// Slots that step together. Fixed, so that results do not depend on the number of threads.
+pub const GROUP: usize = 64;
+
+/// How much one collection gathers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Horizon {
+    /// One whole episode in each slot.
+    Episodes,
+    /// This many steps in each slot; episodes go on from one collection to the next.
+    Steps(usize),
+}
+
+/// What all groups of one collection share.
+#[derive(Clone, Copy)]
+pub struct Collection<'a> {
+    /// The acting policy.
+    pub evaluator: &'a dyn Evaluator,
+    /// Seed of the run.
+    pub seed: u64,
+    /// Number of the collection within the run.
+    pub iteration: u64,
+    /// Where episodes start.
+    pub starts: Starts<'a>,
+    /// How much to gather.
+    pub horizon: Horizon,
+}
+
+/// Collects transitions from a fixed number of slots.
+pub struct Collector {
+    groups: Vec<Group>,
+    space: ActionSpace,
+    slots: usize,
+}
+
+impl Collector {
+    /// `slots` environments of `spec`.
+    ///
+    /// # Errors
+    /// If the action space has parts that cannot be played.
+    pub fn new(spec: &dyn EnvSpec, slots: usize) -> Result<Self> {
+        let groups = (0..slots.div_ceil(GROUP))
+            .map(|i| Group::new(spec, i, GROUP.min(slots - i * GROUP)))
+            .collect::<Result<_>>()?;
+        Ok(Self { groups, space: spec.action_space(), slots })
+    }
+
+    /// Gathers as `collection` says, on the threads of the current rayon pool. The result does not depend on
+    /// their number.
+    ///
+    /// # Errors
+    /// The first error of the first group that failed.
+    pub fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
+        #[cfg(feature = "parallel")]
+        {
+            use rayon::prelude::*;
+            self.groups.par_iter_mut().map(|g| g.collect(collection)).reduce(|| Ok(()), Result::and)
+        }
+        #[cfg(not(feature = "parallel"))]
+        self.groups.iter_mut().try_for_each(|g| g.collect(collection))
+    }
+
+    /// What the last collection gathered, group by group.
+    pub fn trajectories(&self) -> impl Iterator<Item = &Trajectory> {
+        self.groups.iter().map(|g| &g.trajectory)
+    }
+
+    /// The episodes under way, slot by slot; none where the next collection begins anew.
+    pub fn live(&self) -> Vec<LiveEpisode> {
+        self.groups.iter().flat_map(|g| g.live.iter().cloned()).collect()
+    }
+
+    /// Brings the slots back to where [`live`](Self::live) found them, by playing those episodes again.
+    ///
+    /// # Errors
+    /// If the episodes do not fit the environment or the number of slots.
+    pub fn restore(&mut self, live: Vec<LiveEpisode>, seed: u64) -> Result<()> {
+        if live.is_empty() {
+            return Ok(());
+        }
+        if live.len() != self.slots {
+            return Err(Error::state(format!("{} episodes under way", self.slots), live.len()));
+        }
+        let mut live = live.into_iter();
+        for group in &mut self.groups {
+            group.live.clear();
+            for (slot, episode) in live.by_ref().take(group.env.len()).enumerate() {
+                group.replay(slot, episode, &self.space, seed)?;
+            }
+        }
+        Ok(())
+    }
+}
