@@ -316,6 +316,8 @@ def main():
         record = new_record(args)
     except BenchmarkError as error:
         sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
     try:
         measure_all(args, plan(args), record)
     except KeyboardInterrupt:

@@ -3,4 +3,10 @@
 pub mod distribution;
 pub mod forward;
 pub mod network;
+#[allow(clippy::module_inception)]
+mod policy;
 mod product;
+pub mod tensors;
+pub mod weights;
+
+pub use policy::Policy;

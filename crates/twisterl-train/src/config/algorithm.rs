@@ -1,0 +1,311 @@
+//! The `algorithm` part of a config.
+
+use super::evals::{EvalConfig, Evals};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The learning algorithms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(try_from = "String", into = "String")]
+pub enum AlgorithmClass {
+    /// Proximal policy optimisation.
+    #[default]
+    Ppo,
+}
+
+impl TryFrom<String> for AlgorithmClass {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        match super::explain::short_name(&name) {
+            "PPO" => Ok(Self::Ppo),
+            "AZ" => Err(format!("expected PPO, found {name:?}, which is not supported yet")),
+            _ => Err(format!("expected PPO, found {name:?}")),
+        }
+    }
+}
+
+impl From<AlgorithmClass> for String {
+    fn from(class: AlgorithmClass) -> Self {
+        match class {
+            AlgorithmClass::Ppo => "PPO".into(),
+        }
+    }
+}
+
+/// Where gradients are computed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Device {
+    /// On the processor.
+    #[default]
+    Cpu,
+}
+
+/// Parameters of the algorithm and of what surrounds it.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct AlgorithmConfig {
+    /// Where gradients are computed.
+    pub device: Device,
+    /// How episodes are collected.
+    pub collecting: CollectingConfig,
+    /// How the policy is updated.
+    pub training: TrainingConfig,
+    /// How problems get harder.
+    pub learning: LearningConfig,
+    /// The optimiser.
+    pub optimizer: OptimizerConfig,
+    /// The evaluations by name, in the order in which they are made. Those given replace the default ones.
+    #[schemars(with = "BTreeMap<String, EvalConfig>", length(max = 64))]
+    pub evals: Evals,
+    /// What is logged and saved, and how often.
+    pub logging: LoggingConfig,
+}
+
+/// How episodes are collected.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct CollectingConfig {
+    /// Upper bound on threads.
+    #[schemars(range(min = 1, max = 4096))]
+    pub num_cores: usize,
+    /// Whole episodes an iteration, where `num_envs` is not given.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub num_episodes: usize,
+    /// Lambda of generalised advantage estimation.
+    #[serde(rename = "lambda")]
+    #[schemars(range(min = 0, max = 1))]
+    pub gae_lambda: f64,
+    /// Discount of rewards.
+    #[schemars(range(min = 0, max = 1))]
+    pub gamma: f64,
+    /// Environments that are stepped `rollout_length` times an iteration, episodes running on from one iteration to
+    /// the next. If not given, `num_episodes` whole episodes are played instead, as the peer does.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub num_envs: Option<usize>,
+    /// Steps of each environment an iteration, where `num_envs` is given; at most 2^24 steps in all.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub rollout_length: usize,
+    /// Where episodes start.
+    pub starts: StartsConfig,
+}
+
+impl Default for CollectingConfig {
+    fn default() -> Self {
+        Self {
+            num_cores: 32,
+            num_episodes: 512 * 32,
+            gae_lambda: 0.995,
+            gamma: 0.995,
+            num_envs: None,
+            rollout_length: 32,
+            starts: StartsConfig::default(),
+        }
+    }
+}
+
+/// Where training episodes start: shares of each kind. The rest starts from scrambles of the current difficulty.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StartsConfig {
+    /// Share of uniformly random states, where the environment offers them.
+    #[schemars(range(min = 0, max = 1))]
+    pub uniform: f64,
+    /// Share of scrambles of a difficulty drawn uniformly from 1 to the current one.
+    #[schemars(range(min = 0, max = 1))]
+    pub mixed: f64,
+    /// Share of remembered states on which the greedy policy failed.
+    #[schemars(range(min = 0, max = 1))]
+    pub failures: f64,
+    /// Failures remembered; new ones replace the oldest.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub failure_memory: usize,
+    /// Uniformly random states on which the greedy policy is tried at each probe for failures.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub probe_states: usize,
+    /// Probe in every this many iterations.
+    #[schemars(range(min = 1))]
+    pub probe_every: u64,
+}
+
+impl Default for StartsConfig {
+    fn default() -> Self {
+        Self {
+            uniform: 0.0,
+            mixed: 0.0,
+            failures: 0.0,
+            failure_memory: 1000,
+            probe_states: 2048,
+            probe_every: 5,
+        }
+    }
+}
+
+/// How the policy is updated.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct TrainingConfig {
+    /// Passes over the samples of an iteration.
+    #[schemars(range(min = 1, max = 10_000))]
+    pub num_epochs: usize,
+    /// Weight of the value loss.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub vf_coef: f64,
+    /// Weight of the entropy bonus.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub ent_coef: f64,
+    /// Weight of the entropy bonus at the end of the run, towards which it goes linearly; constant if not given.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub ent_coef_final: Option<f64>,
+    /// How far the probability ratio may move from 1 before it stops to pay.
+    #[schemars(range(max = 1e6), extend("exclusiveMinimum" = 0))]
+    pub clip_ratio: f64,
+    /// Shift and scale the advantages of an iteration to mean 0 and standard deviation 1.
+    pub normalize_advantage: bool,
+    /// Samples of an update; all of the iteration, in one update an epoch, if not given.
+    #[schemars(range(min = 1, max = 16_777_216))]
+    pub minibatch_size: Option<usize>,
+    /// Longer gradients are cut to this norm; never if not given.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub max_grad_norm: Option<f64>,
+    /// No further epoch once the approximate KL divergence from the old policy exceeds this; never if not given.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub target_kl: Option<f64>,
+    /// Train on samples under a random symmetry of the problem.
+    pub twists: bool,
+}
+
+impl Default for TrainingConfig {
+    fn default() -> Self {
+        Self {
+            num_epochs: 10,
+            vf_coef: 0.8,
+            ent_coef: 0.01,
+            ent_coef_final: None,
+            clip_ratio: 0.1,
+            normalize_advantage: false,
+            minibatch_size: None,
+            max_grad_norm: None,
+            target_kl: None,
+            twists: false,
+        }
+    }
+}
+
+/// How problems get harder.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LearningConfig {
+    /// The share solved from which on the difficulty goes up.
+    #[schemars(range(min = 0, max = 1))]
+    pub diff_threshold: f64,
+    /// The greatest difficulty; none if not given.
+    pub diff_max: Option<usize>,
+    /// Which share solved counts: the name of an evaluation, or `rollout` for that of the training episodes that
+    /// started at the current difficulty.
+    pub diff_metric: String,
+    /// The first difficulty; that of the environment's parameters if not given.
+    #[schemars(range(max = 1_000_000))]
+    pub diff_start: Option<usize>,
+    /// By how much the difficulty goes up.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub diff_step: usize,
+    /// Iterations before it may go up for the first time.
+    pub diff_warmup: u64,
+}
+
+impl Default for LearningConfig {
+    fn default() -> Self {
+        Self {
+            diff_threshold: 0.85,
+            diff_max: None,
+            diff_metric: "ppo_deterministic".into(),
+            diff_start: None,
+            diff_step: 1,
+            diff_warmup: 0,
+        }
+    }
+}
+
+/// How a value changes over a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Schedule {
+    /// Not at all.
+    Constant,
+    /// In a straight line.
+    Linear,
+    /// Along half a cosine wave: slowly first and last.
+    Cosine,
+}
+
+/// The optimiser: Adam (Kingma and Ba 2015), with the meaning of `torch.optim.Adam`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct OptimizerConfig {
+    /// Learning rate.
+    #[schemars(range(min = 0, max = 1e3))]
+    pub lr: f64,
+    /// Learning rate at the end of the run, towards which it goes by `schedule`.
+    #[schemars(range(min = 0, max = 1e3))]
+    pub lr_final: Option<f64>,
+    /// How the learning rate changes over the run; `linear` where `lr_final` is given, `constant` elsewhere.
+    pub schedule: Option<Schedule>,
+    /// Decay of the running means of the gradient and of its square; below 1.
+    #[schemars(inner(range(min = 0), extend("exclusiveMaximum" = 1)))]
+    pub betas: [f64; 2],
+    /// Added to the root of the second mean.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    pub eps: f64,
+    /// Weight of an L2 penalty, added to the gradient.
+    #[schemars(range(min = 0, max = 1e3))]
+    pub weight_decay: f64,
+    /// Only `false`.
+    pub amsgrad: bool,
+}
+
+impl Default for OptimizerConfig {
+    fn default() -> Self {
+        Self {
+            lr: 3e-4,
+            lr_final: None,
+            schedule: None,
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            amsgrad: false,
+        }
+    }
+}
+
+impl OptimizerConfig {
+    /// How the learning rate changes over the run.
+    pub fn schedule(&self) -> Schedule {
+        let default =
+            if self.lr_final.is_some() { Schedule::Linear } else { Schedule::Constant };
+        self.schedule.unwrap_or(default)
+    }
+}
+
+/// What is logged and saved, and how often.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LoggingConfig {
+    /// Log metrics in every this many iterations; 0: never.
+    pub log_freq: u64,
+    /// Save a checkpoint in every this many iterations; 0: never for their number.
+    pub checkpoint_freq: u64,
+    /// Save a checkpoint after this many seconds; never for the time if not given.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub checkpoint_seconds: Option<f64>,
+    /// Write TensorBoard events.
+    pub tensorboard: bool,
+}
+
+impl Default for LoggingConfig {
+    fn default() -> Self {
+        Self { log_freq: 1, checkpoint_freq: 10, checkpoint_seconds: None, tensorboard: true }
+    }
+}

@@ -1,0 +1,156 @@
+//! The `algorithm.evals` part of a config.
+
+use schemars::JsonSchema;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::fmt;
+
+/// From where the episodes of an evaluation start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum EvalStart {
+    /// From scrambles of the evaluation's difficulty.
+    #[default]
+    Scramble,
+    /// From uniformly random states, where the environment offers them.
+    Uniform,
+}
+
+/// One evaluation.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct EvalConfig {
+    /// Episodes played.
+    #[schemars(range(min = 1, max = 10_000_000))]
+    pub num_episodes: usize,
+    /// Take the most likely action instead of sampling.
+    pub deterministic: bool,
+    /// Tries from each start, of which the best counts.
+    #[schemars(range(min = 1, max = 65536))]
+    pub num_searches: usize,
+    /// Simulations a move of a tree search; only 0, no search, for now.
+    pub num_mcts_searches: usize,
+    /// Added to the seed of the run.
+    pub seed: u64,
+    /// Upper bound on threads.
+    #[schemars(range(min = 1, max = 4096))]
+    pub num_cores: usize,
+    /// Exploration constant of the tree search.
+    #[serde(rename = "C")]
+    #[schemars(range(min = 0))]
+    pub c: f64,
+    /// Levels that the tree search expands at once.
+    pub max_expand_depth: usize,
+    /// Difficulty of the starts; that of the curriculum if not given.
+    #[schemars(range(max = 1_000_000))]
+    pub difficulty: Option<usize>,
+    /// The longest episode; as long as the environment allows if not given.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_steps: Option<usize>,
+    /// Evaluate in every this many iterations.
+    #[schemars(range(min = 1))]
+    pub every: u64,
+    /// From where the episodes start.
+    pub start: EvalStart,
+}
+
+impl Default for EvalConfig {
+    fn default() -> Self {
+        Self {
+            num_episodes: 100,
+            deterministic: true,
+            num_searches: 1,
+            num_mcts_searches: 0,
+            seed: 0,
+            num_cores: 32,
+            c: 1.41,
+            max_expand_depth: 1,
+            difficulty: None,
+            max_steps: None,
+            every: 1,
+            start: EvalStart::Scramble,
+        }
+    }
+}
+
+/// The evaluations by name, in the order in which they are made.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Evals(Vec<(String, EvalConfig)>);
+
+impl Evals {
+    /// Names and evaluations, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (&String, &EvalConfig)> {
+        self.0.iter().map(|(name, eval)| (name, eval))
+    }
+
+    /// The names, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &String> {
+        self.0.iter().map(|(name, _)| name)
+    }
+
+    /// The evaluation of this name.
+    pub fn get(&self, name: &str) -> Option<&EvalConfig> {
+        self.0.iter().find(|(n, _)| n == name).map(|(_, eval)| eval)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl Default for Evals {
+    /// The peer's three without tree search.
+    fn default() -> Self {
+        let eval = |deterministic, num_searches| EvalConfig {
+            deterministic,
+            num_searches,
+            ..EvalConfig::default()
+        };
+        [("ppo_deterministic", eval(true, 1)), ("ppo_1", eval(false, 1)), ("ppo_10", eval(false, 10))]
+            .into_iter()
+            .map(|(name, eval)| (name.to_owned(), eval))
+            .collect()
+    }
+}
+
+impl FromIterator<(String, EvalConfig)> for Evals {
+    fn from_iter<I: IntoIterator<Item = (String, EvalConfig)>>(evals: I) -> Self {
+        Self(evals.into_iter().collect())
+    }
+}
+
+impl Serialize for Evals {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}
+
+impl<'de> Deserialize<'de> for Evals {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct InOrder;
+
+        impl<'de> Visitor<'de> for InOrder {
+            type Value = Evals;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a map")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Evals, A::Error> {
+                let mut evals = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    evals.push(entry);
+                }
+                Ok(Evals(evals))
+            }
+        }
+
+        deserializer.deserialize_map(InOrder)
+    }
+}

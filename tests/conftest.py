@@ -1,0 +1,39 @@
+"""What the whole suite shares: the folders of the repository, and the trainer binary to test."""
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def train_bin() -> Path:
+    """The trainer: $TWISTERL_TRAIN_BIN (scripts/check.sh sets it), or else what cargo built last."""
+    if named := os.environ.get("TWISTERL_TRAIN_BIN"):
+        path = Path(named)
+        assert path.is_file(), f"TWISTERL_TRAIN_BIN: expected a file, found none at {named}"
+        return path
+    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    built = [p for p in (target / "debug/twisterl-train", target / "release/twisterl-train") if p.is_file()]
+    assert built, "no trainer binary; run `cargo build -p twisterl-train` or scripts/check.sh"
+    return max(built, key=lambda path: path.stat().st_mtime)
+
+
+@pytest.fixture(scope="session")
+def cli(train_bin):
+    """Call the trainer to its end with the given arguments, and return what it wrote (as text) and its exit code."""
+
+    def call(*args, timeout=120, **options) -> subprocess.CompletedProcess:
+        command = [train_bin, *map(str, args)]
+        return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+    return call
