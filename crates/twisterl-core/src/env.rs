@@ -95,6 +95,9 @@ pub trait Environment: Clone + Send + Sync + 'static {
         false
     }
 
+    /// Cuts the budget of the episode just begun to that of the current difficulty, where it is larger.
+    fn limit_budget(&mut self) {}
+
     /// The symmetries of the problem, without the identity.
     fn twists(&self) -> Vec<Twist> {
         Vec::new()
@@ -135,8 +138,13 @@ pub enum Start<'a> {
         /// The difficulty whose budget holds.
         difficulty: usize,
     },
-    /// At a given state, with the full budget.
-    State(&'a [f64]),
+    /// At a given state.
+    State {
+        /// The state.
+        state: &'a [f64],
+        /// The difficulty whose budget holds; `None`: the full budget.
+        difficulty: Option<usize>,
+    },
 }
 
 impl Start<'_> {
@@ -156,7 +164,13 @@ impl Start<'_> {
                     env.reset(rng);
                 }
             }
-            Self::State(state) => env.set_state(state)?,
+            Self::State { state, difficulty } => {
+                env.set_state(state)?;
+                if let Some(difficulty) = difficulty {
+                    env.set_difficulty(difficulty);
+                    env.limit_budget();
+                }
+            }
         }
         Ok(())
     }

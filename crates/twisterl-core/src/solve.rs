@@ -148,7 +148,7 @@ impl Play<'_> {
 pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Replay> {
     let mut env = spec.batch(1);
     let mut rng = stream(0, Purpose::Solve, 0, START);
-    env.begin(0, Start::State(state), &mut rng)?;
+    env.begin(0, Start::State { state, difficulty: None }, &mut rng)?;
     let mut replay = Replay { first: env.render(0), moves: Vec::new(), solved: env.solved(0) };
     let mut one = Actions::new(&spec.action_space());
     let mut steps = Vec::new();

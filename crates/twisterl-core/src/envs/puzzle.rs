@@ -368,6 +368,10 @@ impl Environment for Puzzle {
 
     /// Square boards have one: the reflection across the main diagonal, which the goal survives once each tile is
     /// renamed to the number that belongs where the tile's own place is reflected to.
+    fn limit_budget(&mut self) {
+        self.budget = self.budget.min(self.full_budget());
+    }
+
     fn twists(&self) -> Vec<Twist> {
         if !self.is_square() {
             return Vec::new();

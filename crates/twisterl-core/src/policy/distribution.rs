@@ -49,3 +49,48 @@ pub fn argmax(probabilities: &[f32]) -> usize {
     }
     best.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rng::{Purpose, stream};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn masked_entries_get_exactly_nothing_and_the_rest_sums_to_one(
+            rows in proptest::collection::vec((-200.0f32..200.0, any::<bool>()), 1..20),
+        ) {
+            let (mut p, mask): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
+            masked_softmax(&mut p, &mask);
+            for (p, m) in p.iter().zip(&mask) {
+                let fits = if *m { (0.0..=1.0).contains(p) } else { *p == 0.0 };
+                prop_assert!(fits);
+            }
+            let sum: f32 = p.iter().sum();
+            let total = f32::from(u8::from(mask.contains(&true)));
+            prop_assert!((sum - total).abs() < 1e-5);
+        }
+    }
+
+    #[test]
+    fn samples_come_as_often_as_their_probabilities_say() {
+        let p = [0.1, 0.0, 0.6, 0.3];
+        let mut counts = [0u32; 4];
+        let mut rng = stream(0, Purpose::Act, 0, 0);
+        for _ in 0..100_000 {
+            counts[sample(&p, &mut rng)] += 1;
+        }
+        for (count, p) in counts.iter().zip(p) {
+            // Four standard deviations of a binomial of 100,000 draws are at most 0.0064.
+            assert!((f64::from(*count) / 1e5 - f64::from(p)).abs() < 0.0064, "{counts:?}");
+        }
+        assert_eq!(counts[1], 0);
+    }
+
+    #[test]
+    fn argmax_takes_the_first_of_equals() {
+        assert_eq!(argmax(&[0.1, 0.4, 0.4]), 1);
+        assert_eq!(argmax(&[]), 0);
+    }
+}

@@ -25,7 +25,8 @@ impl Starts<'_> {
         let mut dice = rng.random::<f64>();
         if dice < self.remembered && !self.memory.is_empty() {
             let state = self.memory.get(rng.random_range(0..self.memory.len()));
-            return OwnedStart::State { state: state.cloned().unwrap_or_default() };
+            let state = state.cloned().unwrap_or_default();
+            return OwnedStart::State { state, difficulty: self.difficulty };
         }
         dice -= self.remembered;
         if (0.0..self.uniform).contains(&dice) {
@@ -59,6 +60,8 @@ pub enum OwnedStart {
     State {
         /// The state.
         state: Vec<f64>,
+        /// The difficulty whose budget holds.
+        difficulty: usize,
     },
 }
 
@@ -67,7 +70,9 @@ impl OwnedStart {
         match self {
             Self::Scramble { difficulty } => Start::Scramble { difficulty: *difficulty },
             Self::Uniform { difficulty } => Start::Uniform { difficulty: *difficulty },
-            Self::State { state } => Start::State(state),
+            Self::State { state, difficulty } => {
+                Start::State { state, difficulty: Some(*difficulty) }
+            }
         }
     }
 }

@@ -134,7 +134,10 @@ fn live_episodes_that_do_not_fit_are_refused() {
     for broken in [
         LiveEpisode { length: usize::MAX, ..live[0].clone() },
         LiveEpisode { discrete: vec![9], length: 1, ..live[0].clone() },
-        LiveEpisode { start: OwnedStart::State { state: vec![f64::NAN] }, ..live[0].clone() },
+        LiveEpisode {
+            start: OwnedStart::State { state: vec![f64::NAN], difficulty: 1 },
+            ..live[0].clone()
+        },
     ] {
         let mut all = live.clone();
         all[1] = broken;

@@ -58,7 +58,7 @@ pub struct AlgorithmConfig {
     /// The optimiser.
     pub optimizer: OptimizerConfig,
     /// The evaluations by name, in the order in which they are made. Those given replace the default ones.
-    #[schemars(with = "BTreeMap<String, EvalConfig>", length(max = 64))]
+    #[schemars(with = "BTreeMap<String, EvalConfig>", extend("maxProperties" = 64))]
     pub evals: Evals,
     /// What is logged and saved, and how often.
     pub logging: LoggingConfig,
@@ -253,8 +253,8 @@ pub struct OptimizerConfig {
     pub lr_final: Option<f64>,
     /// How the learning rate changes over the run; `linear` where `lr_final` is given, `constant` elsewhere.
     pub schedule: Option<Schedule>,
-    /// Decay of the running means of the gradient and of its square; below 1.
-    #[schemars(inner(range(min = 0), extend("exclusiveMaximum" = 1)))]
+    /// Decay of the running means of the gradient and of its square.
+    #[schemars(inner(range(min = 0, max = 0.999_999)))]
     pub betas: [f64; 2],
     /// Added to the root of the second mean.
     #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]

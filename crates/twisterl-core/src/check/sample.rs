@@ -1,0 +1,42 @@
+//! Random actions of any space.
+
+use crate::rng::Rng;
+use crate::space::{ActionComponent, ActionSpace, Actions};
+use rand::RngExt;
+
+/// Draws one action uniformly, among those that `mask` leaves if it is given. A continuous value lies on one of its
+/// bounds one time in four.
+pub(super) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) -> Actions {
+    let mut action = Actions::new(space);
+    let mut first = 0;
+    for component in space.components() {
+        match component {
+            ActionComponent::Discrete { n } => {
+                let legal = |choice: &u32| mask.is_none_or(|m| m[first + *choice as usize]);
+                let choices: Vec<u32> = (0..*n as u32).filter(legal).collect();
+                action.discrete.push(choices[rng.random_range(0..choices.len() as u32) as usize]);
+                first += n;
+            }
+            ActionComponent::Continuous { low, high, .. } => {
+                let values = low.iter().zip(high).map(|(&l, &h)| between(l, h, rng));
+                action.continuous.extend(values);
+            }
+        }
+    }
+    action
+}
+
+/// Draws between two bounds; an infinite one counts as a thousand beyond the other or beyond 0.
+fn between(low: f32, high: f32, rng: &mut Rng) -> f32 {
+    let l = if low.is_finite() { low } else { high.min(0.0) - 1e3 };
+    let h = if high.is_finite() { high } else { l.max(0.0) + 1e3 };
+    match rng.random_range(0..8u32) {
+        0 => l,
+        1 => h,
+        _ => {
+            let share: f64 = rng.random();
+            let value = f64::from(l) * (1.0 - share) + f64::from(h) * share;
+            (value as f32).clamp(l, h)
+        }
+    }
+}

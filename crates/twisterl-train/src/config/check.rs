@@ -1,0 +1,194 @@
+//! The ranges of all values, and what they must be to each other.
+
+use super::evals::Evals;
+use super::explain::shorten;
+use super::{RunConfig, SCHEMA, Schedule};
+use crate::curriculum::ROLLOUT_METRIC;
+use crate::{Error, Result};
+use serde_json::Value;
+
+/// The most steps an iteration that `num_envs` and `rollout_length` may ask for.
+const MAX_STEPS: usize = 1 << 24;
+/// The most weights between hidden layers: half a gigabyte, four times that with gradients and moments.
+const MAX_WEIGHTS: usize = 1 << 27;
+/// The longest name of an evaluation, in bytes.
+const MAX_NAME: usize = 64;
+
+impl RunConfig {
+    /// Whether all values are in range and fit each other.
+    pub(super) fn check(&self) -> Result<()> {
+        ranges(&SCHEMA, &self.to_value(), "")?;
+        if self.env_cls.is_empty() {
+            return Err(Error::config("env_cls", "the name of an environment", "an empty one"));
+        }
+        if !self.env.is_object() {
+            let found = shorten(&self.env.to_string());
+            return Err(Error::config("env", "an object", found));
+        }
+        self.check_policy()?;
+        self.check_collecting()?;
+        check_evals(&self.algorithm.evals)?;
+        self.check_learning()?;
+        self.check_schedules()
+    }
+
+    fn check_policy(&self) -> Result<()> {
+        let policy = &self.policy;
+        let features = policy.common_layers.last().unwrap_or(&policy.embedding_size);
+        let weights = |first: usize, layers: &[usize]| {
+            layers.iter().zip(std::iter::once(&first).chain(layers)).map(|(a, b)| a * b).sum::<usize>()
+        };
+        let total = weights(policy.embedding_size, &policy.common_layers)
+            + weights(*features, &policy.policy_layers)
+            + weights(*features, &policy.value_layers);
+        if total > MAX_WEIGHTS {
+            let expected = format!("at most {MAX_WEIGHTS} weights between hidden layers");
+            return Err(Error::config("policy", expected, total));
+        }
+        Ok(())
+    }
+
+    fn check_collecting(&self) -> Result<()> {
+        let path = "algorithm.collecting";
+        let collecting = &self.algorithm.collecting;
+        let steps = collecting.num_envs.unwrap_or(0).saturating_mul(collecting.rollout_length);
+        if steps > MAX_STEPS {
+            let expected = format!("num_envs x rollout_length of at most {MAX_STEPS}");
+            return Err(Error::config(path, expected, steps));
+        }
+        let starts = &collecting.starts;
+        let share = starts.uniform + starts.mixed + starts.failures;
+        if share > 1.0 + 1e-9 {
+            let expected = "shares uniform + mixed + failures of at most 1";
+            return Err(Error::config(format!("{path}.starts"), expected, share));
+        }
+        Ok(())
+    }
+
+    fn check_learning(&self) -> Result<()> {
+        let learning = &self.algorithm.learning;
+        let (metric, evals) = (&learning.diff_metric, &self.algorithm.evals);
+        if metric != ROLLOUT_METRIC && evals.get(metric).is_none() {
+            let names: Vec<_> = evals.keys().map(|name| format!("`{name}`")).collect();
+            return Err(Error::config(
+                "algorithm.learning.diff_metric",
+                format!("`{ROLLOUT_METRIC}` or the name of one of algorithm.evals ({})", names.join(", ")),
+                format!("{:?}", shorten(metric)),
+            ));
+        }
+        if let (Some(start), Some(max)) = (learning.diff_start, learning.diff_max)
+            && start > max
+        {
+            let path = "algorithm.learning.diff_start";
+            return Err(Error::config(path, format!("at most diff_max, which is {max}"), start));
+        }
+        Ok(())
+    }
+
+    fn check_schedules(&self) -> Result<()> {
+        let optimizer = &self.algorithm.optimizer;
+        let path = "algorithm.optimizer";
+        if optimizer.amsgrad {
+            return Err(Error::config(format!("{path}.amsgrad"), "false", "true"));
+        }
+        match (optimizer.schedule(), optimizer.lr_final) {
+            (Schedule::Constant, Some(_)) => {
+                let expected = "`linear` or `cosine` with lr_final";
+                return Err(Error::config(format!("{path}.schedule"), expected, "`constant`"));
+            }
+            (Schedule::Linear | Schedule::Cosine, None) => {
+                let expected = "the learning rate at which the schedule ends";
+                return Err(Error::config(format!("{path}.lr_final"), expected, "none"));
+            }
+            _ => {}
+        }
+        let scheduled = [
+            (optimizer.lr_final, "algorithm.optimizer.lr_final"),
+            (self.algorithm.training.ent_coef_final, "algorithm.training.ent_coef_final"),
+        ];
+        for (value, name) in scheduled {
+            if value.is_some() && self.num_iterations.is_none() {
+                let expected = format!("the number of iterations after which {name} is reached");
+                return Err(Error::config("num_iterations", expected, "none"));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn check_evals(evals: &Evals) -> Result<()> {
+    for (name, eval) in evals.iter() {
+        let path = format!("algorithm.evals.{}", shorten(name));
+        if name.is_empty() || name.len() > MAX_NAME || name == ROLLOUT_METRIC {
+            let expected = format!("a name of 1 to {MAX_NAME} bytes other than `{ROLLOUT_METRIC}`");
+            return Err(Error::config(path, expected, format!("{:?}", shorten(name))));
+        }
+        if eval.num_mcts_searches > 0 {
+            return Err(Error::config(
+                format!("{path}.num_mcts_searches"),
+                "0, as there is no tree search yet",
+                eval.num_mcts_searches,
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Checks `value` and all in it against the ranges and lengths of `schema`. Types need no check: serde made it.
+fn ranges(schema: &Value, value: &Value, path: &str) -> Result<()> {
+    if let Some(name) = schema.get("$ref").and_then(Value::as_str)
+        && let Some(target) = name.strip_prefix('#').and_then(|pointer| SCHEMA.pointer(pointer))
+    {
+        ranges(target, value, path)?;
+    }
+    match value {
+        Value::Number(number) => in_range(schema, number.as_f64().unwrap_or(f64::NAN), path),
+        Value::Array(items) => {
+            let max = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
+            at_most(max, items.len(), "values", path)?;
+            let Some(schema) = schema.get("items") else { return Ok(()) };
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(i, item)| ranges(schema, item, &format!("{path}[{i}]")))
+        }
+        Value::Object(map) => {
+            let max = schema.get("maxProperties").and_then(Value::as_u64).unwrap_or(u64::MAX);
+            at_most(max, map.len(), "entries", path)?;
+            let dot = if path.is_empty() { "" } else { "." };
+            let known = schema.get("properties");
+            let other = schema.get("additionalProperties").filter(|s| s.is_object());
+            for (key, item) in map {
+                if let Some(schema) = known.and_then(|s| s.get(key)).or(other) {
+                    ranges(schema, item, &format!("{path}{dot}{key}"))?;
+                }
+            }
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn at_most(max: u64, len: usize, what: &str, path: &str) -> Result<()> {
+    if len as u64 > max {
+        return Err(Error::config(path, format!("at most {max} {what}"), len));
+    }
+    Ok(())
+}
+
+fn in_range(schema: &Value, value: f64, path: &str) -> Result<()> {
+    let bound = |key| schema.get(key).and_then(Value::as_f64);
+    let (min, max) = (bound("minimum"), bound("maximum"));
+    let (above, below) = (bound("exclusiveMinimum"), bound("exclusiveMaximum"));
+    let fits = value.is_finite()
+        && min.is_none_or(|b| value >= b)
+        && max.is_none_or(|b| value <= b)
+        && above.is_none_or(|b| value > b)
+        && below.is_none_or(|b| value < b);
+    if fits {
+        return Ok(());
+    }
+    let expected: Vec<String> = [("at least", min), ("more than", above), ("at most", max), ("less than", below)]
+        .into_iter()
+        .filter_map(|(words, bound)| bound.map(|b| format!("{words} {b}")))
+        .collect();
+    Err(Error::config(path, expected.join(" and "), value))
+}

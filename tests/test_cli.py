@@ -1,0 +1,388 @@
+"""The trainer's command line, as a user meets it: its own process, files and exit codes."""
+
+import copy
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jsonschema
+import pytest
+from safetensors.numpy import load_file
+from tensorboard_events import scalars
+
+CONFIGS = sorted([*Path(__file__).parent.glob("configs/*.json"), *Path(__file__).parents[1].glob("examples/**/*.json")])
+GOAL = "0,1,2,3,4,5"
+TINY = {
+    "env_cls": "Puzzle",
+    "env": {"width": 3, "height": 2, "difficulty": 2, "depth_slope": 2, "max_depth": 40},
+    "policy": {"embedding_size": 16, "common_layers": [16], "policy_layers": [], "value_layers": []},
+    "algorithm_cls": "PPO",
+    "algorithm": {
+        "collecting": {"num_cores": 2, "num_episodes": 32},
+        "training": {"num_epochs": 2},
+        "learning": {"diff_threshold": 0.5, "diff_max": 20, "diff_metric": "ppo_1"},
+        "evals": {"ppo_1": {"num_episodes": 20, "deterministic": False, "num_searches": 1}},
+        "logging": {"log_freq": 1, "checkpoint_freq": 2},
+    },
+}
+
+
+def changed(path: str, value) -> dict:
+    """TINY with the value at a dotted path replaced."""
+    config = copy.deepcopy(TINY)
+    *parents, last = path.split(".")
+    place = config
+    for key in parents:
+        place = place.setdefault(key, {})
+    place[last] = value
+    return config
+
+
+def write(path: Path, config) -> Path:
+    path.write_text(config if isinstance(config, str) else json.dumps(config))
+    return path
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory) -> Path:
+    """The config of a run that takes well under a second."""
+    return write(tmp_path_factory.mktemp("config") / "tiny.json", TINY)
+
+
+@pytest.fixture(scope="module")
+def run(cli, tiny, tmp_path_factory) -> Path:
+    """The folder of a finished run of three iterations."""
+    path = tmp_path_factory.mktemp("runs") / "run"
+    result = cli(tiny, "--num-steps", 3, "--run-path", path, "--seed", 7)
+    assert result.returncode == 0, result.stderr
+    return path
+
+
+def metrics(run: Path) -> list[dict]:
+    """The records of a run without their times, the only thing in them that may differ between equal runs."""
+    records = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in record.items() if key != "time"} for record in records]
+
+
+def weights(checkpoint: Path) -> dict[str, bytes]:
+    files = sorted(checkpoint.glob("*.safetensors"))
+    assert files, f"no weights in {checkpoint}"
+    return {file.name: file.read_bytes() for file in files}
+
+
+def assert_same_run(one: Path, other: Path) -> None:
+    assert metrics(one) == metrics(other)
+    for checkpoint in ("checkpoint_last", "checkpoint_best"):
+        assert weights(one / checkpoint) == weights(other / checkpoint), checkpoint
+
+
+def assert_refused(result: subprocess.CompletedProcess, *mentions: str) -> None:
+    """An error for people: exit code 1 or 2, a message that says where, and no trace of a panic."""
+    assert result.returncode in (1, 2), (result.returncode, result.stderr)
+    assert "panicked" not in result.stderr
+    assert "RUST_BACKTRACE" not in result.stderr
+    for mention in mentions:
+        assert mention in result.stderr
+
+
+def start(train_bin: Path, *args) -> subprocess.Popen:
+    return subprocess.Popen([train_bin, *map(str, args)], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_records(run: Path, count: int, process: subprocess.Popen) -> None:
+    """Wait until ``count`` iterations are logged."""
+    end = time.monotonic() + 60
+    log = run / "metrics.jsonl"
+    while not log.exists() or log.read_bytes().count(b"\n") < count:
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < end, f"no {count} records within 60 s"
+        time.sleep(0.002)
+
+
+# What the command line says of itself
+
+
+def test_help_names_flags_and_subcommands(cli):
+    result = cli("--help")
+    assert result.returncode == 0
+    flags = ["--run-path", "--num-steps", "--seed", "--num-cores", "--resume", "--load-checkpoint", "--set", "--quiet"]
+    for name in [*flags, "evaluate", "solve", "convert", "schema", "envs"]:
+        assert name in result.stdout
+
+
+def test_no_arguments_show_usage(cli):
+    assert_refused(cli(), "Usage")
+
+
+def test_envs_lists_the_puzzle(cli):
+    result = cli("envs")
+    assert result.returncode == 0
+    assert "Puzzle" in result.stdout
+
+
+# Configs
+
+
+@pytest.fixture(scope="module")
+def schema(cli) -> jsonschema.Draft202012Validator:
+    result = cli("schema")
+    assert result.returncode == 0, result.stderr
+    schema = json.loads(result.stdout)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    return jsonschema.Draft202012Validator(schema)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
+def test_schema_accepts_every_config_in_the_repository(schema, config):
+    schema.validate(json.loads(config.read_text()))
+
+
+@pytest.mark.parametrize(
+    ("path", "value"),
+    [
+        ("nonsense", 1),
+        ("algorithm.training.nonsense", 1),
+        ("algorithm.training.num_epochs", "ten"),
+        ("algorithm.collecting.gamma", 2),
+        ("policy.common_layers", [0]),
+        ("algorithm.evals.ppo_1.num_episodes", -1),
+    ],
+)
+def test_schema_and_trainer_refuse_the_same(schema, cli, tmp_path, path, value):
+    config = changed(path, value)
+    assert not schema.is_valid(config)
+    run = tmp_path / "run"
+    assert_refused(cli(write(tmp_path / "bad.json", config), "--num-steps", 1, "--run-path", run), path)
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    ("config", "mentions"),
+    [
+        ("", ["bad.json"]),
+        ("[1, 2", ["bad.json"]),
+        ("[]", ["bad.json"]),
+        ("[" * 100_000, ["bad.json"]),
+        (changed("env.width", 1), ["env.width"]),
+        (changed("env.width", 1e300), ["env.width"]),
+        (changed("env.nonsense", 1), ["nonsense"]),
+        (changed("env_cls", "Maze"), ["env_cls", "Maze", "Puzzle"]),
+        (changed("algorithm_cls", "Magic"), ["algorithm_cls", "Magic"]),
+        (changed("algorithm.learning.diff_metric", "missing"), ["diff_metric", "missing", "ppo_1"]),
+        (changed("policy.embedding_size", 10**9), ["policy"]),
+    ],
+    ids=["empty", "cut", "list", "nested", "small", "huge", "env key", "env name", "algorithm", "metric", "network"],
+)
+def test_bad_configs_are_refused_with_the_place(cli, tmp_path, config, mentions):
+    run = tmp_path / "run"
+    assert_refused(cli(write(tmp_path / "bad.json", config), "--num-steps", 1, "--run-path", run), *mentions)
+    assert not run.exists()
+
+
+def test_missing_config_is_refused(cli, tmp_path):
+    assert_refused(cli(tmp_path / "absent.json"), "absent.json")
+    assert_refused(cli(tmp_path), str(tmp_path))
+
+
+def test_set_overrides_the_config(cli, tiny, tmp_path):
+    run = tmp_path / "run"
+    overrides = ["--set", "algorithm.training.ent_coef=0.125", "--set", "policy.common_layers=[8]"]
+    result = cli(tiny, "--num-steps", 1, "--run-path", run, *overrides)
+    assert result.returncode == 0, result.stderr
+    config = json.loads((run / "config.json").read_text())
+    assert config["algorithm"]["training"]["ent_coef"] == 0.125
+    assert config["policy"]["common_layers"] == [8]
+
+
+@pytest.mark.parametrize("override", ["algorithm.training.nonsense=1", "algorithm.training.num_epochs=ten", "no_value"])
+def test_bad_overrides_are_refused(cli, tiny, tmp_path, override):
+    run = tmp_path / "run"
+    result = cli(tiny, "--num-steps", 1, "--run-path", run, "--set", override)
+    assert_refused(result, override.split("=")[0])
+    assert not run.exists()
+
+
+# A run and its folder
+
+
+def test_run_fills_its_folder(run):
+    config = json.loads((run / "config.json").read_text())
+    assert config["env"]["width"] == 3
+    assert config["algorithm"]["training"]["num_epochs"] == 2
+    records = metrics(run)
+    assert [record["iteration"] for record in records] == [0, 1, 2]
+    assert all({"env_steps", "difficulty", "success", "evals", "rollout", "losses"} <= set(r) for r in records)
+    for checkpoint in ("checkpoint_last", "checkpoint_best"):
+        assert any(load_file(file) for file in (run / checkpoint).glob("*.safetensors"))
+
+
+def test_folder_holds_nothing_unfinished(run):
+    assert not [path for path in run.parent.rglob("*") if "tmp" in path.name or ".new" in path.name]
+
+
+def test_tensorboard_events_hold_the_metrics(run):
+    (events,) = run.rglob("events.out.tfevents.*")
+    found = scalars(events)
+    assert found["difficulty"] == [(r["iteration"], r["difficulty"]) for r in metrics(run)]
+    assert any(tag.endswith("entropy") for tag in found)
+
+
+def test_run_folder_in_use_is_refused(cli, tiny, run):
+    before = weights(run / "checkpoint_last")
+    assert_refused(cli(tiny, "--num-steps", 1, "--run-path", run), str(run), "--resume")
+    assert weights(run / "checkpoint_last") == before
+
+
+def test_progress_is_plain_lines_without_a_terminal_and_nothing_when_quiet(cli, tiny, tmp_path):
+    loud = cli(tiny, "--num-steps", 2, "--run-path", tmp_path / "loud")
+    assert "difficulty" in loud.stderr + loud.stdout
+    assert "\x1b" not in loud.stderr + loud.stdout
+    quiet = cli(tiny, "--num-steps", 2, "--run-path", tmp_path / "quiet", "--quiet")
+    assert quiet.returncode == 0
+    assert quiet.stderr == ""
+
+
+# Reproducibility
+
+
+def test_runs_with_one_seed_are_the_same_for_any_number_of_threads(cli, tiny, run, tmp_path):
+    for cores in (1, 2):
+        again = tmp_path / f"cores-{cores}"
+        result = cli(tiny, "--num-steps", 3, "--seed", 7, "--num-cores", cores, "--run-path", again)
+        assert result.returncode == 0, result.stderr
+        assert_same_run(run, again)
+
+
+def test_another_seed_is_another_run(cli, tiny, run, tmp_path):
+    other = tmp_path / "run"
+    assert cli(tiny, "--num-steps", 3, "--seed", 8, "--run-path", other).returncode == 0
+    assert weights(other / "checkpoint_last") != weights(run / "checkpoint_last")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
+class TestInterruption:
+    """Ends of a run that its user, or the machine, brings about."""
+
+    LENGTH = 40
+
+    @pytest.fixture(scope="class")
+    def whole(self, cli, tiny, tmp_path_factory) -> Path:
+        """The run that was never stopped."""
+        path = tmp_path_factory.mktemp("whole") / "run"
+        result = cli(tiny, "--num-steps", self.LENGTH, "--run-path", path)
+        assert result.returncode == 0, result.stderr
+        return path
+
+    def test_ctrl_c_saves_and_the_rest_follows_from_there(self, train_bin, cli, tiny, whole, tmp_path):
+        run = tmp_path / "run"
+        process = start(train_bin, tiny, "--num-steps", self.LENGTH, "--run-path", run)
+        wait_for_records(run, 3, process)
+        process.send_signal(signal.SIGINT)
+        _, stderr = process.communicate(timeout=30)
+        assert process.returncode == 130, stderr
+        assert "panicked" not in stderr
+        assert len(metrics(run)) < self.LENGTH
+        result = cli("--resume", run)
+        assert result.returncode == 0, result.stderr
+        assert_same_run(run, whole)
+
+    @pytest.mark.parametrize("records", [1, 2, 5, 17])
+    def test_killed_run_resumes_to_the_same_bytes(self, train_bin, cli, tiny, whole, tmp_path, records):
+        run = tmp_path / "run"
+        process = start(train_bin, tiny, "--num-steps", self.LENGTH, "--run-path", run)
+        wait_for_records(run, records, process)
+        process.kill()
+        process.communicate()
+        result = cli("--resume", run, "--num-steps", self.LENGTH)
+        assert result.returncode == 0, result.stderr
+        assert_same_run(run, whole)
+
+    def test_run_is_prolonged_by_resume(self, cli, tiny, tmp_path):
+        run, straight = tmp_path / "run", tmp_path / "straight"
+        assert cli(tiny, "--num-steps", 3, "--run-path", run).returncode == 0
+        result = cli("--resume", run, "--num-steps", 5)
+        assert result.returncode == 0, result.stderr
+        assert cli(tiny, "--num-steps", 5, "--run-path", straight).returncode == 0
+        assert_same_run(run, straight)
+
+    def test_resume_refuses_what_is_no_run(self, cli, tmp_path):
+        assert_refused(cli("--resume", tmp_path), str(tmp_path))
+        assert_refused(cli("--resume", tmp_path / "absent"), "absent")
+
+
+# Using what was trained
+
+
+@pytest.mark.parametrize("source", ["", "checkpoint_last", "checkpoint_best"])
+def test_solved_board_needs_no_move(cli, run, source):
+    result = cli("solve", run / source, "--state", GOAL)
+    assert result.returncode == 0, result.stderr
+    assert "0 moves" in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("state", "mention"),
+    [
+        ("0,1,2,3,5,4", "state"),
+        ("0,1,2", "state"),
+        ("0,1,2,3,4,4", "state"),
+        ("0,1,2,3,4,6", "state"),
+        ("0,1,2,3,4,x", "x"),
+        ("", "state"),
+    ],
+    ids=["unsolvable", "short", "twice", "out of range", "no number", "empty"],
+)
+def test_impossible_boards_are_refused(cli, run, state, mention):
+    assert_refused(cli("solve", run, "--state", state), mention)
+
+
+def test_evaluate_scores_states_against_their_optimal_lengths(cli, run, tmp_path):
+    near = {"state": [1, 0, 2, 3, 4, 5], "optimal": 1}
+    states = {"width": 3, "height": 2, "instances": [{"state": [0, 1, 2, 3, 4, 5], "optimal": 0}, near]}
+    result = cli("evaluate", run, "--states", write(tmp_path / "states.json", states), "--greedy", "--json")
+    assert result.returncode == 0, result.stderr
+    score = json.loads(result.stdout)
+    assert score["count"] == 2
+    assert {"solved", "mean_length", "mean_optimal", "optimal_fraction", "seconds_per_state"} <= set(score)
+
+
+def test_evaluate_is_reproducible(cli, run):
+    def score(seed):
+        result = cli("evaluate", run, "--num-episodes", 50, "--difficulty", 6, "--seed", seed, "--json")
+        assert result.returncode == 0, result.stderr
+        score = json.loads(result.stdout)
+        assert score["count"] == 50
+        return {key: value for key, value in score.items() if key != "seconds_per_state"}
+
+    assert score(1) == score(1)
+
+
+@pytest.mark.parametrize("content", ["", "{}", '{"instances": [{"state": "x"}]}', '{"instances": [{"state": [1]}]}'])
+def test_bad_states_files_are_refused(cli, run, tmp_path, content):
+    result = cli("evaluate", run, "--states", write(tmp_path / "states.json", content), "--json")
+    assert_refused(result, "states.json" if not content.endswith("[1]}]}") else "state")
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-7], lambda b: b[:4], lambda b: b"\xff" * 8 + b[8:], lambda b: b""])
+def test_damaged_checkpoints_are_refused(cli, run, tmp_path, damage):
+    checkpoint = tmp_path / "checkpoint"
+    checkpoint.mkdir()
+    for file in (run / "checkpoint_last").iterdir():
+        data = file.read_bytes()
+        (checkpoint / file.name).write_bytes(damage(data) if file.suffix == ".safetensors" else data)
+    assert_refused(cli("solve", checkpoint, "--state", GOAL), ".safetensors")
+
+
+def test_policy_converts_there_and_back(cli, run, tmp_path):
+    out = tmp_path / "policy.safetensors"
+    result = cli("convert", run / "checkpoint_best", out)
+    assert result.returncode == 0, result.stderr
+    assert "embeddings.weight" in load_file(out)
+
+
+def test_training_starts_from_given_weights(cli, tiny, run, tmp_path):
+    result = cli(tiny, "--num-steps", 1, "--run-path", tmp_path / "run", "--load-checkpoint", run / "checkpoint_best")
+    assert result.returncode == 0, result.stderr
