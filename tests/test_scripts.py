@@ -34,10 +34,12 @@ TINY = {
 def script(root, tmp_path):
     """Run a script by name in an empty folder, against the trainer that is under test."""
 
-    def call(name, *args, python=(sys.executable,), timeout=300, **environment) -> subprocess.CompletedProcess:
+    def call(
+        name, *args, python=(sys.executable,), timeout=300, input=None, **environment
+    ) -> subprocess.CompletedProcess:
         command = [*python, root / "scripts" / name, *map(str, args)]
         environment = {**os.environ, "MPLBACKEND": "Agg", **environment}
-        options = {"cwd": tmp_path, "env": environment, "timeout": timeout, "check": False}
+        options = {"cwd": tmp_path, "env": environment, "input": input, "timeout": timeout, "check": False}
         return subprocess.run(command, capture_output=True, text=True, **options)
 
     return call
@@ -174,3 +176,27 @@ def test_wrong_seeds_are_refused(text):
 def test_benchmark_runs_without_the_peer(script, train_bin):
     result = script("benchmark_peer.py", "--peer-python", "none", "--smoke", "--trainer", train_bin, timeout=600)
     assert result.returncode == 0, result.stdout + result.stderr
+
+
+# config_reference.py
+
+
+def test_config_reference_is_up_to_date(script, cli, root):
+    schema = cli("schema").stdout
+    result = script("config_reference.py", input=schema)
+    assert result.returncode == 0, result.stderr
+    message = "docs/config.md is out of date: twisterl-train schema | scripts/config_reference.py > docs/config.md"
+    assert result.stdout == (root / "docs/config.md").read_text(), message
+
+
+def test_config_reference_names_every_field(root):
+    page = (root / "docs/config.md").read_text()
+    for field in ("env_cls", "embedding_size", "lambda", "clip_ratio", "diff_metric", "betas", "every", "log_freq"):
+        assert f"| `{field}` |" in page
+
+
+def test_config_reference_refuses_what_is_no_schema(script):
+    result = script("config_reference.py", input="nonsense")
+    assert result.returncode == 1
+    assert "expected a JSON Schema" in result.stderr
+    assert "Traceback" not in result.stderr

@@ -43,14 +43,9 @@ pub enum Error {
         /// What was found.
         found: String,
     },
-    /// Candle refused an operation.
-    #[error("{context}: {source}")]
-    Candle {
-        /// What was being computed.
-        context: String,
-        /// Candle's own error.
-        source: Box<candle_core::Error>,
-    },
+    /// Candle refused an operation, or a file that it reads.
+    #[error("candle: {0}")]
+    Candle(Box<candle_core::Error>),
     /// The update is no longer finite.
     #[error(
         "training diverged: {quantity} is {found}; lower algorithm.optimizer.lr or set \
@@ -101,12 +96,6 @@ impl Error {
         }
     }
 
-    /// For `map_err` on a candle operation that computes `context`.
-    pub fn candle(context: impl Into<String>) -> impl FnOnce(candle_core::Error) -> Self {
-        let context = context.into();
-        move |source| Self::Candle { context, source: Box::new(source) }
-    }
-
     /// A quantity of the update that is not finite.
     pub fn diverged(quantity: impl Into<String>, found: impl ToString) -> Self {
         Self::Diverged { quantity: quantity.into(), found: found.to_string() }
@@ -120,5 +109,11 @@ impl Error {
     /// A request that makes no sense.
     pub fn usage(message: impl Into<String>) -> Self {
         Self::Usage(message.into())
+    }
+}
+
+impl From<candle_core::Error> for Error {
+    fn from(source: candle_core::Error) -> Self {
+        Self::Candle(Box::new(source))
     }
 }

@@ -15,6 +15,7 @@ use twisterl_core::solve::Play;
 pub struct Failures {
     states: Vec<Vec<f64>>,
     next: usize,
+    solved: f64,
 }
 
 impl Failures {
@@ -23,7 +24,13 @@ impl Failures {
         &self.states
     }
 
-    /// Plays uniformly random states greedily and remembers those that were not solved. Returns the share solved.
+    /// The share of random states that was solved greedily by the last probe; 0 before the first. Starts from random and
+    /// remembered states are scaled by it: while the policy solves none, they would be a waste.
+    pub fn solved(&self) -> f64 {
+        self.solved
+    }
+
+    /// Plays uniformly random states greedily and remembers those that were not solved.
     ///
     /// # Errors
     /// If the environment fails.
@@ -35,7 +42,7 @@ impl Failures {
         difficulty: usize,
         seed: u64,
         iteration: u64,
-    ) -> Result<f64> {
+    ) -> Result<()> {
         let play = Play {
             spec,
             evaluator,
@@ -56,7 +63,8 @@ impl Failures {
                 self.remember(outcome.start, config.failure_memory);
             }
         }
-        Ok(f64::from(solved) / config.probe_states.max(1) as f64)
+        self.solved = f64::from(solved) / config.probe_states.max(1) as f64;
+        Ok(())
     }
 
     fn remember(&mut self, state: Vec<f64>, capacity: usize) {

@@ -1,1 +1,30 @@
-//! skeleton
+//! The learning half of TwisteRL: candle models, PPO, the trainer, checkpoints, metrics and the command line.
+//!
+//! It is a library first: a crate with an environment of its own registers it and calls `cli::run`, and gets the whole
+//! command line.
+
+pub mod algorithm;
+pub mod batch;
+pub mod bench;
+pub mod checkpoint;
+pub mod config;
+pub mod curriculum;
+mod disk;
+mod error;
+pub mod evaluation;
+pub mod failures;
+pub mod learner;
+pub mod load;
+pub mod loss;
+pub mod metrics;
+pub mod model;
+pub mod ops;
+pub mod optimizer;
+pub mod ppo;
+pub mod progress;
+pub mod run_folder;
+pub mod schedule;
+pub mod targets;
+pub mod trainer;
+
+pub use error::{Error, Result};

@@ -6,10 +6,9 @@ use crate::batch::Batch;
 use crate::checkpoint::ArrayData;
 use crate::config::{AlgorithmConfig, RunConfig, Schedule};
 use crate::failures::Failures;
-use crate::learner::{AdamConfig, Learner};
+use crate::learner::{AdamConfig, AdamState, Learner};
 use crate::loss::{LossConfig, LossStats};
-use crate::schedule;
-use crate::{Error, Result};
+use crate::{Error, Result, schedule, targets};
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -48,8 +47,7 @@ impl Ppo {
         };
         let optimizer = &algorithm.optimizer;
         let adam = AdamConfig {
-            lr: optimizer.lr as f32,
-            betas: optimizer.betas,
+            betas: optimizer.betas.into(),
             eps: optimizer.eps as f32,
             weight_decay: optimizer.weight_decay as f32,
         };
@@ -69,7 +67,8 @@ impl Ppo {
     /// Plays with the current policy and fills the collector's trajectories.
     fn collect(&mut self, iteration: &Iteration) -> Result<()> {
         let starts = &self.config.collecting.starts;
-        if starts.failures > 0.0 && iteration.number.is_multiple_of(starts.probe_every) {
+        let probing = starts.failures > 0.0 || starts.uniform > 0.0;
+        if probing && iteration.number.is_multiple_of(starts.probe_every) {
             let (spec, executor) = (&*self.spec, &self.executor);
             let number = iteration.number;
             self.failures.probe(starts, spec, executor, iteration.difficulty, self.seed, number)?;
@@ -80,9 +79,9 @@ impl Ppo {
             iteration: iteration.number,
             starts: Starts {
                 difficulty: iteration.difficulty,
-                uniform: starts.uniform,
+                uniform: starts.uniform * self.failures.solved(),
                 mixed: starts.mixed,
-                remembered: starts.failures,
+                remembered: starts.failures * self.failures.solved(),
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
@@ -90,16 +89,18 @@ impl Ppo {
         Ok(())
     }
 
-    /// Lambda-returns and advantages of all transitions, as one batch.
-    fn estimate(&mut self) {
+    /// Lambda-returns and advantages of all transitions, as one batch. Returns the explained variance.
+    fn estimate(&mut self) -> f64 {
         let collecting = &self.config.collecting;
         self.batch.clear();
         for trajectory in self.collector.trajectories() {
             self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
         }
+        let explained = targets::explained_variance(&self.batch);
         if self.config.training.normalize_advantage {
-            self.batch.normalize_advantages();
+            targets::normalize(&mut self.batch.advantages);
         }
+        explained
     }
 
     /// Epochs of clipped updates. Returns the statistics of the last epoch, as the peer reports them.
@@ -138,7 +139,6 @@ impl Ppo {
         }
         self.executor.load(self.learner.parameters())?;
         let mut losses = stats.to_map();
-        losses.insert("explained_variance".into(), json!(self.batch.explained_variance()));
         losses.insert("lr".into(), json!(lr));
         losses.insert("ent_coef".into(), json!(ent_coef));
         losses.insert("epochs".into(), json!(epochs));
@@ -151,9 +151,10 @@ impl Algorithm for Ppo {
         let start = Instant::now();
         self.collect(iteration)?;
         let collected = start.elapsed();
-        self.estimate();
+        let explained = self.estimate();
         let estimated = start.elapsed();
-        let losses = self.update(iteration)?;
+        let mut losses = self.update(iteration)?;
+        losses.insert("explained_variance".into(), json!(explained));
         let updated = start.elapsed();
         let episodes = self.collector.trajectories().flat_map(|t| t.episodes.iter().copied());
         let mut seconds = Map::new();
@@ -203,7 +204,8 @@ impl Algorithm for Ppo {
             Some((_, ArrayData::F32(values))) => Ok(values.clone()),
             _ => Err(Error::checkpoint("train.safetensors", format!("an f32 array {name:?}"), "none")),
         };
-        self.learner.restore(parameters, array("adam.m")?, array("adam.v")?, state.adam_steps)?;
+        let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
+        self.learner.restore(parameters, adam)?;
         self.executor.load(parameters)?;
         self.failures = state.failures;
         self.collector.restore(state.live, self.seed)?;

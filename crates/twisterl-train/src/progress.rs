@@ -49,6 +49,7 @@ impl Progress {
         bar.set_position(first);
         bar.reset_eta();
         let begun = Instant::now();
+        Self { quiet, bar, total, begun, first, last_line: None }
     }
 
     /// Shows where the run stands.

@@ -340,8 +340,8 @@ fn hostile_files_are_refused() {
 #[test]
 fn values_nested_too_deeply_are_refused_before_they_exhaust_the_stack() {
     let mut deep = json!(1);
-    for _ in 0..5000 {
-        deep = json!([deep]);
+    for _ in 0..2000 {
+        deep = Value::Array(vec![deep]);
     }
     let message = refusal(json!({"env_cls": "a", "env": {"x": deep}}));
     assert_eq!(message, "config: expected at most 192 nested levels, found more");
@@ -448,7 +448,7 @@ proptest! {
         let mut all = Vec::new();
         paths(&value, "", &mut all);
         for (pick, replacement) in picks {
-            let change = Override::new(pick.get(&all), replacement).unwrap();
+            let change = Override::new(pick.get::<String>(&all), replacement).unwrap();
             let _ = change.apply(&mut value);
         }
         match RunConfig::from_value(value) {

@@ -1,0 +1,174 @@
+#![allow(clippy::unwrap_used)]
+use super::*;
+use proptest::prelude::*;
+use serde_json::json;
+use std::fs;
+use twisterl_core::policy::network::{Activation, MlpSizes, Network};
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+
+/// A small checkpoint that differs from any other with another `seed`.
+fn checkpoint(seed: u32) -> Checkpoint {
+    let sizes = MlpSizes {
+        embedding_size: 3,
+        common_layers: vec![2],
+        policy_layers: vec![],
+        value_layers: vec![],
+        activation: Activation::Relu,
+    };
+    let bits = ObservationSpace::SparseBinary { shape: vec![2, 2] };
+    let network = Network::mlp(bits, ActionSpace::discrete(2), &sizes).unwrap();
+    Checkpoint {
+        policy: Policy::initial(network, "Puzzle", json!({}), vec![], seed.into()).unwrap(),
+        state: json!({"iteration": seed, "nested": [1, null, "text"]}),
+        arrays: vec![
+            ("a".into(), ArrayData::F32(vec![seed as f32, -0.0, f32::INFINITY])),
+            ("b".into(), ArrayData::U32(vec![seed, u32::MAX])),
+            ("c".into(), ArrayData::F64(vec![0.1])),
+            ("d".into(), ArrayData::F32(vec![])),
+        ],
+    }
+}
+
+fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
+    entries
+        .map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap()))
+        .collect()
+}
+
+#[test]
+fn a_checkpoint_reads_back_as_written_and_writes_the_same_bytes_again() {
+    let root = tempfile::tempdir().unwrap();
+    let (one, two) = (root.path().join("one"), root.path().join("two"));
+    checkpoint(1).write(&one).unwrap();
+    let again = Checkpoint::read(&one).unwrap();
+    assert_eq!(again, checkpoint(1));
+    again.write(&two).unwrap();
+    assert_eq!(files(&one), files(&two));
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2, "nothing temporary is left");
+    // The policy is usable alone.
+    let alone = fs::read(one.join(POLICY)).unwrap();
+    assert_eq!(Policy::from_safetensors(&alone, None).unwrap(), checkpoint(1).policy);
+    assert_eq!(Checkpoint::read_policy(&one).unwrap(), checkpoint(1).policy);
+}
+
+/// Stops the `n`-th write after each of its changes to the disk, reads, and writes on.
+#[test]
+fn a_write_that_stops_anywhere_leaves_the_old_or_the_new_checkpoint() {
+    for stops in [vec![], vec![3], vec![9], vec![10], vec![11], vec![12], vec![13]] {
+        let mut finished = false;
+        for stop in 0.. {
+            let root = tempfile::tempdir().unwrap();
+            let folder = root.path().join("checkpoint");
+            checkpoint(0).write(&folder).unwrap();
+            let mut newest = 0;
+            // Earlier writes that were stopped too, each over what the one before it has left.
+            for (seed, changes) in (1..).zip(stops.iter().copied().chain([stop])) {
+                let disk = &mut Disk { changes_left: Some(changes) };
+                finished = checkpoint(seed).write_on(disk, &folder).is_ok();
+                let read = Checkpoint::read(&folder).unwrap();
+                let found = [newest, seed].into_iter().find(|&s| read == checkpoint(s));
+                newest = found.expect("either the last one that was readable or the new one");
+                assert!(!finished || newest == seed);
+            }
+            checkpoint(99).write(&folder).unwrap();
+            assert_eq!(Checkpoint::read(&folder).unwrap(), checkpoint(99));
+            assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
+            if finished {
+                assert!(stop > 10, "the write has more changes than that");
+                break;
+            }
+        }
+        assert!(finished);
+    }
+}
+
+#[test]
+fn damage_to_any_byte_is_noticed() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("checkpoint");
+    checkpoint(1).write(&folder).unwrap();
+    for (name, bytes) in files(&folder) {
+        let path = folder.join(&name);
+        for at in (0..bytes.len()).step_by(7) {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1 << (at % 8);
+            fs::write(&path, &damaged).unwrap();
+            // White space of the manifest is the only thing that may change.
+            if let Ok(read) = Checkpoint::read(&folder) {
+                assert_eq!((read, name.as_str()), (checkpoint(1), MANIFEST));
+            }
+            fs::write(&path, &bytes[..at]).unwrap();
+            let message = Checkpoint::read(&folder).unwrap_err().to_string();
+            assert!(message.contains(&name), "{message}");
+        }
+        fs::remove_file(&path).unwrap();
+        let message = Checkpoint::read(&folder).unwrap_err().to_string();
+        assert!(message.contains(&name), "{message}");
+        fs::write(&path, &bytes).unwrap();
+    }
+    assert_eq!(Checkpoint::read(&folder).unwrap(), checkpoint(1));
+}
+
+#[test]
+fn what_is_no_checkpoint_is_said_so() {
+    let root = tempfile::tempdir().unwrap();
+    let refusal = |folder: &Path| Checkpoint::read(folder).unwrap_err().to_string();
+    assert!(refusal(&root.path().join("none")).contains("no such folder"));
+    assert!(refusal(root.path()).contains("no manifest.json"));
+    let manifest = |text: &str| {
+        fs::write(root.path().join(MANIFEST), text).unwrap();
+        refusal(root.path())
+    };
+    assert!(manifest("{}").contains("format 1"));
+    assert!(manifest(r#"{"format": 2, "files": {}}"#).contains("found 2"));
+    assert!(manifest(r#"{"format": 1, "files": {}}"#).contains("an entry for policy.safetensors"));
+    let huge = r#"{"format": 1, "files": {"policy.safetensors": {"length": 10737418240, "crc32c": 0}}}"#;
+    assert!(manifest(huge).contains("found 10737418240"));
+}
+
+#[test]
+fn unsound_content_is_refused_and_leaves_the_checkpoint_before() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("checkpoint");
+    checkpoint(1).write(&folder).unwrap();
+    let mut diverged = checkpoint(2);
+    diverged.policy.parameters[0] = f32::NAN;
+    assert!(diverged.write(&folder).unwrap_err().to_string().contains("finite"));
+    let mut doubled = checkpoint(2);
+    doubled.arrays.push(("a".into(), ArrayData::U32(vec![])));
+    assert!(doubled.write(&folder).unwrap_err().to_string().contains("twice"));
+    assert_eq!(Checkpoint::read(&folder).unwrap(), checkpoint(1));
+}
+
+fn arrays() -> impl Strategy<Value = BTreeMap<String, ArrayData>> {
+    let data = prop_oneof![
+        prop::collection::vec(any::<u32>(), 0..9).prop_map(ArrayData::U32),
+        prop::collection::vec(-1e30f32..1e30, 0..9).prop_map(ArrayData::F32),
+        prop::collection::vec(-1e300..1e300, 0..9).prop_map(ArrayData::F64),
+    ];
+    prop::collection::btree_map("[a-z._ \"é]{1,9}", data, 0..6)
+}
+
+proptest! {
+    #[test]
+    fn arrays_read_back_as_written(arrays in arrays()) {
+        let arrays: Vec<_> = arrays.into_iter().collect();
+        let bytes = write_arrays(&arrays).unwrap();
+        prop_assert_eq!(read_arrays(Path::new("x"), &bytes).unwrap(), arrays);
+    }
+
+    #[test]
+    fn hostile_arrays_never_panic(
+        at in any::<prop::sample::Index>(),
+        byte in any::<u8>(),
+        keep in any::<prop::sample::Index>(),
+    ) {
+        let mut bytes = write_arrays(&checkpoint(1).arrays).unwrap();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = read_arrays(Path::new("x"), &bytes);
+        bytes.truncate(keep.index(bytes.len()));
+        prop_assert!(read_arrays(Path::new("x"), &bytes).is_err());
+    }
+}

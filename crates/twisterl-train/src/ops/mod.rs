@@ -1,0 +1,93 @@
+//! Candle custom ops for the layers of the hot path: each fuses what candle would do in several passes, and has
+//! its own backward.
+//!
+//! They run on the calling thread, whatever the size, because the learner is parallel over shards of the batch.
+//! Candle's own elementwise operations on 64 Ki values or more go through one process-wide pool that serialises
+//! its callers; micro-batches are cut so that no activation is that large (see [`crate::model`]), and gradients of
+//! parameters go past candle's gradient store into a [`Sink`].
+
+pub mod embedding_bag;
+pub(crate) mod kernels;
+pub mod linear;
+pub mod product;
+
+use candle_core::{CpuStorage, Layout, Result, Storage, StorageRef, Tensor, bail};
+use std::ops::Range;
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Where a layer adds the gradients of its parameters, in place.
+///
+/// Without one, an op returns them as tensors, which candle's gradient store copies and adds up.
+#[derive(Debug, Clone)]
+pub struct Sink {
+    gradient: Arc<Mutex<Vec<f32>>>,
+    place: Range<usize>,
+}
+
+impl Sink {
+    /// The layer's parameters, weight then bias, lie at `place` of the flat `gradient`.
+    pub fn new(gradient: Arc<Mutex<Vec<f32>>>, place: Range<usize>) -> Self {
+        Self { gradient, place }
+    }
+}
+
+/// Has `add` add the gradients of a weight and a bias to where they belong: to the sink, or to new tensors of the
+/// shapes of `weight` and `bias`.
+fn parameter_gradients(
+    sink: Option<&Sink>,
+    weight: &Tensor,
+    bias: &Tensor,
+    add: impl FnOnce(&mut [f32], &mut [f32]) -> Result<()>,
+) -> Result<(Option<Tensor>, Option<Tensor>)> {
+    let (weights, biases) = (weight.elem_count(), bias.elem_count());
+    if let Some(sink) = sink {
+        // A poisoned gradient is that of a step that failed; the next one starts with clearing it.
+        let mut gradient = sink.gradient.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = gradient.get_mut(sink.place.clone()).filter(|p| p.len() == weights + biases);
+        let Some(place) = place else {
+            bail!("sink: expected room for {weights} + {biases} gradients at {:?}", sink.place)
+        };
+        let (weight, bias) = place.split_at_mut(weights);
+        add(weight, bias)?;
+        return Ok((None, None));
+    }
+    let (mut dw, mut db) = (vec![0.0; weights], vec![0.0; biases]);
+    add(&mut dw, &mut db)?;
+    Ok((
+        Some(Tensor::from_vec(dw, weight.shape(), weight.device())?),
+        Some(Tensor::from_vec(db, bias.shape(), bias.device())?),
+    ))
+}
+
+/// The values of an op's argument.
+pub(crate) fn values<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
+    let Some((start, end)) = layout.contiguous_offsets() else {
+        bail!("{op}: expected contiguous tensors")
+    };
+    match storage.as_slice::<f32>()?.get(start..end) {
+        Some(values) => Ok(values),
+        None => bail!("{op}: a layout beyond its storage"),
+    }
+}
+
+/// Access to the values of a contiguous tensor of f32 on the CPU.
+pub(crate) struct Values<'a> {
+    storage: StorageRef<'a>,
+    layout: &'a Layout,
+}
+
+impl<'a> Values<'a> {
+    /// Takes the tensor's read lock.
+    pub(crate) fn of(tensor: &'a Tensor) -> Self {
+        let (storage, layout) = tensor.storage_and_layout();
+        Self { storage, layout }
+    }
+
+    /// The values.
+    pub(crate) fn get(&self) -> Result<&[f32]> {
+        match &*self.storage {
+            Storage::Cpu(storage) => values("values", storage, self.layout),
+            _ => bail!("expected a tensor on the CPU"),
+        }
+    }
+}

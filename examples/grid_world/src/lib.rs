@@ -1,0 +1,270 @@
+//! A template for environments of your own: an agent walks over a grid to a goal.
+//!
+//! To make another one, change in this order: the parameters, the fields, `reset`, `step`, `observe`, and
+//! `state`/`set_state`. All methods with a default in [`Environment`] can wait. Then let [`check_env`] tell you what is
+//! still wrong, as the first test below does.
+//!
+//! [`check_env`]: twisterl_core::check::check_env
+
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use twisterl_core::env::{Environment, Step, whole_numbers};
+use twisterl_core::rng::Rng;
+use twisterl_core::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
+use twisterl_core::symmetry::Twist;
+use twisterl_core::{Error, Result};
+
+/// What configs give under `env`. Every field has a default, and a misspelt one is an error.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct GridWorldParams {
+    /// Rows, 2 to 64.
+    pub height: usize,
+    /// Columns, 2 to 64.
+    pub width: usize,
+    /// Steps from the start to the goal, or as many as there can be.
+    pub difficulty: usize,
+    /// Steps after which an episode is cut, 1 to 10,000.
+    pub max_steps: usize,
+}
+
+impl Default for GridWorldParams {
+    fn default() -> Self {
+        Self { height: 5, width: 5, difficulty: 1, max_steps: 64 }
+    }
+}
+
+/// An agent that walks over a grid to a goal. Cells are numbered row by row.
+#[derive(Debug, Clone)]
+pub struct GridWorld {
+    params: GridWorldParams,
+    agent: usize,
+    goal: usize,
+    steps_left: usize,
+}
+
+impl GridWorld {
+    fn cells(&self) -> usize {
+        self.params.height * self.params.width
+    }
+
+    /// Row and column.
+    fn place(&self, cell: usize) -> (usize, usize) {
+        (cell / self.params.width, cell % self.params.width)
+    }
+
+    /// Steps from `cell` to the goal.
+    fn distance(&self, cell: usize) -> usize {
+        let ((r, c), (goal_r, goal_c)) = (self.place(cell), self.place(self.goal));
+        r.abs_diff(goal_r) + c.abs_diff(goal_c)
+    }
+
+    /// The cell that an action leads to, if it is on the grid.
+    fn target(&self, action: usize) -> Option<usize> {
+        let (r, c) = self.place(self.agent);
+        match action {
+            0 if c > 0 => Some(self.agent - 1),
+            1 if r > 0 => Some(self.agent - self.params.width),
+            2 if c + 1 < self.params.width => Some(self.agent + 1),
+            3 if r + 1 < self.params.height => Some(self.agent + self.params.width),
+            _ => None,
+        }
+    }
+
+    /// The image of a cell: mirrored left to right for twist 0, upside down for twist 1.
+    fn mirrored(&self, twist: usize, cell: usize) -> usize {
+        let (r, c) = self.place(cell);
+        match twist {
+            0 => r * self.params.width + (self.params.width - 1 - c),
+            _ => (self.params.height - 1 - r) * self.params.width + c,
+        }
+    }
+}
+
+impl Environment for GridWorld {
+    const NAME: &'static str = "GridWorld"; // `env_cls` in configs
+    type Params = GridWorldParams;
+
+    fn new(params: &GridWorldParams) -> Result<Self> {
+        for (path, value, most) in [
+            ("height", params.height, 64),
+            ("width", params.width, 64),
+            ("max_steps", params.max_steps, 10_000),
+        ] {
+            let least = if path == "max_steps" { 1 } else { 2 };
+            if !(least..=most).contains(&value) {
+                return Err(Error::config(path, format!("{least} to {most}"), value));
+            }
+        }
+        Ok(Self { params: params.clone(), agent: 0, goal: 0, steps_left: params.max_steps })
+    }
+
+    /// Two layers of the grid: where the agent is, and where the goal is.
+    fn observation_space(&self) -> ObservationSpace {
+        ObservationSpace::SparseBinary { shape: vec![2, self.params.height, self.params.width] }
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        ActionSpace::discrete(4)
+    }
+
+    /// The only place where chance comes in, and only from `rng`: equal seeds give equal runs.
+    fn reset(&mut self, rng: &mut Rng) {
+        let cells = 0..self.cells();
+        self.goal = rng.random_range(0..self.cells() as u32) as usize;
+        let farthest = cells.clone().map(|cell| self.distance(cell)).max().unwrap_or(0);
+        let distance = self.params.difficulty.min(farthest);
+        let mut starts = cells.filter(|&cell| self.distance(cell) == distance);
+        let count = starts.clone().count() as u32;
+        self.agent = starts.nth(rng.random_range(0..count) as usize).unwrap_or(self.goal);
+        self.steps_left = self.params.max_steps;
+    }
+
+    /// A step into a wall is masked. If it is made all the same, it costs a step and leads nowhere.
+    fn step(&mut self, action: Action<'_>) -> Step {
+        self.agent = self.target(action.index()).unwrap_or(self.agent);
+        self.steps_left = self.steps_left.saturating_sub(1);
+        let solved = self.solved();
+        Step {
+            reward: if solved { 1.0 } else { -0.5 / self.params.max_steps as f32 },
+            terminated: solved,                         // nothing follows
+            truncated: !solved && self.steps_left == 0, // something would have followed
+        }
+    }
+
+    fn observe(&self, row: &mut ObservationRow<'_>) {
+        row.ones([self.agent, self.cells() + self.goal]);
+    }
+
+    fn action_mask(&self, mask: &mut [bool]) {
+        for (action, legal) in mask.iter_mut().enumerate() {
+            *legal = self.target(action).is_some();
+        }
+    }
+
+    fn solved(&self) -> bool {
+        self.agent == self.goal
+    }
+
+    /// Everything that decides what happens next, the steps left excepted.
+    fn state(&self, out: &mut Vec<f64>) {
+        out.extend([self.agent as f64, self.goal as f64]);
+    }
+
+    /// States come from users and files: what cannot be is refused, and then nothing is changed.
+    fn set_state(&mut self, state: &[f64]) -> Result<()> {
+        let cells = whole_numbers(state, self.cells()).collect::<Result<Vec<_>>>()?;
+        let [agent, goal] = cells[..] else {
+            return Err(Error::state("2 cells, agent and goal", cells.len()));
+        };
+        (self.agent, self.goal, self.steps_left) = (agent, goal, self.params.max_steps);
+        Ok(())
+    }
+
+    fn difficulty(&self) -> usize {
+        self.params.difficulty
+    }
+
+    fn set_difficulty(&mut self, difficulty: usize) {
+        self.params.difficulty = difficulty;
+    }
+
+    fn reset_uniform(&mut self, rng: &mut Rng) -> bool {
+        let cells = self.cells() as u32;
+        self.agent = rng.random_range(0..cells) as usize;
+        self.goal = rng.random_range(0..cells) as usize;
+        self.steps_left = self.params.max_steps;
+        true
+    }
+
+    /// Symmetries can be used to learn more from each sample. `check_env` proves them by `twisted_state`.
+    fn twists(&self) -> Vec<Twist> {
+        let cells = self.cells();
+        let twist = |index, action: [u32; 4]| Twist {
+            observation: (0..2 * cells)
+                .map(|bit| (bit / cells * cells + self.mirrored(index, bit % cells)) as u32)
+                .collect(),
+            action: action.to_vec(),
+        };
+        vec![twist(0, [2, 1, 0, 3]), twist(1, [0, 3, 2, 1])]
+    }
+
+    fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
+        Some([self.agent, self.goal].map(|cell| self.mirrored(index, cell) as f64).to_vec())
+    }
+
+    fn render(&self) -> String {
+        let shown = |cell| match (cell == self.agent, cell == self.goal) {
+            (true, true) => '*',
+            (true, false) => 'A',
+            (false, true) => 'G',
+            (false, false) => '.',
+        };
+        let row = |r| (r * self.params.width..(r + 1) * self.params.width).map(shown).collect();
+        (0..self.params.height).map(row).collect::<Vec<String>>().join("\n")
+    }
+
+    fn action_name(&self, action: Action<'_>) -> String {
+        let names = ["left", "up", "right", "down"];
+        names.get(action.index()).unwrap_or(&"nowhere").to_string()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+
+    use super::*;
+    use twisterl_core::check::check_env;
+    use twisterl_core::registry::Registry;
+    use twisterl_core::rng::{Purpose, stream};
+
+    fn grid(height: usize, width: usize) -> GridWorld {
+        GridWorld::new(&GridWorldParams { height, width, ..Default::default() }).unwrap()
+    }
+
+    #[test]
+    fn it_keeps_the_contract() {
+        for (height, width) in [(2, 2), (5, 5), (3, 7)] {
+            assert_eq!(check_env(&grid(height, width), 1).unwrap().twists, 2);
+        }
+    }
+
+    #[test]
+    fn episodes_begin_at_the_difficulty_or_as_far_as_can_be() {
+        let mut env = grid(3, 4);
+        for difficulty in 0..8 {
+            env.set_difficulty(difficulty);
+            env.reset(&mut stream(1, Purpose::Start, 0, difficulty as u64));
+            let farthest = (0..12).map(|cell| env.distance(cell)).max().unwrap();
+            assert_eq!(env.distance(env.agent), difficulty.min(farthest));
+        }
+    }
+
+    #[test]
+    fn the_goal_pays_and_prints() {
+        let mut env = grid(2, 3);
+        env.set_state(&[0.0, 5.0]).unwrap();
+        assert_eq!(env.render(), "A..\n..G");
+        let rewards = [2, 3, 2].map(|action: usize| env.step(action.into()).reward);
+        assert_eq!(rewards, [-0.5 / 64.0, -0.5 / 64.0, 1.0]);
+        assert_eq!((env.render().as_str(), env.solved()), ("...\n..*", true));
+    }
+
+    #[test]
+    fn configs_make_it_by_name() {
+        let mut registry = Registry::default();
+        registry.register::<GridWorld>();
+        for text in [
+            include_str!("../config.json"),
+            include_str!("../../../tests/configs/ppo_grid_world_5x5_v1.peer.json"),
+        ] {
+            let config: serde_json::Value = serde_json::from_str(text).unwrap();
+            let env_cls = config["env_cls"].as_str().unwrap();
+            assert_eq!(registry.make(env_cls, &config["env"]).unwrap().name(), "GridWorld");
+        }
+        let wrong = serde_json::json!({"max_steps": 0});
+        let error = registry.make("GridWorld", &wrong).unwrap_err().to_string();
+        assert_eq!(error, "env.max_steps: expected 1 to 10000, found 0");
+    }
+}
