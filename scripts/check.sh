@@ -37,14 +37,18 @@ rust_docs() {
 # Invariant 1: core builds for wasm32 without its default features. Takes the toolchain's own target where it is
 # installed (rustup target add wasm32-unknown-unknown), or Debian's compiler, which builds the standard library itself.
 wasm() {
-    local build=(build --package twisterl-core --no-default-features --target wasm32-unknown-unknown --locked)
-    local linker
+    local linker args=(
+        build --package twisterl-core --no-default-features --target wasm32-unknown-unknown --locked
+        --target-dir "$target/wasm"
+        # Only whether it builds is of interest, so that nothing is optimised.
+        --config 'profile.dev.opt-level=0' --config 'profile.dev.package."*".opt-level=0'
+    )
     linker=$(compgen -G '/usr/bin/wasm-ld*' | head -n 1 || true)
     if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
-        cargo "${build[@]}"
+        cargo "${args[@]}"
     elif [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src/rust/library ] && [ -n "$linker" ]; then
         RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
-            /usr/bin/cargo "${build[@]}" -Z build-std=std,panic_abort --target-dir "$target/wasm"
+            /usr/bin/cargo "${args[@]}" -Z build-std=std,panic_abort
     else
         echo "SKIPPED: no compiler for wasm32-unknown-unknown; rustup target add wasm32-unknown-unknown"
         skipped+=("wasm32 build")

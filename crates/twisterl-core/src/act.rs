@@ -5,6 +5,7 @@ use crate::evaluator::{Evaluation, Evaluator};
 use crate::policy::distribution::{argmax, masked_softmax, sample};
 use crate::rng::Rng;
 use crate::space::{ActionComponent, ActionSpace, Actions, Observations};
+use crate::symmetry::Canonical;
 use crate::{Error, Result};
 
 /// How an action is taken from its distribution.
@@ -25,11 +26,14 @@ pub struct Decision {
     pub masks: Vec<bool>,
     /// Action distribution (masked probabilities) and values.
     pub evaluation: Evaluation,
-    /// What was chosen.
+    /// What was chosen, in the frame of the observations that the evaluator saw.
     pub actions: Actions,
+    /// What was chosen, as the environment takes it.
+    pub moves: Actions,
     /// Log-probability of each choice.
     pub log_probs: Vec<f32>,
     choices: Vec<usize>,
+    canonical: Canonical,
 }
 
 impl Decision {
@@ -55,8 +59,10 @@ impl Decision {
             masks: Vec::new(),
             evaluation: Evaluation::default(),
             actions: Actions::new(space),
+            moves: Actions::new(space),
             log_probs: Vec::new(),
             choices,
+            canonical: Canonical::default(),
         })
     }
 
@@ -93,6 +99,10 @@ impl Decision {
             }
             self.log_probs.push(log_prob);
         }
+        self.moves.clear();
+        let twists = evaluator.twists();
+        let moves = self.actions.discrete.iter().enumerate();
+        self.moves.discrete.extend(moves.map(|(row, &a)| self.canonical.original(twists, row, a)));
         Ok(())
     }
 
@@ -117,6 +127,22 @@ impl Decision {
                 evaluator.action_width(),
             ));
         }
+        self.canonical.apply(evaluator.twists(), &mut self.observations, &mut self.masks);
         evaluator.evaluate(&self.observations, &mut self.evaluation)
+    }
+
+    /// Values of states seen before; `masks` as [`VecEnv::observe`] gave them.
+    ///
+    /// # Errors
+    /// If an observation does not fit the evaluator.
+    pub fn values(
+        &mut self,
+        observations: &mut Observations,
+        masks: &mut [bool],
+        evaluator: &dyn Evaluator,
+    ) -> Result<&[f32]> {
+        self.canonical.apply(evaluator.twists(), observations, masks);
+        evaluator.evaluate(observations, &mut self.evaluation)?;
+        Ok(&self.evaluation.values)
     }
 }

@@ -37,6 +37,7 @@ mod rule {
     pub(super) const SOLVED: &str = "solved means terminated";
     pub(super) const BOUND: &str = "episodes end";
     pub(super) const BUDGET: &str = "a budget that runs out truncates and never terminates";
+    pub(super) const LIMIT: &str = "limit_budget changes nothing but the budget";
     pub(super) const FINITE: &str = "states are finite numbers";
     pub(super) const STATES: &str = "a state can be set again";
     pub(super) const WRONG: &str = "wrong states are refused";
@@ -218,6 +219,10 @@ impl<E: Environment> Check<'_, E> {
         self.step(&mut used, self.draw(None, rng).row(0))?;
         used.reset(rng);
         same::<E>(rule::CLONES, view, &self.view(env)?)?;
+
+        let mut limited = env.clone();
+        limited.limit_budget();
+        same::<E>(rule::LIMIT, view, &self.view(&limited)?)?;
 
         let set = self.set_again(env, view, used)?;
         self.replay(env.clone(), set, rng)?;

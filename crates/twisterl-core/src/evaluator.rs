@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::space::Observations;
+use crate::symmetry::Twist;
 
 /// The outcome of one evaluation, with its working memory, both reused between calls.
 #[derive(Debug, Clone, Default)]
@@ -19,6 +20,12 @@ pub struct Evaluation {
 pub trait Evaluator: Sync {
     /// The number of action parameters a row.
     fn action_width(&self) -> usize;
+
+    /// The twists under which observations are brought into canonical form before they are evaluated
+    /// ([`Symmetry::Canonical`](crate::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.
+    fn twists(&self) -> &[Twist] {
+        &[]
+    }
 
     /// Evaluates all rows of `observations`.
     ///

@@ -364,6 +364,13 @@ impl Observations {
         self.indices.get(start..end).unwrap_or(&[])
     }
 
+    /// The ones of row `i`, to be replaced by as many others.
+    pub(crate) fn ones_mut(&mut self, i: usize) -> &mut [u32] {
+        let start = if i == 0 { 0 } else { self.offsets.get(i - 1).map_or(0, |&o| o as usize) };
+        let end = self.offsets.get(i).map_or(start, |&o| o as usize);
+        self.indices.get_mut(start..end).unwrap_or(&mut [])
+    }
+
     /// The dense values of row `i`.
     #[inline]
     pub fn values(&self, i: usize) -> &[f32] {

@@ -11,6 +11,7 @@ use twisterl_core::policy::forward::Executor;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::policy::weights::PolicyHeader;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
+use twisterl_core::symmetry::Symmetry;
 
 /// The golden numbers were written with six decimals by a float32 forward pass.
 const TOLERANCE: f64 = 1e-4;
@@ -44,6 +45,7 @@ fn check(checkpoint: &str, cells: usize) {
         env: Value::Null,
         network: Network::mlp(observation, ActionSpace::discrete(4), &sizes).unwrap(),
         twists: vec![],
+        symmetry: Symmetry::None,
     };
     let bytes = std::fs::read(peer(&format!("{checkpoint}.safetensors"))).unwrap();
     let policy = Policy::from_safetensors(&bytes, Some(header)).unwrap();

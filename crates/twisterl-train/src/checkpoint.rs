@@ -92,11 +92,19 @@ impl Checkpoint {
     fn write_on(&self, disk: &mut Disk, folder: &Path) -> Result<()> {
         let state = serde_json::to_vec_pretty(&self.state)
             .map_err(|e| Error::checkpoint(folder, "a state that JSON can hold", e))?;
-        let files =
-            [(POLICY, self.policy.to_safetensors()?), (ARRAYS, write_arrays(&self.arrays)?), (STATE, state)];
-        if let Some((name, bytes)) = files.iter().find(|(_, bytes)| bytes.len() as u64 > MAX_BYTES) {
+        let files = [
+            (POLICY, self.policy.to_safetensors()?),
+            (ARRAYS, write_arrays(&self.arrays)?),
+            (STATE, state),
+        ];
+        if let Some((name, bytes)) = files.iter().find(|(_, bytes)| bytes.len() as u64 > MAX_BYTES)
+        {
             let found = bytes.len();
-            return Err(Error::checkpoint(folder.join(name), format!("at most {MAX_BYTES} bytes"), found));
+            return Err(Error::checkpoint(
+                folder.join(name),
+                format!("at most {MAX_BYTES} bytes"),
+                found,
+            ));
         }
         let sums = files.iter().map(|(name, bytes)| ((*name).to_owned(), Sum::of(bytes)));
         let manifest = Manifest { format: FORMAT, files: sums.collect() };
@@ -133,7 +141,8 @@ impl Checkpoint {
             let folder = locate(folder);
             let manifest = read_manifest(&folder)?;
             let policy = read_policy_file(&folder, &manifest)?;
-            let arrays = read_arrays(&folder.join(ARRAYS), &read_part(&folder, ARRAYS, &manifest)?)?;
+            let arrays =
+                read_arrays(&folder.join(ARRAYS), &read_part(&folder, ARRAYS, &manifest)?)?;
             let state = serde_json::from_slice(&read_part(&folder, STATE, &manifest)?)
                 .map_err(|e| Error::checkpoint(folder.join(STATE), "JSON", e))?;
             Ok(Self { policy, state, arrays })
@@ -203,7 +212,11 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
 fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> {
     let path = folder.join(name);
     let Some(expected) = manifest.files.get(name) else {
-        return Err(Error::checkpoint(folder.join(MANIFEST), format!("an entry for {name}"), "none"));
+        return Err(Error::checkpoint(
+            folder.join(MANIFEST),
+            format!("an entry for {name}"),
+            "none",
+        ));
     };
     if expected.length > MAX_BYTES {
         let limit = format!("at most {MAX_BYTES} bytes");
@@ -251,9 +264,15 @@ fn read_arrays(path: &Path, bytes: &[u8]) -> Result<Vec<(String, ArrayData)>> {
     let read = |(name, tensor): (String, TensorView<'_>)| {
         let data = tensor.data();
         let values = match tensor.dtype() {
-            Dtype::F32 => ArrayData::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect()),
-            Dtype::F64 => ArrayData::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect()),
-            Dtype::U32 => ArrayData::U32(data.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect()),
+            Dtype::F32 => {
+                ArrayData::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+            }
+            Dtype::F64 => {
+                ArrayData::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+            }
+            Dtype::U32 => {
+                ArrayData::U32(data.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
+            }
             other => {
                 let expected = format!("{name:?} of type F32, F64 or U32");
                 return Err(Error::checkpoint(path, expected, other));

@@ -33,7 +33,12 @@ impl Curriculum {
 
     /// Moves on if the metric allows: `success` is that of the evaluation named by `learning.diff_metric`, `None`
     /// where it was not made in this iteration. Returns whether the difficulty changed.
-    pub fn advance(&mut self, config: &LearningConfig, iteration: u64, success: Option<f64>) -> bool {
+    pub fn advance(
+        &mut self,
+        config: &LearningConfig,
+        iteration: u64,
+        success: Option<f64>,
+    ) -> bool {
         let success = if config.diff_metric == ROLLOUT_METRIC {
             if self.episodes < ROLLOUT_EPISODES {
                 return false;

@@ -13,12 +13,12 @@ use std::path::{Path, PathBuf};
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = sibling(path, &format!(".new-{}", std::process::id()));
     let disk = &mut Disk::default();
-    disk.write_new(&temporary, bytes)
-        .and_then(|()| disk.rename(&temporary, path))
-        .inspect_err(|_| {
+    disk.write_new(&temporary, bytes).and_then(|()| disk.rename(&temporary, path)).inspect_err(
+        |_| {
             // The unfinished file of this process; the error that matters is the first one.
             let _ = fs::remove_file(&temporary);
-        })
+        },
+    )
 }
 
 /// Reads a file of at most `limit` bytes.
@@ -86,7 +86,12 @@ impl Disk {
         })
     }
 
-    fn change(&mut self, action: &str, path: &Path, make: impl FnOnce() -> io::Result<()>) -> Result<()> {
+    fn change(
+        &mut self,
+        action: &str,
+        path: &Path,
+        make: impl FnOnce() -> io::Result<()>,
+    ) -> Result<()> {
         #[cfg(test)]
         if let Some(left) = &mut self.changes_left {
             *left = left.checked_sub(1).ok_or_else(|| {

@@ -22,9 +22,11 @@ pub mod ops;
 pub mod optimizer;
 pub mod ppo;
 pub mod progress;
+pub mod pt;
 pub mod run_folder;
 pub mod schedule;
 pub mod targets;
+pub mod tensorboard;
 pub mod trainer;
 
 pub use error::{Error, Result};

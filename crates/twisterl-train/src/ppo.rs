@@ -55,7 +55,7 @@ impl Ppo {
             seed: config.seed,
             collector: Collector::new(&*spec, slots)?,
             horizon,
-            executor: Executor::new(&policy.network, &policy.parameters)?,
+            executor: Executor::of(policy)?,
             learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
             failures: Failures::default(),
             batch: Batch::new(&spec.action_space()),
@@ -202,7 +202,11 @@ impl Algorithm for Ppo {
         })?;
         let array = |name: &str| match snapshot.arrays.iter().find(|(n, _)| n == name) {
             Some((_, ArrayData::F32(values))) => Ok(values.clone()),
-            _ => Err(Error::checkpoint("train.safetensors", format!("an f32 array {name:?}"), "none")),
+            _ => Err(Error::checkpoint(
+                "train.safetensors",
+                format!("an f32 array {name:?}"),
+                "none",
+            )),
         };
         let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
         self.learner.restore(parameters, adam)?;

@@ -6,9 +6,9 @@ use crate::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const CONFIG: &str = "config.json";
-const LAST: &str = "checkpoint_last";
-const BEST: &str = "checkpoint_best";
+pub(crate) const CONFIG: &str = "config.json";
+pub(crate) const LAST: &str = "checkpoint_last";
+pub(crate) const BEST: &str = "checkpoint_best";
 
 /// A run folder: `config.json` (resolved), `metrics.jsonl`, TensorBoard events, `checkpoint_last/`, `checkpoint_best/`.
 #[derive(Debug, Clone)]
@@ -32,7 +32,8 @@ impl RunFolder {
                 path.display()
             )));
         }
-        let name = path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
+        let name =
+            path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let temporary = parent.join(format!(".{name}.new-{}", std::process::id()));
         let make = || -> Result<()> {

@@ -8,7 +8,9 @@ pub fn value(schedule: Schedule, first: f64, last: f64, progress: f64) -> f64 {
     match schedule {
         Schedule::Constant => first,
         Schedule::Linear => first + (last - first) * done,
-        Schedule::Cosine => last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos()),
+        Schedule::Cosine => {
+            last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
+        }
     }
 }
 

@@ -53,10 +53,15 @@ pub struct Summary {
 ///
 /// # Errors
 /// If the config does not fit the environment, a file cannot be written, or training fails.
-pub fn train(config: &RunConfig, path: &Path, options: &Options, registry: &Registry) -> Result<Summary> {
+pub fn train(
+    config: &RunConfig,
+    path: &Path,
+    options: &Options,
+    registry: &Registry,
+) -> Result<Summary> {
     let spec = registry.make(&config.env_cls, &config.env)?;
     let policy = match &options.load_checkpoint {
-        Some(file) => load::weights_for(config, &*spec, file, registry)?,
+        Some(file) => load::weights_for(config, &*spec, file)?,
         None => load::initial_policy(config, &*spec)?,
     };
     let mut trainer = Trainer::new(config.clone(), spec, policy)?;
@@ -81,9 +86,10 @@ pub fn resume(
     config.num_iterations = num_iterations.or(config.num_iterations);
     let checkpoint = Checkpoint::read(&folder.last())?;
     let spec = registry.make(&config.env_cls, &config.env)?;
+    let tensorboard = config.algorithm.logging.tensorboard;
     let mut trainer = Trainer::new(config, spec, checkpoint.policy.clone())?;
     let lengths = trainer.restore(checkpoint)?;
-    let log = RunLog::resume(folder.path(), &lengths)?;
+    let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
@@ -168,7 +174,7 @@ impl Trainer {
         }
         let scores = self.evaluate(true)?;
         self.keep_best(folder, &log, &scores)?;
-        self.checkpoint(&log.lengths()).write(&folder.last())?;
+        self.checkpoint(&log.lengths()?).write(&folder.last())?;
         progress.finish();
         let best = match Checkpoint::read(&folder.best()) {
             Ok(checkpoint) => checkpoint.policy,
@@ -186,7 +192,12 @@ impl Trainer {
     }
 
     /// One iteration with all that surrounds it.
-    fn step(&mut self, folder: &RunFolder, log: &mut RunLog, progress: &mut Progress) -> Result<()> {
+    fn step(
+        &mut self,
+        folder: &RunFolder,
+        log: &mut RunLog,
+        progress: &mut Progress,
+    ) -> Result<()> {
         let start = Instant::now();
         let number = self.iteration;
         let difficulty = self.curriculum.difficulty;
@@ -222,10 +233,12 @@ impl Trainer {
             time.insert("elapsed".into(), json!(self.elapsed()));
             log.log(number, &self.metrics(difficulty, success, &scores, &outcome, time))?;
         }
-        let by_count = logging.checkpoint_freq > 0 && self.iteration.is_multiple_of(logging.checkpoint_freq);
-        let by_time = logging.checkpoint_seconds.is_some_and(|s| self.saved.elapsed().as_secs_f64() >= s);
+        let by_count =
+            logging.checkpoint_freq > 0 && self.iteration.is_multiple_of(logging.checkpoint_freq);
+        let by_time =
+            logging.checkpoint_seconds.is_some_and(|s| self.saved.elapsed().as_secs_f64() >= s);
         if by_count || by_time {
-            self.checkpoint(&log.lengths()).write(&folder.last())?;
+            self.checkpoint(&log.lengths()?).write(&folder.last())?;
             self.saved = Instant::now();
         }
         Ok(())
@@ -252,18 +265,29 @@ impl Trainer {
     }
 
     /// The success that the curriculum goes by, where this iteration measured it.
-    fn success(&self, scores: &[(String, Score)], outcome: &Outcome, difficulty: usize) -> Option<f64> {
+    fn success(
+        &self,
+        scores: &[(String, Score)],
+        outcome: &Outcome,
+        difficulty: usize,
+    ) -> Option<f64> {
         let metric = &self.config.algorithm.learning.diff_metric;
         if metric != ROLLOUT_METRIC {
             return scores.iter().find(|(name, _)| name == metric).map(|(_, s)| s.success);
         }
-        let hard: Vec<_> = outcome.episodes.iter().filter(|e| e.difficulty == Some(difficulty)).collect();
+        let hard: Vec<_> =
+            outcome.episodes.iter().filter(|e| e.difficulty == Some(difficulty)).collect();
         let solved = hard.iter().filter(|e| e.solved).count();
         (!hard.is_empty()).then(|| solved as f64 / hard.len() as f64)
     }
 
     /// Saves the current policy as the best if the evaluation that decides says so.
-    fn keep_best(&mut self, folder: &RunFolder, log: &RunLog, scores: &[(String, Score)]) -> Result<()> {
+    fn keep_best(
+        &mut self,
+        folder: &RunFolder,
+        log: &RunLog,
+        scores: &[(String, Score)],
+    ) -> Result<()> {
         let algorithm = &self.config.algorithm;
         let metric = match algorithm.learning.diff_metric.as_str() {
             ROLLOUT_METRIC => algorithm.evals.keys().next().map(String::as_str),
@@ -279,7 +303,7 @@ impl Trainer {
         };
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
-            self.checkpoint(&log.lengths()).write(&folder.best())?;
+            self.checkpoint(&log.lengths()?).write(&folder.best())?;
         }
         Ok(())
     }
@@ -333,16 +357,21 @@ impl Trainer {
             elapsed: self.elapsed(),
             curriculum: self.curriculum.clone(),
             best: self.best,
-            log: lengths.clone(),
+            log: *lengths,
             algorithm: snapshot.state,
         };
         Checkpoint { policy: self.policy_now(), state: json!(progressed), arrays: snapshot.arrays }
     }
 
     fn restore(&mut self, checkpoint: Checkpoint) -> Result<LogLengths> {
-        let state: Progressed = serde_path_to_error::deserialize(&checkpoint.state).map_err(|e| {
-            Error::checkpoint("state.json", format!("the state of a run at {}", e.path()), e.inner())
-        })?;
+        let state: Progressed =
+            serde_path_to_error::deserialize(&checkpoint.state).map_err(|e| {
+                Error::checkpoint(
+                    "state.json",
+                    format!("the state of a run at {}", e.path()),
+                    e.inner(),
+                )
+            })?;
         let snapshot = Snapshot { state: state.algorithm, arrays: checkpoint.arrays };
         self.algorithm.restore(&checkpoint.policy.parameters, &snapshot)?;
         self.iteration = state.iteration;

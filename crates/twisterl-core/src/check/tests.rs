@@ -33,6 +33,7 @@ enum Fault {
     RefusalSpendsBudget,
     ForgetsDifficulty,
     UniformMoves,
+    LimitMoves,
     IdentityTwist,
     TwistTooShort,
     TwistWithoutState,
@@ -198,6 +199,12 @@ impl Environment for Line {
         !self.has(Fault::UniformMoves)
     }
 
+    fn limit_budget(&mut self) {
+        if self.has(Fault::LimitMoves) {
+            self.cell = 0;
+        }
+    }
+
     fn twists(&self) -> Vec<Twist> {
         let mut twist =
             Twist { observation: (0..CELLS as u32).rev().collect(), action: vec![1, 0] };
@@ -252,6 +259,7 @@ fn each_fault_is_caught_by_its_rule() {
         (Fault::RefusalSpendsBudget, rule::UNCHANGED),
         (Fault::ForgetsDifficulty, rule::DIFFICULTY),
         (Fault::UniformMoves, rule::UNIFORM),
+        (Fault::LimitMoves, rule::LIMIT),
         (Fault::IdentityTwist, rule::TWISTS),
         (Fault::TwistTooShort, rule::TWISTS),
         (Fault::TwistWithoutState, rule::TWISTED),

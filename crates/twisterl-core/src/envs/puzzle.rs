@@ -144,7 +144,7 @@ impl Puzzle {
     }
 
     /// The budget of an episode of the current difficulty.
-    fn full_budget(&self) -> u32 {
+    fn episode_budget(&self) -> u32 {
         let budget = self.depth_slope.saturating_mul(self.difficulty);
         let budget = budget.saturating_add(self.depth_offset);
         u32::try_from(budget).unwrap_or(u32::MAX).clamp(1, self.max_depth)
@@ -236,7 +236,7 @@ impl Environment for Puzzle {
             depth_slope: params.depth_slope,
             depth_offset: params.depth_offset,
         };
-        puzzle.budget = puzzle.full_budget();
+        puzzle.budget = puzzle.episode_budget();
         Ok(puzzle)
     }
 
@@ -263,7 +263,7 @@ impl Environment for Puzzle {
             }
             left -= now;
         }
-        self.budget = self.full_budget();
+        self.budget = self.episode_budget();
     }
 
     #[inline]
@@ -362,16 +362,16 @@ impl Environment for Puzzle {
         }
         self.board = board;
         self.blank = blank as u8;
-        self.budget = self.full_budget();
+        self.budget = self.episode_budget();
         true
+    }
+
+    fn limit_budget(&mut self) {
+        self.budget = self.budget.min(self.episode_budget());
     }
 
     /// Square boards have one: the reflection across the main diagonal, which the goal survives once each tile is
     /// renamed to the number that belongs where the tile's own place is reflected to.
-    fn limit_budget(&mut self) {
-        self.budget = self.budget.min(self.full_budget());
-    }
-
     fn twists(&self) -> Vec<Twist> {
         if !self.is_square() {
             return Vec::new();

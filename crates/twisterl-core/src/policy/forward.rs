@@ -3,7 +3,9 @@
 use super::network::{Activation, Layer, Network};
 use super::product::{PackedLinear, embedding_bag};
 use crate::evaluator::{Evaluation, Evaluator};
+use crate::policy::Policy;
 use crate::space::Observations;
+use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use ndarray::ArrayView2;
 use pulp::Arch;
@@ -22,6 +24,7 @@ pub struct Executor {
     heads: Heads,
     action_width: usize,
     widest: usize,
+    twists: Vec<Twist>,
 }
 
 #[derive(Debug, Clone)]
@@ -38,6 +41,19 @@ enum Heads {
 }
 
 impl Executor {
+    /// The executor of a policy, with what the policy does with symmetries.
+    ///
+    /// # Errors
+    /// If the parts of the policy do not fit each other.
+    pub fn of(policy: &Policy) -> Result<Self> {
+        policy.check()?;
+        let mut executor = Self::new(&policy.network, &policy.parameters)?;
+        if policy.symmetry == Symmetry::Canonical {
+            executor.twists.clone_from(&policy.twists);
+        }
+        Ok(executor)
+    }
+
     /// Lays out `parameters`, which are in the order and layout of [`Network::parameters`].
     ///
     /// # Errors
@@ -80,6 +96,7 @@ impl Executor {
             action_width: network.action_outputs(),
             widest: network.layers().map(|l| l.shape().1).max().unwrap_or(0) + 1,
             network: network.clone(),
+            twists: Vec::new(),
         };
         executor.load(parameters)?;
         Ok(executor)
@@ -214,6 +231,10 @@ impl Executor {
 impl Evaluator for Executor {
     fn action_width(&self) -> usize {
         self.action_width
+    }
+
+    fn twists(&self) -> &[Twist] {
+        &self.twists
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {

@@ -2,8 +2,8 @@
 
 use super::network::Network;
 use crate::rng::{Purpose, stream};
-use crate::space::ActionSpace;
-use crate::symmetry::Twist;
+use crate::space::{ActionSpace, ObservationSpace};
+use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use rand::RngExt;
 use serde_json::Value;
@@ -22,6 +22,8 @@ pub struct Policy {
     pub env: Value,
     /// The symmetries of the problem, without the identity.
     pub twists: Vec<Twist>,
+    /// What the policy does with them.
+    pub symmetry: Symmetry,
 }
 
 impl Policy {
@@ -44,7 +46,9 @@ impl Policy {
             let bound = 1.0 / (spec.fan_in.max(1) as f32).sqrt();
             parameters.extend(spec.range.map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound));
         }
-        let policy = Self { network, parameters, env_cls: env_cls.into(), env, twists };
+        let symmetry = Symmetry::None;
+        let env_cls = env_cls.into();
+        let policy = Self { network, parameters, env_cls, env, twists, symmetry };
         policy.check()?;
         Ok(policy)
     }
@@ -70,6 +74,15 @@ impl Policy {
                 name.unwrap_or_default(),
                 "finite values",
                 self.parameters.get(at).copied().unwrap_or(f32::NAN),
+            ));
+        }
+        let sparse = matches!(self.network.observation, ObservationSpace::SparseBinary { .. });
+        let one_choice = self.network.actions.single_discrete().is_some();
+        if self.symmetry == Symmetry::Canonical && !(sparse && one_choice) {
+            return Err(Error::config(
+                "policy.symmetry",
+                "none (canonical is for sparse observations and one discrete action)",
+                "canonical",
             ));
         }
         let bits = self.network.observation.size().unwrap_or(0);

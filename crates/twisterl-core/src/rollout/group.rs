@@ -93,6 +93,7 @@ impl Group {
         self.trajectory.clear();
         self.cut.clear();
         self.cut_rows.clear();
+        self.cut_masks.clear();
         self.begun = 0;
         let len = self.env.len();
         if self.live.len() != len || collection.horizon == Horizon::Episodes {
@@ -122,7 +123,7 @@ impl Group {
         let Self { env, active, decision, trajectory, .. } = self;
         decision.decide(&mut **env, active, collection.evaluator, Choice::Sample, rng)?;
         let first = trajectory.len();
-        env.step(active, &decision.actions, &mut trajectory.steps)?;
+        env.step(active, &decision.moves, &mut trajectory.steps)?;
         trajectory.observations.extend(&decision.observations);
         trajectory.masks.extend_from_slice(&decision.masks);
         trajectory.actions.extend(&decision.actions);
@@ -152,7 +153,7 @@ impl Group {
         live.total += step.reward;
         if !step.done() {
             if let Horizon::Steps(_) = collection.horizon {
-                match self.decision.actions.row(i) {
+                match self.decision.moves.row(i) {
                     Action::Discrete(a) => live.discrete.push(a as u32),
                     Action::Parts { discrete, continuous } => {
                         live.discrete.extend_from_slice(discrete);
@@ -172,7 +173,6 @@ impl Group {
             solved: self.env.solved(slot),
         });
         if step.truncated && !step.terminated {
-            self.cut_masks.clear();
             self.env.observe(&[slot], &mut self.cut, &mut self.cut_masks)?;
             self.cut_rows.push(row);
         }
@@ -184,8 +184,9 @@ impl Group {
 
     /// Evaluates, in one batch each, where truncated episodes and the slots at the end have come to.
     fn bootstrap(&mut self, collection: &Collection<'_>) -> Result<()> {
-        collection.evaluator.evaluate(&self.cut, &mut self.decision.evaluation)?;
-        for (&row, &value) in self.cut_rows.iter().zip(&self.decision.evaluation.values) {
+        let values =
+            self.decision.values(&mut self.cut, &mut self.cut_masks, collection.evaluator)?;
+        for (&row, &value) in self.cut_rows.iter().zip(values) {
             if let Some(cut) = self.trajectory.cut_values.get_mut(row) {
                 *cut = value;
             }

@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
@@ -31,9 +31,7 @@ fn checkpoint(seed: u32) -> Checkpoint {
 
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap());
-    entries
-        .map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap()))
-        .collect()
+    entries.map(|e| (e.file_name().into_string().unwrap(), fs::read(e.path()).unwrap())).collect()
 }
 
 #[test]
@@ -123,7 +121,8 @@ fn what_is_no_checkpoint_is_said_so() {
     assert!(manifest("{}").contains("format 1"));
     assert!(manifest(r#"{"format": 2, "files": {}}"#).contains("found 2"));
     assert!(manifest(r#"{"format": 1, "files": {}}"#).contains("an entry for policy.safetensors"));
-    let huge = r#"{"format": 1, "files": {"policy.safetensors": {"length": 10737418240, "crc32c": 0}}}"#;
+    let huge =
+        r#"{"format": 1, "files": {"policy.safetensors": {"length": 10737418240, "crc32c": 0}}}"#;
     assert!(manifest(huge).contains("found 10737418240"));
 }
 

@@ -173,8 +173,6 @@ pub struct TrainingConfig {
     /// No further epoch once the approximate KL divergence from the old policy exceeds this; never if not given.
     #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
     pub target_kl: Option<f64>,
-    /// Train on samples under a random symmetry of the problem.
-    pub twists: bool,
 }
 
 impl Default for TrainingConfig {
@@ -189,7 +187,6 @@ impl Default for TrainingConfig {
             minibatch_size: None,
             max_grad_norm: None,
             target_kl: None,
-            twists: false,
         }
     }
 }
@@ -283,8 +280,7 @@ impl Default for OptimizerConfig {
 impl OptimizerConfig {
     /// How the learning rate changes over the run.
     pub fn schedule(&self) -> Schedule {
-        let default =
-            if self.lr_final.is_some() { Schedule::Linear } else { Schedule::Constant };
+        let default = if self.lr_final.is_some() { Schedule::Linear } else { Schedule::Constant };
         self.schedule.unwrap_or(default)
     }
 }

@@ -1,11 +1,11 @@
 //! The ranges of all values, and what they must be to each other.
 
 use super::evals::Evals;
-use super::explain::shorten;
+use super::explain::{place, shorten};
 use super::{RunConfig, SCHEMA, Schedule};
 use crate::curriculum::ROLLOUT_METRIC;
 use crate::{Error, Result};
-use serde_json::Value;
+use serde_json::{Number, Value};
 
 /// The most steps an iteration that `num_envs` and `rollout_length` may ask for.
 const MAX_STEPS: usize = 1 << 24;
@@ -15,9 +15,8 @@ const MAX_WEIGHTS: usize = 1 << 27;
 const MAX_NAME: usize = 64;
 
 impl RunConfig {
-    /// Whether all values are in range and fit each other.
+    /// Whether the values fit each other, and those without a range in the schema are sound.
     pub(super) fn check(&self) -> Result<()> {
-        ranges(&SCHEMA, &self.to_value(), "")?;
         if self.env_cls.is_empty() {
             return Err(Error::config("env_cls", "the name of an environment", "an empty one"));
         }
@@ -36,7 +35,11 @@ impl RunConfig {
         let policy = &self.policy;
         let features = policy.common_layers.last().unwrap_or(&policy.embedding_size);
         let weights = |first: usize, layers: &[usize]| {
-            layers.iter().zip(std::iter::once(&first).chain(layers)).map(|(a, b)| a * b).sum::<usize>()
+            layers
+                .iter()
+                .zip(std::iter::once(&first).chain(layers))
+                .map(|(a, b)| a * b)
+                .sum::<usize>()
         };
         let total = weights(policy.embedding_size, &policy.common_layers)
             + weights(*features, &policy.policy_layers)
@@ -72,7 +75,10 @@ impl RunConfig {
             let names: Vec<_> = evals.keys().map(|name| format!("`{name}`")).collect();
             return Err(Error::config(
                 "algorithm.learning.diff_metric",
-                format!("`{ROLLOUT_METRIC}` or the name of one of algorithm.evals ({})", names.join(", ")),
+                format!(
+                    "`{ROLLOUT_METRIC}` or the name of one of algorithm.evals ({})",
+                    names.join(", ")
+                ),
                 format!("{:?}", shorten(metric)),
             ));
         }
@@ -134,31 +140,37 @@ fn check_evals(evals: &Evals) -> Result<()> {
     Ok(())
 }
 
-/// Checks `value` and all in it against the ranges and lengths of `schema`. Types need no check: serde made it.
-fn ranges(schema: &Value, value: &Value, path: &str) -> Result<()> {
+/// Checks a config as it was given, before serde sees it, against the ranges and lengths of the schema. Of types it
+/// sees only what serde would let pass: a list in place of an object, its values taken for fields in order.
+pub(super) fn ranges(config: &Value) -> Result<()> {
+    in_schema(&SCHEMA, config, "")
+}
+
+fn in_schema(schema: &Value, value: &Value, path: &str) -> Result<()> {
     if let Some(name) = schema.get("$ref").and_then(Value::as_str)
         && let Some(target) = name.strip_prefix('#').and_then(|pointer| SCHEMA.pointer(pointer))
     {
-        ranges(target, value, path)?;
+        in_schema(target, value, path)?;
     }
     match value {
-        Value::Number(number) => in_range(schema, number.as_f64().unwrap_or(f64::NAN), path),
+        Value::Number(number) => in_range(schema, number, path),
+        Value::Array(_) if schema.get("properties").is_some() => {
+            Err(Error::config(place(path), "an object", "a list"))
+        }
         Value::Array(items) => {
-            let max = schema.get("maxItems").and_then(Value::as_u64).unwrap_or(u64::MAX);
-            at_most(max, items.len(), "values", path)?;
+            at_most(schema.get("maxItems"), items.len(), "values", path)?;
             let Some(schema) = schema.get("items") else { return Ok(()) };
             let mut items = items.iter().enumerate();
-            items.try_for_each(|(i, item)| ranges(schema, item, &format!("{path}[{i}]")))
+            items.try_for_each(|(i, item)| in_schema(schema, item, &format!("{path}[{i}]")))
         }
         Value::Object(map) => {
-            let max = schema.get("maxProperties").and_then(Value::as_u64).unwrap_or(u64::MAX);
-            at_most(max, map.len(), "entries", path)?;
+            at_most(schema.get("maxProperties"), map.len(), "entries", path)?;
             let dot = if path.is_empty() { "" } else { "." };
             let known = schema.get("properties");
             let other = schema.get("additionalProperties").filter(|s| s.is_object());
             for (key, item) in map {
                 if let Some(schema) = known.and_then(|s| s.get(key)).or(other) {
-                    ranges(schema, item, &format!("{path}{dot}{key}"))?;
+                    in_schema(schema, item, &format!("{path}{dot}{}", shorten(key)))?;
                 }
             }
             Ok(())
@@ -167,17 +179,20 @@ fn ranges(schema: &Value, value: &Value, path: &str) -> Result<()> {
     }
 }
 
-fn at_most(max: u64, len: usize, what: &str, path: &str) -> Result<()> {
-    if len as u64 > max {
-        return Err(Error::config(path, format!("at most {max} {what}"), len));
+fn at_most(max: Option<&Value>, len: usize, what: &str, path: &str) -> Result<()> {
+    match max.and_then(Value::as_u64) {
+        Some(max) if len as u64 > max => {
+            Err(Error::config(path, format!("at most {max} {what}"), len))
+        }
+        _ => Ok(()),
     }
-    Ok(())
 }
 
-fn in_range(schema: &Value, value: f64, path: &str) -> Result<()> {
+fn in_range(schema: &Value, number: &Number, path: &str) -> Result<()> {
     let bound = |key| schema.get(key).and_then(Value::as_f64);
     let (min, max) = (bound("minimum"), bound("maximum"));
     let (above, below) = (bound("exclusiveMinimum"), bound("exclusiveMaximum"));
+    let value = number.as_f64().unwrap_or(f64::NAN);
     let fits = value.is_finite()
         && min.is_none_or(|b| value >= b)
         && max.is_none_or(|b| value <= b)
@@ -186,9 +201,10 @@ fn in_range(schema: &Value, value: f64, path: &str) -> Result<()> {
     if fits {
         return Ok(());
     }
-    let expected: Vec<String> = [("at least", min), ("more than", above), ("at most", max), ("less than", below)]
-        .into_iter()
-        .filter_map(|(words, bound)| bound.map(|b| format!("{words} {b}")))
-        .collect();
-    Err(Error::config(path, expected.join(" and "), value))
+    let expected: Vec<String> =
+        [("at least", min), ("more than", above), ("at most", max), ("less than", below)]
+            .into_iter()
+            .filter_map(|(words, bound)| bound.map(|b| format!("{words} {b}")))
+            .collect();
+    Err(Error::config(path, expected.join(" and "), number))
 }

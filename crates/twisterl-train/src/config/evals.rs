@@ -112,10 +112,14 @@ impl Default for Evals {
             num_searches,
             ..EvalConfig::default()
         };
-        [("ppo_deterministic", eval(true, 1)), ("ppo_1", eval(false, 1)), ("ppo_10", eval(false, 10))]
-            .into_iter()
-            .map(|(name, eval)| (name.to_owned(), eval))
-            .collect()
+        [
+            ("ppo_deterministic", eval(true, 1)),
+            ("ppo_1", eval(false, 1)),
+            ("ppo_10", eval(false, 10)),
+        ]
+        .into_iter()
+        .map(|(name, eval)| (name.to_owned(), eval))
+        .collect()
     }
 }
 

@@ -90,7 +90,8 @@ fn join(path: &str, key: &str) -> String {
     }
 }
 
-fn place(path: &str) -> &str {
+/// The path, or a word for the root.
+pub(super) fn place(path: &str) -> &str {
     if path.is_empty() { "config" } else { path }
 }
 

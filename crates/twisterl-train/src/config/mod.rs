@@ -19,7 +19,7 @@ pub use algorithm::{
 };
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
-pub use policy::{ActivationName, PolicyClass, PolicyConfig};
+pub use policy::{ActivationName, PolicyClass, PolicyConfig, SymmetryName};
 
 use crate::{Error, Result};
 use schemars::JsonSchema;
@@ -84,6 +84,7 @@ impl RunConfig {
         if let Some(Value::Object(algorithm)) = value.get_mut("algorithm") {
             algorithm.shift_remove("policy");
         }
+        check::ranges(&value)?;
         let config: Self = serde_path_to_error::deserialize(value)
             .map_err(|e| explain::error(&e.path().to_string(), &e.inner().to_string()))?;
         config.check()?;

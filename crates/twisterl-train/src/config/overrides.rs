@@ -7,6 +7,8 @@ use serde_json::{Map, Value};
 
 /// The most keys in a path; no config is nested as deep.
 const MAX_KEYS: usize = 32;
+// A parsed value is at most 128 deep; set at the end of a path, it must stay within what a config may be.
+const _: () = assert!(MAX_KEYS + 128 <= MAX_DEPTH);
 
 /// One value, and the place in the config where it goes.
 #[derive(Debug, Clone, PartialEq)]
@@ -36,9 +38,9 @@ impl Override {
     /// # Errors
     /// If there is no `=`, and as for [`new`](Self::new).
     pub fn parse(text: &str) -> Result<Self> {
-        let (path, value) = text.split_once('=').ok_or_else(|| {
-            Error::config("--set", "PATH=VALUE", format!("{:?}", shorten(text)))
-        })?;
+        let (path, value) = text
+            .split_once('=')
+            .ok_or_else(|| Error::config("--set", "PATH=VALUE", format!("{:?}", shorten(text))))?;
         let value = serde_json::from_str::<Value>(value).unwrap_or_else(|_| value.into());
         Self::new(path.trim(), value)
     }
@@ -48,7 +50,6 @@ impl Override {
     /// # Errors
     /// If something on the way is neither an object nor a list, or a position is not in its list.
     pub(super) fn apply(&self, root: &mut Value) -> Result<()> {
-        debug_assert!(MAX_KEYS + 128 <= MAX_DEPTH, "a parsed value is at most 128 deep");
         let mut place = root;
         for (i, key) in self.keys.iter().enumerate() {
             let path = || match self.keys.get(..i).unwrap_or_default() {

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twisterl_core::policy::network::{Activation, MlpSizes};
+use twisterl_core::symmetry::Symmetry;
 
 /// The kinds of policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -46,6 +47,27 @@ pub enum ActivationName {
     Tanh,
 }
 
+/// What a policy does with the symmetries of its environment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SymmetryName {
+    /// Nothing.
+    #[default]
+    None,
+    /// It sees of each state and its images only the first in lexicographic order, so that the network has less to
+    /// learn and the policy is symmetric by construction. For sparse observations and one discrete action.
+    Canonical,
+}
+
+impl From<SymmetryName> for Symmetry {
+    fn from(name: SymmetryName) -> Self {
+        match name {
+            SymmetryName::None => Self::None,
+            SymmetryName::Canonical => Self::Canonical,
+        }
+    }
+}
+
 /// Sizes of the network.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +86,8 @@ pub struct PolicyConfig {
     pub value_layers: Vec<usize>,
     /// The function after every layer but the last of each head.
     pub activation: ActivationName,
+    /// What the policy does with the symmetries of its environment.
+    pub symmetry: SymmetryName,
 }
 
 impl Default for PolicyConfig {
@@ -74,6 +98,7 @@ impl Default for PolicyConfig {
             policy_layers: Vec::new(),
             value_layers: Vec::new(),
             activation: ActivationName::Relu,
+            symmetry: SymmetryName::None,
         }
     }
 }

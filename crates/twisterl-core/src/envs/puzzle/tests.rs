@@ -89,13 +89,26 @@ fn rewards_can_be_chosen() {
 fn the_budget_grows_with_the_difficulty_up_to_its_bound() {
     let budget = |difficulty, depth_slope, depth_offset| {
         let params = PuzzleParams { difficulty, depth_slope, depth_offset, ..Default::default() };
-        Puzzle::new(&params).unwrap().full_budget()
+        Puzzle::new(&params).unwrap().episode_budget()
     };
     assert_eq!(budget(5, 2, 0), 10);
     assert_eq!(budget(5, 2, 10), 20);
     assert_eq!(budget(100, 2, 0), 128);
     assert_eq!(budget(0, 2, 0), 1);
     assert_eq!(budget(LIMIT, usize::MAX, usize::MAX), 128);
+}
+
+#[test]
+fn a_given_board_has_the_greatest_budget_unless_it_is_limited() {
+    let mut p = puzzle(2, 2);
+    p.set_state(&[1., 0., 2., 3.]).unwrap();
+    assert_eq!(p.budget, 128);
+    p.set_difficulty(3);
+    p.limit_budget();
+    assert_eq!(p.budget, 6);
+    p.set_difficulty(5);
+    p.limit_budget();
+    assert_eq!(p.budget, 6, "a limit never adds moves");
 }
 
 #[test]

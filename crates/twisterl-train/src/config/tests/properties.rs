@@ -1,0 +1,108 @@
+use super::*;
+use proptest::prelude::*;
+
+/// Any JSON, small.
+fn any_json() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0u64..100).prop_map(Value::from),
+        ".{0,12}".prop_map(Value::from),
+        prop_oneof!["linear", "ppo_1", "rollout", "tanh"].prop_map(Value::from),
+    ];
+    leaf.prop_recursive(3, 16, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::vec((".{0,6}", inner), 0..4)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect())),
+        ]
+    })
+}
+
+/// Every path of a resolved config.
+fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
+    let mut add = |key: &str, inner: &Value| {
+        let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
+        paths(inner, &path, out);
+        out.push(path);
+    };
+    match value {
+        Value::Object(map) => map.iter().for_each(|(key, inner)| add(key, inner)),
+        Value::Array(items) => items.iter().enumerate().for_each(|(i, v)| add(&i.to_string(), v)),
+        _ => {}
+    }
+}
+
+fn resolved() -> Value {
+    let mut value = RunConfig::load(&peer("ppo_puzzle8"), &[]).unwrap().to_value();
+    value["num_iterations"] = json!(1000);
+    value
+}
+
+proptest! {
+    #[test]
+    fn resolved_configs_read_back_the_same(
+        (seed, iterations) in (any::<u64>(), prop::option::of(any::<u64>())),
+        (embedding, layers) in (1usize..=1000, prop::collection::vec(1usize..=1000, 0..5)),
+        (lambda, gamma, lr) in (0.0..=1.0, 0.0..=1.0, 0.0..=1e3),
+        (envs, minibatch, clip) in (
+            prop::option::of(1usize..=4096),
+            prop::option::of(1usize..=1 << 24),
+            prop::option::of(1e-9..=1e9),
+        ),
+        (uniform, mixed) in (0.0..=0.5, 0.0..=0.5),
+        names in prop::collection::hash_set("[a-z_]{1,5}[0-9]", 0..4),
+    ) {
+        let evals: serde_json::Map<_, _> =
+            names.into_iter().enumerate().map(|(i, n)| (n, json!({"num_episodes": i + 1}))).collect();
+        let config = parse(json!({
+            "env_cls": "Puzzle",
+            "env": {"width": 3},
+            "policy": {"embedding_size": embedding, "common_layers": layers},
+            "algorithm": {
+                "collecting": {
+                    "lambda": lambda, "gamma": gamma, "num_envs": envs,
+                    "starts": {"uniform": uniform, "mixed": mixed},
+                },
+                "training": {"minibatch_size": minibatch, "max_grad_norm": clip},
+                "optimizer": {"lr": lr},
+                "learning": {"diff_metric": "rollout"},
+                "evals": evals,
+            },
+            "seed": seed,
+            "num_iterations": iterations,
+        }));
+        prop_assert_eq!(&parse(config.to_value()), &config);
+        let text: Value = serde_json::from_str(&config.to_pretty()).unwrap();
+        prop_assert_eq!(&parse(text), &config);
+    }
+
+    #[test]
+    fn mutated_configs_never_panic_and_errors_say_where(
+        picks in prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
+    ) {
+        let mut value = resolved();
+        let mut all = Vec::new();
+        paths(&value, "", &mut all);
+        for (pick, replacement) in picks {
+            let change = Override::new(pick.get::<String>(&all), replacement).unwrap();
+            let _ = change.apply(&mut value);
+        }
+        match RunConfig::from_value(value) {
+            Ok(config) => prop_assert_eq!(parse(config.to_value()), config),
+            Err(error) => prop_assert!(matches!(error, Error::Config { .. }), "{}", error),
+        }
+    }
+
+    #[test]
+    fn junk_never_panics(value in any_json(), text in ".{0,64}") {
+        let _ = RunConfig::from_value(value);
+        let mut config = resolved();
+        if let Ok(change) = Override::parse(&text) {
+            let _ = change.apply(&mut config);
+        }
+        let _ = RunConfig::from_value(config);
+    }
+}

@@ -1,0 +1,12 @@
+//! The whole TwisteRL command line with [`GridWorld`] beside the built-in environments:
+//! `cargo run --release -p grid-world -- examples/grid_world/config.json`.
+
+use grid_world::GridWorld;
+use std::process::ExitCode;
+use twisterl_core::registry::Registry;
+
+fn main() -> ExitCode {
+    let mut registry = Registry::default();
+    registry.register::<GridWorld>();
+    twisterl_train::cli::run(registry)
+}
