@@ -1,11 +1,15 @@
-//! Timing of the learner on made-up data, for `bench learner`.
+//! Timings of the learner on made-up data and of collection, for `bench learner` and `bench collection`.
 
 use crate::Result;
 use crate::batch::Batch;
 use crate::learner::{AdamConfig, Learner};
 use crate::loss::LossConfig;
 use std::time::{Duration, Instant};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::forward::Executor;
 use twisterl_core::policy::network::{MlpSizes, Network};
+use twisterl_core::registry::EnvSpec;
+use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace};
 
 /// Samples a second of optimiser steps (gather, forward, loss, backward, Adam) on minibatches of `minibatch` rows,
@@ -36,6 +40,37 @@ pub fn bench_learner(
         samples += minibatch;
     }
     Ok(samples as f64 / start.elapsed().as_secs_f64())
+}
+
+/// Environment steps a second of collection with a fresh policy of `sizes`, for at least `seconds` on the current rayon
+/// pool: `shape.0` environments, `shape.1` steps of each a collection, from scrambles of `difficulty`.
+///
+/// # Errors
+/// If a size is out of range, or the environment fails.
+pub fn bench_collection(
+    spec: &dyn EnvSpec,
+    sizes: &MlpSizes,
+    difficulty: usize,
+    shape: (usize, usize),
+    seconds: f64,
+) -> Result<f64> {
+    let network = Network::mlp(spec.observation_space(), spec.action_space(), sizes)?;
+    let policy = Policy::initial(network, spec.name(), spec.params(), Vec::new(), 0)?;
+    let executor = Executor::of(&policy)?;
+    let mut collector = Collector::new(spec, shape.0)?;
+    let starts = Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] };
+    let mut collect = |iteration| {
+        let horizon = Horizon::Steps(shape.1);
+        collector.collect(&Collection { evaluator: &executor, seed: 0, iteration, starts, horizon })
+    };
+    collect(0)?;
+    let (start, mut collections) = (Instant::now(), 0);
+    while start.elapsed() < Duration::from_secs_f64(seconds) {
+        collections += 1;
+        collect(collections)?;
+    }
+    let steps = collections as f64 * (shape.0 * shape.1) as f64;
+    Ok(steps / start.elapsed().as_secs_f64())
 }
 
 /// A number in [-1, 1) that looks arbitrary and is the same everywhere.

@@ -7,6 +7,7 @@ pub mod algorithm;
 pub mod batch;
 pub mod bench;
 pub mod checkpoint;
+pub mod cli;
 pub mod config;
 pub mod curriculum;
 mod disk;

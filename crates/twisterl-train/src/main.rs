@@ -1,2 +1,8 @@
-//! x
-fn main() {}
+//! The command `twisterl-train` with the built-in environments.
+
+use std::process::ExitCode;
+use twisterl_core::registry::Registry;
+
+fn main() -> ExitCode {
+    twisterl_train::cli::run(Registry::default())
+}

@@ -41,6 +41,8 @@ pub struct Summary {
     pub iterations: u64,
     /// Environment steps made since the run began.
     pub env_steps: u64,
+    /// The difficulty that the curriculum has reached.
+    pub difficulty: usize,
     /// Seconds of training since the run began.
     pub elapsed: f64,
     /// Whether it was stopped before its end.
@@ -185,6 +187,7 @@ impl Trainer {
             path: folder.path().to_owned(),
             iterations: self.iteration,
             env_steps: self.env_steps,
+            difficulty: self.curriculum.difficulty,
             elapsed: self.elapsed(),
             interrupted: interrupted && end.is_none_or(|end| self.iteration < end),
             best,

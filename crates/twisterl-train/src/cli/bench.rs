@@ -1,0 +1,85 @@
+//! `bench`: timings of the parts, for the record in benches/.
+
+use super::{Output, count, in_pool};
+use crate::Result;
+use crate::bench::{bench_collection, bench_learner};
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use twisterl_core::policy::network::{Activation, MlpSizes};
+use twisterl_core::registry::Registry;
+
+/// Time a part and print one JSON object.
+#[derive(Debug, Args)]
+pub(super) struct BenchArgs {
+    #[command(subcommand)]
+    part: Part,
+    /// Seconds to measure, at least.
+    #[arg(long, global = true, value_name = "N", default_value_t = 3, value_parser = count(600))]
+    seconds: usize,
+    /// Upper bound on threads.
+    #[arg(long, global = true, value_name = "N", default_value_t = 2, value_parser = count(4096))]
+    num_cores: usize,
+    /// Width of the first layer.
+    #[arg(long, global = true, value_name = "N", default_value_t = 512, value_parser = count(65536))]
+    embedding_size: usize,
+    /// Widths of the layers that both heads share.
+    #[arg(long, global = true, value_delimiter = ',', default_value = "256", value_parser = count(65536))]
+    common_layers: Vec<usize>,
+}
+
+#[derive(Debug, Subcommand)]
+enum Part {
+    /// Samples a second of optimiser steps, on boards of CELLS cells.
+    Learner {
+        /// Samples of an optimiser step.
+        #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1 << 20))]
+        minibatch: usize,
+        /// Cells of the board.
+        #[arg(long, value_name = "N", default_value_t = 9, value_parser = count(64))]
+        cells: usize,
+    },
+    /// Environment steps a second of collection with a fresh policy.
+    Collection {
+        /// The environment.
+        #[arg(long, default_value = "Puzzle")]
+        env: String,
+        /// Its parameters, JSON.
+        #[arg(long, default_value = "{}")]
+        params: Value,
+        /// Difficulty of the scrambles.
+        #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
+        difficulty: usize,
+        /// Environments.
+        #[arg(long, value_name = "N", default_value_t = 512, value_parser = count(1 << 20))]
+        num_envs: usize,
+        /// Steps of each between two updates.
+        #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(1 << 14))]
+        rollout_length: usize,
+    },
+}
+
+impl BenchArgs {
+    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let sizes = MlpSizes {
+            embedding_size: self.embedding_size,
+            common_layers: self.common_layers,
+            policy_layers: Vec::new(),
+            value_layers: Vec::new(),
+            activation: Activation::Relu,
+        };
+        let seconds = self.seconds as f64;
+        let figures = in_pool(Some(self.num_cores), || match &self.part {
+            &Part::Learner { minibatch, cells } => {
+                let rate = bench_learner(minibatch, seconds, cells, &sizes)?;
+                Ok(json!({"samples_per_second": rate, "minibatch": minibatch}))
+            }
+            Part::Collection { env, params, difficulty, num_envs, rollout_length } => {
+                let spec = registry.make(env, params)?;
+                let shape = (*num_envs, *rollout_length);
+                let rate = bench_collection(&*spec, &sizes, *difficulty, shape, seconds)?;
+                Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
+            }
+        })?;
+        Ok(format!("{figures}\n").into())
+    }
+}

@@ -1,0 +1,28 @@
+//! `convert`: a policy from one kind of file to another.
+
+use super::Output;
+use crate::{Result, load};
+use clap::Args;
+use std::path::PathBuf;
+use twisterl_core::registry::Registry;
+
+/// Write a policy as a file that is complete in itself.
+#[derive(Debug, Args)]
+pub(super) struct ConvertArgs {
+    /// A run, a checkpoint, a `.safetensors` file, or a `.pt` file of PyTorch.
+    #[arg(value_name = "IN")]
+    input: PathBuf,
+    /// The file to write, `.safetensors`.
+    #[arg(value_name = "OUT")]
+    output: PathBuf,
+    /// Config that belongs to a bare file of weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl ConvertArgs {
+    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        load::convert(&self.input, self.config.as_deref(), &self.output, registry)?;
+        Ok(format!("{}\n", self.output.display()).into())
+    }
+}

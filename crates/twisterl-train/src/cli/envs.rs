@@ -1,0 +1,91 @@
+//! `envs`: the environments there are.
+
+use super::Output;
+use crate::Result;
+use clap::Args;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use twisterl_core::Error;
+use twisterl_core::registry::{EnvSpec, Registry};
+use twisterl_core::space::{ActionComponent, ObservationSpace};
+
+/// List the environments: parameters with their defaults, spaces, and whether each keeps its contract.
+#[derive(Debug, Args)]
+pub(super) struct EnvsArgs {
+    /// Only this one.
+    name: Option<String>,
+}
+
+impl EnvsArgs {
+    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let mut text = String::new();
+        let names = registry.names().map(str::to_owned);
+        for name in self.name.map_or_else(|| names.collect(), |name| vec![name]) {
+            let described = match registry.make(&name, &json!({})) {
+                Ok(spec) => describe(&*spec),
+                // It has parameters without defaults.
+                Err(error @ Error::Config { .. }) => row("parameters", &error.to_string()),
+                Err(error) => return Err(error.into()),
+            };
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = write!(text, "{gap}{name}\n{described}");
+        }
+        Ok(text.into())
+    }
+}
+
+fn describe(spec: &dyn EnvSpec) -> String {
+    let mut text = String::new();
+    let params = spec.params();
+    let mut title = "parameters";
+    for (key, value) in params.as_object().into_iter().flatten() {
+        text += &row(title, &format!("{key} = {}", brief(value)));
+        title = "";
+    }
+    text += &row("observation", &observation(&spec.observation_space()));
+    let actions: Vec<_> = spec.action_space().components().iter().map(action).collect();
+    text += &row("action", &actions.join(", "));
+    text += &row("symmetries", &spec.twists().len().to_string());
+    text += &row(
+        "check",
+        &match spec.check(0) {
+            Ok(report) => format!(
+                "passed: {} episodes, {} steps, {} symmetries",
+                report.episodes, report.steps, report.twists
+            ),
+            Err(error) => format!("FAILED: {error}"),
+        },
+    );
+    text
+}
+
+fn row(title: &str, text: &str) -> String {
+    format!("  {title:12} {text}\n")
+}
+
+/// A default as text; numbers of single precision without the digits that double precision adds.
+fn brief(value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() => (number as f32).to_string(),
+        _ => value.to_string(),
+    }
+}
+
+fn observation(space: &ObservationSpace) -> String {
+    let shape: Vec<_> = space.shape().iter().map(usize::to_string).collect();
+    let kind = match space {
+        ObservationSpace::SparseBinary { .. } => "bits",
+        ObservationSpace::Dense { .. } => "numbers",
+    };
+    format!("{} {kind}", shape.join(" x "))
+}
+
+fn action(component: &ActionComponent) -> String {
+    match component {
+        ActionComponent::Discrete { n } => format!("one of {n}"),
+        ActionComponent::Continuous { shape, .. } => {
+            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
+            format!("{} numbers", shape.join(" x "))
+        }
+    }
+}

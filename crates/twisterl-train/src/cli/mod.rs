@@ -1,0 +1,142 @@
+//! The command line.
+//!
+//! [`run`] is the whole program: a crate that registers an environment of its own and calls it has every command.
+//! Exit codes: 0 done, 1 failed (an error, or a problem left unsolved), 2 wrong usage, 130 interrupted.
+
+mod bench;
+mod convert;
+mod envs;
+mod evaluate;
+mod play;
+mod schema;
+mod solve;
+mod states;
+mod train;
+
+use crate::{Error, Result};
+use clap::builder::RangedU64ValueParser;
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::io::{self, Write as _};
+use std::process::ExitCode;
+use twisterl_core::registry::Registry;
+
+/// Trains policies for problems where a short sequence of moves must be found fast, and plays with them.
+#[derive(Debug, Parser)]
+#[command(
+    name = "twisterl-train",
+    version,
+    args_conflicts_with_subcommands = true,
+    subcommand_negates_reqs = true
+)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    train: train::TrainArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Evaluate(evaluate::EvaluateArgs),
+    Solve(solve::SolveArgs),
+    Convert(convert::ConvertArgs),
+    Schema(schema::SchemaArgs),
+    Envs(envs::EnvsArgs),
+    #[command(hide = true)]
+    Bench(bench::BenchArgs),
+}
+
+/// How a command ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Exit {
+    Done = 0,
+    Failed = 1,
+    Usage = 2,
+    Interrupted = 130,
+}
+
+impl From<Exit> for ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit as u8)
+    }
+}
+
+/// What a command has to say at its end.
+#[derive(Debug)]
+struct Output {
+    text: String,
+    exit: Exit,
+}
+
+impl From<String> for Output {
+    fn from(text: String) -> Self {
+        Self { text, exit: Exit::Done }
+    }
+}
+
+/// Parses the arguments of the process and does what they ask for, with the environments of `registry`.
+pub fn run(registry: Registry) -> ExitCode {
+    run_from(std::env::args_os(), &registry).into()
+}
+
+fn run_from(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Exit {
+    let cli = match Cli::try_parse_from(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
+            // Nobody is left to tell if this fails, here and below: a reader such as `head` went away.
+            let _ = error.print();
+            return exit;
+        }
+    };
+    match execute(cli, registry) {
+        Ok(Output { text, exit }) => {
+            let mut out = io::stdout().lock();
+            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+            exit
+        }
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "error: {error}");
+            match error {
+                Error::Usage(_) => Exit::Usage,
+                Error::Interrupted => Exit::Interrupted,
+                _ => Exit::Failed,
+            }
+        }
+    }
+}
+
+fn execute(cli: Cli, registry: &Registry) -> Result<Output> {
+    match cli.command {
+        None => cli.train.run(registry),
+        Some(Command::Evaluate(args)) => args.run(registry),
+        Some(Command::Solve(args)) => args.run(registry),
+        Some(Command::Convert(args)) => args.run(registry),
+        Some(Command::Schema(args)) => Ok(args.run()),
+        Some(Command::Envs(args)) => args.run(registry),
+        Some(Command::Bench(args)) => args.run(registry),
+    }
+}
+
+/// Accepts whole numbers from 1 to `max`.
+fn count(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+/// The number of threads: at most `bound`, and no more than there are processors.
+fn threads(bound: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(bound)
+}
+
+/// Does `work` on a pool of at most `num_cores` threads.
+fn in_pool<T: Send>(
+    num_cores: Option<usize>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads(num_cores.unwrap_or(usize::MAX)))
+        .build()
+        .map_err(|e| Error::threads(&e))?
+        .install(work)
+}

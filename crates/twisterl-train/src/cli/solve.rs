@@ -1,0 +1,82 @@
+//! `solve`: one problem, move by move.
+
+use super::play::{self, PlayArgs};
+use super::{Exit, Output, in_pool};
+use crate::load::load_policy;
+use crate::{Error, Result};
+use clap::Args;
+use std::path::PathBuf;
+use std::str::FromStr;
+use twisterl_core::env::Start;
+use twisterl_core::policy::forward::Executor;
+use twisterl_core::registry::Registry;
+use twisterl_core::rng::Purpose;
+
+/// Tries if nothing else is asked for.
+const TRIES: usize = 64;
+
+/// Solve one problem and print it move by move.
+#[derive(Debug, Args)]
+pub(super) struct SolveArgs {
+    /// A run, a checkpoint, or a file of weights.
+    #[arg(value_name = "RUN|CHECKPOINT")]
+    policy: PathBuf,
+    /// The problem's state: numbers joined by commas, such as `8,7,5,3,2,0,4,6,1`.
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
+    state: State,
+    /// Config that belongs to a bare file of weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    play: PlayArgs,
+}
+
+/// The numbers of a state.
+#[derive(Debug, Clone, PartialEq)]
+struct State(Vec<f64>);
+
+impl FromStr for State {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
+        let number = |part: &str| match part.trim().parse::<f64>() {
+            Ok(number) if number.is_finite() => Ok(number),
+            _ => Err(Error::usage(format!("expected numbers joined by commas, found {part:?}"))),
+        };
+        inner.split(',').map(number).collect::<Result<_>>().map(Self)
+    }
+}
+
+impl SolveArgs {
+    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let policy = load_policy(&self.policy, self.config.as_deref(), registry)?;
+        let spec = registry.make(&policy.env_cls, &policy.env)?;
+        let executor = Executor::of(&policy)?;
+        let play = self.play.play(&*spec, &executor, Purpose::Solve, TRIES);
+        let start = Start::State { state: &self.state.0, difficulty: None };
+        let outcomes = in_pool(self.play.num_cores, || Ok(play.run(&[start])?))?;
+        let Some(outcome) = outcomes.first() else { return Ok(String::new().into()) };
+        let exit = if outcome.solved { Exit::Done } else { Exit::Failed };
+        Ok(Output { text: play::print(&*spec, outcome)?, exit })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn states_are_numbers_joined_by_commas() {
+        let state = |text: &str| text.parse::<State>().map(|s| s.0).map_err(|e| e.to_string());
+        assert_eq!(state("8,7,-1.5").unwrap(), [8.0, 7.0, -1.5]);
+        assert_eq!(state(" [8, 7] ").unwrap(), [8.0, 7.0]);
+        for (text, found) in
+            [("", ""), ("1,,2", ""), ("1,x", "x"), ("1,NaN", "NaN"), ("1e999", "1e999")]
+        {
+            let message = format!("expected numbers joined by commas, found {found:?}");
+            assert_eq!(state(text).unwrap_err(), message);
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Policies from files: the one place that knows where weights may be and what must lie beside them.
+
+use crate::checkpoint::{self, Checkpoint, MAX_BYTES};
+use crate::config::RunConfig;
+use crate::disk::{read_file, write_file};
+use crate::pt::PtFile;
+use crate::run_folder::{BEST, CONFIG, LAST};
+use crate::{Error, Result};
+use std::path::{Path, PathBuf};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::network::Network;
+use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
+use twisterl_core::registry::{EnvSpec, Registry};
+
+/// Where the weights are that a path leads to.
+enum Source {
+    /// A checkpoint folder.
+    Checkpoint(PathBuf),
+    Safetensors(PathBuf),
+    /// PyTorch's format.
+    Pt(PathBuf),
+}
+
+/// The network of `config` for the environment `spec`.
+///
+/// # Errors
+/// If the sizes make no network.
+pub fn build_policy_network(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Network> {
+    let sizes = config.policy.sizes();
+    Ok(Network::mlp(spec.observation_space(), spec.action_space(), &sizes)?)
+}
+
+/// A policy with fresh weights, drawn from the seed of `config`.
+///
+/// # Errors
+/// As for [`build_policy_network`].
+pub fn initial_policy(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Policy> {
+    let network = build_policy_network(config, spec)?;
+    let mut policy =
+        Policy::initial(network, spec.name(), spec.params(), spec.twists(), config.seed)?;
+    policy.symmetry = config.policy.symmetry.into();
+    policy.check()?;
+    Ok(policy)
+}
+
+/// A policy for a run with `config`, with the weights that `path` leads to. Only those are taken from there: the
+/// environment may have other parameters.
+///
+/// # Errors
+/// If there are no weights, or their network is not that of `config`.
+pub fn weights_for(config: &RunConfig, spec: &dyn EnvSpec, path: &Path) -> Result<Policy> {
+    let header = header(config, spec)?;
+    let found = match find(path)? {
+        Source::Checkpoint(folder) => Checkpoint::read_policy(&folder)?,
+        Source::Safetensors(file) => read_safetensors(&file, || Ok(header.clone()))?,
+        Source::Pt(file) => read_pt(&file, header.clone())?,
+    };
+    if found.network != header.network {
+        return Err(Error::checkpoint(
+            path,
+            format!("weights for {}", describe(&header.network)),
+            describe(&found.network),
+        ));
+    }
+    let PolicyHeader { env_cls, env, network, twists, symmetry } = header;
+    Ok(Policy { network, parameters: found.parameters, env_cls, env, twists, symmetry })
+}
+
+/// The policy that `path` leads to: a run folder (its best checkpoint, or its last where none is best yet), a
+/// checkpoint folder, a `.safetensors` file, or a `.pt` file of PyTorch.
+///
+/// Files that we wrote are complete in themselves. For bare tensors, as the peer writes them, `config` describes
+/// environment and network; if not given, the file of the same name that ends in `.json`, or else the `config.json`
+/// beside it.
+///
+/// # Errors
+/// If nothing is there, a file is broken, a config is needed and missing, or the network does not fit the environment
+/// as the registry makes it.
+pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
+    let policy = read_policy(path, config, registry)?;
+    let spec = registry.make(&policy.env_cls, &policy.env)?;
+    let (network, name) = (&policy.network, spec.name());
+    if network.observation != spec.observation_space() || network.actions != spec.action_space() {
+        let expected = format!(
+            "a network for {name} with {:?} and {:?}",
+            spec.observation_space(),
+            spec.action_space().components()
+        );
+        let found = format!("{:?} and {:?}", network.observation, network.actions.components());
+        return Err(Error::checkpoint(path, expected, found));
+    }
+    Ok(policy)
+}
+
+/// Writes the policy that `input` leads to as a `.safetensors` file that is complete in itself. For `config` see
+/// [`load_policy`].
+///
+/// # Errors
+/// As for [`load_policy`], but the environment of a complete file need not be registered; if `output` has another
+/// ending or cannot be written.
+pub fn convert(
+    input: &Path,
+    config: Option<&Path>,
+    output: &Path,
+    registry: &Registry,
+) -> Result<()> {
+    match extension(output) {
+        Some("safetensors") => {}
+        Some("pt" | "pth") => {
+            return Err(Error::usage(format!(
+                "{}: .pt files cannot be written, since they are Python pickles; write .safetensors, which PyTorch \
+                 reads with safetensors.torch.load_file",
+                output.display()
+            )));
+        }
+        _ => {
+            let path = output.display();
+            return Err(Error::usage(format!(
+                "{path}: expected an output that ends in .safetensors"
+            )));
+        }
+    }
+    let policy = read_policy(input, config, registry)?;
+    write_file(output, &policy.to_safetensors()?)
+}
+
+fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
+    let described = |file: &Path| {
+        let config = match config {
+            Some(config) => config.to_owned(),
+            None => config_beside(file)?,
+        };
+        let config = RunConfig::load(&config, &[])?;
+        let spec = registry.make(&config.env_cls, &config.env)?;
+        header(&config, &*spec)
+    };
+    match find(path)? {
+        Source::Checkpoint(folder) => Checkpoint::read_policy(&folder),
+        Source::Safetensors(file) => read_safetensors(&file, || described(&file)),
+        Source::Pt(file) => read_pt(&file, described(&file)?),
+    }
+}
+
+/// What kind of thing `path` is.
+fn find(path: &Path) -> Result<Source> {
+    if Checkpoint::exists(path) {
+        return Ok(Source::Checkpoint(path.to_owned()));
+    }
+    if path.is_dir() {
+        // The peer's run folders hold files of tensors under the names of our folders.
+        let candidates = [BEST, LAST].map(|name| path.join(name));
+        if let Some(folder) = candidates.iter().find(|folder| Checkpoint::exists(folder)) {
+            return Ok(Source::Checkpoint(folder.clone()));
+        }
+        let file = path.join(checkpoint::POLICY);
+        if file.is_file() {
+            return Ok(Source::Safetensors(file));
+        }
+        let expected = format!("a run folder with {BEST} or {LAST} in it, or a checkpoint folder");
+        return Err(Error::checkpoint(path, expected, "a folder with neither"));
+    }
+    if !path.exists() {
+        return Err(Error::checkpoint(
+            path,
+            "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
+            "nothing",
+        ));
+    }
+    match extension(path) {
+        Some("safetensors") => Ok(Source::Safetensors(path.to_owned())),
+        Some("pt" | "pth") => Ok(Source::Pt(path.to_owned())),
+        other => Err(Error::checkpoint(
+            path,
+            "a file that ends in .safetensors or .pt",
+            other.map_or_else(|| "no ending".to_owned(), |ending| format!(".{ending}")),
+        )),
+    }
+}
+
+fn extension(path: &Path) -> Option<&str> {
+    path.extension()?.to_str()
+}
+
+fn read_safetensors(
+    path: &Path,
+    described: impl FnOnce() -> Result<PolicyHeader>,
+) -> Result<Policy> {
+    let bytes = read_file(path, MAX_BYTES)?;
+    let broken = |e| Error::checkpoint(path, "a policy", e);
+    let fallback = match is_self_contained(&bytes).map_err(broken)? {
+        true => None,
+        false => Some(described()?),
+    };
+    Policy::from_safetensors(&bytes, fallback).map_err(broken)
+}
+
+fn read_pt(path: &Path, header: PolicyHeader) -> Result<Policy> {
+    let file = PtFile::read(path)?;
+    header.with_tensors(&file.tensors()?).map_err(|e| Error::checkpoint(path, "a policy", e))
+}
+
+/// The config of a file of bare tensors.
+fn config_beside(file: &Path) -> Result<PathBuf> {
+    let same_name = file.with_extension("json");
+    let of_folder = file.with_file_name(CONFIG);
+    [&same_name, &of_folder].into_iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
+        Error::checkpoint(
+            file,
+            format!(
+                "its config beside it, since it holds bare tensors: put the one it was trained with at {}",
+                same_name.display()
+            ),
+            "none there",
+        )
+    })
+}
+
+fn header(config: &RunConfig, spec: &dyn EnvSpec) -> Result<PolicyHeader> {
+    Ok(PolicyHeader {
+        env_cls: spec.name().to_owned(),
+        env: spec.params(),
+        network: build_policy_network(config, spec)?,
+        twists: spec.twists(),
+        symmetry: config.policy.symmetry.into(),
+    })
+}
+
+/// A network in one line.
+fn describe(network: &Network) -> String {
+    let layers: Vec<_> = network
+        .layers()
+        .map(|layer| {
+            let (inputs, outputs) = layer.shape();
+            let activation = format!("{:?}", layer.activation()).to_lowercase();
+            format!("{} {inputs}-{outputs} {activation}", layer.name())
+        })
+        .collect();
+    format!("{:?} and layers {}", network.observation, layers.join(", "))
+}
+
+#[cfg(test)]
+mod tests;
