@@ -7,7 +7,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-target=${CARGO_TARGET_DIR:-target}
 python=.venv/bin/python
 skipped=()
 steps=0
@@ -81,6 +80,9 @@ require cc "install a C linker (Debian: gcc)"
 require python3 "install Python 3.11 or newer"
 python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null ||
     fail "Python >= 3.11 with venv is needed (Debian: python3-venv), found $(python3 --version)"
+# Where cargo builds: target/, unless its configuration or environment says otherwise.
+target=$(cargo metadata --format-version 1 --no-deps |
+    python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])') || fail "cargo cannot read the workspace"
 
 step "Rust format" cargo fmt --all --check
 step "Rust lints" cargo clippy --workspace --all-targets --locked -- -D warnings
@@ -92,7 +94,7 @@ step "Python environment" environment
 step "Python lints" "$python" -m ruff check
 step "Python format" "$python" -m ruff format --check
 step "Python wheel" wheel
-export TWISTERL_TRAIN_BIN=${TWISTERL_TRAIN_BIN:-$(realpath "$target")/debug/twisterl-train}
+export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
 step "Python tests" "$python" -m pytest --quiet
 
 printf '\ncheck.sh: all %d steps passed in %d s%s\n' "$steps" "$SECONDS" "${skipped:+ (skipped: ${skipped[*]})}"

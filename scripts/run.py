@@ -11,6 +11,7 @@ run. Seeds run one after another, since one run takes all cores. Ctrl-C saves th
 import argparse
 import importlib.util
 import itertools
+import json
 import os
 import re
 import shutil
@@ -41,22 +42,20 @@ def seeds(text: str) -> list[int]:
 
 
 def trainer() -> Path:
-    """Find the trainer's binary, building it first where cargo is there."""
+    """Build the trainer, unless one is named, and give the path of its binary."""
     if named := os.environ.get("TWISTERL_TRAIN_BIN"):
         if not Path(named).is_file():
             raise RunError(f"TWISTERL_TRAIN_BIN: expected a file, found none at {named}")
         return Path(named)
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-    binary = target / "release" / ("twisterl-train.exe" if os.name == "nt" else "twisterl-train")
-    if shutil.which("cargo"):
-        build = ["cargo", "build", "--release", "--package", "twisterl-train"]
-        if subprocess.run(build, cwd=ROOT, check=False).returncode != 0:
-            raise RunError(f"`{' '.join(build)}` failed; its messages are above")
-    elif not binary.is_file():
-        raise RunError(
-            "cargo not found; install Rust from https://rustup.rs, or set TWISTERL_TRAIN_BIN to a built trainer"
-        )
-    return binary
+    if not shutil.which("cargo"):
+        raise RunError("cargo not found; install Rust from https://rustup.rs, or set TWISTERL_TRAIN_BIN to a trainer")
+    command = ["cargo", "build", "--release", "--package", "twisterl-train", "--bin", "twisterl-train"]
+    messages = "--message-format=json-render-diagnostics"  # for the path of what was built; diagnostics go to stderr
+    build = subprocess.run([*command, messages], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    built = [json.loads(line).get("executable") for line in build.stdout.splitlines() if line.startswith("{")]
+    if build.returncode != 0 or not any(built):
+        raise RunError(f"`{' '.join(command)}` failed; its messages are above")
+    return Path([path for path in built if path][-1])
 
 
 def free_folder(stem: str) -> Path:

@@ -1,5 +1,6 @@
 """What the whole suite shares: the folders of the repository, and the trainer binary to test."""
 
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -22,7 +23,9 @@ def train_bin() -> Path:
         path = Path(named)
         assert path.is_file(), f"TWISTERL_TRAIN_BIN: expected a file, found none at {named}"
         return path
-    target = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+    command = ["cargo", "metadata", "--format-version", "1", "--no-deps"]
+    metadata = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    target = Path(json.loads(metadata.stdout)["target_directory"])
     built = [p for p in (target / "debug/twisterl-train", target / "release/twisterl-train") if p.is_file()]
     assert built, "no trainer binary; run `cargo build -p twisterl-train` or scripts/check.sh"
     return max(built, key=lambda path: path.stat().st_mtime)

@@ -4,7 +4,6 @@ import copy
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from tensorboard_events import scalars
 
 CONFIGS = sorted([*Path(__file__).parent.glob("configs/*.json"), *Path(__file__).parents[1].glob("examples/**/*.json")])
 GOAL = "0,1,2,3,4,5"
+LENGTH = 40  # iterations of the runs that are stopped on the way
 TINY = {
     "env_cls": "Puzzle",
     "env": {"width": 3, "height": 2, "difficulty": 2, "depth_slope": 2, "max_depth": 40},
@@ -164,7 +164,7 @@ def test_schema_and_trainer_refuse_the_same(schema, cli, tmp_path, path, value):
     [
         ("", ["bad.json"]),
         ("[1, 2", ["bad.json"]),
-        ("[]", ["bad.json"]),
+        ("[]", ["config: expected"]),
         ("[" * 100_000, ["bad.json"]),
         (changed("env.width", 1), ["env.width"]),
         (changed("env.width", 1e300), ["env.width"]),
@@ -226,8 +226,9 @@ def test_folder_holds_nothing_unfinished(run):
 def test_tensorboard_events_hold_the_metrics(run):
     (events,) = run.rglob("events.out.tfevents.*")
     found = scalars(events)
-    assert found["difficulty"] == [(r["iteration"], r["difficulty"]) for r in metrics(run)]
-    assert any(tag.endswith("entropy") for tag in found)
+    assert found["Benchmark/difficulty"] == [(r["iteration"], r["difficulty"]) for r in metrics(run)]
+    entropies = [r["losses"]["entropy"] for r in metrics(run)]
+    assert [value for _, value in found["Losses/entropy"]] == pytest.approx(entropies, rel=1e-6)
 
 
 def test_run_folder_in_use_is_refused(cli, tiny, run):
@@ -262,55 +263,56 @@ def test_another_seed_is_another_run(cli, tiny, run, tmp_path):
     assert weights(other / "checkpoint_last") != weights(run / "checkpoint_last")
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="no signals")
-class TestInterruption:
-    """Ends of a run that its user, or the machine, brings about."""
+# Ends of a run that its user, or the machine, brings about
 
-    LENGTH = 40
 
-    @pytest.fixture(scope="class")
-    def whole(self, cli, tiny, tmp_path_factory) -> Path:
-        """The run that was never stopped."""
-        path = tmp_path_factory.mktemp("whole") / "run"
-        result = cli(tiny, "--num-steps", self.LENGTH, "--run-path", path)
-        assert result.returncode == 0, result.stderr
-        return path
+@pytest.fixture(scope="module")
+def whole(cli, tiny, tmp_path_factory) -> Path:
+    """The run that was never stopped."""
+    path = tmp_path_factory.mktemp("whole") / "run"
+    result = cli(tiny, "--num-steps", LENGTH, "--run-path", path)
+    assert result.returncode == 0, result.stderr
+    return path
 
-    def test_ctrl_c_saves_and_the_rest_follows_from_there(self, train_bin, cli, tiny, whole, tmp_path):
-        run = tmp_path / "run"
-        process = start(train_bin, tiny, "--num-steps", self.LENGTH, "--run-path", run)
-        wait_for_records(run, 3, process)
-        process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=30)
-        assert process.returncode == 130, stderr
-        assert "panicked" not in stderr
-        assert len(metrics(run)) < self.LENGTH
-        result = cli("--resume", run)
-        assert result.returncode == 0, result.stderr
-        assert_same_run(run, whole)
 
-    @pytest.mark.parametrize("records", [0, 1, 2, 5, 17])
-    def test_killed_run_resumes_to_the_same_bytes(self, train_bin, cli, tiny, whole, tmp_path, records):
-        run = tmp_path / "run"
-        process = start(train_bin, tiny, "--num-steps", self.LENGTH, "--run-path", run)
-        wait_for_records(run, records, process)
-        process.kill()
-        process.communicate()
-        result = cli("--resume", run, "--num-steps", self.LENGTH)
-        assert result.returncode == 0, result.stderr
-        assert_same_run(run, whole)
+def test_ctrl_c_saves_and_the_rest_follows_from_there(train_bin, cli, tiny, whole, tmp_path):
+    run = tmp_path / "run"
+    process = start(train_bin, tiny, "--num-steps", LENGTH, "--run-path", run)
+    wait_for_records(run, 3, process)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=30)
+    assert process.returncode == 130, stderr
+    assert "panicked" not in stderr
+    assert len(metrics(run)) < LENGTH
+    result = cli("--resume", run)
+    assert result.returncode == 0, result.stderr
+    assert_same_run(run, whole)
 
-    def test_run_is_prolonged_by_resume(self, cli, tiny, tmp_path):
-        run, straight = tmp_path / "run", tmp_path / "straight"
-        assert cli(tiny, "--num-steps", 3, "--run-path", run).returncode == 0
-        result = cli("--resume", run, "--num-steps", 5)
-        assert result.returncode == 0, result.stderr
-        assert cli(tiny, "--num-steps", 5, "--run-path", straight).returncode == 0
-        assert_same_run(run, straight)
 
-    def test_resume_refuses_what_is_no_run(self, cli, tmp_path):
-        assert_refused(cli("--resume", tmp_path), str(tmp_path))
-        assert_refused(cli("--resume", tmp_path / "absent"), "absent")
+@pytest.mark.parametrize("records", [0, 1, 2, 5, 17])
+def test_killed_run_resumes_to_the_same_bytes(train_bin, cli, tiny, whole, tmp_path, records):
+    run = tmp_path / "run"
+    process = start(train_bin, tiny, "--num-steps", LENGTH, "--run-path", run)
+    wait_for_records(run, records, process)
+    process.kill()
+    process.communicate()
+    result = cli("--resume", run, "--num-steps", LENGTH)
+    assert result.returncode == 0, result.stderr
+    assert_same_run(run, whole)
+
+
+def test_run_is_prolonged_by_resume(cli, tiny, tmp_path):
+    run, straight = tmp_path / "run", tmp_path / "straight"
+    assert cli(tiny, "--num-steps", 3, "--run-path", run).returncode == 0
+    result = cli("--resume", run, "--num-steps", 5)
+    assert result.returncode == 0, result.stderr
+    assert cli(tiny, "--num-steps", 5, "--run-path", straight).returncode == 0
+    assert_same_run(run, straight)
+
+
+def test_resume_refuses_what_is_no_run(cli, tmp_path):
+    assert_refused(cli("--resume", tmp_path), str(tmp_path))
+    assert_refused(cli("--resume", tmp_path / "absent"), "absent")
 
 
 # Using what was trained
@@ -386,3 +388,30 @@ def test_policy_converts_there_and_back(cli, run, tmp_path):
 def test_training_starts_from_given_weights(cli, tiny, run, tmp_path):
     result = cli(tiny, "--num-steps", 1, "--run-path", tmp_path / "run", "--load-checkpoint", run / "checkpoint_best")
     assert result.returncode == 0, result.stderr
+
+
+# The peer's files, unchanged
+
+
+@pytest.mark.parametrize("name", ["ppo_puzzle8_v1", "ppo_puzzle15_v1"])
+def test_peer_config_trains(cli, root, tmp_path, name):
+    run = tmp_path / "run"
+    result = cli(root / f"tests/configs/{name}.peer.json", "--num-steps", 1, "--run-path", run)
+    assert result.returncode == 0, result.stderr
+    (record,) = metrics(run)
+    assert record["rollout"]["episodes"] == 1024
+    assert record["losses"]["epochs"] == 10
+    assert list(record["evals"]) == ["ppo_1", "ppo_10"]
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pt"])
+def test_peer_checkpoint_solves_and_converts(cli, root, tmp_path, suffix):
+    checkpoint = root / f"tests/vectors/peer/ppo_puzzle8_v1.{suffix}"
+    config = ["--config", root / "tests/configs/ppo_puzzle8_v1.peer.json"]
+    board = ["--state", "1,4,2,3,7,5,6,0,8"]  # the goal after the blank went right, down, down
+    result = cli("solve", checkpoint, *config, *board)
+    assert result.returncode == 0, result.stderr
+    assert "solved after 3 moves" in result.stdout
+    out = tmp_path / "policy.safetensors"
+    assert cli("convert", checkpoint, out, *config).returncode == 0
+    assert cli("solve", out, *board).stdout == result.stdout

@@ -148,7 +148,7 @@ def test_run_passes_on_what_the_trainer_says(script, config, train_bin, tmp_path
 
 def test_run_says_what_is_missing(script, config, tmp_path):
     nothing = str(tmp_path / "nothing")
-    result = script("run.py", config, PATH=nothing, CARGO_TARGET_DIR=nothing, TWISTERL_TRAIN_BIN="")
+    result = script("run.py", config, PATH=nothing, TWISTERL_TRAIN_BIN="")
     assert "cargo not found" in result.stderr
     result = script("run.py", config, TWISTERL_TRAIN_BIN=nothing)
     assert "TWISTERL_TRAIN_BIN: expected a file" in result.stderr

@@ -44,7 +44,7 @@ enum Part {
         #[arg(long, default_value = "Puzzle")]
         env: String,
         /// Its parameters, JSON.
-        #[arg(long, default_value = "{}")]
+        #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
         params: Value,
         /// Difficulty of the scrambles.
         #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]

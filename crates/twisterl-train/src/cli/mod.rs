@@ -11,6 +11,8 @@ mod play;
 mod schema;
 mod solve;
 mod states;
+#[cfg(test)]
+mod tests;
 mod train;
 
 use crate::{Error, Result};

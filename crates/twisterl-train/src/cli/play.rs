@@ -18,6 +18,9 @@ const PAGE: usize = 100;
 /// Between boards beside each other.
 const GAP: usize = 3;
 
+/// Scrambles among which [`solve_scramble`] looks for one that is not solved as it stands.
+const SCRAMBLES: usize = 16;
+
 /// How problems are played.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlayArgs {
@@ -78,8 +81,9 @@ pub(super) fn solve_scramble(
         num_cores: None,
     };
     let play = args.play(&*spec, &executor, Purpose::Solve, tries);
-    let outcomes = play.run(&[Start::Scramble { difficulty }])?;
-    outcomes.first().map_or_else(|| Ok(String::new()), |outcome| print(&*spec, outcome))
+    let outcomes = play.run(&[Start::Scramble { difficulty }; SCRAMBLES])?;
+    let unsolved = outcomes.iter().find(|outcome| outcome.length > 0);
+    unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(&*spec, o))
 }
 
 /// The episode as text: the board at the start and after each move, and how it ended.

@@ -178,7 +178,27 @@ mod tests {
             assert!(found.starts_with(message), "{text}: {found}");
         }
         refusal("");
+        refusal("null");
         refusal(&"[".repeat(100_000));
         refusal(&format!("{{\"x\": {}", "[".repeat(100_000)));
+    }
+
+    #[test]
+    fn files_that_hold_no_states_are_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("states.json");
+        let refusal = || read(&path).unwrap_err().to_string();
+        assert!(refusal().contains("states.json: cannot read"));
+        std::fs::write(&path, "[]").unwrap();
+        assert!(refusal().ends_with("states.json: expected at least one state, found none"));
+        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
+        assert!(refusal().ends_with("expected a file of at most 32 MB, found a larger one"));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn junk_never_panics(text in r#"([\[\]{},:]|"state"|"optimal"|"instances"|-?[0-9.e]{1,4}|null){0,24}"#) {
+            let _ = parse(text.as_bytes());
+        }
     }
 }

@@ -8,8 +8,8 @@ use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use twisterl_core::registry::Registry;
 
 /// Tries at the problem that is solved at the end, of which the best is shown.
@@ -93,17 +93,26 @@ impl TrainArgs {
     }
 }
 
-/// A flag that Ctrl-C sets. A second Ctrl-C ends the process at once; no file is left half-written even then.
+/// The flag that Ctrl-C sets. A second Ctrl-C ends the process at once; no file is left half-written even then.
 fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
-    let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(Exit::Interrupted as i32);
+    // A process can have one handler only.
+    static STOP: LazyLock<Result<Arc<AtomicBool>, ctrlc::Error>> = LazyLock::new(|| {
+        let stop = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&stop);
+        ctrlc::set_handler(move || {
+            if flag.swap(true, Ordering::Relaxed) {
+                std::process::exit(Exit::Interrupted as i32);
+            }
+        })?;
+        Ok(stop)
+    });
+    match &*STOP {
+        Ok(stop) => {
+            stop.store(false, Ordering::Relaxed);
+            Ok(Arc::clone(stop))
         }
-    })
-    .map_err(|e| Error::usage(format!("cannot listen for Ctrl-C: {e}")))?;
-    Ok(stop)
+        Err(error) => Err(Error::usage(format!("cannot listen for Ctrl-C: {error}"))),
+    }
 }
 
 /// `runs/NAME` for a config `NAME.json`, or `runs/NAME-2` and so on where that exists.

@@ -28,7 +28,7 @@ impl Override {
             path.replace('[', ".").replace(']', "").split('.').map(str::to_owned).collect();
         if keys.len() > MAX_KEYS || keys.iter().any(String::is_empty) {
             let expected = format!("1 to {MAX_KEYS} keys joined by dots");
-            return Err(Error::config("--set", expected, format!("{:?}", shorten(path))));
+            return Err(Error::config("override", expected, format!("{:?}", shorten(path))));
         }
         Ok(Self { keys, value: value.into() })
     }
@@ -38,9 +38,9 @@ impl Override {
     /// # Errors
     /// If there is no `=`, and as for [`new`](Self::new).
     pub fn parse(text: &str) -> Result<Self> {
-        let (path, value) = text
-            .split_once('=')
-            .ok_or_else(|| Error::config("--set", "PATH=VALUE", format!("{:?}", shorten(text))))?;
+        let (path, value) = text.split_once('=').ok_or_else(|| {
+            Error::config("override", "PATH=VALUE", format!("{:?}", shorten(text)))
+        })?;
         let value = serde_json::from_str::<Value>(value).unwrap_or_else(|_| value.into());
         Self::new(path.trim(), value)
     }

@@ -278,9 +278,9 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
         assert_eq!(set(&[text]).unwrap_err(), message);
     }
     for (text, message) in [
-        ("seed", "--set: expected PATH=VALUE, found \"seed\""),
-        ("=3", "--set: expected 1 to 32 keys joined by dots, found \"\""),
-        ("a..b=3", "--set: expected 1 to 32 keys joined by dots, found \"a..b\""),
+        ("seed", "override: expected PATH=VALUE, found \"seed\""),
+        ("=3", "override: expected 1 to 32 keys joined by dots, found \"\""),
+        ("a..b=3", "override: expected 1 to 32 keys joined by dots, found \"a..b\""),
     ] {
         assert_eq!(Override::parse(text).unwrap_err().to_string(), message);
     }

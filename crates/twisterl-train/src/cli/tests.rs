@@ -1,0 +1,184 @@
+#![allow(clippy::unwrap_used, clippy::panic)]
+
+use super::*;
+use clap::CommandFactory as _;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::fs;
+use std::path::Path;
+
+fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
+    Cli::try_parse_from(std::iter::once("twisterl-train").chain(args.iter().copied()))
+}
+
+/// What a command prints, and how it ends.
+fn run(args: &[&str]) -> Result<(String, Exit), String> {
+    let cli = parse(args).map_err(|e| e.to_string())?;
+    let Output { text, exit } = execute(cli, &Registry::default()).map_err(|e| e.to_string())?;
+    Ok((text, exit))
+}
+
+fn exit(args: &[&str]) -> Exit {
+    let args = std::iter::once("twisterl-train").chain(args.iter().copied());
+    run_from(args.map(OsString::from), &Registry::default())
+}
+
+/// A config that is trained in no time.
+fn write_config(folder: &Path) -> String {
+    let path = folder.join("small.json");
+    let config = json!({
+        "env_cls": "twisterl.envs.Puzzle",
+        "env": {"width": 2, "height": 2, "difficulty": 4, "max_depth": 16},
+        "policy": {"embedding_size": 16, "common_layers": [8]},
+        "algorithm": {
+            "collecting": {"num_episodes": 32},
+            "training": {"num_epochs": 2},
+            "evals": {"ppo_deterministic": {"num_episodes": 10}},
+        },
+    });
+    fs::write(&path, config.to_string()).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
+#[test]
+fn the_definition_is_sound() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn the_peers_spelling_works() {
+    let ours = ["c.json", "--run-path", "r", "--num-steps", "5", "--load-checkpoint", "w"];
+    let peers = [
+        "--config",
+        "c.json",
+        "--run_path",
+        "r",
+        "--num_steps",
+        "5",
+        "--load_checkpoint_path",
+        "w",
+    ];
+    let (ours, peers) = (parse(&ours).unwrap().train, parse(&peers).unwrap().train);
+    let [ours, peers] = [ours, peers].map(|args| format!("{args:?}"));
+    assert!(ours.contains(r#"config: Some("c.json"), config_flag: None, run_path"#), "{ours}");
+    assert!(peers.contains(r#"config: None, config_flag: Some("c.json"), run_path"#), "{peers}");
+    assert_eq!(ours.split_once("run_path").unwrap().1, peers.split_once("run_path").unwrap().1);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_as_usage() {
+    for args in [
+        &[][..],
+        &["a.json", "b.json"],
+        &["a.json", "--config", "b.json"],
+        &["--resume", "run", "a.json"],
+        &["--resume", "run", "--seed", "1"],
+        &["--resume", "run", "--set", "seed=1"],
+        &["a.json", "--num-cores", "0"],
+        &["a.json", "--num-steps", "-1"],
+        &["a.json", "--set", "seed"],
+        &["evaluate"],
+        &["evaluate", "run", "--greedy", "--num-searches", "3"],
+        &["evaluate", "run", "--states", "s.json", "--num-episodes", "3"],
+        &["evaluate", "run", "--num-episodes", "99999999999"],
+        &["solve", "run"],
+        &["solve", "run", "--state", "1,x"],
+        &["convert", "a"],
+        &["bench"],
+    ] {
+        assert_eq!(exit(args), Exit::Usage, "{args:?}");
+    }
+    assert_eq!(exit(&["--help"]), Exit::Done);
+    assert_eq!(exit(&["--version"]), Exit::Done);
+    assert_eq!(exit(&["no-such-config.json"]), Exit::Failed);
+    assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed);
+}
+
+#[test]
+fn a_run_can_be_trained_gone_on_with_and_used() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
+    let (config, run_path) = (write_config(folder.path()), path("run"));
+    let args =
+        [&config, "--run-path", &run_path, "--num-steps", "2", "--seed", "3", "--num-cores", "1"];
+    let (text, exit) = run(&args).unwrap();
+    assert_eq!(exit, Exit::Done);
+    assert!(text.contains("2 iterations"), "{text}");
+    assert!(text.contains("start"), "a board is solved at the end: {text}");
+    assert!(run(&args).unwrap_err().contains("expected a new or empty folder"));
+    let resolved: Value =
+        serde_json::from_slice(&fs::read(path("run/config.json")).unwrap()).unwrap();
+    assert_eq!((&resolved["seed"], &resolved["num_iterations"]), (&json!(3), &json!(2)));
+
+    let resumed = run(&["--resume", &run_path, "--num-steps", "4", "--quiet"]).unwrap();
+    assert_eq!(resumed, (String::new(), Exit::Done));
+
+    let evaluate = ["evaluate", &run_path, "--num-episodes", "50", "--difficulty", "1", "--json"];
+    let (text, _) = run(&evaluate).unwrap();
+    let figures: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(figures["count"], 50);
+    assert!(figures["solved"].as_u64().unwrap() >= 20, "half of the scrambles are solved: {text}");
+
+    let states = path("states.json");
+    fs::write(&states, r#"{"instances": [{"state": [1, 0, 2, 3], "optimal": 1}, [0, 1, 2, 3]]}"#)
+        .unwrap();
+    let (text, _) =
+        run(&["evaluate", &run_path, "--states", &states, "--num-searches", "64", "--json"])
+            .unwrap();
+    let mut figures: Value = serde_json::from_str(&text).unwrap();
+    assert!(figures["seconds_per_state"].as_f64().unwrap() > 0.0);
+    figures["seconds_per_state"] = json!(null);
+    assert_eq!(
+        (&figures["solved"], &figures["mean_optimal"], &figures["optimal_fraction"]),
+        (&json!(2), &json!(1.0), &json!(1.0)),
+        "{text}"
+    );
+    fs::write(&states, "[[0, 1, 2, 3], [0, 2, 1, 3]]").unwrap();
+    let refused = run(&["evaluate", &run_path, "--states", &states]).unwrap_err();
+    assert!(refused.contains("states.json: state 1: expected"), "{refused}");
+
+    let file = path("policy.safetensors");
+    run(&["convert", &run_path, &file]).unwrap();
+    for policy in [&run_path, &file] {
+        let (text, exit) = run(&["solve", policy, "--state", "1,0,2,3"]).unwrap();
+        assert_eq!(exit, Exit::Done, "64 tries find one move: {text}");
+        assert!(text.starts_with("start") && text.ends_with("solved after 1 move\n"), "{text}");
+        assert!(
+            run(&["solve", policy, "--state", "1,0,2"]).unwrap_err().starts_with("state: expected")
+        );
+    }
+    let moves = ["solve", &file, "--state", "3,2,1,0", "--max-steps", "1", "--greedy"];
+    let (text, exit) = run(&moves).unwrap();
+    assert_eq!(exit, Exit::Failed);
+    assert!(text.ends_with("not solved after 1 move\n"), "{text}");
+}
+
+#[test]
+fn schema_and_envs_are_printed() {
+    let (schema, _) = run(&["schema"]).unwrap();
+    assert_eq!(serde_json::from_str::<Value>(&schema).unwrap()["required"], json!(["env_cls"]));
+    let (envs, _) = run(&["envs"]).unwrap();
+    assert!(envs.starts_with("Puzzle\n  parameters   width = 3\n"), "{envs}");
+    assert!(envs.contains("check        passed"), "{envs}");
+    assert!(run(&["envs", "Chess"]).unwrap_err().contains("unknown environment \"Chess\""));
+}
+
+proptest! {
+    #[test]
+    fn arguments_never_panic(
+        args in prop::collection::vec(
+            prop_oneof![
+                prop::sample::select(vec![
+                    "evaluate", "solve", "convert", "bench", "learner", "--config", "--set", "--state",
+                    "--resume", "--num-cores", "--num_steps", "--seed", "--greedy", "--json", "--", "-q",
+                ])
+                .prop_map(OsString::from),
+                "[-0-9a-z=.,\\[\\]]{0,12}".prop_map(OsString::from),
+                ".{0,8}".prop_map(OsString::from),
+            ],
+            0..8,
+        )
+    ) {
+        let _ = Cli::try_parse_from(std::iter::once("twisterl-train".into()).chain(args));
+    }
+}
