@@ -1,0 +1,157 @@
+//! Training as a whole: it learns, it does not depend on threads, and it resumes to the same bytes.
+
+#![allow(clippy::unwrap_used)]
+
+use serde_json::{Value, json};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use twisterl_core::act::Choice;
+use twisterl_core::env::Start;
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::forward::Executor;
+use twisterl_core::registry::Registry;
+use twisterl_core::rng::Purpose;
+use twisterl_core::solve::{Outcome, Play};
+use twisterl_train::config::RunConfig;
+use twisterl_train::trainer::{Options, resume, train};
+
+/// A 2x3 puzzle and a recipe that solves it in seconds.
+fn config(seed: u64, iterations: u64) -> RunConfig {
+    RunConfig::from_value(json!({
+        "env_cls": "Puzzle",
+        "env": {
+            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
+            "move_reward": -0.05, "failed_reward": -0.05
+        },
+        "policy": {"embedding_size": 64, "common_layers": [32]},
+        "algorithm": {
+            "collecting": {
+                "num_envs": 128, "rollout_length": 16, "gamma": 1.0, "lambda": 0.9,
+                "starts": {"uniform": 0.5, "failures": 0.3, "probe_states": 256, "probe_every": 10}
+            },
+            "training": {
+                "num_epochs": 1, "minibatch_size": 256, "clip_ratio": 0.2, "vf_coef": 0.5,
+                "ent_coef_final": 0.0, "normalize_advantage": true, "max_grad_norm": 0.5
+            },
+            "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
+            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "betas": [0.9, 0.99]},
+            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
+            "logging": {"checkpoint_freq": 7}
+        },
+        "seed": seed,
+        "num_iterations": iterations
+    }))
+    .unwrap()
+}
+
+fn options(threads: usize) -> Options {
+    Options { quiet: true, threads: Some(threads), ..Options::default() }
+}
+
+fn permutations(rest: &[f64]) -> Vec<Vec<f64>> {
+    if rest.is_empty() {
+        return vec![vec![]];
+    }
+    let mut all = Vec::new();
+    for (i, &first) in rest.iter().enumerate() {
+        let left: Vec<f64> =
+            rest.iter().enumerate().filter(|&(j, _)| j != i).map(|(_, &t)| t).collect();
+        all.extend(permutations(&left).into_iter().map(|tail| [vec![first], tail].concat()));
+    }
+    all
+}
+
+/// Every permutation of 0 to 5 that the environment takes for a board.
+fn all_boards(policy: &Policy) -> Vec<Vec<f64>> {
+    let spec = Registry::default().make(&policy.env_cls, &policy.env).unwrap();
+    let mut env = spec.batch(1);
+    let mut rng = twisterl_core::rng::stream(0, Purpose::Solve, 0, 0);
+    let mut boards = permutations(&[0.0, 1.0, 2.0, 3.0, 4.0, 5.0]);
+    boards.retain(|state| env.begin(0, Start::State { state, difficulty: None }, &mut rng).is_ok());
+    assert_eq!(boards.len(), 360, "half of 6! are solvable");
+    boards
+}
+
+fn play(policy: &Policy, boards: &[Vec<f64>]) -> Vec<Outcome> {
+    let spec = Registry::default().make(&policy.env_cls, &policy.env).unwrap();
+    let starts: Vec<Start<'_>> =
+        boards.iter().map(|state| Start::State { state, difficulty: None }).collect();
+    let play = Play {
+        spec: &*spec,
+        evaluator: &Executor::of(policy).unwrap(),
+        choice: Choice::Greedy,
+        searches: 1,
+        max_steps: None,
+        seed: 0,
+        purpose: Purpose::Solve,
+        iteration: 0,
+        record: false,
+    };
+    play.run(&starts).unwrap()
+}
+
+#[test]
+fn ppo_solves_the_2x3_puzzle() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..3 {
+        let run = folder.path().join(seed.to_string());
+        let summary = train(&config(seed, 800), &run, &options(2), &Registry::default()).unwrap();
+        let boards = all_boards(&summary.best);
+        let solved = play(&summary.best, &boards).iter().filter(|o| o.solved).count();
+        assert!(solved >= 357, "seed {seed}: {solved} of 360 boards solved, 99 % are 357");
+    }
+}
+
+/// Metrics without what depends on the clock.
+fn metrics(run: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(run.join("metrics.jsonl")).unwrap();
+    let timeless = |line: &str| {
+        let mut value: Value = serde_json::from_str(line).unwrap();
+        value.as_object_mut().unwrap().shift_remove("time");
+        value
+    };
+    text.lines().map(timeless).collect()
+}
+
+fn weights(run: &Path) -> (Vec<u8>, Vec<u8>) {
+    let read = |name: &str| std::fs::read(run.join("checkpoint_last").join(name)).unwrap();
+    (read("policy.safetensors"), read("train.safetensors"))
+}
+
+#[test]
+fn any_number_of_threads_gives_the_same_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = |threads: usize| {
+        let path = folder.path().join(threads.to_string());
+        train(&config(5, 30), &path, &options(threads), &Registry::default()).unwrap();
+        (weights(&path), metrics(&path))
+    };
+    let one = run(1);
+    assert_eq!(one.1.len(), 30);
+    for threads in [2, 3, 7] {
+        assert!(one == run(threads), "{threads} threads");
+    }
+}
+
+#[test]
+fn a_run_stopped_and_resumed_is_one_that_was_never_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::default();
+    let whole = folder.path().join("whole");
+    train(&config(1, 40), &whole, &options(2), &registry).unwrap();
+    let parts = folder.path().join("parts");
+    let stop = Arc::new(AtomicBool::new(true));
+    let stopped = Options { stop: Arc::clone(&stop), ..options(2) };
+    let summary = train(&config(1, 40), &parts, &stopped, &registry).unwrap();
+    assert!(summary.interrupted);
+    // As a kill would leave it: metrics beyond the checkpoint, which the resumed run writes again.
+    let log = parts.join("metrics.jsonl");
+    let mut text = std::fs::read_to_string(&log).unwrap();
+    text.push_str("{\"iteration\":9999}\n{\"cut");
+    std::fs::write(&log, text).unwrap();
+    let summary = resume(&parts, None, &options(3), &registry).unwrap();
+    assert_eq!(summary.iterations, 40);
+    assert!(weights(&whole) == weights(&parts));
+    assert_eq!(metrics(&whole), metrics(&parts));
+}
