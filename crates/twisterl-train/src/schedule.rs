@@ -8,6 +8,7 @@ pub fn value(schedule: Schedule, first: f64, last: f64, progress: f64) -> f64 {
     match schedule {
         Schedule::Constant => first,
         Schedule::Linear => first + (last - first) * done,
+        Schedule::Exponential => first * (last / first).powf(done),
         Schedule::Cosine => {
             last + (first - last) * 0.5 * (1.0 + (std::f64::consts::PI * done).cos())
         }
@@ -25,6 +26,8 @@ mod tests {
             assert!((value(schedule, 2.0, 1.0, 0.5) - 1.5).abs() < 1e-12);
             assert_eq!(value(schedule, 2.0, 1.0, 1.0), 1.0);
         }
+        assert!((value(Schedule::Exponential, 4.0, 1.0, 0.5) - 2.0).abs() < 1e-12);
+        assert!((value(Schedule::Exponential, 4.0, 1.0, 1.0) - 1.0).abs() < 1e-12);
         assert_eq!(value(Schedule::Constant, 2.0, 1.0, 0.7), 2.0);
     }
 }

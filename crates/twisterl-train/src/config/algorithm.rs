@@ -236,6 +236,8 @@ pub enum Schedule {
     Linear,
     /// Along half a cosine wave: slowly first and last.
     Cosine,
+    /// By the same factor in every iteration: most of the run is spent at low values. Both ends must be above 0.
+    Exponential,
 }
 
 /// The optimiser: Adam (Kingma and Ba 2015), with the meaning of `torch.optim.Adam`.

@@ -99,10 +99,15 @@ impl RunConfig {
         }
         match (optimizer.schedule(), optimizer.lr_final) {
             (Schedule::Constant, Some(_)) => {
-                let expected = "`linear` or `cosine` with lr_final";
+                let expected = "`linear`, `cosine` or `exponential` with lr_final";
                 return Err(Error::config(format!("{path}.schedule"), expected, "`constant`"));
             }
-            (Schedule::Linear | Schedule::Cosine, None) => {
+            (Schedule::Exponential, Some(last)) if optimizer.lr <= 0.0 || last <= 0.0 => {
+                let expected = "rates above 0 for an exponential schedule";
+                let found = format!("{} and {last}", optimizer.lr);
+                return Err(Error::config(format!("{path}.lr_final"), expected, found));
+            }
+            (Schedule::Linear | Schedule::Cosine | Schedule::Exponential, None) => {
                 let expected = "the learning rate at which the schedule ends";
                 return Err(Error::config(format!("{path}.lr_final"), expected, "none"));
             }
