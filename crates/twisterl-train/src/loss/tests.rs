@@ -155,7 +155,7 @@ proptest! {
                 targets.choices.push(choice as u32);
                 targets.masks.extend((0..n).map(|a| a == choice || noise(r * 31 + c * 5 + a) > -0.4));
             }
-            targets.log_probs.push(-1.0 * choices.len() as f32 + noise(r + 500));
+            targets.log_probs.push(noise(r + 500) - choices.len() as f32);
             targets.advantages.push(2.0 * noise(r + 600));
             targets.returns.push(noise(r + 700));
         }
