@@ -85,7 +85,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "algorithm.optimizer.schedule",
             json!("step"),
-            "algorithm.optimizer.schedule: expected one of `constant`, `linear`, `cosine`, found `step`",
+            "algorithm.optimizer.schedule: expected one of `constant`, `linear`, `cosine`, `exponential`, found `step`",
         ),
         (
             "algorithm.optimizer.schedule",
