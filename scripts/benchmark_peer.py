@@ -81,13 +81,13 @@ def peer_command(args, measure, *more):
     return [Path(args.peer_python), WORKER, measure, *common, *more]
 
 
-def throughput(args, what, key, *flags, ours_only=()):
+def throughput(args, what, key, *, ours=(), peer=()):
     """Give both sides of a throughput; each returns the figure called ``key`` of the JSON line that it reads."""
-    flags = ["--seconds", args.seconds, *flags]
-    ours = [args.trainer, "bench", what, "--num-cores", args.num_cores, *flags, *ours_only, "--json"]
+    trainer = [args.trainer, "bench", what, "--num-cores", args.num_cores, "--seconds", max(1, round(args.seconds))]
+    worker = peer_command(args, what, "--seconds", args.seconds, *peer)
     return {
-        "ours": lambda _seed: {"value": last_json(args, ours)[key]},
-        "peer": lambda _seed: {"value": last_json(args, peer_command(args, what, *flags))[key]},
+        "ours": lambda _seed: {"value": last_json(args, [*trainer, *ours])[key]},
+        "peer": lambda _seed: {"value": last_json(args, worker)[key]},
     }
 
 
@@ -152,11 +152,12 @@ def plan(args):
     measures, trainings = {}, {}
     if "learner" in args.what:
         for size in (1024, 8192):
-            sides = throughput(args, "learner", "samples_per_second", "--batch", size)
+            ours, peer = ("--minibatch", size), ("--batch", size)
+            sides = throughput(args, "learner", "samples_per_second", ours=ours, peer=peer)
             measures[f"learner, batch {size:,}, samples/s"] = sides
     if "collection" in args.what:
-        network = ("--embedding", 512, "--hidden", 256)
-        measures["collection, steps/s"] = throughput(args, "collection", "steps_per_second", ours_only=network)
+        network = ("--embedding-size", 512, "--common-layers", 256)
+        measures["collection, steps/s"] = throughput(args, "collection", "steps_per_second", ours=network)
     if "quality" in args.what:
         trainings["ours"] = lambda *run: our_points(args, args.our_config, *run)
     if "peer_config" in args.what:
