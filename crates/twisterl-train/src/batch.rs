@@ -114,6 +114,12 @@ impl RowShape {
         })
     }
 
+    /// The row shape of sparse observations and one action of `n` choices.
+    #[cfg(test)]
+    pub(crate) fn discrete(n: usize) -> Self {
+        Self { choices: vec![n], mask_width: n, dense: None }
+    }
+
     /// Whether the arrays of `batch` have the lengths of its number of rows.
     ///
     /// # Errors

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::batch::Batch;
 use crate::learner::{AdamConfig, Learner};
-use crate::loss::LossConfig;
+use crate::loss::ppo::{Ppo, PpoLossConfig};
 use std::time::{Duration, Instant};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
@@ -31,8 +31,9 @@ pub fn bench_learner(
     let parameters = made_up_parameters(&network);
     let mut learner = Learner::new(&network, parameters, AdamConfig::default())?;
     let indices: Vec<u32> = (0..minibatch as u32).collect();
-    let loss = LossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
-    let mut step = || learner.step(&batch, &indices, &loss, Some(0.5), 1e-5);
+    let config = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
+    let objective = Ppo { batch: &batch, config };
+    let mut step = || learner.step(&objective, &indices, Some(0.5), 1e-5);
     step()?;
     let (start, mut samples) = (Instant::now(), 0);
     while start.elapsed() < Duration::from_secs_f64(seconds) {

@@ -1,14 +1,14 @@
 //! Optimiser steps on minibatches: the parallel part of training, with results that do not depend on how parallel.
 
-use crate::batch::{Batch, Cut, RowShape};
-use crate::loss::{LossConfig, LossStats, PpoLoss};
+use crate::batch::{Cut, RowShape};
+use crate::loss::{Loss, LossOp, Objective, Stats};
 use crate::model::{Gradient, Model};
 use crate::ops::kernels::{sum_of_squares, vectorised};
 use crate::optimizer::CHUNK;
 pub use crate::optimizer::{AdamConfig, AdamState};
 use crate::{Error, Result};
 use rayon::prelude::*;
-use std::sync::{Arc, MutexGuard, OnceLock, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use twisterl_core::policy::network::Network;
 
 /// A network in training: its parameters, the optimiser's moments, and memory for gradients, all reused from step
@@ -71,21 +71,20 @@ impl Learner {
         Ok(())
     }
 
-    /// One optimiser step on the rows `indices` of `batch`: gradient of the mean loss, clipped to `max_grad_norm` if
+    /// One optimiser step on the samples `indices` of `objective`: gradient of the mean loss, clipped to `max_grad_norm` if
     /// given, Adam with learning rate `lr`. Runs on the current rayon pool; the result does not depend on its size.
     ///
     /// # Errors
     /// If a row does not fit the network, or the loss or its gradient is not finite; the parameters are then still
     /// those of before.
-    pub fn step(
+    pub fn step<O: Objective>(
         &mut self,
-        batch: &Batch,
+        objective: &O,
         indices: &[u32],
-        loss: &LossConfig,
         max_grad_norm: Option<f32>,
         lr: f32,
-    ) -> Result<LossStats> {
-        self.shape.check(batch)?;
+    ) -> Result<<O::Loss as Loss>::Stats> {
+        objective.check(&self.shape)?;
         let cut = Cut::new(indices.len(), self.model.max_rows());
         while self.shards.len() < cut.shards {
             self.shards.push(Gradient::default());
@@ -93,15 +92,15 @@ impl Learner {
         let (this, count) = (&*self, self.parameters.len());
         let parts = (0..cut.shards).into_par_iter().zip(&self.shards).map(|(shard, gradient)| {
             reset(gradient, count);
-            let mut stats = LossStats::default();
+            let mut stats = <O::Loss as Loss>::Stats::default();
             for rows in cut.shard(shard) {
                 let rows = indices.get(rows).unwrap_or(&[]);
-                stats.merge(&this.micro_batch(batch, rows, indices.len(), loss, gradient)?);
+                stats.merge(&this.micro_batch(objective, rows, indices.len(), gradient)?);
             }
             Ok(stats)
         });
-        let parts = parts.collect::<Vec<Result<LossStats>>>();
-        let mut stats = LossStats::default();
+        let parts = parts.collect::<Vec<Result<_>>>();
+        let mut stats = <O::Loss as Loss>::Stats::default();
         for part in parts {
             stats.merge(&part?);
         }
@@ -116,27 +115,19 @@ impl Learner {
         Ok(stats)
     }
 
-    /// Forward and backward pass of some rows, whose share of the gradient is added to `gradient`.
-    fn micro_batch(
+    /// Forward and backward pass of some of `total` samples, whose share of the gradient is added to `gradient`.
+    fn micro_batch<O: Objective>(
         &self,
-        batch: &Batch,
-        rows: &[u32],
+        objective: &O,
+        indices: &[u32],
         total: usize,
-        config: &LossConfig,
         gradient: &Gradient,
-    ) -> Result<LossStats> {
-        let (observations, targets) = self.shape.gather(batch, rows)?;
+    ) -> Result<<O::Loss as Loss>::Stats> {
+        let (observations, loss) = objective.gather(&self.shape, indices)?;
         let (logits, values) = self.model.forward(observations, Some(gradient))?;
-        let outcome = Arc::new(OnceLock::new());
-        let loss = PpoLoss {
-            config: *config,
-            choices: self.shape.choices.clone(),
-            targets,
-            weight: 1.0 / total as f64,
-            outcome: outcome.clone(),
-        };
-        loss.apply(&logits, &values)?.backward()?;
-        Ok(outcome.get().map(|o| o.stats).unwrap_or_default())
+        let (loss, outcome) = LossOp::apply(loss, 1.0 / total as f64, &logits, &values)?;
+        loss.backward()?;
+        Ok(outcome.get().map(|o| o.stats.clone()).unwrap_or_default())
     }
 
     /// Sums the first `shards` gradients in their order into `self.gradient`. Returns the sum of its squares.

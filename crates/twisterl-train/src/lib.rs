@@ -4,6 +4,7 @@
 //! command line.
 
 pub mod algorithm;
+pub mod average;
 pub mod batch;
 pub mod bench;
 pub mod checkpoint;

@@ -2,12 +2,14 @@
 //! collect with the current policy, estimate advantages, then several epochs of clipped updates on minibatches.
 
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::average::Average;
 use crate::batch::Batch;
 use crate::checkpoint::ArrayData;
 use crate::config::{AlgorithmConfig, RunConfig, Schedule};
 use crate::failures::Failures;
 use crate::learner::{AdamConfig, AdamState, Learner};
-use crate::loss::{LossConfig, LossStats};
+use crate::loss::Stats as _;
+use crate::loss::ppo::{self as loss, PpoLossConfig, PpoStats};
 use crate::{Error, Result, schedule, targets};
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,7 @@ pub struct Ppo {
     horizon: Horizon,
     executor: Executor,
     learner: Learner,
+    average: Option<Average>,
     failures: Failures,
     batch: Batch,
 }
@@ -51,11 +54,13 @@ impl Ppo {
             eps: optimizer.eps as f32,
             weight_decay: optimizer.weight_decay as f32,
         };
+        let executor = Executor::of(policy)?;
         Ok(Self {
             seed: config.seed,
             collector: Collector::new(&*spec, slots)?,
             horizon,
-            executor: Executor::of(policy)?,
+            average: Average::new(optimizer.averaging, &policy.parameters, &executor),
+            executor,
             learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
             failures: Failures::default(),
             batch: Batch::new(&spec.action_space()),
@@ -112,25 +117,26 @@ impl Ppo {
         let lr = schedule::value(optimizer.schedule(), optimizer.lr, lr_final, done);
         let ent_final = training.ent_coef_final.unwrap_or(training.ent_coef);
         let ent_coef = schedule::value(Schedule::Linear, training.ent_coef, ent_final, done);
-        let loss = LossConfig {
+        let config = PpoLossConfig {
             clip_ratio: training.clip_ratio as f32,
             vf_coef: training.vf_coef as f32,
             ent_coef: ent_coef as f32,
         };
+        let objective = loss::Ppo { batch: &self.batch, config };
         let rows = self.batch.len();
         let mut order: Vec<u32> = (0..rows as u32).collect();
         let size = training.minibatch_size.unwrap_or(rows).max(1);
-        let mut stats = LossStats::default();
+        let mut stats = PpoStats::default();
         let mut epochs = 0;
         for epoch in 0..training.num_epochs {
             if training.minibatch_size.is_some() {
                 let mut rng = stream(self.seed, Purpose::Shuffle, iteration.number, epoch as u64);
                 order.shuffle(&mut rng);
             }
-            stats = LossStats::default();
+            stats = PpoStats::default();
             for minibatch in order.chunks(size) {
                 let clip = training.max_grad_norm.map(|n| n as f32);
-                stats.merge(&self.learner.step(&self.batch, minibatch, &loss, clip, lr as f32)?);
+                stats.merge(&self.learner.step(&objective, minibatch, clip, lr as f32)?);
             }
             epochs += 1;
             if training.target_kl.is_some_and(|limit| stats.approx_kl() > limit) {
@@ -138,6 +144,9 @@ impl Ppo {
             }
         }
         self.executor.load(self.learner.parameters())?;
+        if let Some(average) = &mut self.average {
+            average.update(self.learner.parameters(), iteration.number)?;
+        }
         let mut losses = stats.to_map();
         losses.insert("lr".into(), json!(lr));
         losses.insert("ent_coef".into(), json!(ent_coef));
@@ -170,11 +179,11 @@ impl Algorithm for Ppo {
     }
 
     fn parameters(&self) -> &[f32] {
-        self.learner.parameters()
+        self.average.as_ref().map_or(self.learner.parameters(), Average::weights)
     }
 
     fn executor(&self) -> &Executor {
-        &self.executor
+        self.average.as_ref().map_or(&self.executor, Average::executor)
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -187,13 +196,14 @@ impl Algorithm for Ppo {
                 Horizon::Episodes => Vec::new(),
             },
         };
-        Snapshot {
-            state: json!(state),
-            arrays: vec![
-                ("adam.m".into(), ArrayData::F32(adam.m.clone())),
-                ("adam.v".into(), ArrayData::F32(adam.v.clone())),
-            ],
+        let mut arrays = vec![
+            ("adam.m".into(), ArrayData::F32(adam.m.clone())),
+            ("adam.v".into(), ArrayData::F32(adam.v.clone())),
+        ];
+        if self.average.is_some() {
+            arrays.push(("weights".into(), ArrayData::F32(self.learner.parameters().to_vec())));
         }
+        Snapshot { state: json!(state), arrays }
     }
 
     fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
@@ -209,8 +219,15 @@ impl Algorithm for Ppo {
             )),
         };
         let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
-        self.learner.restore(parameters, adam)?;
-        self.executor.load(parameters)?;
+        let weights = match &mut self.average {
+            Some(average) => {
+                average.restore(parameters)?;
+                &array("weights")?
+            }
+            None => parameters,
+        };
+        self.learner.restore(weights, adam)?;
+        self.executor.load(weights)?;
         self.failures = state.failures;
         self.collector.restore(state.live, self.seed)?;
         Ok(())

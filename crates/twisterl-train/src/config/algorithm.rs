@@ -263,6 +263,10 @@ pub struct OptimizerConfig {
     pub weight_decay: f64,
     /// Only `false`.
     pub amsgrad: bool,
+    /// Decay, an iteration, of a running average of the weights, which is what is then evaluated and saved; 0: the
+    /// weights themselves are.
+    #[schemars(range(min = 0, max = 0.999_999))]
+    pub averaging: f64,
 }
 
 impl Default for OptimizerConfig {
@@ -275,6 +279,7 @@ impl Default for OptimizerConfig {
             eps: 1e-8,
             weight_decay: 0.0,
             amsgrad: false,
+            averaging: 0.0,
         }
     }
 }

@@ -1,10 +1,12 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
+use crate::batch::Batch;
 use crate::bench::{made_up, made_up_parameters};
+use crate::loss::ppo::{Ppo, PpoLossConfig, PpoStats};
 use twisterl_core::policy::network::{Activation, MlpSizes};
 use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace};
 
-const LOSS: LossConfig = LossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
+const LOSS: PpoLossConfig = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
 
 fn network(actions: ActionSpace, hidden: usize) -> Network {
     let sizes = MlpSizes {
@@ -21,6 +23,10 @@ fn learner(network: &Network) -> Learner {
     Learner::new(network, made_up_parameters(network), AdamConfig::default()).unwrap()
 }
 
+fn ppo(batch: &Batch) -> Ppo<'_> {
+    Ppo { batch, config: LOSS }
+}
+
 fn indices(rows: usize) -> Vec<u32> {
     (0..rows as u32).rev().collect()
 }
@@ -33,9 +39,9 @@ fn any_number_of_threads_gives_the_same_bytes() {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
             let mut learner = learner(&network);
-            let mut stats = LossStats::default();
+            let mut stats = PpoStats::default();
             for rows in [2000, 1999, 700, 100, 1] {
-                let step = learner.step(&batch, &indices(rows), &LOSS, Some(0.5), 1e-3);
+                let step = learner.step(&ppo(&batch), &indices(rows), Some(0.5), 1e-3);
                 stats.merge(&step.unwrap());
             }
             (learner.parameters, learner.adam, stats)
@@ -57,29 +63,12 @@ fn the_gradient_is_that_of_one_graph_of_all_rows() {
     let batch = made_up(&network, 1000, 9);
     let mut learner = learner(&network);
     let model = Model::new(&network, learner.parameters()).unwrap();
-    let (observations, targets) = learner.shape.gather(&batch, &indices(1000)).unwrap();
-    let (logits, values) = model.forward(observations, None).unwrap();
-    let loss = PpoLoss {
-        config: LOSS,
-        choices: vec![3, 10],
-        targets,
-        weight: 1e-3,
-        outcome: Arc::default(),
-    };
     let whole = Gradient::new(vec![0.0; network.parameter_count()].into());
-    loss.apply(&logits, &values).unwrap().backward().unwrap();
-    let (observations, targets) = learner.shape.gather(&batch, &indices(1000)).unwrap();
+    let (observations, loss) = ppo(&batch).gather(&learner.shape, &indices(1000)).unwrap();
     let (logits, values) = model.forward(observations, Some(&whole)).unwrap();
-    let loss = PpoLoss {
-        config: LOSS,
-        choices: vec![3, 10],
-        targets,
-        weight: 1e-3,
-        outcome: Arc::default(),
-    };
-    let value = loss.apply(&logits, &values).unwrap();
+    let (value, _) = LossOp::apply(loss, 1e-3, &logits, &values).unwrap();
     value.backward().unwrap();
-    let stats = learner.step(&batch, &indices(1000), &LOSS, None, 0.0).unwrap();
+    let stats = learner.step(&ppo(&batch), &indices(1000), None, 0.0).unwrap();
     let value = f64::from(value.to_scalar::<f32>().unwrap());
     assert!((stats.total_loss() - value).abs() < 1e-6 * value.abs());
     let whole = lock(&whole);
@@ -96,7 +85,7 @@ fn long_gradients_are_cut_to_the_norm_asked_for() {
     let batch = made_up(&network, 64, 9);
     let moment = |max_grad_norm: Option<f32>| {
         let mut learner = learner(&network);
-        let stats = learner.step(&batch, &indices(64), &LOSS, max_grad_norm, 1e-3).unwrap();
+        let stats = learner.step(&ppo(&batch), &indices(64), max_grad_norm, 1e-3).unwrap();
         // After the first step the first moment is (1 - beta1) times the clipped gradient.
         (10.0 * sum_of_squares(&learner.adam().m).sqrt(), stats.grad_norm())
     };
@@ -113,7 +102,7 @@ fn long_gradients_are_cut_to_the_norm_asked_for() {
 fn a_saved_state_continues_to_the_same_bytes() {
     let network = network(ActionSpace::discrete(4), 32);
     let batch = made_up(&network, 300, 9);
-    let step = |l: &mut Learner| l.step(&batch, &indices(300), &LOSS, Some(0.5), 1e-3).unwrap();
+    let step = |l: &mut Learner| l.step(&ppo(&batch), &indices(300), Some(0.5), 1e-3).unwrap();
     let mut whole = learner(&network);
     step(&mut whole);
     let (parameters, adam) = (whole.parameters().to_vec(), whole.adam().clone());
@@ -132,13 +121,14 @@ fn a_step_that_diverges_is_an_error_and_changes_nothing() {
     let mut learner = learner(&network);
     let before = learner.parameters().to_vec();
     batch.returns[299] = 1e38;
-    let config = LossConfig { vf_coef: 1e10, ..LOSS };
-    let error = learner.step(&batch, &indices(300), &config, None, 1e-3).unwrap_err().to_string();
+    let config = PpoLossConfig { vf_coef: 1e10, ..LOSS };
+    let wild = Ppo { batch: &batch, config };
+    let error = learner.step(&wild, &indices(300), None, 1e-3).unwrap_err().to_string();
     assert!(error.starts_with("training diverged"), "{error}");
     assert_eq!(learner.parameters(), before);
     assert_eq!(learner.adam().t, 0);
     batch.returns[299] = 0.0;
-    learner.step(&batch, &indices(300), &LOSS, None, 1e-3).unwrap();
+    learner.step(&ppo(&batch), &indices(300), None, 1e-3).unwrap();
 }
 
 #[test]
@@ -157,10 +147,11 @@ fn it_learns_what_it_is_rewarded_for() {
     // An acting policy so unlikely to have chosen right that the ratio is never clipped... is clipped at once; one
     // that always did is not before the new policy does so, too.
     batch.log_probs.fill(0.0);
-    let mut last = LossStats::default();
+    let mut last = PpoStats::default();
+    let config = PpoLossConfig { ent_coef: 0.0, ..LOSS };
+    let objective = Ppo { batch: &batch, config };
     for _ in 0..300 {
-        let config = LossConfig { ent_coef: 0.0, ..LOSS };
-        last = learner.step(&batch, &indices(256), &config, Some(0.5), 3e-3).unwrap();
+        last = learner.step(&objective, &indices(256), Some(0.5), 3e-3).unwrap();
     }
     assert!(last.policy_loss() < -0.98, "{last:?}");
     assert!(last.value_loss() < 0.01, "{last:?}");

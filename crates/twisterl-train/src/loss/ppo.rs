@@ -1,4 +1,4 @@
-//! The loss of PPO (Schulman et al. 2017, equations 7 and 9) as one candle op, with its gradient in closed form.
+//! The loss of PPO (Schulman et al. 2017, equations 7 and 9), with its gradient in closed form.
 //!
 //! Per row, with `r` the ratio of the probabilities of the action under the new and the acting policy, `A` its
 //! advantage, `R` the target of the value `V`, `p` the policy's probabilities and `H` their entropy:
@@ -11,10 +11,12 @@
 //! An action of several components has the sum of their log-probabilities and of their entropies. Masked choices have
 //! probability 0, and no part in entropy and gradient.
 
-use crate::batch::Targets;
-use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
-use serde_json::{Map, Value, json};
-use std::sync::{Arc, OnceLock};
+use super::{Loss, Objective, Outcome, Stats, log_normaliser, means};
+use crate::Result;
+use crate::batch::{Batch, RowShape, Targets};
+use candle_core::bail;
+use serde_json::{Map, Value};
+use twisterl_core::space::Observations;
 
 /// Log-probabilities are never taken to be below this: so rare an action is a matter of rounding.
 const MIN_LOG_PROB: f64 = -30.0;
@@ -23,7 +25,7 @@ const MAX_LOG_RATIO: f64 = 10.0;
 
 /// The coefficients of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct LossConfig {
+pub struct PpoLossConfig {
     /// How far the ratio may move before its gradient is cut off.
     pub clip_ratio: f32,
     /// Weight of the value's squared error.
@@ -35,7 +37,7 @@ pub struct LossConfig {
 /// Sums over rows, from which the means that are reported come. Adding them up in a fixed order makes them
 /// independent of the number of threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct LossStats {
+pub struct PpoStats {
     /// Rows.
     pub count: u64,
     /// Optimiser steps.
@@ -49,9 +51,8 @@ pub struct LossStats {
     grad_norm: f64,
 }
 
-impl LossStats {
-    /// Adds those of further rows.
-    pub fn merge(&mut self, other: &Self) {
+impl Stats for PpoStats {
+    fn merge(&mut self, other: &Self) {
         self.count += other.count;
         self.steps += other.steps;
         for (sum, x) in [
@@ -67,12 +68,17 @@ impl LossStats {
         }
     }
 
-    /// Counts an optimiser step whose gradient had this norm before clipping.
-    pub(crate) fn count_step(&mut self, grad_norm: f64) {
+    fn total_loss(&self) -> f64 {
+        self.mean(self.total)
+    }
+
+    fn count_step(&mut self, grad_norm: f64) {
         self.steps += 1;
         self.grad_norm += grad_norm;
     }
+}
 
+impl PpoStats {
     fn mean(&self, sum: f64) -> f64 {
         sum / self.count.max(1) as f64
     }
@@ -90,11 +96,6 @@ impl LossStats {
     /// Mean entropy in nats.
     pub fn entropy(&self) -> f64 {
         self.mean(self.entropy)
-    }
-
-    /// Mean of the whole loss.
-    pub fn total_loss(&self) -> f64 {
-        self.mean(self.total)
     }
 
     /// Mean of `(r - 1) - ln r`, an estimate of the Kullback-Leibler divergence from the acting to the new policy
@@ -115,7 +116,7 @@ impl LossStats {
 
     /// All means by name, as metrics report them.
     pub fn to_map(&self) -> Map<String, Value> {
-        [
+        means([
             ("policy_loss", self.policy_loss()),
             ("value_loss", self.value_loss()),
             ("entropy", self.entropy()),
@@ -123,47 +124,53 @@ impl LossStats {
             ("approx_kl", self.approx_kl()),
             ("clip_fraction", self.clip_fraction()),
             ("grad_norm", self.grad_norm()),
-        ]
-        .map(|(name, mean)| (name.to_owned(), json!(mean)))
-        .into_iter()
-        .collect()
+        ])
     }
 }
 
-/// What the forward pass finds beside the loss.
-#[derive(Debug)]
-pub struct Outcome {
-    /// Sums over the rows.
-    pub stats: LossStats,
-    logits_gradient: Vec<f32>,
-    values_gradient: Vec<f32>,
+/// Learning from what the acting policy did.
+#[derive(Debug, Clone, Copy)]
+pub struct Ppo<'a> {
+    /// The samples.
+    pub batch: &'a Batch,
+    /// Coefficients.
+    pub config: PpoLossConfig,
 }
 
-/// The loss of some rows as a candle op on (logits, values).
-#[derive(Debug)]
+impl Objective for Ppo<'_> {
+    type Loss = PpoLoss;
+
+    fn check(&self, shape: &RowShape) -> Result<()> {
+        shape.check(self.batch)
+    }
+
+    fn gather(&self, shape: &RowShape, indices: &[u32]) -> Result<(Observations, PpoLoss)> {
+        let (observations, targets) = shape.gather(self.batch, indices)?;
+        let choices = shape.choices.clone();
+        Ok((observations, PpoLoss { config: self.config, choices, targets }))
+    }
+}
+
+/// The loss of some rows.
+#[derive(Debug, Clone)]
 pub struct PpoLoss {
     /// Coefficients.
-    pub config: LossConfig,
+    pub config: PpoLossConfig,
     /// The choices of each action component.
     pub choices: Vec<usize>,
     /// What the rows aim at.
     pub targets: Targets,
-    /// Each row's weight in the loss: 1 / the number of rows of the whole minibatch.
-    pub weight: f64,
-    /// Filled by the forward pass: the gradient comes out of it nearly for free, so the backward pass only hands it on.
-    pub outcome: Arc<OnceLock<Outcome>>,
 }
 
-impl PpoLoss {
-    /// The loss of `logits` (rows, choices) and `values` (rows, 1): a scalar, the weighted sum over the rows.
-    ///
-    /// # Errors
-    /// If the shapes do not fit the targets.
-    pub fn apply(self, logits: &Tensor, values: &Tensor) -> Result<Tensor> {
-        logits.apply_op2(values, self)
-    }
+impl Loss for PpoLoss {
+    type Stats = PpoStats;
 
-    fn evaluate(&self, logits: &[f32], values: &[f32]) -> Result<Outcome> {
+    fn evaluate(
+        &self,
+        logits: &[f32],
+        values: &[f32],
+        weight: f64,
+    ) -> candle_core::Result<Outcome<PpoStats>> {
         let (rows, width) = (values.len(), self.choices.iter().sum::<usize>());
         let targets = &self.targets;
         if logits.len() != rows * width
@@ -174,7 +181,7 @@ impl PpoLoss {
         {
             bail!("ppo-loss: {} logits of width {width} do not fit {rows} rows", logits.len())
         }
-        let mut stats = LossStats { count: rows as u64, ..LossStats::default() };
+        let mut stats = PpoStats { count: rows as u64, ..PpoStats::default() };
         let mut logits_gradient = vec![0.0; logits.len()];
         let mut values_gradient = Vec::with_capacity(rows);
         let [vf_coef, ent_coef] = [self.config.vf_coef, self.config.ent_coef].map(f64::from);
@@ -195,10 +202,10 @@ impl PpoLoss {
                 let chosen = if p.chosen { 1.0 } else { 0.0 };
                 let policy = surrogate.slope * (chosen - p.probability);
                 let bonus = ent_coef * p.probability * (p.log + p.entropy);
-                *d = (self.weight * (policy + bonus)) as f32;
+                *d = (weight * (policy + bonus)) as f32;
             }
             let error = f64::from(value) - f64::from(target);
-            values_gradient.push((self.weight * vf_coef * 2.0 * error) as f32);
+            values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
             stats.policy += surrogate.loss;
             stats.value += error * error;
             stats.entropy += entropy;
@@ -206,9 +213,11 @@ impl PpoLoss {
             stats.kl += surrogate.kl;
             stats.clipped += surrogate.clipped;
         }
-        Ok(Outcome { stats, logits_gradient, values_gradient })
+        Ok(Outcome { loss: weight * stats.total, stats, logits_gradient, values_gradient })
     }
+}
 
+impl PpoLoss {
     /// The negated clipped objective of one row.
     fn surrogate(&self, log_prob: f64, old: f64, advantage: f64) -> Surrogate {
         let clip = f64::from(self.config.clip_ratio);
@@ -262,11 +271,7 @@ fn distributions(
         (these, logits) = logits.split_at(n.min(logits.len()));
         (this_mask, mask) = mask.split_at(n.min(mask.len()));
         (this_out, out) = out.split_at_mut(n.min(out.len()));
-        let allowed =
-            || these.iter().zip(this_mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
-        // Not `f64::max`, which would hide a NaN.
-        let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
-        let normaliser = max + allowed().map(|z| (z - max).exp()).sum::<f64>().ln();
+        let normaliser = log_normaliser(these, this_mask);
         let mut this_entropy = 0.0;
         for (i, ((choice, &z), &m)) in this_out.iter_mut().zip(these).zip(this_mask).enumerate() {
             *choice = Choice::default();
@@ -286,47 +291,6 @@ fn distributions(
         entropy += this_entropy;
     }
     (log_prob, entropy)
-}
-
-impl CustomOp2 for PpoLoss {
-    fn name(&self) -> &'static str {
-        "ppo-loss"
-    }
-
-    fn cpu_fwd(
-        &self,
-        logits: &CpuStorage,
-        logits_layout: &Layout,
-        values: &CpuStorage,
-        values_layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let logits = crate::ops::values("ppo-loss", logits, logits_layout)?;
-        let values = crate::ops::values("ppo-loss", values, values_layout)?;
-        let outcome = self.evaluate(logits, values)?;
-        let loss = (outcome.stats.total * self.weight) as f32;
-        if self.outcome.set(outcome).is_err() {
-            bail!("ppo-loss: an op object is for one forward pass")
-        }
-        Ok((CpuStorage::F32(vec![loss]), Shape::from(())))
-    }
-
-    fn bwd(
-        &self,
-        logits: &Tensor,
-        values: &Tensor,
-        _loss: &Tensor,
-        gradient: &Tensor,
-    ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-        let Some(outcome) = self.outcome.get() else {
-            bail!("ppo-loss: no forward pass went before")
-        };
-        let upstream = gradient.to_scalar::<f32>()?;
-        let scaled = |gradient: &[f32], like: &Tensor| {
-            let gradient: Vec<f32> = gradient.iter().map(|g| g * upstream).collect();
-            Tensor::from_vec(gradient, like.shape(), like.device()).map(Some)
-        };
-        Ok((scaled(&outcome.logits_gradient, logits)?, scaled(&outcome.values_gradient, values)?))
-    }
 }
 
 #[cfg(test)]

@@ -1,22 +1,18 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use candle_core::{D, DType, Device, Var};
+use crate::loss::LossOp;
+use candle_core::{D, DType, Device, Tensor, Var};
 use proptest::prelude::*;
+use serde_json::json;
 
-const CONFIG: LossConfig = LossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.03 };
+const CONFIG: PpoLossConfig = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.03 };
 
-fn loss(choices: &[usize], targets: &Targets, config: LossConfig) -> PpoLoss {
-    PpoLoss {
-        config,
-        choices: choices.to_vec(),
-        targets: targets.clone(),
-        weight: 1.0 / targets.returns.len() as f64,
-        outcome: Arc::default(),
-    }
+fn loss(choices: &[usize], targets: &Targets, config: PpoLossConfig) -> PpoLoss {
+    PpoLoss { config, choices: choices.to_vec(), targets: targets.clone() }
 }
 
 /// One row of one component with these logits, all choices allowed.
-fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (Outcome, f64) {
+fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (Outcome<PpoStats>, f64) {
     let normaliser = logits.iter().map(|z| z.exp()).sum::<f32>().ln();
     let log_prob = logits[choice as usize] - normaliser;
     let targets = Targets {
@@ -26,8 +22,8 @@ fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (Outcome, f64
         advantages: vec![advantage],
         returns: vec![0.0],
     };
-    let config = LossConfig { ent_coef: 0.0, vf_coef: 0.0, ..CONFIG };
-    let outcome = loss(&[logits.len()], &targets, config).evaluate(logits, &[0.0]).unwrap();
+    let config = PpoLossConfig { ent_coef: 0.0, vf_coef: 0.0, ..CONFIG };
+    let outcome = loss(&[logits.len()], &targets, config).evaluate(logits, &[0.0], 1.0).unwrap();
     (outcome, f64::from(log_prob.exp()))
 }
 
@@ -68,7 +64,7 @@ fn masked_choices_and_forced_moves_have_no_gradient() {
         returns: vec![0.0, 0.0],
     };
     let logits = [0.5, 90.0, -0.5, 3.0, -2.0, f32::MAX];
-    let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0, 0.0]).unwrap();
+    let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0, 0.0], 0.5).unwrap();
     assert_eq!(outcome.logits_gradient[1], 0.0);
     assert_eq!(outcome.logits_gradient[3..], [0.0; 3]);
     // Softmax of (0.5, -0.5) is (s, 1 - s) with s = 1 / (1 + 1/e); the forced row adds no entropy.
@@ -91,7 +87,7 @@ fn extreme_policies_give_finite_losses_and_gradients() {
             advantages: vec![advantage],
             returns: vec![1e6],
         };
-        let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0]).unwrap();
+        let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0], 1.0).unwrap();
         assert!(outcome.stats.total_loss().is_finite() && outcome.stats.approx_kl().is_finite());
         assert!(outcome.logits_gradient.iter().all(|g| g.is_finite()));
     }
@@ -164,7 +160,9 @@ proptest! {
         let logits = Var::from_vec(logits, (rows, width), &Device::Cpu).unwrap();
         let values = Var::from_vec(values, (rows, 1), &Device::Cpu).unwrap();
 
-        let fused = loss(&choices, &targets, CONFIG).apply(&logits, &values).unwrap();
+        let weight = 1.0 / rows as f64;
+        let op = loss(&choices, &targets, CONFIG);
+        let (fused, _) = LossOp::apply(op, weight, &logits, &values).unwrap();
         let wide = |v: &Var| v.to_dtype(DType::F64).unwrap();
         let plain = from_primitives(&choices, &targets, &wide(&logits), &wide(&values)).unwrap();
         let (a, b) = (fused.to_scalar::<f32>().unwrap(), plain.to_scalar::<f64>().unwrap());

@@ -1,0 +1,58 @@
+//! Running averages of the weights (Polyak and Juditsky 1992): the policy that is evaluated and saved, while the
+//! algorithm goes on learning with the weights themselves.
+//!
+//! At a high learning rate the weights jitter about what was learned; their average does not.
+
+use crate::Result;
+use twisterl_core::policy::forward::Executor;
+
+/// An exponential moving average of the weights, with its executor.
+#[derive(Debug, Clone)]
+pub struct Average {
+    decay: f64,
+    weights: Vec<f32>,
+    executor: Executor,
+}
+
+impl Average {
+    /// Starts at `weights`, whose executor is `executor`. With a decay of 0 there is nothing to average: `None`.
+    pub fn new(decay: f64, weights: &[f32], executor: &Executor) -> Option<Self> {
+        let average = || Self { decay, weights: weights.to_vec(), executor: executor.clone() };
+        (decay > 0.0).then(average)
+    }
+
+    /// Takes in the weights after iteration `number` (from 0). The decay rises to its value over the first
+    /// iterations, so that the random weights of the beginning are soon forgotten.
+    ///
+    /// # Errors
+    /// If the number of weights is not that of the network.
+    pub fn update(&mut self, weights: &[f32], number: u64) -> Result<()> {
+        let rising = (1.0 + number as f64) / (10.0 + number as f64);
+        let share = (1.0 - self.decay.min(rising)) as f32;
+        for (average, &weight) in self.weights.iter_mut().zip(weights) {
+            *average += share * (weight - *average);
+        }
+        self.executor.load(&self.weights)?;
+        Ok(())
+    }
+
+    /// Goes on from a saved average.
+    ///
+    /// # Errors
+    /// If the number of weights is not that of the network.
+    pub fn restore(&mut self, weights: &[f32]) -> Result<()> {
+        self.executor.load(weights)?;
+        self.weights.copy_from_slice(weights);
+        Ok(())
+    }
+
+    /// The averages.
+    pub fn weights(&self) -> &[f32] {
+        &self.weights
+    }
+
+    /// The policy with these weights, ready for inference.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+}
