@@ -4,8 +4,10 @@ use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::{Error, Result};
+use rustc_hash::FxHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use std::hash::Hasher as _;
 
 /// What one step gave.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -107,6 +109,26 @@ pub trait Environment: Clone + Send + Sync + 'static {
     fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
         let _ = index;
         None
+    }
+
+    /// The action that undoes `action` wherever that changed something, if there always is the same one. Where each
+    /// action has one, and difficulty 0 begins solved, walks away from the goal teach the way back
+    /// ([`crate::walk`]).
+    fn inverse(&self, action: usize) -> Option<usize> {
+        let _ = action;
+        None
+    }
+
+    /// A number that tells states apart: equal for equal states, and for different ones hardly ever. Budgets are no
+    /// part of it.
+    fn key(&self) -> u64 {
+        let mut state = Vec::new();
+        self.state(&mut state);
+        let mut hasher = FxHasher::default();
+        for number in state {
+            hasher.write_u64(number.to_bits());
+        }
+        hasher.finish()
     }
 
     /// The current state as text for people, several lines if need be.

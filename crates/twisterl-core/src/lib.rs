@@ -21,8 +21,10 @@ pub mod policy;
 pub mod registry;
 pub mod rng;
 pub mod rollout;
+pub mod shorten;
 pub mod solve;
 pub mod space;
 pub mod symmetry;
+pub mod walk;
 
 pub use error::{Error, Result};

@@ -5,6 +5,7 @@ use crate::check::{Report, check_env};
 use crate::env::Environment;
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::symmetry::Twist;
+use crate::walk::{Walk, Walker};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -33,6 +34,12 @@ pub trait EnvSpec: Send + Sync {
 
     /// A batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;
+
+    /// A maker of walks away from solved states.
+    ///
+    /// # Errors
+    /// If the environment does not declare the inverse of each action.
+    fn walker(&self) -> Result<Box<dyn Walk>>;
 
     /// Tests the environment against its contract.
     ///
@@ -80,6 +87,10 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {
         Box::new(EnvBatch::new(&self.prototype, len))
+    }
+
+    fn walker(&self) -> Result<Box<dyn Walk>> {
+        Ok(Box::new(Walker::new(&self.prototype)?))
     }
 
     fn check(&self, seed: u64) -> Result<Report> {

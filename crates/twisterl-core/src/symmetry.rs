@@ -74,36 +74,59 @@ impl Canonical {
         self.frames.clear();
         let Some(width) = twists.first().map(|t| t.action.len()) else { return };
         for (row, mask) in (0..observations.len()).zip(masks.chunks_mut(width.max(1))) {
-            let ones = observations.ones_mut(row);
-            self.first.clear();
-            self.first.extend_from_slice(ones);
-            self.first.sort_unstable();
-            let mut frame = None;
-            for (index, twist) in twists.iter().enumerate() {
-                self.image.clear();
-                let image = |&one: &u32| twist.observation.get(one as usize).copied();
-                self.image.extend(ones.iter().filter_map(image));
-                if self.image.len() < ones.len() {
-                    continue; // an index out of range: the evaluator will name it
-                }
-                self.image.sort_unstable();
-                if self.image < self.first {
-                    std::mem::swap(&mut self.image, &mut self.first);
-                    frame = Some(index);
-                }
-            }
-            if let Some(twist) = frame.and_then(|index| twists.get(index)) {
-                ones.copy_from_slice(&self.first);
-                self.mask.clear();
-                self.mask.extend_from_slice(mask);
-                for (&allowed, &to) in self.mask.iter().zip(&twist.action) {
-                    if let Some(place) = mask.get_mut(to as usize) {
-                        *place = allowed;
-                    }
-                }
-            }
+            let frame = self.canonical(twists, observations.ones_mut(row), mask);
             self.frames.push(frame);
         }
+    }
+
+    /// Replaces one row, its mask and an action there by their canonical images.
+    pub(crate) fn apply_row(
+        &mut self,
+        twists: &[Twist],
+        ones: &mut [u32],
+        mask: &mut [bool],
+        action: &mut u32,
+    ) {
+        let twist = self.canonical(twists, ones, mask).and_then(|index| twists.get(index));
+        if let Some(&image) = twist.and_then(|t| t.action.get(*action as usize)) {
+            *action = image;
+        }
+    }
+
+    /// Replaces one row and its mask by their canonical images. Returns the twist that led there.
+    fn canonical(
+        &mut self,
+        twists: &[Twist],
+        ones: &mut [u32],
+        mask: &mut [bool],
+    ) -> Option<usize> {
+        self.first.clear();
+        self.first.extend_from_slice(ones);
+        self.first.sort_unstable();
+        let mut frame = None;
+        for (index, twist) in twists.iter().enumerate() {
+            self.image.clear();
+            let image = |&one: &u32| twist.observation.get(one as usize).copied();
+            self.image.extend(ones.iter().filter_map(image));
+            if self.image.len() < ones.len() {
+                continue; // an index out of range: the evaluator will name it
+            }
+            self.image.sort_unstable();
+            if self.image < self.first {
+                std::mem::swap(&mut self.image, &mut self.first);
+                frame = Some(index);
+            }
+        }
+        let twist = frame.and_then(|index| twists.get(index))?;
+        ones.copy_from_slice(&self.first);
+        self.mask.clear();
+        self.mask.extend_from_slice(mask);
+        for (&allowed, &to) in self.mask.iter().zip(&twist.action) {
+            if let Some(place) = mask.get_mut(to as usize) {
+                *place = allowed;
+            }
+        }
+        frame
     }
 
     /// What the action chosen for the canonical form of `row` is in the state itself.

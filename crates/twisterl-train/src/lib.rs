@@ -4,7 +4,8 @@
 //! command line.
 
 pub mod algorithm;
-pub mod average;
+mod average;
+pub mod backward;
 pub mod batch;
 pub mod bench;
 pub mod checkpoint;
@@ -29,6 +30,7 @@ pub mod run_folder;
 pub mod schedule;
 pub mod targets;
 pub mod tensorboard;
+mod trainee;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -2,14 +2,12 @@
 //! collect with the current policy, estimate advantages, then several epochs of clipped updates on minibatches.
 
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
-use crate::average::Average;
 use crate::batch::Batch;
-use crate::checkpoint::ArrayData;
 use crate::config::{AlgorithmConfig, RunConfig, Schedule};
 use crate::failures::Failures;
-use crate::learner::{AdamConfig, AdamState, Learner};
 use crate::loss::Stats as _;
 use crate::loss::ppo::{self as loss, PpoLossConfig, PpoStats};
+use crate::trainee::Trainee;
 use crate::{Error, Result, schedule, targets};
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
@@ -29,9 +27,7 @@ pub struct Ppo {
     spec: Arc<dyn EnvSpec>,
     collector: Collector,
     horizon: Horizon,
-    executor: Executor,
-    learner: Learner,
-    average: Option<Average>,
+    trainee: Trainee,
     failures: Failures,
     batch: Batch,
 }
@@ -48,20 +44,11 @@ impl Ppo {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
         };
-        let optimizer = &algorithm.optimizer;
-        let adam = AdamConfig {
-            betas: optimizer.betas.into(),
-            eps: optimizer.eps as f32,
-            weight_decay: optimizer.weight_decay as f32,
-        };
-        let executor = Executor::of(policy)?;
         Ok(Self {
             seed: config.seed,
             collector: Collector::new(&*spec, slots)?,
             horizon,
-            average: Average::new(optimizer.averaging, &policy.parameters, &executor),
-            executor,
-            learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
+            trainee: Trainee::new(&algorithm.optimizer, policy)?,
             failures: Failures::default(),
             batch: Batch::new(&spec.action_space()),
             config: algorithm,
@@ -74,12 +61,12 @@ impl Ppo {
         let starts = &self.config.collecting.starts;
         let probing = starts.failures > 0.0 || starts.uniform > 0.0;
         if probing && iteration.number.is_multiple_of(starts.probe_every) {
-            let (spec, executor) = (&*self.spec, &self.executor);
+            let (spec, executor) = (&*self.spec, self.trainee.acting());
             let number = iteration.number;
             self.failures.probe(starts, spec, executor, iteration.difficulty, self.seed, number)?;
         }
         self.collector.collect(&Collection {
-            evaluator: &self.executor,
+            evaluator: self.trainee.acting(),
             seed: self.seed,
             iteration: iteration.number,
             starts: Starts {
@@ -111,12 +98,10 @@ impl Ppo {
     /// Epochs of clipped updates. Returns the statistics of the last epoch, as the peer reports them.
     fn update(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
         let training = &self.config.training;
-        let optimizer = &self.config.optimizer;
-        let done = iteration.progress;
-        let lr_final = optimizer.lr_final.unwrap_or(optimizer.lr);
-        let lr = schedule::value(optimizer.schedule(), optimizer.lr, lr_final, done);
+        let lr = self.trainee.lr(iteration);
         let ent_final = training.ent_coef_final.unwrap_or(training.ent_coef);
-        let ent_coef = schedule::value(Schedule::Linear, training.ent_coef, ent_final, done);
+        let ent_coef =
+            schedule::value(Schedule::Linear, training.ent_coef, ent_final, iteration.progress);
         let config = PpoLossConfig {
             clip_ratio: training.clip_ratio as f32,
             vf_coef: training.vf_coef as f32,
@@ -136,17 +121,14 @@ impl Ppo {
             stats = PpoStats::default();
             for minibatch in order.chunks(size) {
                 let clip = training.max_grad_norm.map(|n| n as f32);
-                stats.merge(&self.learner.step(&objective, minibatch, clip, lr as f32)?);
+                stats.merge(&self.trainee.learner.step(&objective, minibatch, clip, lr as f32)?);
             }
             epochs += 1;
             if training.target_kl.is_some_and(|limit| stats.approx_kl() > limit) {
                 break;
             }
         }
-        self.executor.load(self.learner.parameters())?;
-        if let Some(average) = &mut self.average {
-            average.update(self.learner.parameters(), iteration.number)?;
-        }
+        self.trainee.updated(iteration)?;
         let mut losses = stats.to_map();
         losses.insert("lr".into(), json!(lr));
         losses.insert("ent_coef".into(), json!(ent_coef));
@@ -179,66 +161,36 @@ impl Algorithm for Ppo {
     }
 
     fn parameters(&self) -> &[f32] {
-        self.average.as_ref().map_or(self.learner.parameters(), Average::weights)
+        self.trainee.parameters()
     }
 
     fn executor(&self) -> &Executor {
-        self.average.as_ref().map_or(&self.executor, Average::executor)
+        self.trainee.executor()
     }
 
     fn snapshot(&self) -> Snapshot {
-        let adam = self.learner.adam();
-        let state = State {
-            adam_steps: adam.t,
-            failures: self.failures.clone(),
-            live: match self.horizon {
-                Horizon::Steps(_) => self.collector.live(),
-                Horizon::Episodes => Vec::new(),
-            },
+        let live = match self.horizon {
+            Horizon::Steps(_) => self.collector.live(),
+            Horizon::Episodes => Vec::new(),
         };
-        let mut arrays = vec![
-            ("adam.m".into(), ArrayData::F32(adam.m.clone())),
-            ("adam.v".into(), ArrayData::F32(adam.v.clone())),
-        ];
-        if self.average.is_some() {
-            arrays.push(("weights".into(), ArrayData::F32(self.learner.parameters().to_vec())));
-        }
-        Snapshot { state: json!(state), arrays }
+        self.trainee.snapshot(json!(State { failures: self.failures.clone(), live }))
     }
 
     fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
-        let state: State = serde_path_to_error::deserialize(&snapshot.state).map_err(|e| {
+        let state = self.trainee.restore(parameters, snapshot)?;
+        let state: State = serde_path_to_error::deserialize(&state).map_err(|e| {
             Error::checkpoint("state.json", format!("PPO state at {}", e.path()), e.inner())
         })?;
-        let array = |name: &str| match snapshot.arrays.iter().find(|(n, _)| n == name) {
-            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
-            _ => Err(Error::checkpoint(
-                "train.safetensors",
-                format!("an f32 array {name:?}"),
-                "none",
-            )),
-        };
-        let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
-        let weights = match &mut self.average {
-            Some(average) => {
-                average.restore(parameters)?;
-                &array("weights")?
-            }
-            None => parameters,
-        };
-        self.learner.restore(weights, adam)?;
-        self.executor.load(weights)?;
         self.failures = state.failures;
         self.collector.restore(state.live, self.seed)?;
         Ok(())
     }
 }
 
-/// What a checkpoint holds beside weights and moments.
+/// What a checkpoint holds beside the policy in training.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct State {
-    adam_steps: u64,
     failures: Failures,
     live: Vec<LiveEpisode>,
 }

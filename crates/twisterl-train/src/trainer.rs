@@ -1,8 +1,9 @@
 //! The loop around an algorithm: evaluate, iterate, move the curriculum, log, save.
 
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::backward::BackwardScramble;
 use crate::checkpoint::Checkpoint;
-use crate::config::RunConfig;
+use crate::config::{AlgorithmClass, RunConfig};
 use crate::curriculum::{Curriculum, ROLLOUT_METRIC};
 use crate::evaluation::{Score, evaluate};
 use crate::metrics::{LogLengths, RunLog};
@@ -133,7 +134,12 @@ struct Trainer {
 
 impl Trainer {
     fn new(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
-        let algorithm = Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?);
+        let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
+            AlgorithmClass::Ppo => Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?),
+            AlgorithmClass::BackwardScramble => {
+                Box::new(BackwardScramble::new(&config, &*spec, &policy)?)
+            }
+        };
         Ok(Self {
             curriculum: Curriculum::new(&config.algorithm.learning, spec.difficulty()),
             config,

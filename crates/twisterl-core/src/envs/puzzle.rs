@@ -13,6 +13,8 @@ use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::{Error, Result};
 use rand::{Rng as _, RngExt};
+use rustc_hash::FxHasher;
+use std::hash::Hasher as _;
 
 mod params;
 #[cfg(test)]
@@ -352,6 +354,18 @@ impl Environment for Puzzle {
         let image = (0..self.cells())
             .map(|cell| self.transposed(usize::from(self.board[self.transposed(cell)])) as f64);
         Some(image.collect())
+    }
+
+    /// Left and right, up and down undo each other.
+    fn inverse(&self, action: usize) -> Option<usize> {
+        Some((action + 2) % ACTIONS.len())
+    }
+
+    #[inline]
+    fn key(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        hasher.write(self.tiles());
+        hasher.finish()
     }
 
     fn render(&self) -> String {

@@ -12,6 +12,8 @@ pub enum AlgorithmClass {
     /// Proximal policy optimisation.
     #[default]
     Ppo,
+    /// Learning to undo walks away from solved states.
+    BackwardScramble,
 }
 
 impl TryFrom<String> for AlgorithmClass {
@@ -20,8 +22,8 @@ impl TryFrom<String> for AlgorithmClass {
     fn try_from(name: String) -> Result<Self, String> {
         match super::explain::short_name(&name) {
             "PPO" => Ok(Self::Ppo),
-            "AZ" => Err(format!("expected PPO, found {name:?}, which is not supported yet")),
-            _ => Err(format!("expected PPO, found {name:?}")),
+            "BackwardScramble" => Ok(Self::BackwardScramble),
+            _ => Err(format!("expected PPO or BackwardScramble, found {name:?}")),
         }
     }
 }
@@ -30,6 +32,7 @@ impl From<AlgorithmClass> for String {
     fn from(class: AlgorithmClass) -> Self {
         match class {
             AlgorithmClass::Ppo => "PPO".into(),
+            AlgorithmClass::BackwardScramble => "BackwardScramble".into(),
         }
     }
 }
@@ -90,6 +93,16 @@ pub struct CollectingConfig {
     pub rollout_length: usize,
     /// Where episodes start.
     pub starts: StartsConfig,
+    /// Walks an iteration, for BackwardScramble.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub num_walks: usize,
+    /// Actions of a walk, before it is shortened; at most 2^24 in all walks of an iteration.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub walk_length: usize,
+    /// Walks are shortened until no part of this many actions (that begins at a multiple of its half) is longer than it
+    /// must be; 0: they are left as they are. The work grows with `b^(walk_window / 2)`, b the branching factor.
+    #[schemars(range(max = 40))]
+    pub walk_window: usize,
 }
 
 impl Default for CollectingConfig {
@@ -102,6 +115,9 @@ impl Default for CollectingConfig {
             num_envs: None,
             rollout_length: 32,
             starts: StartsConfig::default(),
+            num_walks: 256,
+            walk_length: 100,
+            walk_window: 0,
         }
     }
 }

@@ -1,0 +1,127 @@
+//! A policy in training, as all gradient-based algorithms carry it: weights and moments, the executor that acts, and
+//! the running average that is evaluated.
+
+use crate::algorithm::{Iteration, Snapshot};
+use crate::average::Average;
+use crate::checkpoint::ArrayData;
+use crate::config::OptimizerConfig;
+use crate::learner::{AdamConfig, AdamState, Learner};
+use crate::{Error, Result, schedule};
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::forward::Executor;
+
+/// A policy in training.
+pub struct Trainee {
+    /// What makes the updates.
+    pub learner: Learner,
+    config: OptimizerConfig,
+    acting: Executor,
+    average: Option<Average>,
+}
+
+/// What a checkpoint holds beside weights and moments.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    adam_steps: u64,
+    algorithm: Value,
+}
+
+impl Trainee {
+    /// Starts from the weights of `policy`.
+    ///
+    /// # Errors
+    /// If the parts of the policy do not fit each other, or it cannot be trained.
+    pub fn new(config: &OptimizerConfig, policy: &Policy) -> Result<Self> {
+        let adam = AdamConfig {
+            betas: config.betas.into(),
+            eps: config.eps as f32,
+            weight_decay: config.weight_decay as f32,
+        };
+        let acting = Executor::of(policy)?;
+        Ok(Self {
+            learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
+            average: Average::new(config.averaging, &policy.parameters, &acting),
+            acting,
+            config: config.clone(),
+        })
+    }
+
+    /// The learning rate of an iteration.
+    pub fn lr(&self, iteration: &Iteration) -> f64 {
+        let Self { config, .. } = self;
+        let last = config.lr_final.unwrap_or(config.lr);
+        schedule::value(config.schedule(), config.lr, last, iteration.progress)
+    }
+
+    /// To be called when the updates of an iteration are made.
+    ///
+    /// # Errors
+    /// None that can occur: the learner's weights fit the network.
+    pub fn updated(&mut self, iteration: &Iteration) -> Result<()> {
+        self.acting.load(self.learner.parameters())?;
+        if let Some(average) = &mut self.average {
+            average.update(self.learner.parameters(), iteration.number)?;
+        }
+        Ok(())
+    }
+
+    /// The policy that acts in training.
+    pub fn acting(&self) -> &Executor {
+        &self.acting
+    }
+
+    /// The weights that are evaluated and saved.
+    pub fn parameters(&self) -> &[f32] {
+        self.average.as_ref().map_or(self.learner.parameters(), Average::weights)
+    }
+
+    /// The policy that is evaluated and saved.
+    pub fn executor(&self) -> &Executor {
+        self.average.as_ref().map_or(&self.acting, Average::executor)
+    }
+
+    /// What it takes to go on exactly from here, with `algorithm` as the algorithm's own state.
+    pub fn snapshot(&self, algorithm: Value) -> Snapshot {
+        let adam = self.learner.adam();
+        let mut arrays = vec![
+            ("adam.m".into(), ArrayData::F32(adam.m.clone())),
+            ("adam.v".into(), ArrayData::F32(adam.v.clone())),
+        ];
+        if self.average.is_some() {
+            arrays.push(("weights".into(), ArrayData::F32(self.learner.parameters().to_vec())));
+        }
+        Snapshot { state: json!(State { adam_steps: adam.t, algorithm }), arrays }
+    }
+
+    /// Goes back to a snapshot, whose policy has the weights `parameters`. Returns the algorithm's own state.
+    ///
+    /// # Errors
+    /// If the snapshot does not fit.
+    pub fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<Value> {
+        let state: State = serde_path_to_error::deserialize(&snapshot.state).map_err(|e| {
+            let expected = format!("the state of an algorithm at {}", e.path());
+            Error::checkpoint("state.json", expected, e.inner())
+        })?;
+        let array = |name: &str| match snapshot.arrays.iter().find(|(n, _)| n == name) {
+            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
+            _ => {
+                let expected = format!("an f32 array {name:?}");
+                Err(Error::checkpoint("train.safetensors", expected, "none"))
+            }
+        };
+        let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
+        let weights = match &mut self.average {
+            Some(average) => {
+                average.restore(parameters)?;
+                array("weights")?
+            }
+            None => parameters.to_vec(),
+        };
+        self.learner.restore(&weights, adam)?;
+        self.acting.load(&weights)?;
+        Ok(state.algorithm)
+    }
+}
