@@ -1,6 +1,6 @@
 //! Many environments stepped in lock step behind one dynamic call a batch.
 
-use crate::env::{Environment, Start, Step};
+use crate::env::{Environment, Start, Step, key_of_words};
 use crate::rng::Rng;
 use crate::space::{Action, Actions, Observations};
 use crate::{Error, Result};
@@ -44,6 +44,35 @@ pub trait VecEnv: Send {
 
     /// Appends the state of `slot`.
     fn state(&self, slot: usize, out: &mut Vec<f64>);
+
+    /// Makes slot `to` what slot `from` is, its budget included, for each pair `(from, to)` in order. Search needs it.
+    ///
+    /// # Errors
+    /// If the environment cannot, which is the default.
+    fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
+        let _ = pairs;
+        Err(Error::config(
+            "env_cls",
+            "an environment that can be copied, for search",
+            "one that cannot",
+        ))
+    }
+
+    /// Appends a key of the state of each of `slots`, see [`Environment::state_key`].
+    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) {
+        let mut state = Vec::new();
+        for &slot in slots {
+            state.clear();
+            self.state(slot, &mut state);
+            out.push(key_of_words(state.iter().map(|number| number.to_bits())));
+        }
+    }
+
+    /// An upper bound on the return that the rest of the episode in `slot` can bring, where one is known.
+    fn best_return(&self, slot: usize) -> Option<f32> {
+        let _ = slot;
+        None
+    }
 
     /// The state of `slot` as text for people.
     fn render(&self, slot: usize) -> String;
@@ -115,6 +144,34 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
         if let Some(env) = self.envs.get(slot) {
             env.state(out);
         }
+    }
+
+    fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
+        for &(from, to) in pairs {
+            let len = self.envs.len();
+            match self.envs.get_disjoint_mut([from, to]) {
+                Ok([from, to]) => to.clone_from(from),
+                Err(_) if from == to && from < len => {}
+                Err(_) => {
+                    let found = format!("{from} and {to}");
+                    return Err(Error::config("slot", format!("below {len}"), found));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) {
+        let mut scratch = Vec::new();
+        out.extend(
+            slots
+                .iter()
+                .map(|&slot| self.envs.get(slot).map_or(0, |env| env.state_key(&mut scratch))),
+        );
+    }
+
+    fn best_return(&self, slot: usize) -> Option<f32> {
+        self.envs.get(slot).and_then(E::best_return)
     }
 
     fn render(&self, slot: usize) -> String {

@@ -65,7 +65,7 @@ pub struct Report {
 /// - the same start and actions give the same episode, whatever was played before, and clones share nothing;
 /// - rewards are finite, no step both terminates and truncates, a step that solves terminates, and episodes end
 ///   within 100,000 steps;
-/// - a state can be set again and plays on as it did, with the full budget; states of another length or with entries that are not finite
+/// - a state can be set again, has the same key and plays on as it did, with the full budget; states of another length or with entries that are not finite
 ///   are refused, and a refused state changes nothing;
 /// - a difficulty is kept, or held within bounds of the environment's own;
 /// - each twist is a pair of permutations other than the identity, and a twisted world shows the twisted observations
@@ -101,6 +101,7 @@ struct View {
     mask: Vec<bool>,
     solved: bool,
     state: Vec<f64>,
+    key: u64,
 }
 
 struct Check<'e, E> {
@@ -132,6 +133,8 @@ fn same<E: Environment>(rule: &str, a: &View, b: &View) -> Result<()> {
             format!("masks {:?} and {:?}", a.mask, b.mask)
         } else if a.state != b.state {
             format!("states {:?} and {:?}", a.state, b.state)
+        } else if a.key != b.key {
+            format!("keys {} and {}", a.key, b.key)
         } else {
             format!("solved {} and {}", a.solved, b.solved)
         }
@@ -351,7 +354,8 @@ impl<E: Environment> Check<'_, E> {
         require::<E, _>(state.iter().all(|v| v.is_finite()), rule::FINITE, || {
             format!("{state:?}")
         })?;
-        Ok(View { observation, mask, solved: env.solved(), state })
+        let key = env.state_key(&mut Vec::new());
+        Ok(View { observation, mask, solved: env.solved(), state, key })
     }
 
     /// Makes a step, and requires that what it gave is sound.

@@ -4,10 +4,8 @@ use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::{Error, Result};
-use rustc_hash::FxHasher;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use std::hash::Hasher as _;
 
 /// What one step gave.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -74,6 +72,21 @@ pub trait Environment: Clone + Send + Sync + 'static {
     /// Appends the current state as a flat list of numbers (integers up to 2^53 are exact).
     fn state(&self, out: &mut Vec<f64>);
 
+    /// A number that stands for the current state wherever search must know one again: equal states have equal keys, and
+    /// different ones should differ in 64 well-mixed bits. `scratch` is memory that the default, a hash of
+    /// [`state`](Self::state), works in.
+    fn state_key(&self, scratch: &mut Vec<f64>) -> u64 {
+        scratch.clear();
+        self.state(scratch);
+        key_of_words(scratch.iter().map(|number| number.to_bits()))
+    }
+
+    /// An upper bound on the undiscounted return that the rest of the episode can still bring; `None` where none is
+    /// known. Solvers stop what it proves to be in vain.
+    fn best_return(&self) -> Option<f32> {
+        None
+    }
+
     /// Begins an episode at a given state, with the full budget.
     ///
     /// # Errors
@@ -117,18 +130,6 @@ pub trait Environment: Clone + Send + Sync + 'static {
     fn inverse(&self, action: usize) -> Option<usize> {
         let _ = action;
         None
-    }
-
-    /// A number that tells states apart: equal for equal states, and for different ones hardly ever. Budgets are no
-    /// part of it.
-    fn key(&self) -> u64 {
-        let mut state = Vec::new();
-        self.state(&mut state);
-        let mut hasher = FxHasher::default();
-        for number in state {
-            hasher.write_u64(number.to_bits());
-        }
-        hasher.finish()
     }
 
     /// The current state as text for people, several lines if need be.
@@ -196,6 +197,20 @@ impl Start<'_> {
         }
         Ok(())
     }
+}
+
+/// A key of 64 well-mixed bits for a sequence of words, as [`Environment::state_key`] asks for: folded 128-bit products,
+/// as wyhash has them.
+#[inline]
+pub fn key_of_words(words: impl Iterator<Item = u64>) -> u64 {
+    let fold = |a: u64, b: u64| {
+        let product = u128::from(a) * u128::from(b);
+        (product as u64) ^ ((product >> 64) as u64)
+    };
+    let key = words.fold(0x9e37_79b9_7f4a_7c15, |key, word| {
+        fold(key ^ word ^ 0xa076_1d64_78bd_642f, 0xe703_7ed1_a0b4_28db)
+    });
+    fold(key ^ 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3)
 }
 
 /// Reads a state's numbers as whole numbers below `limit`, without allocating.

@@ -21,6 +21,7 @@ pub mod policy;
 pub mod registry;
 pub mod rng;
 pub mod rollout;
+pub mod search;
 pub mod shorten;
 pub mod solve;
 pub mod space;

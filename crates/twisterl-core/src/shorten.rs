@@ -5,8 +5,10 @@
 //! `b`, which is little for the windows worth searching.
 
 use crate::env::Environment;
+use crate::search::KeyHasher;
 use crate::space::Action;
-use rustc_hash::FxHashMap;
+use std::collections::HashMap;
+use std::hash::BuildHasherDefault;
 
 /// States with the actions between them.
 #[derive(Debug, Clone)]
@@ -36,9 +38,11 @@ pub struct Shortener<E> {
 struct Side<E> {
     nodes: Vec<Node<E>>,
     /// The node of each state.
-    seen: FxHashMap<u64, u32>,
+    seen: HashMap<u64, u32, BuildHasherDefault<KeyHasher>>,
     /// The first node of the last level.
     level: usize,
+    /// Memory for keys.
+    scratch: Vec<f64>,
 }
 
 #[derive(Debug, Clone)]
@@ -53,7 +57,8 @@ impl<E: Environment> Side<E> {
         self.nodes.clear();
         self.seen.clear();
         self.level = 0;
-        self.seen.insert(root.key(), 0);
+        let key = root.state_key(&mut self.scratch);
+        self.seen.insert(key, 0);
         self.nodes.push(Node { env: root.clone(), from: None });
     }
 
@@ -67,7 +72,8 @@ impl<E: Environment> Side<E> {
 impl<E: Environment> Shortener<E> {
     /// `inverses` holds the action that undoes each action.
     pub fn new(inverses: &[u32]) -> Self {
-        let side = || Side { nodes: Vec::new(), seen: FxHashMap::default(), level: 0 };
+        let side =
+            || Side { nodes: Vec::new(), seen: HashMap::default(), level: 0, scratch: Vec::new() };
         Self {
             inverses: inverses.to_vec(),
             sides: [side(), side()],
@@ -123,7 +129,7 @@ impl<E: Environment> Shortener<E> {
         let [a, b] = &mut self.sides;
         a.start(from);
         b.start(to);
-        if from.key() == to.key() {
+        if a.seen.keys().eq(b.seen.keys()) {
             return Some(Vec::new());
         }
         for _ in 0..limit {
@@ -166,7 +172,7 @@ fn expand<E: Environment>(
             }
             let mut env = side.nodes.get(index)?.env.clone();
             env.step(Action::Discrete(action as usize));
-            let (key, new) = (env.key(), side.nodes.len() as u32);
+            let (key, new) = (env.state_key(&mut side.scratch), side.nodes.len() as u32);
             if *side.seen.entry(key).or_insert(new) != new {
                 continue;
             }
@@ -194,6 +200,10 @@ mod tests {
         Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap()
     }
 
+    fn key(env: &Puzzle) -> u64 {
+        env.state_key(&mut Vec::new())
+    }
+
     /// A random walk from the goal.
     fn walk(mut env: Puzzle, length: usize, seed: u64) -> Path<Puzzle> {
         let mut rng = stream(seed, Purpose::Walk, 0, 0);
@@ -213,11 +223,11 @@ mod tests {
 
     /// Distance from the goal of the end of the path, by breadth-first search.
     fn distance(path: &Path<Puzzle>) -> usize {
-        let goal = path.states[0].key();
+        let goal = key(&path.states[0]);
         let mut level = vec![path.states.last().unwrap().clone()];
-        let mut seen: std::collections::HashSet<u64> = level.iter().map(Puzzle::key).collect();
+        let mut seen: std::collections::HashSet<u64> = level.iter().map(key).collect();
         for depth in 0.. {
-            if level.iter().any(|e| e.key() == goal) {
+            if level.iter().any(|e| key(e) == goal) {
                 return depth;
             }
             let children = level.iter().flat_map(|env| {
@@ -227,7 +237,7 @@ mod tests {
                     child
                 })
             });
-            level = children.filter(|c| seen.insert(c.key())).collect();
+            level = children.filter(|c| seen.insert(key(c))).collect();
         }
         0
     }
@@ -245,7 +255,7 @@ mod tests {
         #[test]
         fn ends_stay_and_actions_lead_from_state_to_state(seed in 0u64..1000, window in 0usize..14) {
             let mut path = walk(puzzle(4, 4), 60, seed);
-            let ends = |path: &Path<Puzzle>| [path.states[0].key(), path.states.last().unwrap().key()];
+            let ends = |path: &Path<Puzzle>| [key(&path.states[0]), key(path.states.last().unwrap())];
             let before = ends(&path);
             let mut shortener = Shortener::new(&inverses(&path.states[0]).unwrap());
             shortener.shorten(&mut path, window);
@@ -254,7 +264,7 @@ mod tests {
             let mut env = path.states[0].clone();
             for (action, state) in path.actions.iter().zip(&path.states[1..]) {
                 env.step(Action::Discrete(*action as usize));
-                prop_assert_eq!(env.key(), state.key());
+                prop_assert_eq!(key(&env), key(state));
             }
             let len = path.actions.len();
             shortener.shorten(&mut path, window);

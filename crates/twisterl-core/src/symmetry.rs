@@ -129,11 +129,14 @@ impl Canonical {
         frame
     }
 
+    /// The twist that led row `row` to its canonical form; `None`: it was there already.
+    pub(crate) fn frame<'t>(&self, twists: &'t [Twist], row: usize) -> Option<&'t Twist> {
+        self.frames.get(row).copied().flatten().and_then(|index| twists.get(index))
+    }
+
     /// What the action chosen for the canonical form of `row` is in the state itself.
     pub(crate) fn original(&self, twists: &[Twist], row: usize, action: u32) -> u32 {
-        let frame = self.frames.get(row).copied().flatten();
-        frame
-            .and_then(|index| twists.get(index))
+        self.frame(twists, row)
             .and_then(|twist| twist.action.iter().position(|&to| to == action))
             .map_or(action, |a| a as u32)
     }

@@ -7,14 +7,12 @@
 //! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward is paid for the
 //! transition just made, and an empty budget truncates instead of terminating.
 
-use crate::env::{Environment, Step, whole_numbers};
+use crate::env::{Environment, Step, key_of_words, whole_numbers};
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::{Error, Result};
 use rand::{Rng as _, RngExt};
-use rustc_hash::FxHasher;
-use std::hash::Hasher as _;
 
 mod params;
 #[cfg(test)]
@@ -266,6 +264,23 @@ impl Environment for Puzzle {
         out.extend(self.tiles().iter().map(|&tile| f64::from(tile)));
     }
 
+    /// Of the tiles as they lie in memory, four a word.
+    #[inline]
+    fn state_key(&self, _scratch: &mut Vec<f64>) -> u64 {
+        let words = self.board.as_chunks::<4>().0.iter().take(self.cells().div_ceil(4));
+        key_of_words(words.map(|&tiles| u64::from(u32::from_le_bytes(tiles))))
+    }
+
+    /// One more move solves the board at best.
+    fn best_return(&self) -> Option<f32> {
+        let solved = self.solved_reward;
+        (solved >= self.failed_reward && self.move_reward <= 0.0).then_some(if self.solved() {
+            0.0
+        } else {
+            solved
+        })
+    }
+
     fn set_state(&mut self, state: &[f64]) -> Result<()> {
         let cells = self.cells();
         if state.len() != cells {
@@ -359,13 +374,6 @@ impl Environment for Puzzle {
     /// Left and right, up and down undo each other.
     fn inverse(&self, action: usize) -> Option<usize> {
         Some((action + 2) % ACTIONS.len())
-    }
-
-    #[inline]
-    fn key(&self) -> u64 {
-        let mut hasher = FxHasher::default();
-        hasher.write(self.tiles());
-        hasher.finish()
     }
 
     fn render(&self) -> String {

@@ -22,6 +22,21 @@ pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
     }
 }
 
+/// Replaces `logits` by the logarithm of the softmax over the entries whose `mask` is true; all others become negative
+/// infinity.
+pub fn masked_log_softmax(logits: &mut [f32], mask: &[bool]) {
+    let allowed = |logits: &[f32], mask: &[bool], f: &mut dyn FnMut(f32)| {
+        logits.iter().zip(mask).filter(|&(_, &m)| m).for_each(|(&l, _)| f(l));
+    };
+    let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
+    allowed(logits, mask, &mut |l| max = max.max(l));
+    allowed(logits, mask, &mut |l| sum += (l - max).exp());
+    let log_sum = max + sum.ln();
+    for (l, &m) in logits.iter_mut().zip(mask) {
+        *l = if m { *l - log_sum } else { f32::NEG_INFINITY };
+    }
+}
+
 /// An index drawn with these probabilities, which sum to about 1. Entries of probability 0 are never drawn
 /// unless all are 0; then it is the first.
 pub fn sample(probabilities: &[f32], rng: &mut Rng) -> usize {
@@ -62,10 +77,16 @@ mod tests {
             rows in proptest::collection::vec((-200.0f32..200.0, any::<bool>()), 1..20),
         ) {
             let (mut p, mask): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
+            let logits = p.clone();
             masked_softmax(&mut p, &mask);
             for (p, m) in p.iter().zip(&mask) {
                 let fits = if *m { (0.0..=1.0).contains(p) } else { *p == 0.0 };
                 prop_assert!(fits);
+            }
+            let mut logs = logits.clone();
+            masked_log_softmax(&mut logs, &mask);
+            for (l, p) in logs.iter().zip(&p) {
+                prop_assert!((l.exp() - p).abs() < 1e-5, "{l} {p}");
             }
             let sum: f32 = p.iter().sum();
             let total = f32::from(u8::from(mask.contains(&true)));

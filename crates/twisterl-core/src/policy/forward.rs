@@ -151,7 +151,7 @@ impl Executor {
         rows: usize,
         out: &mut Evaluation,
     ) -> Result<()> {
-        let Evaluation { actions, values, scratch, scratch2 } = out;
+        let Evaluation { actions, values, scratch, scratch2, .. } = out;
         let (mut from, mut to) = (&mut scratch[..], &mut scratch2[..]);
         let mut width = self.embed(observations, start, rows, from)?;
         let run = |layer: &PackedLinear, width: &mut usize, from: &[f32], to: &mut [f32]| {

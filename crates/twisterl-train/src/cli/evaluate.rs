@@ -2,7 +2,7 @@
 
 use super::play::PlayArgs;
 use super::states::{self, Instance};
-use super::{Output, count, in_pool};
+use super::{Output, count};
 use crate::load::load_policy;
 use crate::{Error, Result};
 use clap::Args;
@@ -60,9 +60,8 @@ impl EvaluateArgs {
             let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
             vec![Start::Scramble { difficulty }; self.num_episodes]
         };
-        let play = self.play.play(&*spec, &executor, Purpose::Evaluate, 1);
         let begun = Instant::now();
-        let outcomes = in_pool(self.play.num_cores, || Ok(play.run(&starts)?))?;
+        let outcomes = self.play.solve(&*spec, &executor, (Purpose::Evaluate, 1), &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let figures = figures(&outcomes, &optimal, seconds);
@@ -104,6 +103,7 @@ fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Resu
 /// - `mean_reward`: undiscounted return, over all;
 /// - where shortest solutions are known, `mean_optimal`: their length, over the solved problems of known length;
 ///   `optimal_fraction`: the share of all problems of known length that were solved in as few moves;
+/// - `nodes_per_state`: mean number of states evaluated;
 /// - `seconds_per_state`: wall-clock time by `count`.
 fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
     let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
@@ -128,6 +128,8 @@ fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<S
         figures.push(("mean_optimal", mean(best, solved.len())));
         figures.push(("optimal_fraction", mean(shortest as f64, known.len())));
     }
+    let nodes: u64 = outcomes.iter().map(|o| o.nodes).sum();
+    figures.push(("nodes_per_state", mean(nodes as f64, count)));
     figures.push(("seconds_per_state", mean(seconds, count)));
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
@@ -147,7 +149,8 @@ mod tests {
 
     #[test]
     fn figures_are_over_the_problems_they_name() {
-        let outcome = |solved, length| Outcome { solved, length, total: 1.0, ..Outcome::default() };
+        let outcome =
+            |solved, length| Outcome { solved, length, total: 1.0, nodes: 7, ..Outcome::default() };
         let outcomes = [outcome(true, 4), outcome(true, 8), outcome(false, 9), outcome(true, 3)];
         let optimal = [Some(4), Some(6), Some(2), None];
         let figures = Value::Object(figures(&outcomes, &optimal, 2.0));
@@ -155,7 +158,7 @@ mod tests {
             figures,
             json!({
                 "solved": 3, "count": 4, "success": 0.75, "mean_length": 5.0, "mean_reward": 1.0,
-                "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "seconds_per_state": 0.5,
+                "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
             })
         );
     }

@@ -1,17 +1,18 @@
 //! What the commands that play have in common.
 
-use super::count;
-use crate::Result;
+use super::{count, in_pool};
+use crate::{Error, Result};
 use clap::Args;
+use clap::builder::RangedU64ValueParser;
 use std::fmt::Write as _;
-use twisterl_core::act::Choice;
+use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Outcome, Play, Replay, replay};
+use twisterl_core::solve::{Budget, Images, Method, Outcome, Replay, Score, Solver, replay};
 
 /// The width of the page on which boards are printed, in characters.
 const PAGE: usize = 100;
@@ -21,15 +22,30 @@ const GAP: usize = 3;
 /// Scrambles among which [`solve_scramble`] looks for one that is not solved as it stands.
 const SCRAMBLES: usize = 16;
 
-/// How problems are played.
+/// How problems are solved.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlayArgs {
+    /// How to solve: greedy, sample, best-of=N, beam=W, or widening=W (beams of width 1, 4, 16, ... up to W).
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["greedy", "num_searches"])]
+    search: Option<Method>,
     /// Take the most likely move each time, instead of drawing moves from the policy.
     #[arg(long, conflicts_with = "num_searches")]
     greedy: bool,
     /// Tries at each problem, of which the best counts.
     #[arg(long, alias = "num_searches", value_name = "N", value_parser = count(65536))]
     num_searches: Option<usize>,
+    /// What ranks the states of a beam: policy, value, or a number W for policy + W * value.
+    #[arg(long, value_name = "SCORE", value_parser = score, allow_hyphen_values = true)]
+    score: Option<Score>,
+    /// Use of the problem's symmetries: average (each evaluation over all images), or each (solve all images, keep the best).
+    #[arg(long, value_name = "USE", value_parser = images)]
+    twists: Option<Images>,
+    /// States evaluated for a problem, at most.
+    #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    nodes: Option<u64>,
+    /// Seconds for a problem, at most; the best solution so far counts.
+    #[arg(long, value_name = "S", value_parser = seconds)]
+    seconds: Option<f64>,
     /// The longest episode; as long as the environment allows if not given.
     #[arg(long, alias = "max_steps", value_name = "N", value_parser = count(1_000_000))]
     max_steps: Option<usize>,
@@ -38,29 +54,94 @@ pub(super) struct PlayArgs {
     seed: u64,
     /// Upper bound on threads; the results do not depend on their number.
     #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    pub(super) num_cores: Option<usize>,
+    num_cores: Option<usize>,
+}
+
+fn score(text: &str) -> Result<Score, String> {
+    match (text, text.parse::<f32>()) {
+        ("policy", _) => Ok(Score::Policy),
+        ("value", _) => Ok(Score::Value),
+        (_, Ok(weight)) if weight.is_finite() => Ok(Score::Blend { weight }),
+        _ => Err("expected policy, value, or a number".into()),
+    }
+}
+
+fn images(text: &str) -> Result<Images, String> {
+    match text {
+        "none" => Ok(Images::None),
+        "average" => Ok(Images::Average),
+        "each" => Ok(Images::Each),
+        _ => Err("expected none, average or each".into()),
+    }
+}
+
+fn seconds(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(seconds) if seconds > 0.0 && seconds.is_finite() => Ok(seconds),
+        _ => Err("expected a number above 0".into()),
+    }
 }
 
 impl PlayArgs {
-    /// A play of `spec` as these arguments say, with `searches` tries where they do not.
-    pub(super) fn play<'a>(
+    /// `tries` samples, and nothing else out of the ordinary.
+    fn best_of(tries: usize) -> Self {
+        Self {
+            search: Some(Method::BestOf(tries)),
+            greedy: false,
+            num_searches: None,
+            score: None,
+            twists: None,
+            nodes: None,
+            seconds: None,
+            max_steps: None,
+            seed: 0,
+            num_cores: None,
+        }
+    }
+
+    /// Whether a search was asked for by name, so that its effort is of interest.
+    pub(super) fn is_search(&self) -> bool {
+        self.search.is_some()
+    }
+
+    /// The method that is asked for; the best of `tries` samples where none is.
+    fn method(&self, tries: usize) -> Result<Method> {
+        let method = match (self.search, self.num_searches) {
+            (Some(method), _) => method,
+            (None, _) if self.greedy => Method::Greedy,
+            (None, searches) => Method::BestOf(searches.unwrap_or(tries)),
+        };
+        match (method, self.score) {
+            (method, None) => Ok(method),
+            (Method::Beam { width, .. }, Some(score)) => Ok(Method::Beam { width, score }),
+            (Method::Widening { width, .. }, Some(score)) => Ok(Method::Widening { width, score }),
+            (method, Some(_)) => Err(Error::usage(format!(
+                "--score ranks the states of a beam: expected --search beam=W or widening=W with it, found {method}"
+            ))),
+        }
+    }
+
+    /// Solves `starts` of `spec` as these arguments say, by the best of `tries` samples where they do not.
+    pub(super) fn solve(
         &self,
-        spec: &'a dyn EnvSpec,
-        evaluator: &'a dyn Evaluator,
-        purpose: Purpose,
-        searches: usize,
-    ) -> Play<'a> {
-        Play {
+        spec: &dyn EnvSpec,
+        evaluator: &dyn Evaluator,
+        (purpose, tries): (Purpose, usize),
+        starts: &[Start<'_>],
+    ) -> Result<Vec<Outcome>> {
+        let begun = Instant::now();
+        let clock = || begun.elapsed().as_secs_f64();
+        let solver = Solver {
             spec,
             evaluator,
-            choice: if self.greedy { Choice::Greedy } else { Choice::Sample },
-            searches: if self.greedy { 1 } else { self.num_searches.unwrap_or(searches) },
+            method: self.method(tries)?,
+            budget: Budget { nodes: self.nodes, seconds: self.seconds, clock: &clock },
+            images: self.twists.unwrap_or_default(),
             max_steps: self.max_steps,
             seed: self.seed,
             purpose,
-            iteration: 0,
-            record: purpose == Purpose::Solve,
-        }
+        };
+        in_pool(self.num_cores, || Ok(solver.run(starts)?))
     }
 }
 
@@ -73,15 +154,9 @@ pub(super) fn solve_scramble(
 ) -> Result<String> {
     let spec = registry.make(&policy.env_cls, &policy.env)?;
     let executor = Executor::of(policy)?;
-    let args = PlayArgs {
-        greedy: false,
-        num_searches: Some(tries),
-        max_steps: None,
-        seed: 0,
-        num_cores: None,
-    };
-    let play = args.play(&*spec, &executor, Purpose::Solve, tries);
-    let outcomes = play.run(&[Start::Scramble { difficulty }; SCRAMBLES])?;
+    let starts = [Start::Scramble { difficulty }; SCRAMBLES];
+    let args = PlayArgs::best_of(tries);
+    let outcomes = args.solve(&*spec, &executor, (Purpose::Solve, tries), &starts)?;
     let unsolved = outcomes.iter().find(|outcome| outcome.length > 0);
     unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(&*spec, o))
 }

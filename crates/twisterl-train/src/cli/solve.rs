@@ -1,10 +1,11 @@
 //! `solve`: one problem, move by move.
 
 use super::play::{self, PlayArgs};
-use super::{Exit, Output, in_pool};
+use super::{Exit, Output};
 use crate::load::load_policy;
 use crate::{Error, Result};
 use clap::Args;
+use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
@@ -53,12 +54,15 @@ impl SolveArgs {
         let policy = load_policy(&self.policy, self.config.as_deref(), registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
         let executor = Executor::of(&policy)?;
-        let play = self.play.play(&*spec, &executor, Purpose::Solve, TRIES);
         let start = Start::State { state: &self.state.0, difficulty: None };
-        let outcomes = in_pool(self.play.num_cores, || Ok(play.run(&[start])?))?;
+        let outcomes = self.play.solve(&*spec, &executor, (Purpose::Solve, TRIES), &[start])?;
         let Some(outcome) = outcomes.first() else { return Ok(String::new().into()) };
         let exit = if outcome.solved { Exit::Done } else { Exit::Failed };
-        Ok(Output { text: play::print(&*spec, outcome)?, exit })
+        let mut text = play::print(&*spec, outcome)?;
+        if self.play.is_search() {
+            let _ = writeln!(text, "{} nodes, {:.3} s", outcome.nodes, outcome.seconds);
+        }
+        Ok(Output { text, exit })
     }
 }
 

@@ -79,6 +79,13 @@ fn what_makes_no_sense_is_refused_as_usage() {
         &["a.json", "--set", "seed"],
         &["evaluate"],
         &["evaluate", "run", "--greedy", "--num-searches", "3"],
+        &["evaluate", "run", "--search", "beam=16", "--greedy"],
+        &["evaluate", "run", "--search", "beam=16", "--num-searches", "3"],
+        &["evaluate", "run", "--search", "astar"],
+        &["evaluate", "run", "--search", "beam=16", "--score", "both"],
+        &["evaluate", "run", "--search", "beam=16", "--seconds", "0"],
+        &["evaluate", "run", "--search", "beam=16", "--nodes", "0"],
+        &["evaluate", "run", "--search", "beam=16", "--twists", "some"],
         &["evaluate", "run", "--states", "s.json", "--num-episodes", "3"],
         &["evaluate", "run", "--num-episodes", "99999999999"],
         &["solve", "run"],
@@ -147,6 +154,15 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
             run(&["solve", policy, "--state", "1,0,2"]).unwrap_err().starts_with("state: expected")
         );
     }
+    // All 12 boards fit into the beam, which is then exhaustive.
+    let hard = ["solve", &file, "--state", "3,2,1,0", "--search", "beam=16", "--seconds", "60"];
+    for more in [&[][..], &["--score", "value"], &["--score", "0.5", "--twists", "each"]] {
+        let (text, exit) = run(&[&hard[..], more].concat()).unwrap();
+        assert_eq!(exit, Exit::Done, "{text}");
+        assert!(text.contains("solved after 6 moves\n") && text.contains(" nodes, "), "{text}");
+    }
+    let refused = run(&["solve", &file, "--state", "3,2,1,0", "--greedy", "--score", "value"]);
+    assert!(refused.unwrap_err().contains("--score ranks the states of a beam"));
     let moves = ["solve", &file, "--state", "3,2,1,0", "--max-steps", "1", "--greedy"];
     let (text, exit) = run(&moves).unwrap();
     assert_eq!(exit, Exit::Failed);

@@ -277,3 +277,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn keys_tell_boards_apart() {
+    // Each pair of keys agrees by chance once in 2^64; a key that missed a tile would soon repeat itself.
+    for (height, width) in [(2, 2), (2, 3), (3, 3), (4, 4), (5, 5), (6, 6)] {
+        let mut p = puzzle(height, width);
+        let (mut keys, mut boards) = (HashSet::new(), HashSet::new());
+        for index in 0..3000 {
+            if index % 100 == 0 {
+                p.reset_uniform(&mut stream(3, Purpose::Start, 0, index));
+            }
+            p.step(((index * 7 + index / 5) as usize % 4).into());
+            keys.insert(p.state_key(&mut Vec::new()));
+            boards.insert(p.board);
+        }
+        assert_eq!(keys.len(), boards.len(), "{height} x {width}");
+        assert!(boards.len() >= 12);
+    }
+}
+
+#[test]
+fn no_board_brings_more_than_its_bound() {
+    let mut p = puzzle(2, 2);
+    p.set_state(&[1., 0., 2., 3.]).unwrap();
+    assert_eq!(p.best_return(), Some(1.0));
+    assert_eq!(p.step(0.into()).reward, 1.0);
+    assert_eq!(p.best_return(), Some(0.0));
+    let paid = PuzzleParams { move_reward: Some(0.1), ..PuzzleParams::default() };
+    assert_eq!(Puzzle::new(&paid).unwrap().best_return(), None);
+}

@@ -1,19 +1,20 @@
-//! Playing problems to their end with a policy: evaluation, and solving of single states.
+//! Playing problems to their end with a policy, many in lock step.
 
 use crate::Result;
 use crate::act::{Choice, Decision};
 use crate::env::{Start, Step};
 use crate::evaluator::Evaluator;
 use crate::registry::EnvSpec;
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, Rng, stream};
 use crate::rollout::GROUP;
-use crate::space::{Action, Actions};
+use crate::search::{Budget, Limit};
+use crate::space::Actions;
 
 /// The longest episode that is played where nothing sets a bound.
 pub const MAX_STEPS: usize = 100_000;
 
 /// Set in the index of the streams of starts; those of actions are numbered by group.
-const START: u64 = 1 << 63;
+pub(super) const START: u64 = 1 << 63;
 
 /// How problems are played.
 #[derive(Clone, Copy)]
@@ -51,10 +52,15 @@ pub struct Outcome {
     pub start: Vec<f64>,
     /// What was done, if recorded.
     pub actions: Actions,
+    /// States evaluated for it, in all tries.
+    pub nodes: u64,
+    /// Seconds until it was done; where many are played in lock step, since the beginning of all.
+    pub seconds: f64,
 }
 
 impl Outcome {
-    fn better_than(&self, other: &Self) -> bool {
+    /// Solved before unsolved, then the higher return.
+    pub(super) fn better_than(&self, other: &Self) -> bool {
         (self.solved, self.total) > (other.solved, other.total)
     }
 }
@@ -66,6 +72,15 @@ impl Play<'_> {
     /// # Errors
     /// If a start is refused or the environment fails.
     pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+        self.run_within(starts, &Budget::unlimited())
+    }
+
+    /// As [`run`](Self::run), within a budget for each start. All tries at a start end when it is used up, and each
+    /// ends when [`VecEnv::best_return`](crate::batch::VecEnv::best_return) proves that it cannot beat the best.
+    ///
+    /// # Errors
+    /// If a start is refused or the environment fails.
+    pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Outcome>> {
         let per_group = (GROUP / self.searches.max(1)).max(1);
         let groups = starts.chunks(per_group).enumerate();
         #[cfg(feature = "parallel")]
@@ -74,29 +89,36 @@ impl Play<'_> {
             let groups: Vec<_> = groups.collect();
             groups
                 .into_par_iter()
-                .map(|(i, s)| self.group(i, i * per_group, s))
+                .map(|(i, s)| self.group(i, i * per_group, s, &budget.begin(s.len())))
                 .collect::<Result<_>>()?
         };
         #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Outcome>> =
-            groups.map(|(i, s)| self.group(i, i * per_group, s)).collect::<Result<_>>()?;
+        let played: Vec<Vec<Outcome>> = groups
+            .map(|(i, s)| self.group(i, i * per_group, s, &budget.begin(s.len())))
+            .collect::<Result<_>>()?;
         Ok(played.into_iter().flatten().collect())
     }
 
     /// Plays `starts`, the first of which is number `first`, all their searches in lock step.
-    fn group(&self, group: usize, first: usize, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+    fn group(
+        &self,
+        group: usize,
+        first: usize,
+        starts: &[Start<'_>],
+        limit: &Limit<'_>,
+    ) -> Result<Vec<Outcome>> {
         let searches = self.searches.max(1);
         let slots = starts.len() * searches;
         let mut env = self.spec.batch(slots);
         let space = self.spec.action_space();
         let mut outcomes =
             vec![Outcome { actions: Actions::new(&space), ..Outcome::default() }; slots];
+        let mut races = vec![Race::default(); starts.len()];
         let mut active = Vec::with_capacity(slots);
         for (slot, outcome) in outcomes.iter_mut().enumerate() {
             let Some(start) = starts.get(slot / searches) else { continue };
             let index = (first + slot / searches) as u64;
-            let mut rng = stream(self.seed, self.purpose, self.iteration, START | index);
-            env.begin(slot, *start, &mut rng)?;
+            env.begin(slot, *start, &mut self.start_stream(index))?;
             if self.record {
                 env.state(slot, &mut outcome.start);
             }
@@ -109,6 +131,11 @@ impl Play<'_> {
         let mut decision = Decision::new(&space)?;
         let mut steps = Vec::new();
         for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
+            let time_left = !limit.expired();
+            active.retain(|slot| {
+                time_left
+                    && races.get_mut(slot / searches).is_some_and(|race| race.enter(limit.nodes))
+            });
             if active.is_empty() {
                 break;
             }
@@ -123,57 +150,56 @@ impl Play<'_> {
                 if self.record {
                     outcome.actions.push(decision.moves.row(i));
                 }
+                if let Some(race) = races.get_mut(slot / searches) {
+                    race.seconds = limit.elapsed();
+                    if outcome.solved {
+                        race.best = Some(race.best.map_or(outcome.total, |b| b.max(outcome.total)));
+                    }
+                }
             }
             let mut done = steps.iter().map(Step::done);
-            active.retain(|_| !done.next().unwrap_or(true));
+            active.retain(|&slot| {
+                let race = races.get(slot / searches);
+                let total = outcomes.get(slot).map_or(0.0, |o| o.total);
+                let hopeless = race.and_then(|race| race.best).is_some_and(|best| {
+                    env.best_return(slot).is_some_and(|rest| total + rest <= best)
+                });
+                !done.next().unwrap_or(true) && !hopeless
+            });
         }
-        let best = |tries: &[Outcome]| {
+        let best = |(tries, race): (&[Outcome], &Race)| {
             let mut best: Option<&Outcome> = None;
             for outcome in tries {
                 if best.is_none_or(|b| outcome.better_than(b)) {
                     best = Some(outcome);
                 }
             }
-            best.cloned().unwrap_or_default()
+            let best = best.cloned().unwrap_or_default();
+            Outcome { nodes: race.nodes, seconds: race.seconds, ..best }
         };
-        Ok(outcomes.chunks(searches).map(best).collect())
+        Ok(outcomes.chunks(searches).zip(&races).map(best).collect())
+    }
+
+    /// What start number `index` is drawn from.
+    pub(super) fn start_stream(&self, index: u64) -> Rng {
+        stream(self.seed, self.purpose, self.iteration, START | index)
     }
 }
 
-/// The frames of a solution: the board before the first action and after each, with the action's name, made by
-/// playing it again from `state`.
-///
-/// # Errors
-/// If the environment refuses the state.
-pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Replay> {
-    let mut env = spec.batch(1);
-    let mut rng = stream(0, Purpose::Solve, 0, START);
-    env.begin(0, Start::State { state, difficulty: None }, &mut rng)?;
-    let mut replay = Replay { first: env.render(0), moves: Vec::new(), solved: env.solved(0) };
-    let mut one = Actions::new(&spec.action_space());
-    let mut steps = Vec::new();
-    for i in 0..actions.len() {
-        one.clear();
-        one.push(actions.row(i));
-        env.step(&[0], &one, &mut steps)?;
-        replay.moves.push((env.action_name(actions.row(i)), env.render(0)));
+/// What the tries at one start have come to.
+#[derive(Debug, Clone, Default)]
+struct Race {
+    nodes: u64,
+    seconds: f64,
+    /// The highest return of a solution.
+    best: Option<f32>,
+}
+
+impl Race {
+    /// Counts one more evaluation, if `limit` allows it.
+    fn enter(&mut self, limit: u64) -> bool {
+        let fits = self.nodes < limit;
+        self.nodes += u64::from(fits);
+        fits
     }
-    replay.solved = env.solved(0);
-    Ok(replay)
-}
-
-/// A solution as text.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Replay {
-    /// The state before the first action.
-    pub first: String,
-    /// Each action's name and the state after it.
-    pub moves: Vec<(String, String)>,
-    /// Whether it ends solved.
-    pub solved: bool,
-}
-
-/// The single discrete choice of each action.
-pub fn indices(actions: &Actions) -> Vec<usize> {
-    (0..actions.len()).map(|i| Action::index(&actions.row(i))).collect()
 }

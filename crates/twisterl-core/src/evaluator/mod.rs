@@ -1,5 +1,11 @@
 //! The only view that rollout and search have of a policy: a batch of observations in, action parameters and values out.
 
+mod mock;
+mod twisted;
+
+pub use mock::Mock;
+pub use twisted::{Averaged, Twisted};
+
 use crate::Result;
 use crate::space::Observations;
 use crate::symmetry::Twist;
@@ -14,6 +20,9 @@ pub struct Evaluation {
     /// Memory for the layers in between.
     pub(crate) scratch: Vec<f32>,
     pub(crate) scratch2: Vec<f32>,
+    /// Memory for an evaluator that asks another one.
+    pub(crate) images: Observations,
+    pub(crate) inner: Option<Box<Evaluation>>,
 }
 
 /// Judges observations.

@@ -1,0 +1,66 @@
+//! How long a solver may look.
+
+/// Bounds on the search for one solution. The best found so far counts when one is reached.
+#[derive(Clone, Copy)]
+pub struct Budget<'a> {
+    /// States evaluated.
+    pub nodes: Option<u64>,
+    /// Seconds by `clock`. Problems that are played in lock step share the sum of theirs.
+    pub seconds: Option<f64>,
+    /// Seconds since any fixed moment. Core asks no clock of its own, since not every platform has one.
+    pub clock: &'a (dyn Fn() -> f64 + Sync),
+}
+
+impl Budget<'_> {
+    /// No bounds, and a clock that stands still.
+    pub fn unlimited() -> Budget<'static> {
+        Budget { nodes: None, seconds: None, clock: &|| 0.0 }
+    }
+
+    /// `1 / parts` of the budget.
+    pub(crate) fn share(self, parts: usize) -> Self {
+        Self {
+            nodes: self.nodes.map(|n| (n / parts as u64).max(1)),
+            seconds: self.seconds.map(|s| s / parts as f64),
+            ..self
+        }
+    }
+
+    /// Starts the time of `problems` that share it.
+    pub(crate) fn begin(&self, problems: usize) -> Limit<'_> {
+        let begun = (self.clock)();
+        Limit {
+            begun,
+            deadline: self.seconds.map(|seconds| begun + seconds * problems as f64),
+            nodes: self.nodes.unwrap_or(u64::MAX),
+            clock: self.clock,
+        }
+    }
+}
+
+/// A budget that is running.
+#[derive(Clone, Copy)]
+pub(crate) struct Limit<'a> {
+    begun: f64,
+    deadline: Option<f64>,
+    /// States that may be evaluated for each problem.
+    pub(crate) nodes: u64,
+    clock: &'a (dyn Fn() -> f64 + Sync),
+}
+
+impl Limit<'_> {
+    /// What is left after `nodes` more states.
+    pub(crate) fn after(self, nodes: u64) -> Self {
+        Self { nodes: self.nodes.saturating_sub(nodes), ..self }
+    }
+
+    /// Seconds since the start.
+    pub(crate) fn elapsed(&self) -> f64 {
+        (self.clock)() - self.begun
+    }
+
+    /// Whether the time is over.
+    pub(crate) fn expired(&self) -> bool {
+        self.deadline.is_some_and(|deadline| (self.clock)() >= deadline)
+    }
+}

@@ -1,0 +1,230 @@
+//! Solving problems: one pass of the policy, the best of many tries, or a search, within a budget.
+//!
+//! [`Solver`] is the way in. [`Play`] is what it uses to play many problems in lock step, as evaluations in
+//! training do.
+
+mod method;
+mod play;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+pub use crate::search::{Budget, Score};
+pub use method::Method;
+pub use play::{MAX_STEPS, Outcome, Play};
+pub use replay::{Replay, indices, replay};
+
+use crate::act::Choice;
+use crate::env::Start;
+use crate::evaluator::{Averaged, Evaluator, Twisted};
+use crate::registry::EnvSpec;
+use crate::rng::Purpose;
+use crate::search::{Beam, BeamConfig, Path, Spread};
+use crate::space::Actions;
+use crate::{Error, Result};
+
+/// A widening beam grows by this factor, so that all narrower ones together cost a third of the last.
+const GROWTH: usize = 4;
+
+/// How the symmetries of the problem are used. A policy that is canonical is symmetric by itself, and ignores it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Images {
+    /// Not at all.
+    #[default]
+    None,
+    /// Each evaluation is the mean over the state and all its images.
+    Average,
+    /// The problem and each of its images are solved, each with an equal share of the budget, and the best solution counts.
+    Each,
+}
+
+/// How problems are solved.
+#[derive(Clone, Copy)]
+pub struct Solver<'a> {
+    /// The problem.
+    pub spec: &'a dyn EnvSpec,
+    /// The policy.
+    pub evaluator: &'a dyn Evaluator,
+    /// The way.
+    pub method: Method,
+    /// Bounds for each problem.
+    pub budget: Budget<'a>,
+    /// Whether images are looked at, too.
+    pub images: Images,
+    /// The longest solution; `None`: as long as the environment allows.
+    pub max_steps: Option<usize>,
+    /// Seed of all randomness.
+    pub seed: u64,
+    /// With the seed, keys the streams of the starts and of what is drawn.
+    pub purpose: Purpose,
+}
+
+impl Solver<'_> {
+    /// Solves every start, on the threads of the current rayon pool. The outcomes, seconds aside, depend neither on
+    /// their number nor on whether the starts come together or alone, unless time runs out. They carry start states
+    /// and actions, and each has been played again and found true.
+    ///
+    /// # Errors
+    /// If a start is refused, the environment fails, or the method cannot search its actions.
+    pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+        let twists = self.spec.twists();
+        let symmetric = twists.is_empty() || !self.evaluator.twists().is_empty();
+        let mut outcomes = match self.images {
+            Images::Average if !symmetric => {
+                let evaluator = Averaged::new(self.evaluator, &twists);
+                Solver { evaluator: &evaluator, ..*self }.solve(starts)?
+            }
+            Images::Each if !symmetric => {
+                let solver = Solver { budget: self.budget.share(1 + twists.len()), ..*self };
+                let mut best = solver.solve(starts)?;
+                for twist in &twists {
+                    let evaluator = Twisted::new(self.evaluator, twist);
+                    let outcomes = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
+                    for (best, other) in best.iter_mut().zip(outcomes) {
+                        let (nodes, seconds) =
+                            (best.nodes + other.nodes, best.seconds + other.seconds);
+                        if other.better_than(best) {
+                            *best = other;
+                        }
+                        (best.nodes, best.seconds) = (nodes, seconds);
+                    }
+                }
+                best
+            }
+            _ => self.solve(starts)?,
+        };
+        self.verify(starts, &mut outcomes)?;
+        Ok(outcomes)
+    }
+
+    fn solve(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+        match self.method {
+            Method::Greedy => self.play(Choice::Greedy, 1).run_within(starts, &self.budget),
+            Method::Sample => self.play(Choice::Sample, 1).run_within(starts, &self.budget),
+            Method::BestOf(n) => self.play(Choice::Sample, n).run_within(starts, &self.budget),
+            Method::Beam { width, score } => self.beams(width..=width, score, starts),
+            Method::Widening { width, score } => self.beams(1..=width, score, starts),
+        }
+    }
+
+    fn play(&self, choice: Choice, searches: usize) -> Play<'_> {
+        Play {
+            spec: self.spec,
+            evaluator: self.evaluator,
+            choice,
+            searches,
+            max_steps: self.max_steps,
+            seed: self.seed,
+            purpose: self.purpose,
+            iteration: 0,
+            record: true,
+        }
+    }
+
+    /// Beams of all widths in the range, each [`GROWTH`] times as wide as the one before: over the starts where there
+    /// are enough of them for all threads, and otherwise one after the other on all threads.
+    fn beams(
+        &self,
+        widths: std::ops::RangeInclusive<usize>,
+        score: Score,
+        starts: &[Start<'_>],
+    ) -> Result<Vec<Outcome>> {
+        let widths: Vec<_> = std::iter::successors(Some(*widths.start()), |width| {
+            (width < widths.end()).then(|| width.saturating_mul(GROWTH).min(*widths.end()))
+        })
+        .collect();
+        let configs: Vec<_> = widths
+            .into_iter()
+            .map(|width| BeamConfig { width, score, max_steps: self.max_steps })
+            .collect();
+        #[cfg(feature = "parallel")]
+        {
+            use rayon::prelude::*;
+            if starts.len() >= rayon::current_num_threads().max(2) {
+                let starts = starts.par_iter().enumerate();
+                let solve = |beams: &mut Vec<Beam>, (index, start): (usize, &Start<'_>)| {
+                    self.widen(beams, &configs, (index, *start), Spread::One)
+                };
+                return starts.map_init(Vec::new, solve).collect();
+            }
+        }
+        let mut beams = Vec::new();
+        let starts = starts.iter().enumerate();
+        starts
+            .map(|(index, start)| self.widen(&mut beams, &configs, (index, *start), Spread::All))
+            .collect()
+    }
+
+    /// Runs one beam after the other, each in search of what is better than what those before it found.
+    fn widen(
+        &self,
+        beams: &mut Vec<Beam>,
+        configs: &[BeamConfig],
+        (index, start): (usize, Start<'_>),
+        spread: Spread,
+    ) -> Result<Outcome> {
+        let limit = self.budget.begin(1);
+        let (mut found, mut nodes) = (Path::default(), 0);
+        for (level, config) in configs.iter().enumerate() {
+            if level > 0 && (limit.expired() || nodes >= limit.nodes) {
+                break;
+            }
+            if beams.len() == level {
+                beams.push(Beam::new(self.spec, *config)?);
+            }
+            let Some(beam) = beams.get_mut(level) else { continue };
+            let limit = limit.after(nodes);
+            let mut rng = self.play(Choice::Greedy, 1).start_stream(index as u64);
+            let (path, used) =
+                beam.run(start, &mut rng, self.evaluator, &limit, (&found, spread))?;
+            nodes += used;
+            found = path;
+        }
+        let mut actions = Actions::new(&self.spec.action_space());
+        let length = found.actions.len();
+        actions.discrete = found.actions;
+        Ok(Outcome {
+            solved: found.solved,
+            length,
+            total: found.total,
+            start: Vec::new(),
+            actions,
+            nodes,
+            seconds: limit.elapsed(),
+        })
+    }
+
+    /// Plays every outcome again from its start, and fills in the start state.
+    fn verify(&self, starts: &[Start<'_>], outcomes: &mut [Outcome]) -> Result<()> {
+        let mut env = self.spec.batch(1);
+        let play = self.play(Choice::Greedy, 1);
+        let mut one = Actions::new(&self.spec.action_space());
+        let mut steps = Vec::new();
+        for (index, (start, outcome)) in starts.iter().zip(outcomes).enumerate() {
+            env.begin(0, *start, &mut play.start_stream(index as u64))?;
+            outcome.start.clear();
+            env.state(0, &mut outcome.start);
+            steps.clear();
+            for i in 0..outcome.actions.len() {
+                one.clear();
+                one.push(outcome.actions.row(i));
+                env.step(&[0], &one, &mut steps)?;
+            }
+            let total = steps.iter().fold(0.0, |total: f32, step| total + step.reward);
+            let (solved, length) = (env.solved(0), steps.len());
+            if (solved, length) != (outcome.solved, outcome.length)
+                || total.to_bits() != outcome.total.to_bits()
+            {
+                return Err(Error::Contract {
+                    name: self.spec.name().into(),
+                    rule: "the same start and actions give the same episode".into(),
+                    found: format!(
+                        "solved {} with a return of {}, and played again solved {solved} with {total}",
+                        outcome.solved, outcome.total
+                    ),
+                });
+            }
+        }
+        Ok(())
+    }
+}
