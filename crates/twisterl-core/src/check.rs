@@ -9,6 +9,7 @@ use crate::space::{Action, ActionComponent, ActionSpace, Actions, ObservationSpa
 use crate::{Error, Result};
 use rand::RngExt;
 
+mod inverses;
 mod sample;
 #[cfg(test)]
 mod tests;
@@ -44,6 +45,8 @@ mod rule {
     pub(super) const UNCHANGED: &str = "a refused state changes nothing";
     pub(super) const TWISTS: &str = "twists are permutations";
     pub(super) const TWISTED: &str = "a twist has its twisted_state";
+    pub(super) const INVERSES: &str = "an inverse undoes its action";
+    pub(super) const DIFFICULTY_0: &str = "where all actions have inverses, difficulty 0 is solved";
     pub(super) const SYMMETRY: &str = "twists are symmetries";
 }
 
@@ -69,7 +72,8 @@ pub struct Report {
 ///   are refused, and a refused state changes nothing;
 /// - a difficulty is kept, or held within bounds of the environment's own;
 /// - each twist is a pair of permutations other than the identity, and a twisted world shows the twisted observations
-///   and masks and gives the same rewards and ends, step by step.
+///   and masks and gives the same rewards and ends, step by step;
+/// - an inverse undoes its action, and is undone by it; where all actions have one, difficulty 0 begins solved.
 ///
 /// # Errors
 /// [`Error::Contract`] names the first rule that is broken, and how.
@@ -88,6 +92,7 @@ pub fn check_env<E: Environment>(prototype: &E, seed: u64) -> Result<Report> {
     for episode in 0..EPISODES {
         check.episode(episode, &mut veteran)?;
     }
+    check.inverses()?;
     for (index, twist) in prototype.twists().iter().enumerate() {
         check.twist(index, twist)?;
     }

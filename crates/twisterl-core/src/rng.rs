@@ -30,6 +30,8 @@ pub enum Purpose {
     Choice = 8,
     /// Random walks away from solved states.
     Walk = 9,
+    /// Problems that a search is to solve for the policy to learn from, and the choice among their solutions.
+    Expert = 10,
 }
 
 /// The stream of `(seed, purpose, iteration, index)`.

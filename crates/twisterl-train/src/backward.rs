@@ -2,17 +2,20 @@
 //! label each state with the way back, then supervised updates on minibatches.
 //!
 //! The policy learns the action that leads one step back (EfficientCube: Takano 2023), the value the return of going
-//! all the way back. It is for every environment that declares the inverses of its actions.
+//! all the way back. The last part of a run may learn from solutions that a search finds with the policy
+//! ([`crate::experts`]) instead, which are far nearer to shortest paths than walks are. It is for every environment that declares the inverses of its actions.
 
-use crate::Result;
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::{AlgorithmConfig, ExpertsConfig, RunConfig};
+use crate::experts::{Experts, Solution};
 use crate::loss::Stats as _;
 use crate::loss::imitation::{Examples, Imitation, ImitationStats};
 use crate::trainee::Trainee;
+use crate::{Error, Result};
 use rand::seq::SliceRandom as _;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
+use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::evaluator::Evaluator as _;
 use twisterl_core::policy::Policy;
@@ -24,11 +27,16 @@ use twisterl_core::walk::{Walk, WalkConfig, Walks};
 /// Walks that one thread makes at a time.
 const GROUP: usize = 32;
 
+/// Set in the index of the streams by which solutions are drawn; those of problems are numbered from 0.
+const DRAW: u64 = 1 << 63;
+
 /// Learning from backward walks, with all that it carries from iteration to iteration.
 pub struct BackwardScramble {
     config: AlgorithmConfig,
     seed: u64,
+    spec: Arc<dyn EnvSpec>,
     groups: Vec<Group>,
+    experts: Experts,
     examples: Examples,
     trainee: Trainee,
 }
@@ -37,7 +45,21 @@ pub struct BackwardScramble {
 struct Group {
     walker: Box<dyn Walk>,
     walks: Walks,
+}
+
+/// Has group `i` make walks `i * GROUP` and on, `count` in all, after clearing what it made before.
+fn each_walk(
+    groups: &mut [Group],
     count: usize,
+    make: impl Fn(&mut Group, u64) -> Result<()> + Sync,
+) -> Result<()> {
+    let made = groups.par_iter_mut().enumerate().map(|(i, group)| {
+        group.walks.clear();
+        let (first, last) = (i * GROUP, ((i + 1) * GROUP).min(count));
+        (first..last).try_for_each(|walk| make(group, walk as u64))
+    });
+    // All results are looked at in order, so that the error of a run does not depend on threads.
+    made.collect::<Vec<_>>().into_iter().collect()
 }
 
 impl BackwardScramble {
@@ -45,44 +67,90 @@ impl BackwardScramble {
     ///
     /// # Errors
     /// If the environment's actions cannot be undone, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: &dyn EnvSpec, policy: &Policy) -> Result<Self> {
+    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
         let algorithm = config.algorithm.clone();
-        let count = algorithm.collecting.num_walks;
-        let group = |first: usize| {
-            let count = GROUP.min(count - first);
-            Ok(Group { walker: spec.walker()?, walks: Walks::default(), count })
-        };
+        let collecting = &algorithm.collecting;
+        let solutions = collecting.experts.as_ref().map_or(0, |experts| experts.num_solutions);
+        let groups = collecting.num_walks.max(solutions).div_ceil(GROUP);
+        let group = |_| Ok(Group { walker: spec.walker()?, walks: Walks::default() });
         Ok(Self {
             seed: config.seed,
-            groups: (0..count).step_by(GROUP).map(group).collect::<Result<_>>()?,
+            groups: (0..groups).map(group).collect::<Result<_>>()?,
+            experts: Experts::default(),
             examples: Examples::default(),
             trainee: Trainee::new(&algorithm.optimizer, policy)?,
             config: algorithm,
+            spec,
         })
     }
 
-    /// Makes the walks of an iteration. Returns the mean number of steps back from their far ends.
-    fn walk(&mut self, iteration: &Iteration) -> Result<f64> {
+    /// Fills the groups: with walks, or, in the last part of the run, with what the experts found. Returns what is to
+    /// be reported.
+    fn collect(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
+        let mut report = Map::new();
+        let experts = self.config.collecting.experts.clone();
+        match experts.filter(|experts| iteration.progress >= experts.after) {
+            None => self.walk(iteration)?,
+            Some(experts) => {
+                let (problem, key) =
+                    ((&*self.spec, self.trainee.executor() as _), iteration.number);
+                let searched = self.experts.search(
+                    &experts,
+                    problem,
+                    iteration.difficulty,
+                    (self.seed, key),
+                )?;
+                report.insert("expert_success".into(), json!(searched.success));
+                report.insert("expert_length".into(), json!(searched.length));
+                self.follow(&experts, iteration)?;
+            }
+        }
+        let longest = self.groups.iter().map(|group| group.walks.distances.iter().max());
+        report.insert("longest_walk".into(), json!(longest.flatten().max()));
+        self.gather();
+        Ok(report)
+    }
+
+    fn config(&self, window: usize) -> WalkConfig<'_> {
         let collecting = &self.config.collecting;
-        let config = WalkConfig {
+        WalkConfig {
             length: collecting.walk_length,
-            window: collecting.walk_window,
+            window,
             gamma: collecting.gamma as f32,
             twists: self.trainee.acting().twists(),
-        };
-        let seed = self.seed;
-        let make = |(i, group): (usize, &mut Group)| -> Result<()> {
-            group.walks.clear();
-            for walk in 0..group.count {
-                let index = (i * GROUP + walk) as u64;
-                let mut rng = stream(seed, Purpose::Walk, iteration.number, index);
-                group.walker.walk(&config, &mut rng, &mut group.walks)?;
-            }
-            Ok(())
-        };
-        // All results are looked at in order, so that the error of a run does not depend on threads.
-        let made: Vec<_> = self.groups.par_iter_mut().enumerate().map(make).collect();
-        made.into_iter().collect::<Result<()>>()?;
+        }
+    }
+
+    /// Makes the walks of an iteration.
+    fn walk(&mut self, iteration: &Iteration) -> Result<()> {
+        let count = self.config.collecting.num_walks;
+        let mut groups = std::mem::take(&mut self.groups);
+        let config = self.config(self.config.collecting.walk_window);
+        let made = each_walk(&mut groups, count, |group, index| {
+            let mut rng = stream(self.seed, Purpose::Walk, iteration.number, index);
+            Ok(group.walker.walk(&config, &mut rng, &mut group.walks)?)
+        });
+        self.groups = groups;
+        made
+    }
+
+    /// Draws from the experts' solutions.
+    fn follow(&mut self, experts: &ExpertsConfig, iteration: &Iteration) -> Result<()> {
+        let mut groups = std::mem::take(&mut self.groups);
+        let config = self.config(0);
+        let made = each_walk(&mut groups, experts.num_solutions, |group, index| {
+            let index = DRAW | index;
+            let mut rng = stream(self.seed, Purpose::Expert, iteration.number, index);
+            let Some(solution) = self.experts.draw(&mut rng) else { return Ok(()) };
+            let Solution { start, actions } = solution;
+            Ok(group.walker.follow(&config, start, actions, &mut group.walks)?)
+        });
+        self.groups = groups;
+        made
+    }
+
+    /// Lays the groups out as examples.
+    fn gather(&mut self) {
         self.examples.clear();
         for walks in self.groups.iter().map(|group| &group.walks) {
             let width = walks.masks.len() / walks.actions.len().max(1);
@@ -94,7 +162,6 @@ impl BackwardScramble {
                 self.examples.policies.extend(certain);
             }
         }
-        Ok(self.examples.len() as f64 / self.config.collecting.num_walks as f64)
     }
 
     /// Epochs of supervised updates. Returns the statistics of the last epoch.
@@ -124,10 +191,10 @@ impl BackwardScramble {
 impl Algorithm for BackwardScramble {
     fn iterate(&mut self, iteration: &Iteration) -> Result<Outcome> {
         let start = Instant::now();
-        let length = self.walk(iteration)?;
+        let report = self.collect(iteration)?;
         let walked = start.elapsed();
         let mut losses = self.update(iteration)?;
-        losses.insert("walk_length".into(), json!(length));
+        losses.extend(report);
         let updated = start.elapsed();
         let mut seconds = Map::new();
         seconds.insert("collect".into(), json!(walked.as_secs_f64()));
@@ -145,10 +212,15 @@ impl Algorithm for BackwardScramble {
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.trainee.snapshot(Value::Null)
+        self.trainee.snapshot(json!(self.experts))
     }
 
     fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
-        self.trainee.restore(parameters, snapshot).map(|_| ())
+        let state = self.trainee.restore(parameters, snapshot)?;
+        self.experts = serde_path_to_error::deserialize(&state).map_err(|e| {
+            let expected = format!("the solutions of BackwardScramble at {}", e.path());
+            Error::checkpoint("state.json", expected, e.inner())
+        })?;
+        Ok(())
     }
 }

@@ -137,7 +137,7 @@ impl Trainer {
         let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
             AlgorithmClass::Ppo => Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?),
             AlgorithmClass::BackwardScramble => {
-                Box::new(BackwardScramble::new(&config, &*spec, &policy)?)
+                Box::new(BackwardScramble::new(&config, Arc::clone(&spec), &policy)?)
             }
         };
         Ok(Self {

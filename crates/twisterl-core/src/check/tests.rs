@@ -40,6 +40,9 @@ enum Fault {
     TwistOfObservationOnly,
     TwistToAnotherState,
     UnequalRewards,
+    InverseIsItself,
+    InverseOneWay,
+    StartsUnsolved,
 }
 
 const CELLS: usize = 9;
@@ -92,6 +95,9 @@ impl Environment for Line {
     fn reset(&mut self, rng: &mut Rng) {
         let reach = self.difficulty.min(GOAL) as u32;
         self.start(GOAL + reach as usize - rng.random_range(0..=2 * reach) as usize);
+        if self.has(Fault::StartsUnsolved) && self.difficulty == 0 {
+            self.start(0);
+        }
         if self.has(Fault::ForgetsDifficulty) {
             self.difficulty = 1;
         }
@@ -199,6 +205,14 @@ impl Environment for Line {
         !self.has(Fault::UniformMoves)
     }
 
+    fn inverse(&self, action: usize) -> Option<usize> {
+        match self.fault {
+            Fault::InverseIsItself => Some(action),
+            Fault::InverseOneWay => Some(1),
+            _ => Some(1 - action),
+        }
+    }
+
     fn limit_budget(&mut self) {
         if self.has(Fault::LimitMoves) {
             self.cell = 0;
@@ -266,6 +280,9 @@ fn each_fault_is_caught_by_its_rule() {
         (Fault::TwistOfObservationOnly, rule::SYMMETRY),
         (Fault::TwistToAnotherState, rule::SYMMETRY),
         (Fault::UnequalRewards, rule::SYMMETRY),
+        (Fault::InverseIsItself, rule::INVERSES),
+        (Fault::InverseOneWay, rule::INVERSES),
+        (Fault::StartsUnsolved, rule::DIFFICULTY_0),
     ] {
         for seed in 0..5 {
             match check_env(&Line::new(&fault).unwrap(), seed) {

@@ -103,6 +103,47 @@ pub struct CollectingConfig {
     /// must be; 0: they are left as they are. The work grows with `b^(walk_window / 2)`, b the branching factor.
     #[schemars(range(max = 40))]
     pub walk_window: usize,
+    /// What follows the walks, for BackwardScramble; nothing if not given.
+    pub experts: Option<ExpertsConfig>,
+}
+
+/// Expert iteration (Anthony et al. 2017): a beam search with the policy solves random problems, and the policy learns
+/// from its solutions instead of from walks.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct ExpertsConfig {
+    /// Share of the run that is learned from walks before.
+    #[schemars(range(min = 0, max = 1))]
+    pub after: f64,
+    /// Uniformly random states to solve an iteration; scrambles of the current difficulty where the environment has
+    /// none.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub num_problems: usize,
+    /// Width of the beam.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub beam: usize,
+    /// Solutions are shortened as walks are by `walk_window`.
+    #[schemars(range(max = 40))]
+    pub window: usize,
+    /// Solutions remembered; new ones replace the oldest.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub memory: usize,
+    /// Remembered solutions, drawn at random, that are learned from an iteration.
+    #[schemars(range(min = 1, max = 1_048_576))]
+    pub num_solutions: usize,
+}
+
+impl Default for ExpertsConfig {
+    fn default() -> Self {
+        Self {
+            after: 0.5,
+            num_problems: 64,
+            beam: 64,
+            window: 16,
+            memory: 20_000,
+            num_solutions: 512,
+        }
+    }
 }
 
 impl Default for CollectingConfig {
@@ -118,6 +159,7 @@ impl Default for CollectingConfig {
             num_walks: 256,
             walk_length: 100,
             walk_window: 0,
+            experts: None,
         }
     }
 }

@@ -14,8 +14,8 @@ mod policy;
 mod tests;
 
 pub use algorithm::{
-    AlgorithmClass, AlgorithmConfig, CollectingConfig, Device, LearningConfig, LoggingConfig,
-    OptimizerConfig, Schedule, StartsConfig, TrainingConfig,
+    AlgorithmClass, AlgorithmConfig, CollectingConfig, Device, ExpertsConfig, LearningConfig,
+    LoggingConfig, OptimizerConfig, Schedule, StartsConfig, TrainingConfig,
 };
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
