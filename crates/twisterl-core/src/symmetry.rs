@@ -55,7 +55,7 @@ impl Twist {
 
 /// Brings sparse observations into canonical form, see [`Symmetry::Canonical`]. Memory is reused between calls.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Canonical {
+pub struct Canonical {
     image: Vec<u32>,
     first: Vec<u32>,
     mask: Vec<bool>,
@@ -79,18 +79,19 @@ impl Canonical {
         }
     }
 
-    /// Replaces one row, its mask and an action there by their canonical images.
-    pub(crate) fn apply_row(
+    /// Replaces row `row` of `observations` and its mask by their canonical images. Returns the twist that led there;
+    /// `None`: they are as they were.
+    pub fn apply_row<'t>(
         &mut self,
-        twists: &[Twist],
-        ones: &mut [u32],
+        twists: &'t [Twist],
+        observations: &mut Observations,
+        row: usize,
         mask: &mut [bool],
-        action: &mut u32,
-    ) {
-        let twist = self.canonical(twists, ones, mask).and_then(|index| twists.get(index));
-        if let Some(&image) = twist.and_then(|t| t.action.get(*action as usize)) {
-            *action = image;
+    ) -> Option<&'t Twist> {
+        if twists.is_empty() {
+            return None;
         }
+        self.canonical(twists, observations.ones_mut(row), mask).and_then(|index| twists.get(index))
     }
 
     /// Replaces one row and its mask by their canonical images. Returns the twist that led there.

@@ -234,12 +234,11 @@ impl<E: Environment> Walker<E> {
     /// Brings the rows from `first` on into canonical form.
     fn canonical(&mut self, twists: &[Twist], first: usize, out: &mut Walks) {
         let width = self.mask.len();
-        let rows = if twists.is_empty() { 0..0 } else { first..out.actions.len() };
-        for row in rows {
+        for row in first..out.actions.len() {
             let mask = out.masks.get_mut(row * width..(row + 1) * width).unwrap_or(&mut []);
-            let ones = out.observations.ones_mut(row);
-            if let Some(action) = out.actions.get_mut(row) {
-                self.canonical.apply_row(twists, ones, mask, action);
+            let twist = self.canonical.apply_row(twists, &mut out.observations, row, mask);
+            if let (Some(twist), Some(action)) = (twist, out.actions.get_mut(row)) {
+                *action = twist.action.get(*action as usize).copied().unwrap_or(*action);
             }
         }
     }

@@ -8,11 +8,9 @@
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
 use crate::config::{AlgorithmConfig, ExpertsConfig, RunConfig};
 use crate::experts::{Experts, Solution};
-use crate::loss::Stats as _;
-use crate::loss::imitation::{Examples, Imitation, ImitationStats};
+use crate::loss::imitation::Examples;
 use crate::trainee::Trainee;
 use crate::{Error, Result};
-use rand::seq::SliceRandom as _;
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
@@ -163,29 +161,6 @@ impl BackwardScramble {
             }
         }
     }
-
-    /// Epochs of supervised updates. Returns the statistics of the last epoch.
-    fn update(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
-        let training = &self.config.training;
-        let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
-        let mut order: Vec<u32> = (0..self.examples.len() as u32).collect();
-        let size = training.minibatch_size.unwrap_or(order.len()).max(1);
-        let lr = self.trainee.lr(iteration);
-        let mut stats = ImitationStats::default();
-        for epoch in 0..training.num_epochs {
-            let mut rng = stream(self.seed, Purpose::Shuffle, iteration.number, epoch as u64);
-            order.shuffle(&mut rng);
-            stats = ImitationStats::default();
-            for minibatch in order.chunks(size) {
-                let clip = training.max_grad_norm.map(|n| n as f32);
-                stats.merge(&self.trainee.learner.step(&objective, minibatch, clip, lr as f32)?);
-            }
-        }
-        self.trainee.updated(iteration)?;
-        let mut losses = stats.to_map();
-        losses.insert("lr".into(), json!(lr));
-        Ok(losses)
-    }
 }
 
 impl Algorithm for BackwardScramble {
@@ -193,7 +168,8 @@ impl Algorithm for BackwardScramble {
         let start = Instant::now();
         let report = self.collect(iteration)?;
         let walked = start.elapsed();
-        let mut losses = self.update(iteration)?;
+        let (training, key) = (&self.config.training, (self.seed, iteration));
+        let mut losses = self.trainee.imitate(&self.examples, training, key)?;
         losses.extend(report);
         let updated = start.elapsed();
         let mut seconds = Map::new();

@@ -15,6 +15,7 @@ pub mod curriculum;
 mod disk;
 mod error;
 pub mod evaluation;
+pub mod examples;
 pub mod experts;
 pub mod failures;
 pub mod learner;

@@ -4,13 +4,17 @@
 use crate::algorithm::{Iteration, Snapshot};
 use crate::average::Average;
 use crate::checkpoint::ArrayData;
-use crate::config::OptimizerConfig;
+use crate::config::{OptimizerConfig, TrainingConfig};
 use crate::learner::{AdamConfig, AdamState, Learner};
+use crate::loss::Stats as _;
+use crate::loss::imitation::{Examples, Imitation, ImitationStats};
 use crate::{Error, Result, schedule};
+use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
+use twisterl_core::rng::{Purpose, stream};
 
 /// A policy in training.
 pub struct Trainee {
@@ -56,16 +60,46 @@ impl Trainee {
         schedule::value(config.schedule(), config.lr, last, iteration.progress)
     }
 
-    /// To be called when the updates of an iteration are made.
+    /// Brings executor and average up to date, after the updates of an iteration.
     ///
     /// # Errors
-    /// None that can occur: the learner's weights fit the network.
+    /// If the learner's weights did not fit the network.
     pub fn updated(&mut self, iteration: &Iteration) -> Result<()> {
         self.acting.load(self.learner.parameters())?;
         if let Some(average) = &mut self.average {
             average.update(self.learner.parameters(), iteration.number)?;
         }
         Ok(())
+    }
+
+    /// Epochs of supervised updates on minibatches of `examples`. Returns the losses of the last epoch.
+    ///
+    /// # Errors
+    /// If the examples do not fit, or the loss is no longer finite.
+    pub fn imitate(
+        &mut self,
+        examples: &Examples,
+        training: &TrainingConfig,
+        (seed, iteration): (u64, &Iteration),
+    ) -> Result<Map<String, Value>> {
+        let objective = Imitation { examples, vf_coef: training.vf_coef as f32 };
+        let mut order: Vec<u32> = (0..examples.len() as u32).collect();
+        let size = training.minibatch_size.unwrap_or(order.len()).max(1);
+        let clip = training.max_grad_norm.map(|n| n as f32);
+        let lr = self.lr(iteration);
+        let mut stats = ImitationStats::default();
+        for epoch in 0..training.num_epochs {
+            let mut rng = stream(seed, Purpose::Shuffle, iteration.number, epoch as u64);
+            order.shuffle(&mut rng);
+            stats = ImitationStats::default();
+            for minibatch in order.chunks(size) {
+                stats.merge(&self.learner.step(&objective, minibatch, clip, lr as f32)?);
+            }
+        }
+        self.updated(iteration)?;
+        let mut losses = stats.to_map();
+        losses.insert("lr".into(), json!(lr));
+        Ok(losses)
     }
 
     /// The policy that acts in training.

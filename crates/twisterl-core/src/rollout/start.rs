@@ -21,7 +21,8 @@ pub struct Starts<'a> {
 }
 
 impl Starts<'_> {
-    pub(super) fn draw(&self, rng: &mut Rng) -> OwnedStart {
+    /// Draws a start.
+    pub fn draw(&self, rng: &mut Rng) -> OwnedStart {
         let mut dice = rng.random::<f64>();
         if dice < self.remembered && !self.memory.is_empty() {
             let state = self.memory.get(rng.random_range(0..self.memory.len()));
@@ -66,7 +67,8 @@ pub enum OwnedStart {
 }
 
 impl OwnedStart {
-    pub(super) fn borrow(&self) -> Start<'_> {
+    /// As a start.
+    pub fn borrow(&self) -> Start<'_> {
         match self {
             Self::Scramble { difficulty } => Start::Scramble { difficulty: *difficulty },
             Self::Uniform { difficulty } => Start::Uniform { difficulty: *difficulty },

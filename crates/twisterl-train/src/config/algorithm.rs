@@ -3,6 +3,7 @@
 use super::evals::{EvalConfig, Evals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
 /// The learning algorithms.
@@ -12,6 +13,8 @@ pub enum AlgorithmClass {
     /// Proximal policy optimisation.
     #[default]
     Ppo,
+    /// AlphaZero: learning from tree search.
+    AlphaZero,
     /// Learning to undo walks away from solved states.
     BackwardScramble,
 }
@@ -22,8 +25,28 @@ impl TryFrom<String> for AlgorithmClass {
     fn try_from(name: String) -> Result<Self, String> {
         match super::explain::short_name(&name) {
             "PPO" => Ok(Self::Ppo),
+            "AZ" => Ok(Self::AlphaZero),
             "BackwardScramble" => Ok(Self::BackwardScramble),
-            _ => Err(format!("expected PPO or BackwardScramble, found {name:?}")),
+            _ => Err(format!("expected PPO, AZ or BackwardScramble, found {name:?}")),
+        }
+    }
+}
+
+/// Fills in the defaults of AZ where they are others than those of PPO; both are the peer's.
+pub(super) fn fill_defaults(config: &mut Value) {
+    let name = config.get("algorithm_cls").and_then(Value::as_str).unwrap_or_default();
+    if AlgorithmClass::try_from(name.to_owned()) != Ok(AlgorithmClass::AlphaZero) {
+        return;
+    }
+    let defaults =
+        [("collecting", "num_episodes", json!(512)), ("training", "vf_coef", json!(1.0))];
+    let Some(config) = config.as_object_mut() else { return };
+    let algorithm = config.entry("algorithm").or_insert_with(|| json!({}));
+    for (part, key, value) in defaults {
+        let Some(algorithm) = algorithm.as_object_mut() else { return };
+        let part = algorithm.entry(part).or_insert_with(|| json!({}));
+        if let Some(part) = part.as_object_mut() {
+            part.entry(key).or_insert(value);
         }
     }
 }
@@ -32,6 +55,7 @@ impl From<AlgorithmClass> for String {
     fn from(class: AlgorithmClass) -> Self {
         match class {
             AlgorithmClass::Ppo => "PPO".into(),
+            AlgorithmClass::AlphaZero => "AZ".into(),
             AlgorithmClass::BackwardScramble => "BackwardScramble".into(),
         }
     }
@@ -93,6 +117,29 @@ pub struct CollectingConfig {
     pub rollout_length: usize,
     /// Where episodes start.
     pub starts: StartsConfig,
+    /// Simulations a move, for AZ.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub num_mcts_searches: usize,
+    /// Exploration constant of the tree search, for AZ.
+    #[serde(rename = "C")]
+    #[schemars(range(min = 0, max = 1e6))]
+    pub c: f64,
+    /// Levels that a simulation of the tree search adds at once, for AZ.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub max_expand_depth: usize,
+    /// How actions are chosen in the tree, for AZ.
+    pub selection: SelectionName,
+    /// Moves of self-play are drawn in proportion to `visits^(1 / temperature)`, for AZ with `puct`; 0: the most visited.
+    #[schemars(range(min = 0, max = 1e3))]
+    pub temperature: f64,
+    /// Share of Dirichlet noise in the policy at the root, for AZ with `puct`.
+    #[schemars(range(min = 0, max = 1))]
+    pub noise: f64,
+    /// Iterations whose games are learned from, for AZ: the last one and those before it.
+    #[schemars(range(min = 1, max = 1000))]
+    pub replay_iterations: usize,
+    /// Read for the peer's sake, who does not use it either: the seed is that of the run.
+    pub seed: u64,
     /// Walks an iteration, for BackwardScramble.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub num_walks: usize,
@@ -105,6 +152,17 @@ pub struct CollectingConfig {
     pub walk_window: usize,
     /// What follows the walks, for BackwardScramble; nothing if not given.
     pub experts: Option<ExpertsConfig>,
+}
+
+/// How actions are chosen in a tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SelectionName {
+    /// By value plus exploration (Silver et al. 2017).
+    #[default]
+    Puct,
+    /// By policy improvement: best with few simulations (Danihelka et al. 2022).
+    Gumbel,
 }
 
 /// Expert iteration (Anthony et al. 2017): a beam search with the policy solves random problems, and the policy learns
@@ -156,6 +214,14 @@ impl Default for CollectingConfig {
             num_envs: None,
             rollout_length: 32,
             starts: StartsConfig::default(),
+            num_mcts_searches: 1000,
+            c: 1.41,
+            max_expand_depth: 1,
+            selection: SelectionName::Puct,
+            temperature: 1.0,
+            noise: 0.0,
+            replay_iterations: 1,
+            seed: 123,
             num_walks: 256,
             walk_length: 100,
             walk_window: 0,

@@ -15,7 +15,7 @@ mod tests;
 
 pub use algorithm::{
     AlgorithmClass, AlgorithmConfig, CollectingConfig, Device, ExpertsConfig, LearningConfig,
-    LoggingConfig, OptimizerConfig, Schedule, StartsConfig, TrainingConfig,
+    LoggingConfig, OptimizerConfig, Schedule, SelectionName, StartsConfig, TrainingConfig,
 };
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
@@ -84,6 +84,7 @@ impl RunConfig {
         if let Some(Value::Object(algorithm)) = value.get_mut("algorithm") {
             algorithm.shift_remove("policy");
         }
+        algorithm::fill_defaults(&mut value);
         check::ranges(&value)?;
         let config: Self = serde_path_to_error::deserialize(value)
             .map_err(|e| explain::error(&e.path().to_string(), &e.inner().to_string()))?;

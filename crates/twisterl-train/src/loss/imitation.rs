@@ -9,51 +9,11 @@
 
 use super::{Loss, Objective, Outcome, Stats, log_normaliser, means};
 use crate::batch::RowShape;
+pub use crate::examples::Examples;
 use crate::{Error, Result};
 use candle_core::bail;
 use serde_json::{Map, Value};
 use twisterl_core::space::Observations;
-
-/// Positions with what the policy and the value should be there, structure of arrays. For one discrete action.
-#[derive(Debug, Clone, Default)]
-pub struct Examples {
-    /// What is seen.
-    pub observations: Observations,
-    /// What is allowed, rows x choices.
-    pub masks: Vec<bool>,
-    /// Target distributions, rows x choices; 0 where masked.
-    pub policies: Vec<f32>,
-    /// Targets of the value.
-    pub values: Vec<f32>,
-}
-
-impl Examples {
-    /// Drops all rows, keeps the memory.
-    pub fn clear(&mut self) {
-        self.observations.clear();
-        self.masks.clear();
-        self.policies.clear();
-        self.values.clear();
-    }
-
-    /// The number of rows.
-    pub fn len(&self) -> usize {
-        self.observations.len()
-    }
-
-    /// Whether there are no rows.
-    pub fn is_empty(&self) -> bool {
-        self.observations.is_empty()
-    }
-
-    /// Adds the rows of `other`.
-    pub fn extend(&mut self, other: &Self) {
-        self.observations.extend(&other.observations);
-        self.masks.extend_from_slice(&other.masks);
-        self.policies.extend_from_slice(&other.policies);
-        self.values.extend_from_slice(&other.values);
-    }
-}
 
 /// Learning from examples.
 #[derive(Debug, Clone, Copy)]

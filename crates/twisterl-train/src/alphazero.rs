@@ -1,0 +1,275 @@
+//! AlphaZero (Silver et al. 2017) for one player, from top to bottom in the order in which it runs: self-play by tree
+//! search, what the search said as targets, then supervised updates on a replay of the last iterations.
+//!
+//! Targets of the policy are the shares of the visits (PUCT), or the improved policy (Gumbel: Danihelka et al. 2022);
+//! targets of the value are discounted returns to go. A truncated game is worth what the search last thought of it.
+
+use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::config::{AlgorithmConfig, RunConfig, SelectionName};
+use crate::loss::imitation::Examples;
+use crate::trainee::Trainee;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, json};
+use std::collections::VecDeque;
+use std::time::Instant;
+use twisterl_core::evaluator::Evaluator as _;
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::forward::Executor;
+use twisterl_core::registry::EnvSpec;
+use twisterl_core::rng::{Purpose, Rng, stream};
+use twisterl_core::rollout::{Episode, OwnedStart, Starts};
+use twisterl_core::search::{Dirichlet, Gumbel, Plan, Puct, Search, SearchConfig, Selection};
+use twisterl_core::symmetry::Canonical;
+
+/// Draws of a start before one that is solved already is taken all the same.
+const REDRAWS: u64 = 64;
+
+/// AlphaZero with all that it carries from iteration to iteration.
+pub struct AlphaZero {
+    config: AlgorithmConfig,
+    seed: u64,
+    search: Search,
+    games: Vec<Game>,
+    /// Examples of the last iterations, the newest last.
+    replay: VecDeque<Examples>,
+    /// All of them.
+    examples: Examples,
+    canonical: Canonical,
+    trainee: Trainee,
+}
+
+/// A game under way.
+#[derive(Default)]
+struct Game {
+    examples: Examples,
+    rewards: Vec<f32>,
+    difficulty: Option<usize>,
+    over: bool,
+    /// What a truncated game can still be hoped to bring; 0 for one that ended.
+    hope: f32,
+    solved: bool,
+}
+
+impl AlphaZero {
+    /// Starts from the weights of `policy`.
+    ///
+    /// # Errors
+    /// If the environment's actions cannot be searched, or the policy does not fit it.
+    pub fn new(config: &RunConfig, spec: &dyn EnvSpec, policy: &Policy) -> Result<Self> {
+        let algorithm = config.algorithm.clone();
+        let collecting = &algorithm.collecting;
+        let selection = match collecting.selection {
+            SelectionName::Puct => Selection::Puct(Puct {
+                exploration: collecting.c as f32,
+                noise: Dirichlet {
+                    share: collecting.noise as f32,
+                    ..Puct::default().noise
+                },
+                ..Puct::default()
+            }),
+            SelectionName::Gumbel => Selection::Gumbel(Gumbel::default()),
+        };
+        let search = SearchConfig {
+            gamma: collecting.gamma as f32,
+            max_expand_depth: collecting.max_expand_depth,
+            ..SearchConfig::new(selection, collecting.num_mcts_searches)
+        };
+        Ok(Self {
+            seed: config.seed,
+            search: Search::new(spec, collecting.num_episodes, search)?,
+            games: Vec::new(),
+            replay: VecDeque::new(),
+            examples: Examples::default(),
+            canonical: Canonical::default(),
+            trainee: Trainee::new(&algorithm.optimizer, policy)?,
+            config: algorithm,
+        })
+    }
+
+    /// Plays one game in each slot, all in lock step.
+    fn play(&mut self, iteration: &Iteration) -> Result<()> {
+        self.search.forget_evaluations();
+        self.games.clear();
+        for game in 0..self.search.games() {
+            let difficulty = self.begin(iteration, game)?;
+            self.games.push(Game { difficulty, ..Game::default() });
+        }
+        let mut plans = vec![Plan::default(); self.games.len()];
+        for move_number in 0u64.. {
+            for (index, (plan, game)) in plans.iter_mut().zip(&self.games).enumerate() {
+                let rng = self.stream(Purpose::Search, iteration, index, move_number);
+                plan.simulations =
+                    if game.over { 0 } else { self.config.collecting.num_mcts_searches };
+                plan.noise = Some(rng);
+            }
+            if plans.iter().all(|plan| plan.simulations == 0) {
+                break;
+            }
+            self.search.run(self.trainee.acting(), &plans)?;
+            for index in 0..self.games.len() {
+                let rng = self.stream(Purpose::Act, iteration, index, move_number);
+                self.advance(index, rng)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn stream(&self, purpose: Purpose, iteration: &Iteration, game: usize, number: u64) -> Rng {
+        stream(self.seed, purpose, iteration.number, ((game as u64) << 32) | number)
+    }
+
+    /// Begins a game that is not solved already. Returns its difficulty, if it begins with a scramble of the current
+    /// one.
+    fn begin(&mut self, iteration: &Iteration, game: usize) -> Result<Option<usize>> {
+        let starts = &self.config.collecting.starts;
+        let starts = Starts {
+            difficulty: iteration.difficulty,
+            uniform: starts.uniform,
+            mixed: starts.mixed,
+            remembered: 0.0,
+            memory: &[],
+        };
+        let mut difficulty = None;
+        for draw in 0..REDRAWS {
+            let start = starts.draw(&mut self.stream(Purpose::Choice, iteration, game, draw));
+            let mut rng = self.stream(Purpose::Start, iteration, game, draw);
+            self.search.begin(game, start.borrow(), &mut rng)?;
+            difficulty = match start {
+                OwnedStart::Scramble { difficulty } => Some(difficulty),
+                _ => None,
+            };
+            if !self.search.solved(game) {
+                break;
+            }
+        }
+        Ok(difficulty)
+    }
+
+    /// Makes the move of a game that was searched, and keeps what the search said.
+    fn advance(&mut self, index: usize, mut rng: Rng) -> Result<()> {
+        let Some(game) = self.games.get_mut(index).filter(|game| !game.over) else { return Ok(()) };
+        let Some(root) = self.search.root(index) else { return Ok(()) };
+        let action = match self.config.collecting.selection {
+            SelectionName::Puct => root.draw(self.config.collecting.temperature as f32, &mut rng),
+            SelectionName::Gumbel => root.action,
+        };
+        let (policy, q) = (root.policy.to_vec(), root.q.get(action).copied().unwrap_or(0.0));
+        let examples = &mut game.examples;
+        self.search.observe(index, &mut examples.observations, &mut examples.masks)?;
+        let row = examples.observations.len() - 1;
+        let width = policy.len();
+        let mask = examples.masks.get_mut(row * width..).unwrap_or(&mut []);
+        let twists = self.trainee.acting().twists();
+        let twist = self.canonical.apply_row(twists, &mut examples.observations, row, mask);
+        match twist {
+            None => examples.policies.extend(policy),
+            Some(twist) => {
+                let first = examples.policies.len();
+                examples.policies.resize(first + width, 0.0);
+                for (&share, &to) in policy.iter().zip(&twist.action) {
+                    if let Some(place) = examples.policies.get_mut(first + to as usize) {
+                        *place = share;
+                    }
+                }
+            }
+        }
+        let step = self.search.advance(index, action)?;
+        game.rewards.push(step.reward);
+        if step.done() {
+            game.over = true;
+            game.solved = self.search.solved(index);
+            if step.truncated && !step.terminated {
+                game.hope = (q - step.reward) / self.config.collecting.gamma.max(1e-6) as f32;
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns to go, and the examples of all games as the newest of the replay. Returns the episodes.
+    fn gather(&mut self) -> Vec<Episode> {
+        let collecting = &self.config.collecting;
+        let mut newest = Examples::default();
+        let mut episodes = Vec::with_capacity(self.games.len());
+        for game in &mut self.games {
+            let mut value = game.hope;
+            for &reward in game.rewards.iter().rev() {
+                value = reward + collecting.gamma as f32 * value;
+                game.examples.values.push(value);
+            }
+            game.examples.values.reverse();
+            newest.extend(&game.examples);
+            episodes.push(Episode {
+                difficulty: game.difficulty,
+                length: game.rewards.len(),
+                total: game.rewards.iter().sum(),
+                solved: game.solved,
+            });
+        }
+        self.replay.push_back(newest);
+        while self.replay.len() > collecting.replay_iterations {
+            self.replay.pop_front();
+        }
+        self.examples.clear();
+        for examples in &self.replay {
+            self.examples.extend(examples);
+        }
+        episodes
+    }
+}
+
+impl Algorithm for AlphaZero {
+    fn iterate(&mut self, iteration: &Iteration) -> Result<Outcome> {
+        let start = Instant::now();
+        self.play(iteration)?;
+        let episodes = self.gather();
+        let played = start.elapsed();
+        let (training, key) = (&self.config.training, (self.seed, iteration));
+        let losses = self.trainee.imitate(&self.examples, training, key)?;
+        let updated = start.elapsed();
+        let mut seconds = Map::new();
+        seconds.insert("collect".into(), json!(played.as_secs_f64()));
+        seconds.insert("update".into(), json!((updated - played).as_secs_f64()));
+        let env_steps = episodes.iter().map(|e| e.length as u64).sum();
+        Ok(Outcome { env_steps, episodes, losses, seconds })
+    }
+
+    fn parameters(&self) -> &[f32] {
+        self.trainee.parameters()
+    }
+
+    fn executor(&self) -> &Executor {
+        self.trainee.executor()
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        let rows: Vec<usize> = self.replay.iter().map(Examples::len).collect();
+        let mut snapshot = self.trainee.snapshot(json!(State { replay_rows: rows }));
+        // The examples are those of the replay, one iteration after the other.
+        self.examples.save("replay", &mut snapshot.arrays);
+        snapshot
+    }
+
+    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
+        let state = self.trainee.restore(parameters, snapshot)?;
+        let state: State = serde_path_to_error::deserialize(&state).map_err(|e| {
+            let expected = format!("the state of AlphaZero at {}", e.path());
+            Error::checkpoint("state.json", expected, e.inner())
+        })?;
+        let mut rest = Examples::load("replay", &snapshot.arrays)?;
+        self.examples = rest.clone();
+        self.replay.clear();
+        for rows in state.replay_rows {
+            self.replay.push_back(rest.take_first(rows));
+        }
+        Ok(())
+    }
+}
+
+/// What a checkpoint holds beside the policy in training and the examples.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct State {
+    /// Examples of each iteration of the replay.
+    replay_rows: Vec<usize>,
+}
