@@ -178,6 +178,28 @@ def test_benchmark_runs_without_the_peer(script, train_bin):
     assert result.returncode == 0, result.stdout + result.stderr
 
 
+# benchmark_search.py
+
+
+def test_search_is_measured_by_width(script, cli, root, train_bin, tmp_path):
+    run = tmp_path / "run"
+    config = root / "examples/backward_puzzle15_v1.json"
+    small = ["policy.embedding_size=16", "policy.common_layers=[16]", "algorithm.collecting.num_walks=8"]
+    small += ["algorithm.evals.random_boards.num_episodes=4"]
+    sets = [part for change in small for part in ("--set", change)]
+    assert cli(config, "--run-path", run, "--num-steps", "2", "--quiet", *sets).returncode == 0
+    out = tmp_path / "record.json"
+    result = script(
+        *("benchmark_search.py", "--policy", run, "--trainer", train_bin, "--out", out),
+        *("--widths", 1, 8, "--count", 3, "--single", 1, "--", "--nodes", 500),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    record = json.loads(out.read_text())
+    assert [row["width"] for row in record["rows"]] == [1, 8]
+    assert record["rows"][1]["nodes"] <= 500
+    assert out.with_suffix(".png").read_bytes().startswith(PNG)
+
+
 # config_reference.py
 
 

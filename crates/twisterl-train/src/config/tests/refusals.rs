@@ -107,7 +107,11 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
             json!("twisterl.rl.SAC"),
             "algorithm_cls: expected PPO, AZ or BackwardScramble, found \"twisterl.rl.SAC\"",
         ),
-        ("algorithm_cls", json!("A2C"), "algorithm_cls: expected PPO, AZ or BackwardScramble, found \"A2C\""),
+        (
+            "algorithm_cls",
+            json!("A2C"),
+            "algorithm_cls: expected PPO, AZ or BackwardScramble, found \"A2C\"",
+        ),
         ("algorithm_cls", json!(["A2C"]), "algorithm_cls: expected a string, found a list"),
     ] {
         assert_eq!(refusal_of(path, value), message);

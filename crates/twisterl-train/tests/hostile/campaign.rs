@@ -1,0 +1,105 @@
+//! Running cases under a watch: panics, hangs and memory.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+use twisterl_core::rng::{Purpose, Rng, stream};
+
+/// The most bytes that a case may have in use at one time.
+const MEMORY: usize = 1 << 30;
+/// The longest that a case may take, on the busiest machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The system's allocator, which also counts the bytes in use.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+static PEAK: AtomicUsize = AtomicUsize::new(0);
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+// SAFETY: every call is handed on to the system's allocator as it came; the counters do not allocate.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        grow(layout.size());
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { System.alloc_zeroed(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // The old block and the new one may be there at the same time.
+        grow(size);
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise is the one asked for.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+pub fn grow(size: usize) {
+    let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
+    PEAK.fetch_max(live, Ordering::Relaxed);
+}
+
+/// Runs one case after the other, each with a stream of its own: one in `share` of all cases that are asked for.
+pub fn campaign(name: &str, share: usize, mut case: impl FnMut(&mut Rng) -> Result<(), String>) {
+    // One campaign at a time, so that each has the memory counter to itself.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    let asked = std::env::var("TWISTERL_HOSTILE_CASES").map_or(3000, |n| n.parse().unwrap());
+    let seed = u64::from(crc32c::crc32c(name.as_bytes()));
+    let cases = usize::div_ceil(asked, share);
+    let (started, watched) = channel::<usize>();
+    let title = name.to_owned();
+    let watchdog = thread::spawn(move || {
+        let mut current = 0;
+        loop {
+            match watched.recv_timeout(PATIENCE) {
+                Ok(number) => current = number,
+                Err(RecvTimeoutError::Disconnected) => return,
+                Err(RecvTimeoutError::Timeout) => {
+                    eprintln!("{title}: case {current} hangs");
+                    std::process::abort();
+                }
+            }
+        }
+    });
+    let begun = Instant::now();
+    let (mut accepted, mut most) = (0, 0);
+    for number in 0..cases {
+        started.send(number).unwrap();
+        let before = LIVE.load(Ordering::Relaxed);
+        PEAK.store(before, Ordering::Relaxed);
+        let mut rng = stream(seed, Purpose::Choice, 0, number as u64);
+        match catch_unwind(AssertUnwindSafe(|| case(&mut rng))) {
+            Ok(Ok(())) => accepted += 1,
+            Ok(Err(message)) => assert!(!message.trim().is_empty(), "{name}: case {number}"),
+            Err(_) => panic!("{name}: case {number} panicked"),
+        }
+        let used = PEAK.load(Ordering::Relaxed).saturating_sub(before);
+        assert!(used < MEMORY, "{name}: case {number} had {used} bytes in use");
+        most = most.max(used);
+    }
+    drop(started);
+    watchdog.join().unwrap();
+    let (seconds, megabytes) = (begun.elapsed().as_secs_f64(), most as f64 / 1e6);
+    println!(
+        "{name}: {cases} cases in {seconds:.1} s, {accepted} accepted, at most {megabytes:.1} MB"
+    );
+}
