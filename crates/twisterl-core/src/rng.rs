@@ -28,6 +28,8 @@ pub enum Purpose {
     Probe = 7,
     /// Choice among the kinds of start and among remembered states.
     Choice = 8,
+    /// Noise at the roots of searches.
+    Search = 9,
 }
 
 /// The stream of `(seed, purpose, iteration, index)`.
