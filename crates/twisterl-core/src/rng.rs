@@ -32,6 +32,8 @@ pub enum Purpose {
     Walk = 9,
     /// Problems that a search is to solve for the policy to learn from, and the choice among their solutions.
     Expert = 10,
+    /// Noise at the roots of searches.
+    Search = 11,
 }
 
 /// The stream of `(seed, purpose, iteration, index)`.

@@ -62,10 +62,7 @@ impl AlphaZero {
         let selection = match collecting.selection {
             SelectionName::Puct => Selection::Puct(Puct {
                 exploration: collecting.c as f32,
-                noise: Dirichlet {
-                    share: collecting.noise as f32,
-                    ..Puct::default().noise
-                },
+                noise: Dirichlet { share: collecting.noise as f32, ..Puct::default().noise },
                 ..Puct::default()
             }),
             SelectionName::Gumbel => Selection::Gumbel(Gumbel::default()),

@@ -4,6 +4,7 @@
 //! command line.
 
 pub mod algorithm;
+pub mod alphazero;
 mod average;
 pub mod backward;
 pub mod batch;

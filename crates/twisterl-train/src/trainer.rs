@@ -1,6 +1,7 @@
 //! The loop around an algorithm: evaluate, iterate, move the curriculum, log, save.
 
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
+use crate::alphazero::AlphaZero;
 use crate::backward::BackwardScramble;
 use crate::checkpoint::Checkpoint;
 use crate::config::{AlgorithmClass, RunConfig};
@@ -136,6 +137,7 @@ impl Trainer {
     fn new(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
         let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
             AlgorithmClass::Ppo => Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?),
+            AlgorithmClass::AlphaZero => Box::new(AlphaZero::new(&config, &*spec, &policy)?),
             AlgorithmClass::BackwardScramble => {
                 Box::new(BackwardScramble::new(&config, Arc::clone(&spec), &policy)?)
             }

@@ -72,8 +72,36 @@ fn backward(seed: u64, iterations: u64) -> RunConfig {
     .unwrap()
 }
 
+/// The same for AlphaZero, with Gumbel selection.
+fn alphazero(seed: u64, iterations: u64) -> RunConfig {
+    RunConfig::from_value(json!({
+        "env_cls": "Puzzle",
+        "env": {
+            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
+            "move_reward": -0.05, "failed_reward": -0.05
+        },
+        "policy": {"embedding_size": 64, "common_layers": [32]},
+        "algorithm_cls": "twisterl.rl.AZ",
+        "algorithm": {
+            "collecting": {
+                "num_episodes": 64, "num_mcts_searches": 16, "selection": "gumbel", "gamma": 1.0,
+                "replay_iterations": 4, "starts": {"uniform": 0.7}
+            },
+            "training": {"num_epochs": 2, "minibatch_size": 128},
+            "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
+            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.8},
+            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 5}},
+            "logging": {"checkpoint_freq": 7}
+        },
+        "seed": seed,
+        "num_iterations": iterations
+    }))
+    .unwrap()
+}
+
 type Config = fn(u64, u64) -> RunConfig;
-const ALGORITHMS: [(&str, Config); 2] = [("ppo", ppo), ("backward", backward)];
+const ALGORITHMS: [(&str, Config); 3] =
+    [("ppo", ppo), ("backward", backward), ("alphazero", alphazero)];
 
 fn options(threads: usize) -> Options {
     Options { quiet: true, threads: Some(threads), ..Options::default() }
@@ -137,6 +165,11 @@ fn solves_the_2x3_puzzle(config: Config, iterations: u64) {
 #[test]
 fn ppo_solves_the_2x3_puzzle() {
     solves_the_2x3_puzzle(ppo, 800);
+}
+
+#[test]
+fn alphazero_solves_the_2x3_puzzle() {
+    solves_the_2x3_puzzle(alphazero, 100);
 }
 
 #[test]

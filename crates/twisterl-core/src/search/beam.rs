@@ -7,6 +7,8 @@
 
 use super::budget::Limit;
 use super::judge::{Judge, action_count};
+use super::path::{Path, Seen};
+use super::rank::{best, rank_index, rank_key};
 use crate::batch::VecEnv;
 use crate::env::{Start, Step};
 use crate::evaluator::Evaluator;
@@ -14,8 +16,6 @@ use crate::registry::EnvSpec;
 use crate::rng::Rng;
 use crate::space::Actions;
 use crate::{Error, Result};
-use std::collections::HashSet;
-use std::hash::{BuildHasherDefault, Hasher};
 
 /// Rows evaluated together: one block of the executor, the least that can be shared out among threads.
 const ROWS: usize = 48;
@@ -43,7 +43,7 @@ pub enum Score {
 
 /// How a beam is run.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct BeamConfig {
+pub(crate) struct BeamConfig {
     /// States kept of each depth, 1 to 1,048,576.
     pub width: usize,
     /// What ranks them.
@@ -59,23 +59,6 @@ pub(crate) enum Spread {
     One,
     /// All of the current rayon pool. The result is the same.
     All,
-}
-
-/// Where a beam came to.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Path {
-    pub(crate) solved: bool,
-    /// Undiscounted sum of rewards.
-    pub(crate) total: f32,
-    pub(crate) actions: Vec<u32>,
-}
-
-impl Path {
-    /// Solved before unsolved, then the higher return, then fewer actions.
-    pub(crate) fn better_than(&self, other: &Self) -> bool {
-        let fewer = |path: &Self| std::cmp::Reverse(path.actions.len());
-        (self.solved, self.total, fewer(self)) > (other.solved, other.total, fewer(other))
-    }
 }
 
 /// A state that was kept.
@@ -101,28 +84,6 @@ struct Link {
 /// The parent of the first state.
 const ROOT: u32 = u32::MAX;
 
-/// States seen, by keys that are hashes already.
-type Seen = HashSet<u64, BuildHasherDefault<KeyHasher>>;
-
-#[derive(Debug, Default)]
-pub(crate) struct KeyHasher(u64);
-
-impl Hasher for KeyHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.0 = self.0.rotate_left(8) ^ u64::from(byte);
-        }
-    }
-
-    fn write_u64(&mut self, key: u64) {
-        self.0 = key;
-    }
-}
-
 /// The memory of a beam, reused from problem to problem.
 pub(crate) struct Beam {
     config: BeamConfig,
@@ -147,29 +108,6 @@ struct Batch {
     actions: Actions,
     steps: Vec<Step>,
     keys: Vec<u64>,
-}
-
-/// Orders by score, the highest first, and equals by index.
-fn rank_key(score: f32, index: usize) -> u64 {
-    let bits = if score.is_nan() { f32::NEG_INFINITY } else { score }.to_bits();
-    // The bits of positive floats are in their order, those of negative ones in reverse.
-    let ascending = if bits >> 31 == 0 { bits | 1 << 31 } else { !bits };
-    u64::from(!ascending) << 32 | index as u64
-}
-
-/// The index in a key.
-fn rank_index(key: u64) -> usize {
-    (key & u64::from(u32::MAX)) as usize
-}
-
-/// The first `n` of `keys` in their order, and the rest in none.
-fn best(keys: &mut [u64], n: usize) -> (&[u64], &mut [u64]) {
-    if n > 0 && n < keys.len() {
-        keys.select_nth_unstable(n - 1);
-    }
-    let (best, rest) = keys.split_at_mut(n.min(keys.len()));
-    best.sort_unstable();
-    (best, rest)
 }
 
 impl Beam {

@@ -1,6 +1,6 @@
 //! The ways to solve a problem, and how they are written.
 
-use crate::search::Score;
+use crate::search::{Cycles, Gumbel, Puct, Score, SearchConfig, Selection};
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -14,6 +14,8 @@ pub enum Method {
     Sample,
     /// The best of so many samples: `best-of=N`.
     BestOf(usize),
+    /// Tree search, by PUCT `mcts=N` or by Gumbel `gumbel=N`, with so many simulations a move.
+    Tree(SearchConfig),
     /// Beam search: `beam=W`. A beam that never has to drop a state for its width is exhaustive, and its solutions have
     /// as few moves as there can be. Otherwise a wider beam is better as a rule, but not always.
     Beam {
@@ -43,7 +45,7 @@ impl FromStr for Method {
             Error::config(
                 "search",
                 format!(
-                    "greedy, sample, best-of=N, beam=W or widening=W with a number from 1 to {MOST}"
+                    "greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W with a number from 1 to {MOST}"
                 ),
                 format!("{text:?}"),
             )
@@ -56,10 +58,16 @@ impl FromStr for Method {
             return Err(refuse());
         }
         let score = Score::default();
+        // No best solution comes through a state twice.
+        let tree = |selection, n| {
+            Self::Tree(SearchConfig { cycles: Cycles::Prune, ..SearchConfig::new(selection, n) })
+        };
         match (name, number) {
             ("greedy", None) => Ok(Self::Greedy),
             ("sample", None) => Ok(Self::Sample),
             ("best-of", Some(n)) => Ok(Self::BestOf(n)),
+            ("mcts", Some(n)) => Ok(tree(Selection::Puct(Puct::default()), n)),
+            ("gumbel", Some(n)) => Ok(tree(Selection::Gumbel(Gumbel::default()), n)),
             ("beam", Some(width)) => Ok(Self::Beam { width, score }),
             ("widening", Some(width)) => Ok(Self::Widening { width, score }),
             _ => Err(refuse()),
@@ -73,6 +81,10 @@ impl fmt::Display for Method {
             Self::Greedy => write!(f, "greedy"),
             Self::Sample => write!(f, "sample"),
             Self::BestOf(n) => write!(f, "best-of={n}"),
+            Self::Tree(SearchConfig { selection: Selection::Puct(_), simulations, .. }) => {
+                write!(f, "mcts={simulations}")
+            }
+            Self::Tree(SearchConfig { simulations, .. }) => write!(f, "gumbel={simulations}"),
             Self::Beam { width, .. } => write!(f, "beam={width}"),
             Self::Widening { width, .. } => write!(f, "widening={width}"),
         }

@@ -8,6 +8,7 @@ mod play;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod trees;
 
 pub use crate::search::{Budget, Score};
 pub use method::Method;
@@ -102,6 +103,7 @@ impl Solver<'_> {
             Method::Greedy => self.play(Choice::Greedy, 1).run_within(starts, &self.budget),
             Method::Sample => self.play(Choice::Sample, 1).run_within(starts, &self.budget),
             Method::BestOf(n) => self.play(Choice::Sample, n).run_within(starts, &self.budget),
+            Method::Tree(config) => self.trees(config, starts),
             Method::Beam { width, score } => self.beams(width..=width, score, starts),
             Method::Widening { width, score } => self.beams(1..=width, score, starts),
         }
@@ -180,18 +182,7 @@ impl Solver<'_> {
             nodes += used;
             found = path;
         }
-        let mut actions = Actions::new(&self.spec.action_space());
-        let length = found.actions.len();
-        actions.discrete = found.actions;
-        Ok(Outcome {
-            solved: found.solved,
-            length,
-            total: found.total,
-            start: Vec::new(),
-            actions,
-            nodes,
-            seconds: limit.elapsed(),
-        })
+        Ok(self.outcome(found, nodes, limit.elapsed()))
     }
 
     /// Plays every outcome again from its start, and fills in the start state.

@@ -131,6 +131,34 @@ fn a_true_value_leads_the_narrowest_beam_along_a_shortest_path() {
     }
 }
 
+#[test]
+fn trees_find_shortest_paths_where_the_value_is_true_and_nearly_where_it_says_nothing() {
+    for (height, width, slack) in [(2, 2, 1.0), (2, 3, 1.03)] {
+        let (spec, distances) = (puzzle(height, width), distances(height, width));
+        let states = states(&distances);
+        let cells = (height * width) as u64;
+        // What the best solution brings: 1, less 0.5 / 128 for each move but the last.
+        let truth = Mock::new(4, |ones: &[u32], _: &[f32], _: &mut [f32]| {
+            let board: Vec<_> = ones.iter().map(|&one| u64::from(one) % cells).collect();
+            1.0 - (distances[&board] as f32 - 1.0) * 0.5 / 128.0
+        });
+        let uniform = Mock::uniform(4);
+        let optimal: usize = distances.values().sum();
+        for method in ["mcts=60", "gumbel=60"] {
+            for (evaluator, slack) in [(&truth as &dyn Evaluator, slack), (&uniform, 1.5 * slack)] {
+                let outcomes = solver(&*spec, evaluator, method).run(&starts(&states)).unwrap();
+                let length: usize = outcomes.iter().map(|o| o.length).sum();
+                let solved = outcomes.iter().filter(|o| o.solved).count();
+                println!(
+                    "{method} {solved} of {} {}",
+                    states.len(),
+                    length as f64 / optimal as f64
+                );
+            }
+        }
+    }
+}
+
 /// More width or more nodes never cost a widening beam a solution. A plain beam promises that only where it is exhaustive:
 /// the better descendants of a state that only the wider one kept may crowd the solution out.
 #[test]
@@ -161,7 +189,9 @@ fn outcomes_depend_on_neither_threads_nor_company() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
     let starts = scrambles(5);
-    for method in ["greedy", "sample", "best-of=20", "beam=100", "widening=200"] {
+    for method in
+        ["greedy", "sample", "best-of=20", "mcts=20", "gumbel=20", "beam=100", "widening=200"]
+    {
         let solver = solver(&*spec, &executor, method);
         let run = |threads: usize, starts: &[Start<'_>]| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -180,7 +210,9 @@ fn outcomes_depend_on_neither_threads_nor_company() {
 fn nodes_are_counted_and_bounded() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
-    for method in ["greedy", "sample", "best-of=7", "beam=100", "widening=100"] {
+    for method in
+        ["greedy", "sample", "best-of=7", "mcts=8", "gumbel=8", "beam=100", "widening=100"]
+    {
         let budget = Budget { nodes: Some(50), ..Budget::unlimited() };
         let solver = Solver { budget, ..solver(&*spec, &executor, method) };
         let outcomes = solver.run(&scrambles(10)).unwrap();
@@ -193,7 +225,8 @@ fn nodes_are_counted_and_bounded() {
 fn time_that_ends_leaves_the_best_so_far() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
-    for method in ["greedy", "sample", "best-of=7", "beam=1000", "widening=100000"] {
+    for method in ["greedy", "best-of=7", "mcts=500", "gumbel=500", "beam=1000", "widening=100000"]
+    {
         let mut solved = 0;
         for seconds in [1.0, 20.0, 100.0, 400.0] {
             // One second passes with every look at the clock.
@@ -274,7 +307,16 @@ fn a_symmetric_policy_solves_a_state_and_its_image_alike() {
 
 #[test]
 fn methods_read_back_as_written() {
-    for text in ["greedy", "sample", "best-of=64", "beam=1", "beam=1048576", "widening=1024"] {
+    for text in [
+        "greedy",
+        "sample",
+        "best-of=64",
+        "mcts=100",
+        "gumbel=16",
+        "beam=1",
+        "beam=1048576",
+        "widening=1024",
+    ] {
         assert_eq!(text.parse::<Method>().unwrap().to_string(), text);
     }
     for text in ["", "beam", "beam=", "beam=0", "beam=1048577", "beam=-1", "greedy=1", "astar"] {

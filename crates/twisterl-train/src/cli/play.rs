@@ -12,6 +12,7 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::Purpose;
+use twisterl_core::search::{SearchConfig, Selection};
 use twisterl_core::solve::{Budget, Images, Method, Outcome, Replay, Score, Solver, replay};
 
 /// The width of the page on which boards are printed, in characters.
@@ -25,15 +26,31 @@ const SCRAMBLES: usize = 16;
 /// How problems are solved.
 #[derive(Debug, Clone, Args)]
 pub(super) struct PlayArgs {
-    /// How to solve: greedy, sample, best-of=N, beam=W, or widening=W (beams of width 1, 4, 16, ... up to W).
-    #[arg(long, value_name = "METHOD", conflicts_with_all = ["greedy", "num_searches"])]
+    /// How to solve: greedy, sample, best-of=N, mcts=N or gumbel=N (N simulations a move), beam=W, or widening=W (beams
+    /// of width 1, 4, 16, ... up to W).
+    #[arg(long, value_name = "METHOD", conflicts_with_all = ["greedy", "num_searches", "num_mcts_searches"])]
     search: Option<Method>,
     /// Take the most likely move each time, instead of drawing moves from the policy.
-    #[arg(long, conflicts_with = "num_searches")]
+    #[arg(long, conflicts_with_all = ["num_searches", "num_mcts_searches"])]
     greedy: bool,
     /// Tries at each problem, of which the best counts.
     #[arg(long, alias = "num_searches", value_name = "N", value_parser = count(65536))]
     num_searches: Option<usize>,
+    /// Simulations a move; the same as --search mcts=N.
+    #[arg(long, alias = "num_mcts_searches", value_name = "N", value_parser = count(65536), conflicts_with = "num_searches")]
+    num_mcts_searches: Option<usize>,
+    /// Weight of exploration in mcts, against values between 0 and 1.
+    #[arg(long, alias = "C", value_name = "C", value_parser = not_negative)]
+    exploration: Option<f32>,
+    /// Nodes that one simulation adds in mcts and gumbel, each below the one before.
+    #[arg(long, alias = "max_expand_depth", value_name = "N", value_parser = count(1024))]
+    max_expand_depth: Option<usize>,
+    /// Discount of a step in mcts and gumbel; 1 if not given.
+    #[arg(long, value_name = "G", value_parser = not_negative)]
+    gamma: Option<f32>,
+    /// Leaves of one tree that mcts and gumbel evaluate together.
+    #[arg(long, value_name = "N", value_parser = count(1024))]
+    leaves: Option<usize>,
     /// What ranks the states of a beam: policy, value, or a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", value_parser = score, allow_hyphen_values = true)]
     score: Option<Score>,
@@ -82,6 +99,13 @@ fn seconds(text: &str) -> Result<f64, String> {
     }
 }
 
+fn not_negative(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(number) if number >= 0.0 && number.is_finite() => Ok(number),
+        _ => Err("expected a number from 0 on".into()),
+    }
+}
+
 impl PlayArgs {
     /// `tries` samples, and nothing else out of the ordinary.
     fn best_of(tries: usize) -> Self {
@@ -89,6 +113,11 @@ impl PlayArgs {
             search: Some(Method::BestOf(tries)),
             greedy: false,
             num_searches: None,
+            num_mcts_searches: None,
+            exploration: None,
+            max_expand_depth: None,
+            gamma: None,
+            leaves: None,
             score: None,
             twists: None,
             nodes: None,
@@ -101,24 +130,50 @@ impl PlayArgs {
 
     /// Whether a search was asked for by name, so that its effort is of interest.
     pub(super) fn is_search(&self) -> bool {
-        self.search.is_some()
+        self.search.is_some() || self.num_mcts_searches.is_some()
     }
 
     /// The method that is asked for; the best of `tries` samples where none is.
     fn method(&self, tries: usize) -> Result<Method> {
-        let method = match (self.search, self.num_searches) {
-            (Some(method), _) => method,
-            (None, _) if self.greedy => Method::Greedy,
-            (None, searches) => Method::BestOf(searches.unwrap_or(tries)),
+        let mut method = match (self.search, self.num_mcts_searches, self.num_searches) {
+            (Some(method), _, _) => method,
+            (_, Some(n), _) => format!("mcts={n}").parse()?,
+            _ if self.greedy => Method::Greedy,
+            (.., searches) => Method::BestOf(searches.unwrap_or(tries)),
         };
-        match (method, self.score) {
-            (method, None) => Ok(method),
-            (Method::Beam { width, .. }, Some(score)) => Ok(Method::Beam { width, score }),
-            (Method::Widening { width, .. }, Some(score)) => Ok(Method::Widening { width, score }),
-            (method, Some(_)) => Err(Error::usage(format!(
-                "--score ranks the states of a beam: expected --search beam=W or widening=W with it, found {method}"
-            ))),
+        let name = method.to_string();
+        let refuse = |flags: &str, methods: &str| {
+            Err(Error::usage(format!("{flags}: expected --search {methods} with it, found {name}")))
+        };
+        let of_tree = [self.max_expand_depth, self.leaves].iter().any(Option::is_some)
+            || self.gamma.is_some();
+        match &mut method {
+            Method::Beam { score, .. } | Method::Widening { score, .. } => {
+                *score = self.score.unwrap_or(*score);
+            }
+            _ if self.score.is_some() => return refuse("--score", "beam=W or widening=W"),
+            _ => {}
         }
+        match &mut method {
+            Method::Tree(config) => {
+                config.max_expand_depth = self.max_expand_depth.unwrap_or(config.max_expand_depth);
+                config.leaves = self.leaves.unwrap_or(config.leaves);
+                config.gamma = self.gamma.unwrap_or(config.gamma);
+            }
+            _ if of_tree => {
+                let flags = "--max-expand-depth, --leaves and --gamma";
+                return refuse(flags, "mcts=N or gumbel=N");
+            }
+            _ => {}
+        }
+        match (&mut method, self.exploration) {
+            (_, None) => {}
+            (Method::Tree(SearchConfig { selection: Selection::Puct(puct), .. }), Some(c)) => {
+                puct.exploration = c;
+            }
+            _ => return refuse("--exploration", "mcts=N"),
+        }
+        Ok(method)
     }
 
     /// Solves `starts` of `spec` as these arguments say, by the best of `tries` samples where they do not.

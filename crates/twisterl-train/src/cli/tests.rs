@@ -162,7 +162,11 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
         assert!(text.contains("solved after 6 moves\n") && text.contains(" nodes, "), "{text}");
     }
     let refused = run(&["solve", &file, "--state", "3,2,1,0", "--greedy", "--score", "value"]);
-    assert!(refused.unwrap_err().contains("--score ranks the states of a beam"));
+    assert!(
+        refused
+            .unwrap_err()
+            .contains("--score: expected --search beam=W or widening=W with it, found greedy")
+    );
     let moves = ["solve", &file, "--state", "3,2,1,0", "--max-steps", "1", "--greedy"];
     let (text, exit) = run(&moves).unwrap();
     assert_eq!(exit, Exit::Failed);
