@@ -9,24 +9,17 @@ mod campaign;
 #[path = "hostile/inputs.rs"]
 mod inputs;
 
-use campaign::campaign;
+use campaign::{MEMORY, PATIENCE, campaign};
 use inputs::*;
 use rand::RngExt;
-use serde_json::{Map, Value, json};
-use std::alloc::{GlobalAlloc, Layout, System};
+use serde_json::json;
 use std::fs::{self, File};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc::{RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
-use tempfile::TempDir;
 use twisterl_core::env::Start;
 use twisterl_core::registry::Registry;
-use twisterl_core::rng::{Purpose, Rng, stream};
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::load::{build_policy_network, convert, load_policy};

@@ -8,10 +8,8 @@ use super::network::Activation;
 use ndarray::ArrayView2;
 use pulp::{Arch, Simd, WithSimd};
 
-/// Columns of a panel: two AVX registers, four NEON or WASM ones.
+/// Columns of a panel: one AVX-512 register, two AVX ones, four NEON or WASM ones.
 const PANEL: usize = 16;
-/// Rows of a tile: with two registers a row, its sums fill 12 of the 16 AVX registers.
-const TILE: usize = 6;
 
 /// `y = f(x W + b)` for a fixed `W` of `(inputs, outputs)`, stored as panels of 16 columns.
 #[derive(Debug, Clone, Default)]
@@ -78,143 +76,116 @@ struct Product<'a> {
 impl WithSimd for Product<'_> {
     type Output = ();
 
+    /// Tiles of rows and panels are cut so that their sums fill the registers: 32 of AVX-512, 16 of AVX.
     #[inline(always)]
-    fn with_simd<S: Simd>(self, simd: S) {
+    fn with_simd<S: Simd>(mut self, simd: S) {
         match S::F32_LANES {
-            16 => self.panels::<S, 1>(simd),
-            8 => self.panels::<S, 2>(simd),
-            4 => self.panels::<S, 4>(simd),
-            _ => self.panels::<S, PANEL>(simd),
+            16 => {
+                self.tiles::<S, 1, 12, 2>(simd);
+                self.tiles::<S, 1, 4, 2>(simd);
+                self.tiles::<S, 1, 1, 8>(simd);
+            }
+            8 => {
+                self.tiles::<S, 2, 6, 1>(simd);
+                self.tiles::<S, 2, 2, 2>(simd);
+                self.tiles::<S, 2, 1, 4>(simd);
+            }
+            4 => {
+                self.tiles::<S, 4, 6, 1>(simd);
+                self.tiles::<S, 4, 1, 2>(simd);
+            }
+            _ => self.tiles::<S, PANEL, 1, 1>(simd),
         }
     }
 }
 
 impl Product<'_> {
+    /// As many whole tiles of `M` rows as there are, `P` panels at a time; the rest of the rows remains to be done.
     #[inline(always)]
-    fn panels<S: Simd, const V: usize>(self, simd: S) {
-        let Self { layer, x, out } = self;
-        let (k, n) = (layer.inputs, layer.outputs);
-        if k == 0 || n == 0 {
+    fn tiles<S: Simd, const V: usize, const M: usize, const P: usize>(&mut self, simd: S) {
+        let (k, n) = (self.layer.inputs, self.layer.outputs);
+        let rows = self.x.len().checked_div(k).unwrap_or(0) / M * M;
+        if rows == 0 || n == 0 {
             return;
         }
-        let panels = layer.panels.chunks_exact(PANEL * k).zip(layer.bias.chunks_exact(PANEL));
-        for (p, (panel, bias)) in panels.enumerate() {
-            let panel = S::as_simd_f32s(panel).0.as_chunks::<V>().0;
-            let Some(bias) = S::as_simd_f32s(bias).0.first_chunk::<V>() else { return };
-            let columns = p * PANEL..n.min((p + 1) * PANEL);
-            let tiles = x.chunks(TILE * k).zip(out.chunks_mut(TILE * n));
-            for (x, out) in tiles {
-                match x.len() / k {
-                    6 => tile::<S, V, 6>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
-                    5 => tile::<S, V, 5>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
-                    4 => tile::<S, V, 4>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
-                    3 => tile::<S, V, 3>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
-                    2 => tile::<S, V, 2>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
-                    _ => tile::<S, V, 1>(
-                        simd,
-                        panel,
-                        bias,
-                        x,
-                        out,
-                        n,
-                        columns.clone(),
-                        layer.activation,
-                    ),
+        let (x, rest) = self.x.split_at(rows * k);
+        let (out, rest_out) = std::mem::take(&mut self.out).split_at_mut(rows * n);
+        (self.x, self.out) = (rest, rest_out);
+        let panels = n.div_ceil(PANEL);
+        let whole = panels / P * P;
+        for panel in (0..whole).step_by(P) {
+            self.columns::<S, V, M, P>(simd, panel, x, out);
+        }
+        for panel in whole..panels {
+            self.columns::<S, V, M, 1>(simd, panel, x, out);
+        }
+    }
+
+    /// The columns of `P` panels from `panel` on, for all of `x`.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize, const M: usize, const P: usize>(
+        &self,
+        simd: S,
+        panel: usize,
+        x: &[f32],
+        out: &mut [f32],
+    ) {
+        let PackedLinear { inputs: k, outputs: n, activation, .. } = *self.layer;
+        let part = |p: usize| {
+            let start = (panel + p) * PANEL;
+            let weights = S::as_simd_f32s(&self.layer.panels[start * k..(start + PANEL) * k]).0;
+            (weights.as_chunks::<V>().0, S::as_simd_f32s(&self.layer.bias[start..start + PANEL]).0)
+        };
+        let parts: [_; P] = std::array::from_fn(part);
+        let weights = parts.map(|(weights, _)| weights);
+        let bias = parts.map(|(_, bias)| std::array::from_fn(|v| bias[v]));
+        let last = n.min((panel + P) * PANEL);
+        for (x, out) in x.chunks_exact(M * k).zip(out.chunks_exact_mut(M * n)) {
+            let mut sums = tile::<S, V, M, P>(simd, weights, bias, x);
+            if activation == Activation::Relu {
+                let zero = simd.splat_f32s(0.0);
+                for s in sums.as_flattened_mut().as_flattened_mut() {
+                    *s = simd.max_f32s(*s, zero);
+                }
+            }
+            for (out, sums) in out.chunks_exact_mut(n).zip(&sums) {
+                for (out, sum) in out[panel * PANEL..last].chunks_mut(PANEL).zip(sums) {
+                    if out.len() == PANEL {
+                        S::as_mut_simd_f32s(out).0.copy_from_slice(sum);
+                    } else {
+                        let mut whole = [0.0; PANEL];
+                        S::as_mut_simd_f32s(&mut whole).0.copy_from_slice(sum);
+                        out.copy_from_slice(&whole[..out.len()]);
+                    }
                 }
             }
         }
     }
 }
 
-/// M rows of one panel.
+/// `M` rows of `x` times `P` panels, each sum in its order of inputs whatever the tile.
 #[inline(always)]
-#[allow(clippy::too_many_arguments, reason = "one loop nest, cut where its shape is fixed")]
-fn tile<S: Simd, const V: usize, const M: usize>(
+fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
     simd: S,
-    panel: &[[S::f32s; V]],
-    bias: &[S::f32s; V],
+    weights: [&[[S::f32s; V]]; P],
+    bias: [[S::f32s; V]; P],
     x: &[f32],
-    out: &mut [f32],
-    n: usize,
-    columns: std::ops::Range<usize>,
-    activation: Activation,
-) {
-    let k = panel.len();
-    if x.len() < M * k || out.len() < M * n {
-        return;
-    }
+) -> [[[S::f32s; V]; P]; M] {
+    let k = x.len() / M;
+    let weights = weights.map(|weights| &weights[..k]);
     let rows: [&[f32]; M] = std::array::from_fn(|r| &x[r * k..(r + 1) * k]);
-    let mut sums = [*bias; M];
-    for (i, weights) in panel.iter().enumerate() {
-        for (sum, row) in sums.iter_mut().zip(&rows) {
+    let mut sums = [bias; M];
+    for i in 0..k {
+        for (sums, row) in sums.iter_mut().zip(&rows) {
             let a = simd.splat_f32s(row[i]);
-            for (s, &w) in sum.iter_mut().zip(weights) {
-                *s = simd.mul_add_e_f32s(a, w, *s);
+            for (sum, weights) in sums.iter_mut().zip(&weights) {
+                for (sum, &w) in sum.iter_mut().zip(&weights[i]) {
+                    *sum = simd.mul_add_e_f32s(a, w, *sum);
+                }
             }
         }
     }
-    if activation == Activation::Relu {
-        let zero = simd.splat_f32s(0.0);
-        for s in sums.as_flattened_mut() {
-            *s = simd.max_f32s(*s, zero);
-        }
-    }
-    for (out, sum) in out.chunks_exact_mut(n).zip(&sums) {
-        let Some(out) = out.get_mut(columns.clone()) else { return };
-        if out.len() == PANEL {
-            let (out, _) = S::as_mut_simd_f32s(out);
-            out.copy_from_slice(sum);
-        } else {
-            let mut whole = [0.0; PANEL];
-            S::as_mut_simd_f32s(&mut whole).0.copy_from_slice(sum);
-            out.copy_from_slice(&whole[..out.len()]);
-        }
-    }
+    sums
 }
 
 /// `out = f(b + sum of the rows of W that are ones)`, `W` of `(bits, outputs)`.

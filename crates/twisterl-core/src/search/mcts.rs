@@ -34,7 +34,7 @@ pub enum Selection {
 /// What stays of a tree when a move is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reuse {
-    /// What lies below the move, its visits included.
+    /// What lies below the move, its visits included, unless it is more than a whole move adds: memory is bounded.
     #[default]
     Subtree,
     /// Nothing.

@@ -71,13 +71,16 @@ pub struct Outcome<S> {
     pub values_gradient: Vec<f32>,
 }
 
+/// Where the outcome of a [`LossOp`] is found after its forward pass.
+pub type OutcomeCell<S> = Arc<OnceLock<Outcome<S>>>;
+
 /// A loss of some rows as a candle op.
 pub struct LossOp<L: Loss> {
     loss: L,
     /// Each row's weight: 1 / the number of rows of the whole minibatch.
     weight: f64,
     /// Filled by the forward pass: the gradient comes out of it nearly for free, so the backward pass only hands it on.
-    outcome: Arc<OnceLock<Outcome<L::Stats>>>,
+    outcome: OutcomeCell<L::Stats>,
 }
 
 impl<L: Loss + 'static> LossOp<L> {
@@ -91,7 +94,7 @@ impl<L: Loss + 'static> LossOp<L> {
         weight: f64,
         logits: &Tensor,
         values: &Tensor,
-    ) -> Result<(Tensor, Arc<OnceLock<Outcome<L::Stats>>>)> {
+    ) -> Result<(Tensor, OutcomeCell<L::Stats>)> {
         let outcome = Arc::new(OnceLock::new());
         let op = Self { loss, weight, outcome: Arc::clone(&outcome) };
         Ok((logits.apply_op2(values, op)?, outcome))

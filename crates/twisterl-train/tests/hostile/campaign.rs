@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use twisterl_core::rng::{Purpose, Rng, stream};
 
 /// The most bytes that a case may have in use at one time.
-const MEMORY: usize = 1 << 30;
+pub const MEMORY: usize = 1 << 30;
 /// The longest that a case may take, on the busiest machine.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The system's allocator, which also counts the bytes in use.
 struct Counting;

@@ -177,7 +177,7 @@ fn sequential_halving_follows_algorithm_1() {
     assert_eq!(visits(16, 32)[..24], [vec![0; 16], vec![1; 8]].concat());
     assert_eq!(visits(16, 32)[24..], [2, 2, 2, 2, 3, 3, 3, 3]);
     assert_eq!(visits(1, 3), [0, 1, 2]);
-    assert_eq!(visits(2, 5), [0, 0, 1, 1, 0 + 2]);
+    assert_eq!(visits(2, 5), [0, 0, 1, 1, 2]);
     assert_eq!(visits(8, 4), [0; 4], "fewer simulations than actions");
     let mut turns = Vec::new();
     schedule(4, 8, &mut turns);

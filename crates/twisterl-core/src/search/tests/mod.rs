@@ -166,7 +166,13 @@ fn all_simulations_are_made_and_kept_from_move_to_move() {
             for step in 0..8 {
                 search.run(&executor, &[Plan { simulations: 40, noise: None }]).unwrap();
                 let root = said(&search, 0);
-                assert_eq!(root.visits.iter().sum::<u32>(), kept + 40, "{config:?}, move {step}");
+                let visits = root.visits.iter().sum::<u32>();
+                // A subtree with more nodes than a move adds leaves no room for the next move, and is dropped.
+                let dropped = kept > 40 && visits == 40;
+                assert!(
+                    dropped || visits == kept + 40,
+                    "{visits}, {kept}: {config:?}, move {step}"
+                );
                 assert!((root.policy.iter().sum::<f32>() - 1.0).abs() < 1e-5);
                 // The child counts its own evaluation, its edges do not; inner nodes of a deep expansion count none.
                 kept = root.visits[root.action] - u32::from(max_expand_depth == 1);
