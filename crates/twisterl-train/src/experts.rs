@@ -69,6 +69,7 @@ impl Experts {
             max_steps: None,
             seed,
             purpose: Purpose::Expert,
+            iteration: 0,
         };
         let found: Vec<_> = solver.run(&starts)?.into_iter().filter(|o| o.solved).collect();
         let solutions = found.into_par_iter().map_init(

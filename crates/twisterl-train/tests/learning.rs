@@ -32,10 +32,10 @@ fn ppo(seed: u64, iterations: u64) -> RunConfig {
             },
             "training": {
                 "num_epochs": 1, "minibatch_size": 256, "clip_ratio": 0.2, "vf_coef": 0.5,
-                "ent_coef_final": 0.0, "normalize_advantage": true, "max_grad_norm": 0.5
+                "ent_coef": 0.05, "ent_coef_final": 0.0, "normalize_advantage": true, "max_grad_norm": 0.5
             },
             "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
-            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "betas": [0.9, 0.99], "averaging": 0.9},
+            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.9},
             "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
             "logging": {"checkpoint_freq": 7}
         },

@@ -72,6 +72,8 @@ pub struct SearchConfig {
     pub reuse: Reuse,
     /// Whether a game may come back to a state.
     pub cycles: Cycles,
+    /// Where problems are solved, moves are drawn in proportion to `visits^(1 / temperature)`; 0: the best is made.
+    pub temperature: f32,
 }
 
 impl SearchConfig {
@@ -86,6 +88,7 @@ impl SearchConfig {
             max_expand_depth: 1,
             reuse: Reuse::Subtree,
             cycles: Cycles::Allow,
+            temperature: 0.0,
         }
     }
 
@@ -121,6 +124,7 @@ impl SearchConfig {
             ))
         };
         number("gamma", self.gamma, f32::MIN_POSITIVE, 1.0)?;
+        number("temperature", self.temperature, 0.0, 1e3)?;
         match self.selection {
             Selection::Puct(puct) => {
                 number("exploration", puct.exploration, 0.0, 1e6)?;

@@ -58,6 +58,8 @@ pub struct Solver<'a> {
     pub seed: u64,
     /// With the seed, keys the streams of the starts and of what is drawn.
     pub purpose: Purpose,
+    /// A number that sets this use apart from others of the same seed and purpose.
+    pub iteration: u64,
 }
 
 impl Solver<'_> {
@@ -118,7 +120,7 @@ impl Solver<'_> {
             max_steps: self.max_steps,
             seed: self.seed,
             purpose: self.purpose,
-            iteration: 0,
+            iteration: self.iteration,
             record: true,
         }
     }

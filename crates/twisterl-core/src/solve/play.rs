@@ -60,7 +60,7 @@ pub struct Outcome {
 
 impl Outcome {
     /// Solved before unsolved, then the higher return.
-    pub(super) fn better_than(&self, other: &Self) -> bool {
+    pub fn better_than(&self, other: &Self) -> bool {
         (self.solved, self.total) > (other.solved, other.total)
     }
 }

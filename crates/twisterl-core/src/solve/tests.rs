@@ -74,6 +74,7 @@ fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str)
         max_steps: None,
         seed: 1,
         purpose: Purpose::Solve,
+        iteration: 0,
     }
 }
 

@@ -4,8 +4,12 @@ use super::{MAX_STEPS, Outcome, Solver};
 use crate::Result;
 use crate::act::Choice;
 use crate::env::Start;
+use crate::rng::stream;
 use crate::search::{Limit, Path, Plan, SEARCH_GROUP, Search, SearchConfig};
 use crate::space::Actions;
+
+/// Set in the index of the streams of moves that are drawn, beside the game and the number of the move.
+const MOVE: u64 = 1 << 62;
 
 impl Solver<'_> {
     /// Plays `starts` in groups that step together. Solutions that a tree comes upon count as well as those played, and
@@ -79,7 +83,11 @@ impl Solver<'_> {
             }
             let mut failed = Ok(());
             live.retain(|&game| {
-                let action = search.root(game).map_or(0, |root| root.action);
+                let index = MOVE | ((first + game) as u64) << 32 | steps as u64;
+                let action = search.root(game).map_or(0, |root| {
+                    let mut rng = stream(self.seed, self.purpose, self.iteration, index);
+                    root.draw(config.temperature, &mut rng)
+                });
                 match search.advance(game, action) {
                     Ok(step) => !step.done(),
                     Err(error) => {

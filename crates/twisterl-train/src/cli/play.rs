@@ -195,6 +195,7 @@ impl PlayArgs {
             max_steps: self.max_steps,
             seed: self.seed,
             purpose,
+            iteration: 0,
         };
         in_pool(self.num_cores, || Ok(solver.run(starts)?))
     }

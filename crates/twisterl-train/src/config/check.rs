@@ -2,7 +2,7 @@
 
 use super::evals::Evals;
 use super::explain::{place, shorten};
-use super::{RunConfig, SCHEMA, Schedule};
+use super::{AlgorithmClass, RunConfig, SCHEMA, Schedule};
 use crate::curriculum::ROLLOUT_METRIC;
 use crate::{Error, Result};
 use serde_json::{Number, Value};
@@ -11,6 +11,10 @@ use serde_json::{Number, Value};
 const MAX_STEPS: usize = 1 << 24;
 /// The most weights between hidden layers: half a gigabyte, four times that with gradients and moments.
 const MAX_WEIGHTS: usize = 1 << 27;
+/// The most nodes that one move may add to a tree.
+const MAX_GROWTH: usize = 1 << 16;
+/// The most nodes that one move of all games in lock step may add: a gigabyte or two for small environments.
+const MAX_NODES: usize = 1 << 22;
 /// The longest name of an evaluation, in bytes.
 const MAX_NAME: usize = 64;
 
@@ -64,6 +68,16 @@ impl RunConfig {
         if share > 1.0 + 1e-9 {
             let expected = "shares uniform + mixed + failures of at most 1";
             return Err(Error::config(format!("{path}.starts"), expected, share));
+        }
+        if self.algorithm_cls == AlgorithmClass::AlphaZero {
+            let growth =
+                check_growth(path, collecting.num_mcts_searches, collecting.max_expand_depth)?;
+            let nodes = collecting.num_episodes.saturating_mul(growth);
+            if nodes > MAX_NODES {
+                let product = "num_episodes x num_mcts_searches x max_expand_depth";
+                let expected = format!("{product} of at most {MAX_NODES}");
+                return Err(Error::config(path, expected, nodes));
+            }
         }
         Ok(())
     }
@@ -134,15 +148,20 @@ fn check_evals(evals: &Evals) -> Result<()> {
             let expected = format!("a name of 1 to {MAX_NAME} bytes other than `{ROLLOUT_METRIC}`");
             return Err(Error::config(path, expected, format!("{:?}", shorten(name))));
         }
-        if eval.num_mcts_searches > 0 {
-            return Err(Error::config(
-                format!("{path}.num_mcts_searches"),
-                "0, as there is no tree search yet",
-                eval.num_mcts_searches,
-            ));
-        }
+        check_growth(&path, eval.num_mcts_searches, eval.max_expand_depth)?;
     }
     Ok(())
+}
+
+/// The nodes that a move may add to a tree.
+fn check_growth(path: &str, simulations: usize, depth: usize) -> Result<usize> {
+    match simulations.saturating_mul(depth) {
+        growth if growth <= MAX_GROWTH => Ok(growth),
+        growth => {
+            let expected = format!("num_mcts_searches x max_expand_depth of at most {MAX_GROWTH}");
+            Err(Error::config(path, expected, growth))
+        }
+    }
 }
 
 /// Checks a config as it was given, before serde sees it, against the ranges and lengths of the schema. Of types it

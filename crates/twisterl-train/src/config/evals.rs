@@ -28,7 +28,9 @@ pub struct EvalConfig {
     /// Tries from each start, of which the best counts.
     #[schemars(range(min = 1, max = 65536))]
     pub num_searches: usize,
-    /// Simulations a move of a tree search; only 0, no search, for now.
+    /// Simulations a move of a tree search by PUCT; 0: no search. With `deterministic` the action most visited is taken,
+    /// and else one in proportion to the visits.
+    #[schemars(range(max = 65_536))]
     pub num_mcts_searches: usize,
     /// Added to the seed of the run.
     pub seed: u64,
@@ -37,9 +39,10 @@ pub struct EvalConfig {
     pub num_cores: usize,
     /// Exploration constant of the tree search.
     #[serde(rename = "C")]
-    #[schemars(range(min = 0))]
+    #[schemars(range(min = 0, max = 1e6))]
     pub c: f64,
-    /// Levels that the tree search expands at once.
+    /// Levels that a simulation of the tree search adds at once.
+    #[schemars(range(min = 1, max = 65_536))]
     pub max_expand_depth: usize,
     /// Difficulty of the starts; that of the curriculum if not given.
     #[schemars(range(max = 1_000_000))]
@@ -105,17 +108,19 @@ impl Evals {
 }
 
 impl Default for Evals {
-    /// The peer's three without tree search.
+    /// The peer's.
     fn default() -> Self {
-        let eval = |deterministic, num_searches| EvalConfig {
+        let eval = |deterministic, num_searches, num_mcts_searches| EvalConfig {
             deterministic,
             num_searches,
+            num_mcts_searches,
             ..EvalConfig::default()
         };
         [
-            ("ppo_deterministic", eval(true, 1)),
-            ("ppo_1", eval(false, 1)),
-            ("ppo_10", eval(false, 10)),
+            ("ppo_deterministic", eval(true, 1, 0)),
+            ("ppo_1", eval(false, 1, 0)),
+            ("ppo_10", eval(false, 10, 0)),
+            ("mcts_100", eval(true, 1, 100)),
         ]
         .into_iter()
         .map(|(name, eval)| (name.to_owned(), eval))

@@ -80,20 +80,24 @@ fn defaults_are_the_peers() {
         "num_episodes": 100, "deterministic": true, "num_searches": 1, "num_mcts_searches": 0, "seed": 0,
         "num_cores": 32, "C": 1.41, "max_expand_depth": 1,
     });
-    for (name, deterministic, searches) in
-        [("ppo_deterministic", true, 1), ("ppo_1", false, 1), ("ppo_10", false, 10)]
-    {
+    for (name, deterministic, searches, simulations) in [
+        ("ppo_deterministic", true, 1, 0),
+        ("ppo_1", false, 1, 0),
+        ("ppo_10", false, 10, 0),
+        ("mcts_100", true, 1, 100),
+    ] {
         let eval = &value["algorithm"]["evals"][name];
         for (key, expected) in base.as_object().unwrap() {
             match key.as_str() {
                 "deterministic" => assert_eq!(eval[key], deterministic),
                 "num_searches" => assert_eq!(eval[key], searches),
+                "num_mcts_searches" => assert_eq!(eval[key], simulations),
                 _ => assert_eq!(&eval[key], expected),
             }
         }
     }
     let evals: Vec<_> = config.algorithm.evals.keys().collect();
-    assert_eq!(evals, ["ppo_deterministic", "ppo_1", "ppo_10"]);
+    assert_eq!(evals, ["ppo_deterministic", "ppo_1", "ppo_10", "mcts_100"]);
 }
 
 #[test]

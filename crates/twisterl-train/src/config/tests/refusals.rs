@@ -217,9 +217,9 @@ fn values_out_of_range_are_refused_with_path_expected_and_found() {
         ),
         (
             "algorithm.learning.diff_metric",
-            json!("mcts_100"),
+            json!("mcts_10"),
             "algorithm.learning.diff_metric: expected `rollout` or the name of one of algorithm.evals \
-             (`ppo_deterministic`, `ppo_1`, `ppo_10`), found \"mcts_100\"",
+             (`ppo_deterministic`, `ppo_1`, `ppo_10`, `mcts_100`), found \"mcts_10\"",
         ),
         (
             "algorithm.learning",
@@ -228,8 +228,13 @@ fn values_out_of_range_are_refused_with_path_expected_and_found() {
         ),
         (
             "algorithm.evals.mcts.num_mcts_searches",
-            json!(100),
-            "algorithm.evals.mcts.num_mcts_searches: expected 0, as there is no tree search yet, found 100",
+            json!(70_000),
+            "algorithm.evals.mcts.num_mcts_searches: expected at least 0 and at most 65536, found 70000",
+        ),
+        (
+            "algorithm.evals.mcts",
+            json!({"num_mcts_searches": 65536, "max_expand_depth": 2}),
+            "algorithm.evals.mcts: expected num_mcts_searches x max_expand_depth of at most 65536, found 131072",
         ),
         (
             "algorithm.evals.ppo_1.every",
