@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Solves instances of known optimal length by beams of growing width: quality against nodes and seconds.
 
-Each width solves all instances of --states with the policy of --policy, on all cores, and gives a row: the share solved,
-the mean length over the optimal one, the share solved optimally, and nodes and seconds a board. `--single` solves the
-first N instances one after the other as well, each on all cores, for the seconds that one user waits.
+Each width solves all instances of --states with the policy of --policy, on all cores, and gives a row: the share
+solved, the mean length over the optimal one, the share solved optimally, and nodes and seconds a board. `--single`
+solves the first N instances one after the other as well, each on all cores, for the seconds that one user waits.
 """
 
 import argparse
@@ -42,7 +42,7 @@ def row(width: int, found: dict) -> dict:
 
 def table(rows: list[dict]) -> str:
     """The rows in Markdown."""
-    lines = ["| beam | solved | mean / optimal | optimal | nodes | seconds a board |", "|---:|---:|---:|---:|---:|---:|"]
+    lines = ["| beam | solved | mean / optimal | optimal | nodes | seconds a board |", "|---:" * 6 + "|"]
     for r in rows:
         ratio = f"{r['ratio']:.4f}" if r["ratio"] else "-"
         cells = [f"{r['width']:,}", f"{r['solved']:.1%}", ratio, f"{r['optimal']:.1%}"]

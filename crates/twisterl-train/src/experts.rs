@@ -60,10 +60,14 @@ impl Experts {
         }
         let starts: Vec<Start<'_>> =
             states.iter().map(|state| Start::State { state, difficulty: None }).collect();
+        let score = match config.value_weight {
+            0.0 => Score::Policy,
+            weight => Score::Blend { weight: weight as f32 },
+        };
         let solver = Solver {
             spec,
             evaluator,
-            method: Method::Beam { width: config.beam, score: Score::Policy },
+            method: Method::Beam { width: config.beam, score },
             budget: Budget::unlimited(),
             images: Images::None,
             max_steps: None,

@@ -180,6 +180,10 @@ pub struct ExpertsConfig {
     /// Width of the beam.
     #[schemars(range(min = 1, max = 65_536))]
     pub beam: usize,
+    /// States of the beam are ranked by the policy plus this many times the return: what one unit of reward is worth in
+    /// units of log-probability; 0: by the policy alone, for half the work.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub value_weight: f64,
     /// Solutions are shortened as walks are by `walk_window`.
     #[schemars(range(max = 40))]
     pub window: usize,
@@ -197,6 +201,7 @@ impl Default for ExpertsConfig {
             after: 0.5,
             num_problems: 64,
             beam: 64,
+            value_weight: 0.0,
             window: 16,
             memory: 20_000,
             num_solutions: 512,
