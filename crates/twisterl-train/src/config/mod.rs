@@ -54,7 +54,9 @@ pub struct RunConfig {
     pub policy: PolicyConfig,
     /// Learning algorithm.
     #[serde(default)]
-    #[schemars(extend("enum" = ["twisterl.rl.PPO", "PPO"]))]
+    #[schemars(extend("enum" = [
+        "twisterl.rl.PPO", "PPO", "twisterl.rl.AZ", "AZ", "twisterl.rl.BackwardScramble", "BackwardScramble"
+    ]))]
     pub algorithm_cls: AlgorithmClass,
     /// Parameters of the algorithm and of what surrounds it.
     #[serde(default)]
