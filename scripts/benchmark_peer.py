@@ -14,6 +14,8 @@ quality      seconds of training until one sampled episode solves >= 88 % of 1,0
 peer_config  the same, but ours too trains from the peer's config file, unchanged
 learner      samples/s of one PPO update, network 81-512-256-(4, 1), batches of 1,024 and 8,192
 collection   environment steps/s of PPO collection on the 8-puzzle at difficulty 32, the same network, untrained
+mcts         simulations/s of MCTS, 100 simulations a move, on 100 random boards of the 8-puzzle with the peer's
+             checkpoint; and, in the record, the share solved and the mean length
 """
 
 import argparse
@@ -21,6 +23,7 @@ import contextlib
 import json
 import os
 import platform
+import random
 import signal
 import statistics
 import subprocess
@@ -31,7 +34,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("peer_worker.py")
-PARTS = ("quality", "learner", "collection", "peer_config")
+PARTS = ("quality", "learner", "collection", "peer_config", "mcts")
+CHECKPOINT = ROOT / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
 THRESHOLD = 0.88
 QUALITY_EVAL = {"num_episodes": 1000, "deterministic": False, "num_searches": 1, "difficulty": 32, "max_steps": 64}
 TIME_TO_QUALITY = f"training to {THRESHOLD:.0%} of 32-move scrambles, s"
@@ -91,6 +95,40 @@ def throughput(args, what, key, *, ours=(), peer=()):
     }
 
 
+def mcts(args, scratch):
+    """Give both sides of tree search on the same boards, which it writes into the folder ``scratch``."""
+    boards = random_boards(4 if args.smoke else 100)
+    states, policy = scratch / "boards.json", scratch / "policy.safetensors"
+    with child(args, [args.trainer, "convert", CHECKPOINT, policy, "--config", args.peer_config], **PIPES) as process:
+        process.communicate()
+    states.write_text(json.dumps({"width": 3, "height": 3, "instances": [{"state": board} for board in boards]}))
+    search = ("--num-mcts-searches", 100, "--exploration", 2**0.5, "--num-cores", args.num_cores)
+    ours = [args.trainer, "evaluate", policy, "--states", states, *search, "--json"]
+    peer = peer_command(args, "mcts", "--states", states, "--checkpoint", CHECKPOINT)
+
+    def our_side(_seed):
+        found = last_json(args, ours)
+        rate = found["simulations_per_state"] / found["seconds_per_state"]
+        return {"value": rate, "solved": found["success"], "mean_length": found["mean_length"]}
+
+    def peer_side(_seed):
+        found = last_json(args, peer)
+        return {"value": found.pop("simulations_per_second"), **found}
+
+    return {"ours": our_side, "peer": peer_side}
+
+
+def random_boards(count):
+    """Draw solvable boards of the 8-puzzle: those with an even number of inversions, which no move makes odd."""
+    boards, rng = [], random.Random(0)
+    while len(boards) < count:
+        board = rng.sample(range(9), 9)
+        inversions = sum(0 < later < tile for i, tile in enumerate(board) for later in board[i + 1 :])
+        if inversions % 2 == 0:
+            boards.append(board)
+    return boards
+
+
 def peer_points(args, seed, _folder):
     """Train the peer; yield the JSON line of every iteration."""
     first_test = ["--check-from", 1] if args.smoke else []
@@ -147,7 +185,7 @@ def time_to_quality(args, points):
     return measure
 
 
-def plan(args):
+def plan(args, scratch):
     """List the measures that were asked for: {name and unit: {side: function of a seed}}."""
     measures, trainings = {}, {}
     if "learner" in args.what:
@@ -158,6 +196,8 @@ def plan(args):
     if "collection" in args.what:
         network = ("--embedding-size", 512, "--common-layers", 256)
         measures["collection, steps/s"] = throughput(args, "collection", "steps_per_second", ours=network)
+    if "mcts" in args.what:
+        measures["MCTS, simulations/s"] = mcts(args, scratch)
     if "quality" in args.what:
         trainings["ours"] = lambda *run: our_points(args, args.our_config, *run)
     if "peer_config" in args.what:
@@ -320,7 +360,8 @@ def main():
     except KeyboardInterrupt:
         sys.exit(130)
     try:
-        measure_all(args, plan(args), record)
+        with tempfile.TemporaryDirectory(prefix="benchmark-peer-") as scratch:
+            measure_all(args, plan(args, Path(scratch)), record)
     except KeyboardInterrupt:
         record["interrupted"] = True
     print(f"\n{write(args, record)}\n\nwritten: {args.out}.json and {args.out}.md")

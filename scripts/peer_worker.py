@@ -8,7 +8,9 @@ This file imports nothing of ours, and must stay outside any folder that has a p
 import argparse
 import json
 import time
+from concurrent.futures import ProcessPoolExecutor
 from importlib.metadata import version
+from pathlib import Path
 
 import torch
 from loguru import logger
@@ -26,6 +28,8 @@ QUALITY_EVAL = {
     "C": 1.41,
     "max_expand_depth": 1,
 }
+MCTS_SIMULATIONS = 100
+MCTS_C = 2**0.5  # the default of the peer's `solve`
 
 
 def emit(**fields):
@@ -123,6 +127,35 @@ def quality(args):
         iteration += 1
 
 
+def solve_boards(job):
+    """Solve some boards one by one by MCTS; the moves made for each, and whether they solve it."""
+    config, checkpoint, boards = job
+    algorithm = prepare_algorithm(load_config(config), load_checkpoint_path=checkpoint)
+    policy, env, played = algorithm.policy.to_rust(), algorithm.env, []
+    for board in boards:
+        env.set_state(board)
+        (success, _reward), actions = twisterl.collector.solve(env, policy, True, 1, MCTS_SIMULATIONS, MCTS_C, 1)
+        played.append((len(actions), bool(success)))
+    return played
+
+
+def mcts(args):
+    """Simulations/s of MCTS on the boards of ``--states``, in as many processes as cores; loading is off the clock."""
+    boards = [instance["state"] for instance in json.loads(Path(args.states).read_text())["instances"]]
+    jobs = [(args.config, args.checkpoint, boards[i :: args.num_cores]) for i in range(args.num_cores)]
+    with ProcessPoolExecutor(args.num_cores) as pool:
+        list(pool.map(solve_boards, [(*job[:2], job[2][:1]) for job in jobs]))  # warm up: load, and solve one
+        start = time.perf_counter()
+        played = [board for part in pool.map(solve_boards, jobs) for board in part]
+        elapsed = time.perf_counter() - start
+    lengths = [moves for moves, success in played if success]
+    emit(
+        simulations_per_second=MCTS_SIMULATIONS * sum(moves for moves, _ in played) / elapsed,
+        solved=len(lengths) / len(boards),
+        mean_length=sum(lengths) / max(len(lengths), 1),
+    )
+
+
 def versions(_args):
     """Name what is installed here."""
     emit(twisterl=version("twisterl"), torch=torch.__version__)
@@ -131,9 +164,11 @@ def versions(_args):
 def main():
     """Run the one measurement that the command line names."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    measures = {f.__name__: f for f in (learner, collection, quality, versions)}
+    measures = {f.__name__: f for f in (learner, collection, quality, mcts, versions)}
     parser.add_argument("measure", choices=measures)
     parser.add_argument("--config", help="a config file of the peer")
+    parser.add_argument("--checkpoint", help="weights for `mcts`")
+    parser.add_argument("--states", help="boards for `mcts`")
     parser.add_argument("--num-cores", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=5.0)
     parser.add_argument("--batch", type=int, default=1024)

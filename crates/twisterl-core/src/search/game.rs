@@ -20,6 +20,8 @@ pub(super) struct Game {
     pub(super) found: Path,
     /// Nodes added since the start of the game.
     pub(super) nodes: u64,
+    /// Simulations made since the start of the game, those that came to a known end included.
+    pub(super) simulations: u64,
     /// Simulations of this move: to be made, and begun.
     pub(super) wanted: usize,
     pub(super) begun: usize,
@@ -54,6 +56,7 @@ impl Game {
             past: Seen::default(),
             found: Path::default(),
             nodes: 0,
+            simulations: 0,
             wanted: 0,
             begun: 0,
             turns: Vec::with_capacity(config.simulations),
@@ -79,6 +82,7 @@ impl Game {
         self.found.total = 0.0;
         self.found.actions.clear();
         self.nodes = 0;
+        self.simulations = 0;
     }
 
     /// Strikes out the way to a new node if its state was on the way there.

@@ -138,6 +138,7 @@ impl Group {
         }
         self.abandon();
         for game in self.games.iter_mut().filter(|game| game.wanted > 0) {
+            game.simulations += game.begun as u64;
             game.conclude(&self.config);
         }
         Ok(())

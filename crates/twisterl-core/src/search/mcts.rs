@@ -321,6 +321,11 @@ impl Search {
         self.game(game).map_or(0, |game| game.nodes)
     }
 
+    /// Simulations made since the game began.
+    pub fn simulations(&self, game: usize) -> u64 {
+        self.game(game).map_or(0, |game| game.simulations)
+    }
+
     /// How the game has come to where it stands: its moves and the sum of their rewards.
     pub(crate) fn played(&self, game: usize) -> Path {
         self.game(game).map_or_else(Path::default, |game| Path {

@@ -84,12 +84,13 @@ impl Solver<'_> {
                     let evaluator = Twisted::new(self.evaluator, twist);
                     let outcomes = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
                     for (best, other) in best.iter_mut().zip(outcomes) {
-                        let (nodes, seconds) =
-                            (best.nodes + other.nodes, best.seconds + other.seconds);
+                        let nodes = best.nodes + other.nodes;
+                        let simulations = best.simulations + other.simulations;
+                        let seconds = best.seconds + other.seconds;
                         if other.better_than(best) {
                             *best = other;
                         }
-                        (best.nodes, best.seconds) = (nodes, seconds);
+                        *best = Outcome { nodes, simulations, seconds, ..std::mem::take(best) };
                     }
                 }
                 best

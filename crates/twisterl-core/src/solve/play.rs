@@ -54,6 +54,8 @@ pub struct Outcome {
     pub actions: Actions,
     /// States evaluated for it, in all tries.
     pub nodes: u64,
+    /// Simulations of tree search.
+    pub simulations: u64,
     /// Seconds until it was done; where many are played in lock step, since the beginning of all.
     pub seconds: f64,
 }

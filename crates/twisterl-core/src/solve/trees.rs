@@ -106,7 +106,8 @@ impl Solver<'_> {
             if path.actions.len() > most {
                 path = search.played(game); // a tree may look beyond the longest solution allowed
             }
-            self.outcome(path, search.nodes(game), seconds)
+            let simulations = search.simulations(game);
+            Outcome { simulations, ..self.outcome(path, search.nodes(game), seconds) }
         });
         Ok(outcomes.collect())
     }
@@ -117,7 +118,7 @@ impl Solver<'_> {
         let length = path.actions.len();
         actions.discrete = path.actions;
         let Path { solved, total, .. } = path;
-        Outcome { solved, length, total, start: Vec::new(), actions, nodes, seconds }
+        Outcome { solved, length, total, actions, nodes, seconds, ..Outcome::default() }
     }
 }
 

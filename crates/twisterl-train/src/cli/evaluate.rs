@@ -104,6 +104,7 @@ fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Resu
 /// - where shortest solutions are known, `mean_optimal`: their length, over the solved problems of known length;
 ///   `optimal_fraction`: the share of all problems of known length that were solved in as few moves;
 /// - `nodes_per_state`: mean number of states evaluated;
+/// - of tree search, `simulations_per_state`: mean number of simulations;
 /// - `seconds_per_state`: wall-clock time by `count`.
 fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
     let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
@@ -130,6 +131,10 @@ fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<S
     }
     let nodes: u64 = outcomes.iter().map(|o| o.nodes).sum();
     figures.push(("nodes_per_state", mean(nodes as f64, count)));
+    let simulations: u64 = outcomes.iter().map(|o| o.simulations).sum();
+    if simulations > 0 {
+        figures.push(("simulations_per_state", mean(simulations as f64, count)));
+    }
     figures.push(("seconds_per_state", mean(seconds, count)));
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
