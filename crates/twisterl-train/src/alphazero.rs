@@ -5,10 +5,11 @@
 //! targets of the value are discounted returns to go. A truncated game is worth what the search last thought of it.
 
 use crate::algorithm::{Algorithm, Iteration, Outcome, Snapshot};
-use crate::config::{AlgorithmConfig, RunConfig, SelectionName};
+use crate::config::{AlgorithmConfig, CollectingConfig, RunConfig, SelectionName};
 use crate::loss::imitation::Examples;
 use crate::trainee::Trainee;
 use crate::{Error, Result};
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, json};
 use std::collections::VecDeque;
@@ -43,7 +44,13 @@ pub struct AlphaZero {
 #[derive(Default)]
 struct Game {
     examples: Examples,
+    /// How far the search moved the policy, an example: the Kullback-Leibler divergence.
+    surprises: Vec<f32>,
     rewards: Vec<f32>,
+    /// Which moves were learned from.
+    learned: Vec<bool>,
+    /// Whether this move is searched in full, and learned from.
+    full: bool,
     difficulty: Option<usize>,
     over: bool,
     /// What a truncated game can still be hoped to bring; 0 for one that ended.
@@ -70,7 +77,7 @@ impl AlphaZero {
         let search = SearchConfig {
             gamma: collecting.gamma as f32,
             max_expand_depth: collecting.max_expand_depth,
-            ..SearchConfig::new(selection, collecting.num_mcts_searches)
+            ..SearchConfig::new(selection, collecting.most_simulations())
         };
         Ok(Self {
             seed: config.seed,
@@ -92,14 +99,23 @@ impl AlphaZero {
             let difficulty = self.begin(iteration, game)?;
             self.games.push(Game { difficulty, ..Game::default() });
         }
+        let collecting = &self.config.collecting;
+        let simulations = simulations(collecting, iteration.progress);
+        let (share, fast) = (collecting.full_searches, collecting.num_fast_searches);
         let mut plans = vec![Plan::default(); self.games.len()];
         for move_number in 0u64.. {
-            for (index, (plan, game)) in plans.iter_mut().zip(&self.games).enumerate() {
-                let rng = self.stream(Purpose::Search, iteration, index, move_number);
-                plan.simulations =
-                    if game.over { 0 } else { self.config.collecting.num_mcts_searches };
+            let mut games = std::mem::take(&mut self.games);
+            for (index, (plan, game)) in plans.iter_mut().zip(&mut games).enumerate() {
+                let mut rng = self.stream(Purpose::Search, iteration, index, move_number);
+                game.full = share >= 1.0 || rng.random::<f64>() < share;
+                plan.simulations = match game {
+                    Game { over: true, .. } => 0,
+                    Game { full: true, .. } => simulations,
+                    _ => fast.min(simulations),
+                };
                 plan.noise = Some(rng);
             }
+            self.games = games;
             if plans.iter().all(|plan| plan.simulations == 0) {
                 break;
             }
@@ -152,6 +168,27 @@ impl AlphaZero {
             SelectionName::Gumbel => root.action,
         };
         let (policy, q) = (root.policy.to_vec(), root.q.get(action).copied().unwrap_or(0.0));
+        game.learned.push(game.full);
+        if game.full {
+            game.surprises.push(divergence(root.policy, root.prior));
+            self.learn_from(index, policy)?;
+        }
+        let step = self.search.advance(index, action)?;
+        let Some(game) = self.games.get_mut(index) else { return Ok(()) };
+        game.rewards.push(step.reward);
+        if step.done() {
+            game.over = true;
+            game.solved = self.search.solved(index);
+            if step.truncated && !step.terminated {
+                game.hope = (q - step.reward) / self.config.collecting.gamma.max(1e-6) as f32;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds what the search said of a game's state to its examples, in the frame in which the policy sees it.
+    fn learn_from(&mut self, index: usize, policy: Vec<f32>) -> Result<()> {
+        let Some(game) = self.games.get_mut(index) else { return Ok(()) };
         let examples = &mut game.examples;
         self.search.observe(index, &mut examples.observations, &mut examples.masks)?;
         let row = examples.observations.len() - 1;
@@ -171,37 +208,42 @@ impl AlphaZero {
                 }
             }
         }
-        let step = self.search.advance(index, action)?;
-        game.rewards.push(step.reward);
-        if step.done() {
-            game.over = true;
-            game.solved = self.search.solved(index);
-            if step.truncated && !step.terminated {
-                game.hope = (q - step.reward) / self.config.collecting.gamma.max(1e-6) as f32;
-            }
-        }
         Ok(())
     }
 
     /// Returns to go, and the examples of all games as the newest of the replay. Returns the episodes.
-    fn gather(&mut self) -> Vec<Episode> {
+    fn gather(&mut self, iteration: &Iteration) -> Vec<Episode> {
         let collecting = &self.config.collecting;
         let mut newest = Examples::default();
         let mut episodes = Vec::with_capacity(self.games.len());
         for game in &mut self.games {
             let mut value = game.hope;
-            for &reward in game.rewards.iter().rev() {
+            for (&reward, &learned) in game.rewards.iter().zip(&game.learned).rev() {
                 value = reward + collecting.gamma as f32 * value;
-                game.examples.values.push(value);
+                game.examples.values.extend(learned.then_some(value));
             }
             game.examples.values.reverse();
-            newest.extend(&game.examples);
             episodes.push(Episode {
                 difficulty: game.difficulty,
                 length: game.rewards.len(),
                 total: game.rewards.iter().sum(),
                 solved: game.solved,
             });
+        }
+        let surprises = self.games.iter().flat_map(|game| &game.surprises);
+        let (count, sum) = surprises.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s));
+        let mean = sum / (count as f32).max(1.0);
+        let share = if mean > 0.0 { collecting.surprise as f32 } else { 0.0 };
+        let mut rng = stream(self.seed, Purpose::Choice, iteration.number, u64::MAX);
+        for game in &self.games {
+            for (row, surprise) in game.surprises.iter().enumerate() {
+                let copies = if share > 0.0 {
+                    (1.0 - share + share * surprise / mean + rng.random::<f32>()) as usize
+                } else {
+                    1
+                };
+                (0..copies).for_each(|_| newest.push_row(&game.examples, row));
+            }
         }
         self.replay.push_back(newest);
         while self.replay.len() > collecting.replay_iterations {
@@ -215,11 +257,24 @@ impl AlphaZero {
     }
 }
 
+/// Simulations of a full search.
+fn simulations(collecting: &CollectingConfig, progress: f64) -> usize {
+    let last = collecting.num_mcts_searches as f64;
+    let first = collecting.num_mcts_searches_start.map_or(last, |first| first as f64);
+    (first + (last - first) * progress).round() as usize
+}
+
+/// The Kullback-Leibler divergence of `policy` from `prior`.
+fn divergence(policy: &[f32], prior: &[f32]) -> f32 {
+    let term = |(&p, &q): (&f32, &f32)| if p > 0.0 { p * (p / q.max(1e-9)).ln() } else { 0.0 };
+    policy.iter().zip(prior).map(term).sum::<f32>().max(0.0)
+}
+
 impl Algorithm for AlphaZero {
     fn iterate(&mut self, iteration: &Iteration) -> Result<Outcome> {
         let start = Instant::now();
         self.play(iteration)?;
-        let episodes = self.gather();
+        let episodes = self.gather(iteration);
         let played = start.elapsed();
         let (training, key) = (&self.config.training, (self.seed, iteration));
         let losses = self.trainee.imitate(&self.examples, training, key)?;

@@ -44,6 +44,16 @@ impl Examples {
         self.values.extend_from_slice(&other.values);
     }
 
+    /// Adds row `row` of `other`.
+    pub fn push_row(&mut self, other: &Self, row: usize) {
+        let width = other.masks.len() / other.len().max(1);
+        let columns = row * width..(row + 1) * width;
+        self.observations.push_row(&other.observations, row);
+        self.masks.extend_from_slice(other.masks.get(columns.clone()).unwrap_or(&[]));
+        self.policies.extend_from_slice(other.policies.get(columns).unwrap_or(&[]));
+        self.values.extend(other.values.get(row));
+    }
+
     /// Appends what there is as arrays, whose names begin with `name`.
     pub fn save(&self, name: &str, arrays: &mut Vec<(String, ArrayData)>) {
         let observations = &self.observations;

@@ -120,6 +120,21 @@ pub struct CollectingConfig {
     /// Simulations a move, for AZ.
     #[schemars(range(min = 1, max = 65_536))]
     pub num_mcts_searches: usize,
+    /// Simulations a move at the beginning of the run, for AZ, growing linearly to `num_mcts_searches` at its end; as many
+    /// all the time if not given.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub num_mcts_searches_start: Option<usize>,
+    /// Share of the moves that are searched in full and learned from, for AZ (playout cap randomisation: Wu 2019); the
+    /// others are made after `num_fast_searches` simulations.
+    #[schemars(range(max = 1), extend("exclusiveMinimum" = 0))]
+    pub full_searches: f64,
+    /// Simulations of the moves that are not searched in full, for AZ.
+    #[schemars(range(min = 1, max = 65_536))]
+    pub num_fast_searches: usize,
+    /// Share of an iteration's examples that is given out by how much the search corrected the policy, the rest evenly,
+    /// for AZ (policy surprise weighting: Wu, "KataGoMethods", 2020).
+    #[schemars(range(min = 0, max = 1))]
+    pub surprise: f64,
     /// Exploration constant of the tree search, for AZ.
     #[serde(rename = "C")]
     #[schemars(range(min = 0, max = 1e6))]
@@ -152,6 +167,13 @@ pub struct CollectingConfig {
     pub walk_window: usize,
     /// What follows the walks, for BackwardScramble; nothing if not given.
     pub experts: Option<ExpertsConfig>,
+}
+
+impl CollectingConfig {
+    /// The most simulations of a move at any time of the run.
+    pub fn most_simulations(&self) -> usize {
+        self.num_mcts_searches.max(self.num_mcts_searches_start.unwrap_or(0))
+    }
 }
 
 /// How actions are chosen in a tree.
@@ -220,6 +242,10 @@ impl Default for CollectingConfig {
             rollout_length: 32,
             starts: StartsConfig::default(),
             num_mcts_searches: 1000,
+            num_mcts_searches_start: None,
+            full_searches: 1.0,
+            num_fast_searches: 4,
+            surprise: 0.0,
             c: 1.41,
             max_expand_depth: 1,
             selection: SelectionName::Puct,

@@ -70,8 +70,8 @@ impl RunConfig {
             return Err(Error::config(format!("{path}.starts"), expected, share));
         }
         if self.algorithm_cls == AlgorithmClass::AlphaZero {
-            let growth =
-                check_growth(path, collecting.num_mcts_searches, collecting.max_expand_depth)?;
+            let most = collecting.most_simulations();
+            let growth = check_growth(path, most, collecting.max_expand_depth)?;
             let nodes = collecting.num_episodes.saturating_mul(growth);
             if nodes > MAX_NODES {
                 let product = "num_episodes x num_mcts_searches x max_expand_depth";
