@@ -72,7 +72,7 @@ fn backward(seed: u64, iterations: u64) -> RunConfig {
     .unwrap()
 }
 
-/// The same for AlphaZero, with Gumbel selection.
+/// The same for AlphaZero, with Gumbel selection and all that may vary the search.
 fn alphazero(seed: u64, iterations: u64) -> RunConfig {
     RunConfig::from_value(json!({
         "env_cls": "Puzzle",
@@ -85,6 +85,7 @@ fn alphazero(seed: u64, iterations: u64) -> RunConfig {
         "algorithm": {
             "collecting": {
                 "num_episodes": 64, "num_mcts_searches": 16, "selection": "gumbel", "gamma": 1.0,
+                "num_mcts_searches_start": 12, "full_searches": 0.8, "surprise": 0.3,
                 "replay_iterations": 4, "starts": {"uniform": 0.7}
             },
             "training": {"num_epochs": 2, "minibatch_size": 128},
