@@ -110,7 +110,7 @@ def main() -> int:
         machine = {"processor": platform.machine(), "cores": os.cpu_count()}
         record = {"command": command, "machine": machine, "count": len(instances), "rows": rows, "single": single}
         arguments.out.parent.mkdir(parents=True, exist_ok=True)
-        arguments.out.write_text(json.dumps(record, indent=2) + "\n")
+        arguments.out.with_suffix(".json").write_text(json.dumps(record, indent=2) + "\n")
         arguments.out.with_suffix(".md").write_text(table(rows))
         title = f"{len(instances)} instances of {arguments.states.stem}, by width of the beam"
         draw(rows, title, arguments.out.with_suffix(".png"))
