@@ -6,6 +6,7 @@
 
 mod algorithm;
 mod check;
+mod collecting;
 mod evals;
 mod explain;
 mod overrides;
@@ -14,9 +15,10 @@ mod policy;
 mod tests;
 
 pub use algorithm::{
-    AlgorithmClass, AlgorithmConfig, CollectingConfig, Device, ExpertsConfig, LearningConfig,
-    LoggingConfig, OptimizerConfig, Schedule, SelectionName, StartsConfig, TrainingConfig,
+    AlgorithmClass, AlgorithmConfig, Device, LearningConfig, LoggingConfig, OptimizerConfig,
+    Schedule, TrainingConfig,
 };
+pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
 pub use policy::{ActivationName, PolicyClass, PolicyConfig, SymmetryName};
