@@ -43,7 +43,10 @@ pub trait VecEnv: Send {
     fn solved(&self, slot: usize) -> bool;
 
     /// Appends the state of `slot`.
-    fn state(&self, slot: usize, out: &mut Vec<f64>);
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn state(&self, slot: usize, out: &mut Vec<f64>) -> Result<()>;
 
     /// Makes slot `to` what slot `from` is, its budget included, for each pair `(from, to)` in order. Search needs it.
     ///
@@ -59,13 +62,17 @@ pub trait VecEnv: Send {
     }
 
     /// Appends a key of the state of each of `slots`, see [`Environment::state_key`].
-    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) {
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {
         let mut state = Vec::new();
         for &slot in slots {
             state.clear();
-            self.state(slot, &mut state);
+            self.state(slot, &mut state)?;
             out.push(key_of_words(state.iter().map(|number| number.to_bits())));
         }
+        Ok(())
     }
 
     /// An upper bound on the return that the rest of the episode in `slot` can bring, where one is known.
@@ -75,7 +82,10 @@ pub trait VecEnv: Send {
     }
 
     /// The state of `slot` as text for people.
-    fn render(&self, slot: usize) -> String;
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn render(&self, slot: usize) -> Result<String>;
 
     /// What an action is called.
     fn action_name(&self, action: Action<'_>) -> String;
@@ -140,10 +150,11 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
         self.envs.get(slot).is_some_and(E::solved)
     }
 
-    fn state(&self, slot: usize, out: &mut Vec<f64>) {
+    fn state(&self, slot: usize, out: &mut Vec<f64>) -> Result<()> {
         if let Some(env) = self.envs.get(slot) {
             env.state(out);
         }
+        Ok(())
     }
 
     fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
@@ -161,21 +172,22 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
         Ok(())
     }
 
-    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) {
+    fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {
         let mut scratch = Vec::new();
         out.extend(
             slots
                 .iter()
                 .map(|&slot| self.envs.get(slot).map_or(0, |env| env.state_key(&mut scratch))),
         );
+        Ok(())
     }
 
     fn best_return(&self, slot: usize) -> Option<f32> {
         self.envs.get(slot).and_then(E::best_return)
     }
 
-    fn render(&self, slot: usize) -> String {
-        self.envs.get(slot).map(E::render).unwrap_or_default()
+    fn render(&self, slot: usize) -> Result<String> {
+        Ok(self.envs.get(slot).map(E::render).unwrap_or_default())
     }
 
     fn action_name(&self, action: Action<'_>) -> String {

@@ -1,5 +1,8 @@
 //! The one error type of the crate.
 
+use std::fmt;
+use std::sync::Arc;
+
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
@@ -69,7 +72,48 @@ pub enum Error {
         /// How.
         found: String,
     },
+    /// Stopped from outside, see [`crate::interrupt`].
+    #[error("interrupted")]
+    Interrupted,
+    /// An environment that is not written in Rust failed in its own way.
+    #[error("environment {name}: {raised}")]
+    Raised {
+        /// The environment's name.
+        name: String,
+        /// What it raised.
+        raised: Raised,
+    },
 }
+
+/// An error from outside, kept as it is for whoever can show it better than a message does. Equal only to itself.
+#[derive(Debug, Clone)]
+pub struct Raised(Arc<dyn std::error::Error + Send + Sync>);
+
+impl Raised {
+    /// Keeps `error`.
+    pub fn new(error: impl std::error::Error + Send + Sync + 'static) -> Self {
+        Self(Arc::new(error))
+    }
+
+    /// The error itself, if it is an `E`.
+    pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        self.0.downcast_ref()
+    }
+}
+
+impl fmt::Display for Raised {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl PartialEq for Raised {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl Eq for Raised {}
 
 impl Error {
     /// A wrong parameter at a JSON path.

@@ -17,6 +17,7 @@ pub mod env;
 pub mod envs;
 mod error;
 pub mod evaluator;
+pub mod interrupt;
 pub mod policy;
 pub mod registry;
 pub mod rng;

@@ -100,9 +100,12 @@ impl<E: Environment> EnvSpec for Native<E> {
 
 type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
 
+type Resolver = Box<dyn Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
+
 /// The environments that configs can ask for. [`Registry::default`] holds the built-in ones.
 pub struct Registry {
     makers: BTreeMap<String, Maker>,
+    resolver: Option<Resolver>,
 }
 
 impl fmt::Debug for Registry {
@@ -123,7 +126,7 @@ impl Default for Registry {
 impl Registry {
     /// A registry without any environment.
     pub fn empty() -> Self {
-        Self { makers: BTreeMap::new() }
+        Self { makers: BTreeMap::new(), resolver: None }
     }
 
     /// Adds a native environment under its name; a later one of the same name replaces it.
@@ -154,25 +157,38 @@ impl Registry {
         self
     }
 
+    /// Sets who is asked for names that are not registered as they stand, before their module path is ignored: a
+    /// function of name and parameters, `None` where it knows no such environment.
+    pub fn set_resolver(
+        &mut self,
+        resolver: impl Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.resolver = Some(Box::new(resolver));
+        self
+    }
+
     /// The registered names, sorted.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.makers.keys().map(String::as_str)
     }
 
-    /// Makes the environment `env_cls` with parameters `params`. A name is looked up whole and then without its
-    /// module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
+    /// Makes the environment `env_cls` with parameters `params`. A name is looked up whole, then by the
+    /// [resolver](Self::set_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
     ///
     /// # Errors
     /// If the name is unknown or a parameter is wrong.
     pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
+        if let Some(maker) = self.makers.get(env_cls) {
+            return maker(params);
+        }
+        if let Some(found) = self.resolver.as_ref().and_then(|resolve| resolve(env_cls, params)) {
+            return found;
+        }
         let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
-        let maker =
-            self.makers.get(env_cls).or_else(|| self.makers.get(short)).ok_or_else(|| {
-                Error::UnknownEnvironment {
-                    name: env_cls.to_owned(),
-                    known: self.names().collect::<Vec<_>>().join(", "),
-                }
-            })?;
+        let maker = self.makers.get(short).ok_or_else(|| Error::UnknownEnvironment {
+            name: env_cls.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })?;
         maker(params)
     }
 }

@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::checkpoint::ArrayData;
 use serde_json::{Map, Value};
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::rollout::Episode;
 
@@ -46,6 +47,9 @@ pub trait Algorithm: Send {
 
     /// The current policy, ready for inference.
     fn executor(&self) -> &Executor;
+
+    /// From now on, `interrupt` makes iterations fail midway. What has changed until then stays.
+    fn interrupt_by(&mut self, interrupt: &Interrupt);
 
     /// Collects with the current weights, then updates them.
     ///

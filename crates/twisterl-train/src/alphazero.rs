@@ -15,6 +15,7 @@ use serde_json::{Map, json};
 use std::collections::VecDeque;
 use std::time::Instant;
 use twisterl_core::evaluator::Evaluator as _;
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::EnvSpec;
@@ -284,6 +285,10 @@ impl Algorithm for AlphaZero {
         seconds.insert("update".into(), json!((updated - played).as_secs_f64()));
         let env_steps = episodes.iter().map(|e| e.length as u64).sum();
         Ok(Outcome { env_steps, episodes, losses, seconds })
+    }
+
+    fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.trainee.interrupt_by(interrupt);
     }
 
     fn parameters(&self) -> &[f32] {

@@ -4,6 +4,7 @@
 //! At a high learning rate the weights jitter about what was learned; their average does not.
 
 use crate::Result;
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::forward::Executor;
 
 /// An exponential moving average of the weights, with its executor.
@@ -19,6 +20,11 @@ impl Average {
     pub fn new(decay: f64, weights: &[f32], executor: &Executor) -> Option<Self> {
         let average = || Self { decay, weights: weights.to_vec(), executor: executor.clone() };
         (decay > 0.0).then(average)
+    }
+
+    /// See [`Executor::interrupt_by`].
+    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.executor.interrupt_by(interrupt);
     }
 
     /// Takes in the weights after iteration `number` (from 0). The decay rises to its value over the first

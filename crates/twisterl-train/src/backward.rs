@@ -16,6 +16,7 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::evaluator::Evaluator as _;
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::EnvSpec;
@@ -177,6 +178,10 @@ impl Algorithm for BackwardScramble {
         seconds.insert("update".into(), json!((updated - walked).as_secs_f64()));
         let env_steps = self.examples.len() as u64;
         Ok(Outcome { env_steps, episodes: Vec::new(), losses, seconds })
+    }
+
+    fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.trainee.interrupt_by(interrupt);
     }
 
     fn parameters(&self) -> &[f32] {

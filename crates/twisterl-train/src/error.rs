@@ -23,6 +23,14 @@ pub enum Error {
         /// What was given.
         found: String,
     },
+    /// Nothing is there.
+    #[error("{}: expected {expected}, found nothing", path.display())]
+    Missing {
+        /// Where.
+        path: PathBuf,
+        /// What would have been accepted.
+        expected: String,
+    },
     /// A file or folder cannot be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
@@ -60,12 +68,9 @@ pub enum Error {
     /// Worker threads cannot be started.
     #[error("cannot start worker threads: {0}")]
     Threads(String),
-    /// The command line asks for something that makes no sense.
+    /// What is asked for makes no sense.
     #[error("{0}")]
     Usage(String),
-    /// Stopped from outside before the end.
-    #[error("interrupted")]
-    Interrupted,
 }
 
 impl Error {
@@ -94,6 +99,16 @@ impl Error {
             expected: expected.into(),
             found: found.to_string(),
         }
+    }
+
+    /// Nothing at `path`.
+    pub fn missing(path: impl AsRef<Path>, expected: impl Into<String>) -> Self {
+        Self::Missing { path: path.as_ref().to_owned(), expected: expected.into() }
+    }
+
+    /// Whether the work was stopped from outside.
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Core(twisterl_core::Error::Interrupted))
     }
 
     /// A quantity of the update that is not finite.

@@ -55,7 +55,7 @@ impl Experts {
             let mut rng = stream(seed, Purpose::Expert, iteration, index as u64);
             env.begin(0, Start::Uniform { difficulty }, &mut rng)?;
             let mut state = Vec::new();
-            env.state(0, &mut state);
+            env.state(0, &mut state)?;
             states.push(state);
         }
         let starts: Vec<Start<'_>> =

@@ -9,6 +9,7 @@ pub use crate::optimizer::{AdamConfig, AdamState};
 use crate::{Error, Result};
 use rayon::prelude::*;
 use std::sync::{MutexGuard, PoisonError};
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::network::Network;
 
 /// A network in training: its parameters, the optimiser's moments, and memory for gradients, all reused from step
@@ -23,6 +24,7 @@ pub struct Learner {
     /// One gradient a shard, made when first needed.
     shards: Vec<Gradient>,
     gradient: Vec<f32>,
+    interrupt: Interrupt,
 }
 
 impl Learner {
@@ -40,7 +42,13 @@ impl Learner {
             parameters,
             config,
             shards: Vec::new(),
+            interrupt: Interrupt::default(),
         })
+    }
+
+    /// From now on, `interrupt` makes steps fail.
+    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     /// The parameters.
@@ -84,6 +92,7 @@ impl Learner {
         max_grad_norm: Option<f32>,
         lr: f32,
     ) -> Result<<O::Loss as Loss>::Stats> {
+        self.interrupt.check()?;
         objective.check(&self.shape)?;
         let cut = Cut::new(indices.len(), self.model.max_rows());
         while self.shards.len() < cut.shards {

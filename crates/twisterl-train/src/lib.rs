@@ -26,6 +26,7 @@ pub mod metrics;
 pub mod model;
 pub mod ops;
 pub mod optimizer;
+pub mod play;
 pub mod ppo;
 pub mod progress;
 pub mod pt;

@@ -160,10 +160,9 @@ fn find(path: &Path) -> Result<Source> {
         return Err(Error::checkpoint(path, expected, "a folder with neither"));
     }
     if !path.exists() {
-        return Err(Error::checkpoint(
+        return Err(Error::missing(
             path,
             "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
-            "nothing",
         ));
     }
     match extension(path) {
@@ -204,13 +203,12 @@ fn config_beside(file: &Path) -> Result<PathBuf> {
     let same_name = file.with_extension("json");
     let of_folder = file.with_file_name(CONFIG);
     [&same_name, &of_folder].into_iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
-        Error::checkpoint(
-            file,
+        Error::missing(
+            &same_name,
             format!(
-                "its config beside it, since it holds bare tensors: put the one it was trained with at {}",
-                same_name.display()
+                "the config that {}, which holds bare tensors, was trained with",
+                file.display()
             ),
-            "none there",
         )
     })
 }

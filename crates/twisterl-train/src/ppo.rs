@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::EnvSpec;
@@ -158,6 +159,10 @@ impl Algorithm for Ppo {
             losses,
             seconds,
         })
+    }
+
+    fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.trainee.interrupt_by(interrupt);
     }
 
     fn parameters(&self) -> &[f32] {

@@ -58,11 +58,11 @@ impl RunFolder {
     /// If there is no run.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.join(CONFIG).is_file() {
-            return Err(Error::usage(format!(
-                "{}: expected a run folder with {CONFIG} in it, found {}",
-                path.display(),
-                if path.exists() { "none" } else { "nothing at all" }
-            )));
+            let expected = format!("a run folder with {CONFIG} in it");
+            return Err(match path.exists() {
+                true => Error::checkpoint(path, expected, "none"),
+                false => Error::missing(path, expected),
+            });
         }
         Ok(Self { path: path.to_owned() })
     }

@@ -12,6 +12,7 @@ use crate::{Error, Result, schedule};
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::rng::{Purpose, stream};
@@ -51,6 +52,15 @@ impl Trainee {
             acting,
             config: config.clone(),
         })
+    }
+
+    /// From now on, `interrupt` makes evaluations and updates fail.
+    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.learner.interrupt_by(interrupt);
+        self.acting.interrupt_by(interrupt);
+        if let Some(average) = &mut self.average {
+            average.interrupt_by(interrupt);
+        }
     }
 
     /// The learning rate of an iteration.

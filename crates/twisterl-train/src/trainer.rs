@@ -14,12 +14,41 @@ use crate::run_folder::RunFolder;
 use crate::{Error, Result, load};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::registry::{EnvSpec, Registry};
+
+/// How long a run that is to stop may go on with its iteration before it is interrupted midway.
+pub const GRACE: Duration = Duration::from_millis(700);
+/// An iteration that takes so many seconds is worth a checkpoint of its own, which a stop midway then goes back to.
+const SLOW: f64 = 0.5;
+/// But checkpoints take no more than this share of the time for that.
+const SAVING: f64 = 0.05;
+
+/// Is shown the metrics of each iteration, as they stand in `metrics.jsonl`; false stops the run after it, with a
+/// checkpoint.
+#[derive(Clone)]
+pub struct Observer(Arc<Show>);
+
+type Show = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
+
+impl Observer {
+    /// Shows them to `show`.
+    pub fn new(show: impl Fn(&Map<String, Value>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(show))
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
 
 /// What a run is started with beside its config.
 #[derive(Debug, Clone, Default)]
@@ -32,6 +61,11 @@ pub struct Options {
     pub threads: Option<usize>,
     /// Set from outside to stop after the current iteration, with a checkpoint.
     pub stop: Arc<AtomicBool>,
+    /// Stops the run in the middle of an iteration. The last checkpoint stays, which is that of the iteration's
+    /// beginning where iterations take long.
+    pub interrupt: Interrupt,
+    /// Sees the metrics of each iteration.
+    pub observer: Option<Observer>,
 }
 
 /// What came of a run.
@@ -131,6 +165,8 @@ struct Trainer {
     before: f64,
     begun: Instant,
     saved: Instant,
+    /// Seconds that the last checkpoint took to write.
+    saving: f64,
 }
 
 impl Trainer {
@@ -154,6 +190,7 @@ impl Trainer {
             before: 0.0,
             begun: Instant::now(),
             saved: Instant::now(),
+            saving: 0.0,
         })
     }
 
@@ -170,6 +207,7 @@ impl Trainer {
             .thread_name(|i| format!("twisterl-{i}"))
             .build()
             .map_err(|e| Error::threads(&e))?;
+        self.algorithm.interrupt_by(&options.interrupt);
         pool.install(|| work(self))
     }
 
@@ -178,13 +216,25 @@ impl Trainer {
         let mut progress = Progress::new(options.quiet, end, self.iteration);
         (self.begun, self.saved) = (Instant::now(), Instant::now());
         let mut interrupted = options.stop.load(Ordering::Relaxed);
-        while !interrupted && end.is_none_or(|end| self.iteration < end) {
-            self.step(folder, &mut log, &mut progress)?;
-            interrupted = options.stop.load(Ordering::Relaxed);
+        let mut midway = false;
+        let going = |this: &Self| end.is_none_or(|end| this.iteration < end);
+        while !interrupted && going(self) {
+            match self.step(folder, &mut log, &mut progress, options) {
+                Ok(go_on) => interrupted = !go_on || options.stop.load(Ordering::Relaxed),
+                Err(error) if error.is_interrupted() => (interrupted, midway) = (true, true),
+                Err(error) => return Err(error),
+            }
         }
-        let scores = self.evaluate(true)?;
-        self.keep_best(folder, &log, &scores)?;
-        self.checkpoint(&log.lengths()?).write(&folder.last())?;
+        if !going(self) {
+            match self.evaluate(true) {
+                Ok(scores) => self.keep_best(folder, &log, &scores)?,
+                Err(error) if error.is_interrupted() => (interrupted, midway) = (true, true),
+                Err(error) => return Err(error),
+            }
+        }
+        if !midway {
+            self.save(folder, &log)?;
+        }
         progress.finish();
         let best = match Checkpoint::read(&folder.best()) {
             Ok(checkpoint) => checkpoint.policy,
@@ -197,18 +247,19 @@ impl Trainer {
             env_steps: self.env_steps,
             difficulty: self.curriculum.difficulty,
             elapsed: self.elapsed(),
-            interrupted: interrupted && end.is_none_or(|end| self.iteration < end),
+            interrupted: midway || interrupted && going(self),
             best,
         })
     }
 
-    /// One iteration with all that surrounds it.
+    /// One iteration with all that surrounds it. Returns whether the observer wants more.
     fn step(
         &mut self,
         folder: &RunFolder,
         log: &mut RunLog,
         progress: &mut Progress,
-    ) -> Result<()> {
+        options: &Options,
+    ) -> Result<bool> {
         let start = Instant::now();
         let number = self.iteration;
         let difficulty = self.curriculum.difficulty;
@@ -236,22 +287,38 @@ impl Trainer {
             steps_per_second: rate,
         });
         let logging = &self.config.algorithm.logging;
-        if logging.log_freq > 0 && number.is_multiple_of(logging.log_freq) {
+        let logged = logging.log_freq > 0 && number.is_multiple_of(logging.log_freq);
+        let mut go_on = true;
+        if logged || options.observer.is_some() {
             let mut time = outcome.seconds.clone();
             time.insert("evaluate".into(), json!(evaluated));
             time.insert("total".into(), json!(seconds));
             time.insert("steps_per_second".into(), json!(rate));
             time.insert("elapsed".into(), json!(self.elapsed()));
-            log.log(number, &self.metrics(difficulty, success, &scores, &outcome, time))?;
+            let metrics = self.metrics(difficulty, success, &scores, &outcome, time);
+            if logged {
+                log.log(number, &metrics)?;
+            }
+            if let Some(Observer(show)) = &options.observer {
+                go_on = show(&metrics);
+            }
         }
         let by_count =
             logging.checkpoint_freq > 0 && self.iteration.is_multiple_of(logging.checkpoint_freq);
         let by_time =
             logging.checkpoint_seconds.is_some_and(|s| self.saved.elapsed().as_secs_f64() >= s);
-        if by_count || by_time {
-            self.checkpoint(&log.lengths()?).write(&folder.last())?;
-            self.saved = Instant::now();
+        let slow = seconds > SLOW && self.saved.elapsed().as_secs_f64() * SAVING > self.saving;
+        if by_count || by_time || slow {
+            self.save(folder, log)?;
         }
+        Ok(go_on)
+    }
+
+    /// Writes the checkpoint that a resume goes on from.
+    fn save(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+        let begun = Instant::now();
+        self.checkpoint(&log.lengths()?).write(&folder.last())?;
+        (self.saved, self.saving) = (Instant::now(), begun.elapsed().as_secs_f64());
         Ok(())
     }
 

@@ -66,7 +66,7 @@ fn states_are_played_or_refused() {
         let spec = pick(rng, &specs);
         let mut batch = spec.batch(1);
         let mut state = Vec::new();
-        batch.state(0, &mut state);
+        batch.state(0, &mut state).unwrap();
         for _ in 0..rng.random_range(0..4) {
             let at = rng.random_range(0..state.len().max(1));
             match rng.random_range(0..9) {

@@ -4,17 +4,18 @@
 
 use serde_json::{Value, json};
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use twisterl_core::act::Choice;
 use twisterl_core::env::Start;
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::Registry;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{Outcome, Play};
 use twisterl_train::config::RunConfig;
-use twisterl_train::trainer::{Options, resume, train};
+use twisterl_train::trainer::{Observer, Options, resume, train};
 
 /// A 2x3 puzzle and a recipe by which PPO solves it in seconds.
 fn ppo(seed: u64, iterations: u64) -> RunConfig {
@@ -248,4 +249,49 @@ fn train_until(path: &Path, at: usize, config: &RunConfig) {
         let summary = run.join().unwrap();
         assert!(summary.interrupted || summary.iterations == 40);
     });
+}
+
+#[test]
+fn a_run_interrupted_midway_goes_on_from_its_last_checkpoint() {
+    let folder = tempfile::tempdir().unwrap();
+    let registry = Registry::default();
+    for (name, config) in ALGORITHMS {
+        let whole = folder.path().join(format!("{name}-whole"));
+        train(&config(1, 40), &whole, &options(2), &registry).unwrap();
+        let parts = folder.path().join(format!("{name}-parts"));
+        let interrupt = Interrupt::default();
+        let switch = interrupt.clone();
+        let observer = Observer::new(move |metrics| {
+            if metrics["iteration"] == 20 {
+                switch.set();
+            }
+            true
+        });
+        let interrupted = Options { interrupt, observer: Some(observer), ..options(2) };
+        let summary = train(&config(1, 40), &parts, &interrupted, &registry).unwrap();
+        assert!(summary.interrupted && summary.iterations == 21, "{name}: {summary:?}");
+        assert!(weights(&whole) != weights(&parts));
+        assert!(!resume(&parts, None, &options(2), &registry).unwrap().interrupted);
+        assert!(weights(&whole) == weights(&parts), "{name}");
+        assert_eq!(metrics(&whole), metrics(&parts));
+    }
+}
+
+#[test]
+fn an_observer_sees_what_is_logged_and_can_stop_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("run");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let shown = Arc::clone(&seen);
+    let observer = Observer::new(move |metrics| {
+        let mut metrics = Value::Object(metrics.clone());
+        metrics.as_object_mut().unwrap().shift_remove("time");
+        let mut shown = shown.lock().unwrap();
+        shown.push(metrics);
+        shown.len() < 5
+    });
+    let options = Options { observer: Some(observer), ..options(1) };
+    let summary = train(&ppo(0, 40), &path, &options, &Registry::default()).unwrap();
+    assert!(summary.interrupted && summary.iterations == 5);
+    assert_eq!(*seen.lock().unwrap(), metrics(&path));
 }

@@ -3,6 +3,7 @@
 use super::network::{Activation, Layer, Network};
 use super::product::{PackedLinear, embedding_bag};
 use crate::evaluator::{Evaluation, Evaluator};
+use crate::interrupt::Interrupt;
 use crate::policy::Policy;
 use crate::space::Observations;
 use crate::symmetry::{Symmetry, Twist};
@@ -25,6 +26,7 @@ pub struct Executor {
     action_width: usize,
     widest: usize,
     twists: Vec<Twist>,
+    interrupt: Interrupt,
 }
 
 #[derive(Debug, Clone)]
@@ -97,9 +99,15 @@ impl Executor {
             widest: network.layers().map(|l| l.shape().1).max().unwrap_or(0) + 1,
             network: network.clone(),
             twists: Vec::new(),
+            interrupt: Interrupt::default(),
         };
         executor.load(parameters)?;
         Ok(executor)
+    }
+
+    /// From now on, `interrupt` makes evaluations fail.
+    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.interrupt = interrupt.clone();
     }
 
     /// Replaces the weights; allocates nothing.
@@ -243,6 +251,7 @@ impl Evaluator for Executor {
         out.values.resize(rows, 0.0);
         out.scratch.resize(2 * BLOCK * self.widest, 0.0);
         out.scratch2.resize(2 * BLOCK * self.widest, 0.0);
+        self.interrupt.check()?;
         for start in (0..rows).step_by(BLOCK) {
             self.block(observations, start, BLOCK.min(rows - start), out)?;
         }

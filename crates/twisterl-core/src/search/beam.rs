@@ -169,7 +169,7 @@ impl Beam {
             return Ok((Path { solved: true, ..Path::default() }, 0));
         }
         self.batch.keys.clear();
-        self.env.keys(&[0], &mut self.batch.keys);
+        self.env.keys(&[0], &mut self.batch.keys)?;
         self.seen.extend(&self.batch.keys);
         self.children.push(Node { slot: 0, row: 0, link: ROOT, total: 0.0, policy: 0.0 });
         let mut nodes = 0;
@@ -327,7 +327,7 @@ impl Beam {
         }
         env.copy(pairs)?;
         env.step(slots, made, steps)?;
-        env.keys(slots, keys);
+        env.keys(slots, keys)?;
         for (i, &key) in moves.iter().enumerate() {
             let (index, action) = (rank_index(key) / self.actions, rank_index(key) % self.actions);
             let Batch { slots, steps, keys, .. } = &self.batch;

@@ -216,7 +216,7 @@ impl Group {
         if cache.is_empty() && config.cycles == Cycles::Allow {
             keys.resize(slots.len(), 0);
         } else {
-            env.keys(slots, keys);
+            env.keys(slots, keys)?;
         }
         rows.clear();
         slots.clear();
@@ -281,7 +281,7 @@ impl Group {
             return Ok(state.step(0.0));
         }
         self.keys.clear();
-        self.env.keys(&[from], &mut self.keys);
+        self.env.keys(&[from], &mut self.keys)?;
         game.past.extend(&self.keys);
         let open = state == State::Open;
         let step = match edge {

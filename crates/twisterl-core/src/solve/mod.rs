@@ -197,7 +197,7 @@ impl Solver<'_> {
         for (index, (start, outcome)) in starts.iter().zip(outcomes).enumerate() {
             env.begin(0, *start, &mut play.start_stream(index as u64))?;
             outcome.start.clear();
-            env.state(0, &mut outcome.start);
+            env.state(0, &mut outcome.start)?;
             steps.clear();
             for i in 0..outcome.actions.len() {
                 one.clear();

@@ -122,7 +122,7 @@ impl Play<'_> {
             let index = (first + slot / searches) as u64;
             env.begin(slot, *start, &mut self.start_stream(index))?;
             if self.record {
-                env.state(slot, &mut outcome.start);
+                env.state(slot, &mut outcome.start)?;
             }
             outcome.solved = env.solved(slot);
             if !outcome.solved {

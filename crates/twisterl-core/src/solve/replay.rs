@@ -16,14 +16,14 @@ pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Re
     let mut env = spec.batch(1);
     let mut rng = stream(0, Purpose::Solve, 0, START);
     env.begin(0, Start::State { state, difficulty: None }, &mut rng)?;
-    let mut replay = Replay { first: env.render(0), moves: Vec::new(), solved: env.solved(0) };
+    let mut replay = Replay { first: env.render(0)?, moves: Vec::new(), solved: env.solved(0) };
     let mut one = Actions::new(&spec.action_space());
     let mut steps = Vec::new();
     for i in 0..actions.len() {
         one.clear();
         one.push(actions.row(i));
         env.step(&[0], &one, &mut steps)?;
-        replay.moves.push((env.action_name(actions.row(i)), env.render(0)));
+        replay.moves.push((env.action_name(actions.row(i)), env.render(0)?));
     }
     replay.solved = env.solved(0);
     Ok(replay)

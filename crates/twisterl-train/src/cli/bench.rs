@@ -1,8 +1,9 @@
 //! `bench`: timings of the parts, for the record in benches/.
 
-use super::{Output, count, in_pool};
+use super::Output;
 use crate::Result;
 use crate::bench::{bench_collection, bench_learner};
+use crate::play::{count, in_pool};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::policy::network::{Activation, MlpSizes};

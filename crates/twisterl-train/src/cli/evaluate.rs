@@ -1,12 +1,12 @@
 //! `evaluate`: many problems, and how well they were solved.
 
-use super::play::PlayArgs;
+use super::Output;
 use super::states::{self, Instance};
-use super::{Output, count};
 use crate::load::load_policy;
+use crate::play::{self, PlayArgs, count};
 use crate::{Error, Result};
 use clap::Args;
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -14,7 +14,6 @@ use twisterl_core::env::Start;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::{Purpose, stream};
-use twisterl_core::solve::Outcome;
 
 /// Score a policy on given states or on scrambles.
 #[derive(Debug, Args)]
@@ -64,7 +63,7 @@ impl EvaluateArgs {
         let outcomes = self.play.solve(&*spec, &executor, (Purpose::Evaluate, 1), &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
-        let figures = figures(&outcomes, &optimal, seconds);
+        let figures = play::figures(&outcomes, &optimal, seconds);
         if self.json {
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
@@ -96,83 +95,11 @@ fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Resu
     Ok(())
 }
 
-/// The figures of an evaluation, in the order in which they are printed:
-///
-/// - `solved` of `count` problems, and `success`, their quotient;
-/// - `mean_length`: moves, over the solved problems; `null` where there is none;
-/// - `mean_reward`: undiscounted return, over all;
-/// - where shortest solutions are known, `mean_optimal`: their length, over the solved problems of known length;
-///   `optimal_fraction`: the share of all problems of known length that were solved in as few moves;
-/// - `nodes_per_state`: mean number of states evaluated;
-/// - of tree search, `simulations_per_state`: mean number of simulations;
-/// - `seconds_per_state`: wall-clock time by `count`.
-fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
-    let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
-    let count = outcomes.len();
-    let solved: Vec<_> = outcomes.iter().filter(|o| o.solved).collect();
-    let moves: usize = solved.iter().map(|o| o.length).sum();
-    let reward: f64 = outcomes.iter().map(|o| f64::from(o.total)).sum();
-    let mut figures = vec![
-        ("solved", json!(solved.len())),
-        ("count", json!(count)),
-        ("success", mean(solved.len() as f64, count)),
-        ("mean_length", mean(moves as f64, solved.len())),
-        ("mean_reward", mean(reward, count)),
-    ];
-    let known: Vec<_> =
-        outcomes.iter().zip(optimal).filter_map(|(o, best)| best.map(|best| (o, best))).collect();
-    if !known.is_empty() {
-        let solved: Vec<_> = known.iter().filter(|(o, _)| o.solved).collect();
-        let best: f64 = solved.iter().map(|(_, best)| f64::from(*best)).sum();
-        let shortest =
-            solved.iter().filter(|(o, best)| o.length as u64 <= u64::from(*best)).count();
-        figures.push(("mean_optimal", mean(best, solved.len())));
-        figures.push(("optimal_fraction", mean(shortest as f64, known.len())));
-    }
-    let nodes: u64 = outcomes.iter().map(|o| o.nodes).sum();
-    figures.push(("nodes_per_state", mean(nodes as f64, count)));
-    let simulations: u64 = outcomes.iter().map(|o| o.simulations).sum();
-    if simulations > 0 {
-        figures.push(("simulations_per_state", mean(simulations as f64, count)));
-    }
-    figures.push(("seconds_per_state", mean(seconds, count)));
-    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
-}
-
 fn plain(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() && number.abs() >= 0.01 => format!("{number:.4}"),
         Some(number) if value.is_f64() => format!("{number:.3e}"),
         _ if value.is_null() => "-".into(),
         _ => value.to_string(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn figures_are_over_the_problems_they_name() {
-        let outcome =
-            |solved, length| Outcome { solved, length, total: 1.0, nodes: 7, ..Outcome::default() };
-        let outcomes = [outcome(true, 4), outcome(true, 8), outcome(false, 9), outcome(true, 3)];
-        let optimal = [Some(4), Some(6), Some(2), None];
-        let figures = Value::Object(figures(&outcomes, &optimal, 2.0));
-        assert_eq!(
-            figures,
-            json!({
-                "solved": 3, "count": 4, "success": 0.75, "mean_length": 5.0, "mean_reward": 1.0,
-                "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
-            })
-        );
-    }
-
-    #[test]
-    fn nothing_solved_has_no_mean_length() {
-        let outcomes = [Outcome::default()];
-        let figures = Value::Object(figures(&outcomes, &[], 1.0));
-        assert_eq!(figures["mean_length"], Value::Null);
-        assert_eq!(figures.get("mean_optimal"), None);
     }
 }

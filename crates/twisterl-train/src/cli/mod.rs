@@ -7,7 +7,7 @@ mod bench;
 mod convert;
 mod envs;
 mod evaluate;
-mod play;
+mod film;
 mod schema;
 mod solve;
 mod states;
@@ -16,7 +16,6 @@ mod tests;
 mod train;
 
 use crate::{Error, Result};
-use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -102,7 +101,7 @@ fn run_from(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Ex
             let _ = writeln!(io::stderr(), "error: {error}");
             match error {
                 Error::Usage(_) => Exit::Usage,
-                Error::Interrupted => Exit::Interrupted,
+                error if error.is_interrupted() => Exit::Interrupted,
                 _ => Exit::Failed,
             }
         }
@@ -119,26 +118,4 @@ fn execute(cli: Cli, registry: &Registry) -> Result<Output> {
         Some(Command::Envs(args)) => args.run(registry),
         Some(Command::Bench(args)) => args.run(registry),
     }
-}
-
-/// Accepts whole numbers from 1 to `max`.
-fn count(max: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=max)
-}
-
-/// The number of threads: at most `bound`, and no more than there are processors.
-fn threads(bound: usize) -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(bound)
-}
-
-/// Does `work` on a pool of at most `num_cores` threads.
-fn in_pool<T: Send>(
-    num_cores: Option<usize>,
-    work: impl FnOnce() -> Result<T> + Send,
-) -> Result<T> {
-    rayon::ThreadPoolBuilder::new()
-        .num_threads(threads(num_cores.unwrap_or(usize::MAX)))
-        .build()
-        .map_err(|e| Error::threads(&e))?
-        .install(work)
 }

@@ -1,8 +1,8 @@
 //! `solve`: one problem, move by move.
 
-use super::play::{self, PlayArgs};
-use super::{Exit, Output};
+use super::{Exit, Output, film};
 use crate::load::load_policy;
+use crate::play::PlayArgs;
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
@@ -58,7 +58,7 @@ impl SolveArgs {
         let outcomes = self.play.solve(&*spec, &executor, (Purpose::Solve, TRIES), &[start])?;
         let Some(outcome) = outcomes.first() else { return Ok(String::new().into()) };
         let exit = if outcome.solved { Exit::Done } else { Exit::Failed };
-        let mut text = play::print(&*spec, outcome)?;
+        let mut text = film::print(&*spec, outcome)?;
         if self.play.is_search() {
             let _ = writeln!(text, "{} nodes, {:.3} s", outcome.nodes, outcome.seconds);
         }

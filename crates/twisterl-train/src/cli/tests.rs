@@ -165,7 +165,7 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
     assert!(
         refused
             .unwrap_err()
-            .contains("--score: expected --search beam=W or widening=W with it, found greedy")
+            .contains("score: expected search beam=W or widening=W with it, found greedy")
     );
     let moves = ["solve", &file, "--state", "3,2,1,0", "--max-steps", "1", "--greedy"];
     let (text, exit) = run(&moves).unwrap();

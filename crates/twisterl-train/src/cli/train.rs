@@ -1,15 +1,17 @@
 //! Training: the command without a name.
 
-use super::{Exit, Output, count, play, threads};
+use super::{Exit, Output, film};
 use crate::config::{Override, RunConfig};
+use crate::play::{count, threads};
 use crate::run_folder::RunFolder;
-use crate::trainer::{self, Options, Summary};
+use crate::trainer::{self, GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
+use twisterl_core::interrupt::Interrupt;
 use twisterl_core::registry::Registry;
 
 /// Tries at the problem that is solved at the end, of which the best is shown.
@@ -61,11 +63,14 @@ pub(super) struct TrainArgs {
 impl TrainArgs {
     /// Trains, then solves a problem of the difficulty reached before the user's eyes.
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let (stop, interrupt) = stop_on_interrupt()?;
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
             threads: self.num_cores.map(threads),
-            stop: stop_on_interrupt()?,
+            stop,
+            interrupt,
+            observer: None,
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => trainer::resume(folder, self.num_steps, &options, registry)?,
@@ -93,23 +98,31 @@ impl TrainArgs {
     }
 }
 
-/// The flag that Ctrl-C sets. A second Ctrl-C ends the process at once; no file is left half-written even then.
-fn stop_on_interrupt() -> Result<Arc<AtomicBool>> {
+/// The switches that Ctrl-C throws: the one that stops after the iteration at once, the one that stops midway
+/// a little later. A second Ctrl-C ends the process; no file is left half-written even then.
+fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
+    type Switches = (Arc<AtomicBool>, Interrupt);
     // A process can have one handler only.
-    static STOP: LazyLock<Result<Arc<AtomicBool>, ctrlc::Error>> = LazyLock::new(|| {
-        let stop = Arc::new(AtomicBool::new(false));
-        let flag = Arc::clone(&stop);
+    static SWITCHES: LazyLock<Result<Switches, ctrlc::Error>> = LazyLock::new(|| {
+        let switches = Switches::default();
+        let (stop, interrupt) = switches.clone();
         ctrlc::set_handler(move || {
-            if flag.swap(true, Ordering::Relaxed) {
+            if stop.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted as i32);
             }
+            let interrupt = interrupt.clone();
+            std::thread::spawn(move || {
+                std::thread::sleep(GRACE);
+                interrupt.set();
+            });
         })?;
-        Ok(stop)
+        Ok(switches)
     });
-    match &*STOP {
-        Ok(stop) => {
+    match &*SWITCHES {
+        Ok((stop, interrupt)) => {
             stop.store(false, Ordering::Relaxed);
-            Ok(Arc::clone(stop))
+            interrupt.clear();
+            Ok((Arc::clone(stop), interrupt.clone()))
         }
         Err(error) => Err(Error::usage(format!("cannot listen for Ctrl-C: {error}"))),
     }
@@ -129,7 +142,7 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     if summary.interrupted {
         let _ = writeln!(text, "stopped; go on with --resume {path}");
     } else {
-        let problem = play::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
+        let problem = film::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

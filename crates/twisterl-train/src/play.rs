@@ -1,80 +1,76 @@
-//! What the commands that play have in common.
+//! Playing with a policy as options say: the same for the commands that play and for bindings.
 
-use super::{count, in_pool};
 use crate::{Error, Result};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
-use std::fmt::Write as _;
+use serde_json::{Map, Value, json};
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::policy::Policy;
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::registry::{EnvSpec, Registry};
+use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::Purpose;
 use twisterl_core::search::{SearchConfig, Selection};
-use twisterl_core::solve::{Budget, Images, Method, Outcome, Replay, Score, Solver, replay};
-
-/// The width of the page on which boards are printed, in characters.
-const PAGE: usize = 100;
-/// Between boards beside each other.
-const GAP: usize = 3;
-
-/// Scrambles among which [`solve_scramble`] looks for one that is not solved as it stands.
-const SCRAMBLES: usize = 16;
+use twisterl_core::solve::{Budget, Images, Method, Outcome, Score, Solver};
 
 /// How problems are solved.
-#[derive(Debug, Clone, Args)]
-pub(super) struct PlayArgs {
+#[derive(Debug, Clone, Default, Args)]
+pub struct PlayArgs {
     /// How to solve: greedy, sample, best-of=N, mcts=N or gumbel=N (N simulations a move), beam=W, or widening=W (beams
     /// of width 1, 4, 16, ... up to W).
     #[arg(long, value_name = "METHOD", conflicts_with_all = ["greedy", "num_searches", "num_mcts_searches"])]
-    search: Option<Method>,
+    pub search: Option<Method>,
     /// Take the most likely move each time, instead of drawing moves from the policy.
     #[arg(long, conflicts_with_all = ["num_searches", "num_mcts_searches"])]
-    greedy: bool,
+    pub greedy: bool,
     /// Tries at each problem, of which the best counts.
     #[arg(long, alias = "num_searches", value_name = "N", value_parser = count(65536))]
-    num_searches: Option<usize>,
+    pub num_searches: Option<usize>,
     /// Simulations a move; the same as --search mcts=N.
     #[arg(long, alias = "num_mcts_searches", value_name = "N", value_parser = count(65536), conflicts_with = "num_searches")]
-    num_mcts_searches: Option<usize>,
+    pub num_mcts_searches: Option<usize>,
     /// Weight of exploration in mcts, against values between 0 and 1.
     #[arg(long, alias = "C", value_name = "C", value_parser = not_negative)]
-    exploration: Option<f32>,
+    pub exploration: Option<f32>,
     /// Nodes that one simulation adds in mcts and gumbel, each below the one before.
     #[arg(long, alias = "max_expand_depth", value_name = "N", value_parser = count(1024))]
-    max_expand_depth: Option<usize>,
+    pub max_expand_depth: Option<usize>,
     /// Discount of a step in mcts and gumbel; 1 if not given.
     #[arg(long, value_name = "G", value_parser = not_negative)]
-    gamma: Option<f32>,
+    pub gamma: Option<f32>,
+    /// Temperature of the choice among the visit counts of mcts; 0, the most visited move, if not given.
+    #[arg(long, value_name = "T", value_parser = not_negative)]
+    pub temperature: Option<f32>,
     /// Leaves of one tree that mcts and gumbel evaluate together.
     #[arg(long, value_name = "N", value_parser = count(1024))]
-    leaves: Option<usize>,
+    pub leaves: Option<usize>,
     /// What ranks the states of a beam: policy, value, or a number W for policy + W * value.
-    #[arg(long, value_name = "SCORE", value_parser = score, allow_hyphen_values = true)]
-    score: Option<Score>,
+    #[arg(long, value_name = "SCORE", value_parser = parse_score, allow_hyphen_values = true)]
+    pub score: Option<Score>,
     /// Use of the problem's symmetries: average (each evaluation over all images), or each (solve all images, keep the best).
-    #[arg(long, value_name = "USE", value_parser = images)]
-    twists: Option<Images>,
+    #[arg(long, value_name = "USE", value_parser = parse_images)]
+    pub twists: Option<Images>,
     /// States evaluated for a problem, at most.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
-    nodes: Option<u64>,
+    pub nodes: Option<u64>,
     /// Seconds for a problem, at most; the best solution so far counts.
     #[arg(long, value_name = "S", value_parser = seconds)]
-    seconds: Option<f64>,
+    pub seconds: Option<f64>,
     /// The longest episode; as long as the environment allows if not given.
     #[arg(long, alias = "max_steps", value_name = "N", value_parser = count(1_000_000))]
-    max_steps: Option<usize>,
+    pub max_steps: Option<usize>,
     /// Seed of all randomness.
     #[arg(long, value_name = "S", default_value_t = 0)]
-    seed: u64,
+    pub seed: u64,
     /// Upper bound on threads; the results do not depend on their number.
     #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    pub num_cores: Option<usize>,
 }
 
-fn score(text: &str) -> Result<Score, String> {
+/// What ranks the states of a beam, as `--score` writes it.
+///
+/// # Errors
+/// If it is none.
+pub fn parse_score(text: &str) -> Result<Score, String> {
     match (text, text.parse::<f32>()) {
         ("policy", _) => Ok(Score::Policy),
         ("value", _) => Ok(Score::Value),
@@ -83,7 +79,11 @@ fn score(text: &str) -> Result<Score, String> {
     }
 }
 
-fn images(text: &str) -> Result<Images, String> {
+/// A use of symmetries, as `--twists` writes it.
+///
+/// # Errors
+/// If it is none.
+pub fn parse_images(text: &str) -> Result<Images, String> {
     match text {
         "none" => Ok(Images::None),
         "average" => Ok(Images::Average),
@@ -107,29 +107,8 @@ fn not_negative(text: &str) -> Result<f32, String> {
 }
 
 impl PlayArgs {
-    /// `tries` samples, and nothing else out of the ordinary.
-    fn best_of(tries: usize) -> Self {
-        Self {
-            search: Some(Method::BestOf(tries)),
-            greedy: false,
-            num_searches: None,
-            num_mcts_searches: None,
-            exploration: None,
-            max_expand_depth: None,
-            gamma: None,
-            leaves: None,
-            score: None,
-            twists: None,
-            nodes: None,
-            seconds: None,
-            max_steps: None,
-            seed: 0,
-            num_cores: None,
-        }
-    }
-
     /// Whether a search was asked for by name, so that its effort is of interest.
-    pub(super) fn is_search(&self) -> bool {
+    pub fn is_search(&self) -> bool {
         self.search.is_some() || self.num_mcts_searches.is_some()
     }
 
@@ -143,15 +122,15 @@ impl PlayArgs {
         };
         let name = method.to_string();
         let refuse = |flags: &str, methods: &str| {
-            Err(Error::usage(format!("{flags}: expected --search {methods} with it, found {name}")))
+            Err(Error::usage(format!("{flags}: expected search {methods} with it, found {name}")))
         };
         let of_tree = [self.max_expand_depth, self.leaves].iter().any(Option::is_some)
-            || self.gamma.is_some();
+            || [self.gamma, self.temperature].iter().any(Option::is_some);
         match &mut method {
             Method::Beam { score, .. } | Method::Widening { score, .. } => {
                 *score = self.score.unwrap_or(*score);
             }
-            _ if self.score.is_some() => return refuse("--score", "beam=W or widening=W"),
+            _ if self.score.is_some() => return refuse("score", "beam=W or widening=W"),
             _ => {}
         }
         match &mut method {
@@ -159,9 +138,10 @@ impl PlayArgs {
                 config.max_expand_depth = self.max_expand_depth.unwrap_or(config.max_expand_depth);
                 config.leaves = self.leaves.unwrap_or(config.leaves);
                 config.gamma = self.gamma.unwrap_or(config.gamma);
+                config.temperature = self.temperature.unwrap_or(config.temperature);
             }
             _ if of_tree => {
-                let flags = "--max-expand-depth, --leaves and --gamma";
+                let flags = "max-expand-depth, leaves, gamma and temperature";
                 return refuse(flags, "mcts=N or gumbel=N");
             }
             _ => {}
@@ -171,13 +151,13 @@ impl PlayArgs {
             (Method::Tree(SearchConfig { selection: Selection::Puct(puct), .. }), Some(c)) => {
                 puct.exploration = c;
             }
-            _ => return refuse("--exploration", "mcts=N"),
+            _ => return refuse("exploration", "mcts=N"),
         }
         Ok(method)
     }
 
     /// Solves `starts` of `spec` as these arguments say, by the best of `tries` samples where they do not.
-    pub(super) fn solve(
+    pub fn solve(
         &self,
         spec: &dyn EnvSpec,
         evaluator: &dyn Evaluator,
@@ -201,60 +181,69 @@ impl PlayArgs {
     }
 }
 
-/// Scrambles a problem, plays it and prints the best of `tries`.
-pub(super) fn solve_scramble(
-    policy: &Policy,
-    difficulty: usize,
-    tries: usize,
-    registry: &Registry,
-) -> Result<String> {
-    let spec = registry.make(&policy.env_cls, &policy.env)?;
-    let executor = Executor::of(policy)?;
-    let starts = [Start::Scramble { difficulty }; SCRAMBLES];
-    let args = PlayArgs::best_of(tries);
-    let outcomes = args.solve(&*spec, &executor, (Purpose::Solve, tries), &starts)?;
-    let unsolved = outcomes.iter().find(|outcome| outcome.length > 0);
-    unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(&*spec, o))
-}
-
-/// The episode as text: the board at the start and after each move, and how it ended.
-pub(super) fn print(spec: &dyn EnvSpec, outcome: &Outcome) -> Result<String> {
-    let replay = replay(spec, &outcome.start, &outcome.actions)?;
-    let mut text = film(&replay);
-    let moves = replay.moves.len();
-    let (end, s) =
-        (if replay.solved { "solved" } else { "not solved" }, if moves == 1 { "" } else { "s" });
-    let _ = writeln!(text, "{end} after {moves} move{s}");
-    Ok(text)
-}
-
-/// The boards of an episode, each under the move that led to it, as many beside each other as fit on the page.
-fn film(replay: &Replay) -> String {
-    let start = ("start".to_owned(), &replay.first);
-    let moves = replay.moves.iter().enumerate();
-    let moves = moves.map(|(i, (name, board))| (format!("{} {name}", i + 1), board));
-    let frames: Vec<Vec<String>> = std::iter::once(start)
-        .chain(moves)
-        .map(|(title, board)| {
-            std::iter::once(title).chain(board.lines().map(str::to_owned)).collect()
-        })
-        .collect();
-    let length = |line: &String| line.chars().count();
-    let width = frames.iter().flatten().map(length).max().unwrap_or(0) + GAP;
-    let mut text = String::new();
-    for row in frames.chunks((PAGE / width).max(1)) {
-        for i in 0..row.iter().map(Vec::len).max().unwrap_or(0) {
-            let mut line = String::new();
-            for frame in row {
-                let part = frame.get(i).map_or("", String::as_str);
-                let _ = write!(line, "{part:width$}");
-            }
-            text.push_str(line.trim_end());
-            text.push('\n');
-        }
-        text.push('\n');
+/// The figures of an evaluation, in the order in which they are printed:
+///
+/// - `solved` of `count` problems, and `success`, their quotient;
+/// - `mean_length`: moves, over the solved problems; `null` where there is none;
+/// - `mean_reward`: undiscounted return, over all;
+/// - where shortest solutions are known, `mean_optimal`: their length, over the solved problems of known length;
+///   `optimal_fraction`: the share of all problems of known length that were solved in as few moves;
+/// - `nodes_per_state`: mean number of states evaluated;
+/// - of tree search, `simulations_per_state`: mean number of simulations;
+/// - `seconds_per_state`: wall-clock time by `count`.
+pub fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
+    let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
+    let count = outcomes.len();
+    let solved: Vec<_> = outcomes.iter().filter(|o| o.solved).collect();
+    let moves: usize = solved.iter().map(|o| o.length).sum();
+    let reward: f64 = outcomes.iter().map(|o| f64::from(o.total)).sum();
+    let mut figures = vec![
+        ("solved", json!(solved.len())),
+        ("count", json!(count)),
+        ("success", mean(solved.len() as f64, count)),
+        ("mean_length", mean(moves as f64, solved.len())),
+        ("mean_reward", mean(reward, count)),
+    ];
+    let known: Vec<_> =
+        outcomes.iter().zip(optimal).filter_map(|(o, best)| best.map(|best| (o, best))).collect();
+    if !known.is_empty() {
+        let solved: Vec<_> = known.iter().filter(|(o, _)| o.solved).collect();
+        let best: f64 = solved.iter().map(|(_, best)| f64::from(*best)).sum();
+        let shortest =
+            solved.iter().filter(|(o, best)| o.length as u64 <= u64::from(*best)).count();
+        figures.push(("mean_optimal", mean(best, solved.len())));
+        figures.push(("optimal_fraction", mean(shortest as f64, known.len())));
     }
-    text
+    let nodes: u64 = outcomes.iter().map(|o| o.nodes).sum();
+    figures.push(("nodes_per_state", mean(nodes as f64, count)));
+    let simulations: u64 = outcomes.iter().map(|o| o.simulations).sum();
+    if simulations > 0 {
+        figures.push(("simulations_per_state", mean(simulations as f64, count)));
+    }
+    figures.push(("seconds_per_state", mean(seconds, count)));
+    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Accepts whole numbers from 1 to `max`.
+pub(crate) fn count(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+/// The number of threads: at most `bound`, and no more than there are processors.
+pub(crate) fn threads(bound: usize) -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from).min(bound)
+}
+
+/// Does `work` on a pool of at most `num_cores` threads.
+pub(crate) fn in_pool<T: Send>(
+    num_cores: Option<usize>,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(threads(num_cores.unwrap_or(usize::MAX)))
+        .build()
+        .map_err(|e| Error::threads(&e))?
+        .install(work)
 }
 
 #[cfg(test)]
@@ -262,23 +251,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boards_stand_beside_each_other_under_their_moves() {
-        let replay = Replay {
-            first: "1 0\n2 3".into(),
-            moves: vec![("left".into(), "0 1\n2 3".into())],
-            solved: true,
-        };
-        assert_eq!(film(&replay), "start    1 left\n1 0      0 1\n2 3      2 3\n\n");
+    fn figures_are_over_the_problems_they_name() {
+        let outcome =
+            |solved, length| Outcome { solved, length, total: 1.0, nodes: 7, ..Outcome::default() };
+        let outcomes = [outcome(true, 4), outcome(true, 8), outcome(false, 9), outcome(true, 3)];
+        let optimal = [Some(4), Some(6), Some(2), None];
+        let figures = Value::Object(figures(&outcomes, &optimal, 2.0));
+        assert_eq!(
+            figures,
+            json!({
+                "solved": 3, "count": 4, "success": 0.75, "mean_length": 5.0, "mean_reward": 1.0,
+                "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
+            })
+        );
     }
 
     #[test]
-    fn a_long_film_goes_on_in_the_next_row() {
-        let board = "x".repeat(60);
-        let replay = Replay {
-            first: board.clone(),
-            moves: vec![("up".into(), board.clone())],
-            solved: false,
-        };
-        assert_eq!(film(&replay), format!("start\n{board}\n\n1 up\n{board}\n\n"));
+    fn nothing_solved_has_no_mean_length() {
+        let outcomes = [Outcome::default()];
+        let figures = Value::Object(figures(&outcomes, &[], 1.0));
+        assert_eq!(figures["mean_length"], Value::Null);
+        assert_eq!(figures.get("mean_optimal"), None);
     }
 }
