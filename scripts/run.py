@@ -1,33 +1,35 @@
 #!/usr/bin/env python3
-"""Train from a config with one or several seeds, and draw the learning curves.
+"""Train configs with several seeds side by side, and write a table of results and figures.
 
-    scripts/run.py examples/ppo_puzzle8_v1.json
-    scripts/run.py examples/ppo_puzzle8_v1.json --seeds 0-4 --set algorithm.training.ent_coef=0.02
+    scripts/run.py examples/ppo_puzzle8_v1.json --seeds 0-4
+    scripts/run.py examples/ppo_puzzle8_v1.json examples/az_puzzle8_v1.json --seeds 0-2 --jobs 2
+    scripts/run.py examples/ppo_puzzle8_v1.json --seeds 0-4 --set algorithm.training.ent_coef=0.02 \\
+        --out runs/entropy --compare PPO=runs/run-ppo_puzzle8_v1/ppo_puzzle8_v1
 
-Builds the trainer with cargo first (or takes $TWISTERL_TRAIN_BIN), shows its progress, and writes curves.png beside the
-run. Seeds run one after another, since one run takes all cores. Ctrl-C saves the run and still draws what there is.
+Each run is a process of its own with its share of the cores, in OUT/CONFIG/seed-N. Ctrl-C saves and stops all of them;
+the same command goes on where they stopped, and leaves alone what is finished. Results are in OUT/results: results.csv,
+.md and .json, and each figure as PNG and SVG.
+
+Builds the trainer with cargo first, unless --binary or $TWISTERL_TRAIN_BIN names one. Figures need matplotlib:
+pip install "twisterl[plot]".
 """
 
 import argparse
 import importlib.util
-import itertools
 import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
-from plot import NEEDS_MATPLOTLIB, PlotError, plot
+from launch import INTERRUPTED, Job, Launcher, RunError, failures, locked, read_json, shares, warn
+from package_plotting import cli, plotting
+from progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
-INTERRUPTED = 130  # the trainer's exit code after Ctrl-C
-
-
-class RunError(Exception):
-    """The run cannot go on; the message says why and what to do."""
 
 
 def seeds(text: str) -> list[int]:
@@ -41,14 +43,33 @@ def seeds(text: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def trainer() -> Path:
-    """Build the trainer, unless one is named, and give the path of its binary."""
-    if named := os.environ.get("TWISTERL_TRAIN_BIN"):
-        if not Path(named).is_file():
-            raise RunError(f"TWISTERL_TRAIN_BIN: expected a file, found none at {named}")
-        return Path(named)
+def count(text: str) -> int:
+    """Read a number of at least 1."""
+    if not text.isascii() or not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
+    return int(text)
+
+
+def assignment(text: str) -> str:
+    """Check ``algorithm.training.ent_coef=0.02``."""
+    if not re.fullmatch(r"[^=]+=.*", text, re.DOTALL):
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE (with configs before --set), found {text!r}")
+    if text.startswith(("seed=", "num_iterations=")):
+        raise argparse.ArgumentTypeError(f"{text.partition('=')[0]} has an option of its own: --seeds, --num-steps")
+    return text
+
+
+def trainer(named: Path | None) -> Path:
+    """Give the path of the trainer: the one named, or else one that is built now."""
+    source = "--binary"
+    if named is None and (variable := os.environ.get("TWISTERL_TRAIN_BIN")):
+        named, source = Path(variable), "TWISTERL_TRAIN_BIN"
+    if named is not None:
+        if not named.is_file():
+            raise RunError(f"{source}: expected a file, found none at {named}")
+        return named.resolve()
     if not shutil.which("cargo"):
-        raise RunError("cargo not found; install Rust from https://rustup.rs, or set TWISTERL_TRAIN_BIN to a trainer")
+        raise RunError("cargo not found; install Rust from https://rustup.rs, or give a trainer by --binary")
     command = ["cargo", "build", "--release", "--package", "twisterl-train", "--bin", "twisterl-train"]
     messages = "--message-format=json-render-diagnostics"  # for the path of what was built; diagnostics go to stderr
     build = subprocess.run([*command, messages], cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
@@ -58,76 +79,140 @@ def trainer() -> Path:
     return Path([path for path in built if path][-1])
 
 
-def free_folder(stem: str) -> Path:
-    """Give the first of runs/STEM, runs/STEM-2, ... that does not exist."""
-    names = itertools.chain([stem], (f"{stem}-{i}" for i in itertools.count(2)))
-    return next(path for path in (Path("runs") / name for name in names) if not path.exists())
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def launch(command: list[str]) -> int:
-    """Run the trainer on this terminal. Ctrl-C reaches it directly; it saves, and ends by itself."""
-    try:
-        process = subprocess.Popen(command)
-    except OSError as error:
-        raise RunError(f"cannot run {command[0]}: {error.strerror}") from error
-    handler = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    try:
-        return process.wait()
-    finally:
-        signal.signal(signal.SIGINT, handler)
+def recorded(folder: Path, config: dict, args: argparse.Namespace) -> None:
+    """Note what the runs in this folder are made of, or check that it is the same as before."""
+    made_of = {"config": config, "set": args.set}
+    path = folder / "launch.json"
+    if not path.exists():
+        if any(folder.glob("seed-*/config.json")):
+            raise RunError(f"{folder}: holds runs that were not made by run.py; choose another --out")
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(made_of, indent=2) + "\n")
+        return
+    before = read_json(path)
+    for key, what in (("config", "the config has changed"), ("set", f"--set was {before.get('set')}")):
+        if before.get(key) != made_of[key]:
+            raise RunError(f"{folder}: holds runs of something else ({what}); choose another --out, or remove it")
+
+
+def plan(args: argparse.Namespace, out: Path) -> list[Job]:
+    """The runs to make: each config with each seed."""
+    jobs = []
+    for path in args.configs:
+        config = read_json(path)
+        home = out / path.stem
+        recorded(home, config, args)
+        for seed in args.seeds or [config.get("seed", 0)]:
+            start = [str(path.resolve()), "--seed", str(seed), *(part for s in args.set for part in ("--set", s))]
+            jobs.append(Job(f"{path.stem} seed {seed}", home / f"seed-{seed}", start, args.num_steps))
+    for job in jobs:
+        job.look()
+    return jobs
+
+
+def logged(run: Path) -> bool:
+    """Whether a run has metrics to show."""
+    path = run / "metrics.jsonl"
+    return path.is_file() and path.stat().st_size > 0
+
+
+def evaluate(binary: Path, jobs: Sequence[Job], states: Path, search: str) -> None:
+    """Solve the states with each run's best policy, and keep the figures in the run's folder."""
+    asked = {"states": str(states.resolve()), "search": search}
+    for job in jobs:
+        run = job.folder
+        before = read_json(run / "evaluation.json")
+        if job.process is None and asked == {key: before.get(key) for key in asked}:
+            continue  # not trained since
+        command = [str(binary), "evaluate", str(run), "--states", str(states), "--json", "--search", search]
+        result = subprocess.run(command, capture_output=True, text=True, check=False)
+        if result.returncode != 0:
+            raise RunError(f"{run}: cannot be evaluated: {result.stderr.strip()}")
+        found = json.loads(result.stdout)
+        if "lengths" not in found:
+            raise RunError(f"{binary}: expected a trainer whose evaluate --json gives `lengths`; build a newer one")
+        (run / "evaluation.json").write_text(json.dumps({**asked, **found}) + "\n")
+
+
+def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job]) -> None:
+    """Write the table and the figures of the runs, and print the table."""
+    groups = plotting.load_groups([*(job.folder for job in jobs), *args.compare])
+    table = plotting.write_table(groups, out, args.eval, args.threshold)
+    if not args.no_plot:
+        plotting.write_figures(groups, out, args.eval, args.formats)
+    print(table.to_markdown())
+    print(f"{'table' if args.no_plot else 'table and figures'}: {out}")
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
-    parser.add_argument("--set", nargs="+", action="extend", default=[], metavar="K=V", help="change config fields")
+    parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
     parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
+    parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")
+    parser.add_argument("--num-cores", type=count, metavar="N", help="cores to divide among them (default: all)")
+    sets = {"nargs": "+", "type": assignment, "action": "extend", "default": []}
+    parser.add_argument("--set", **sets, metavar="K=V", help="change config fields")
+    parser.add_argument("--num-steps", type=count, metavar="N", help="iterations in all (default: the config's)")
     parser.add_argument(
-        "--run-path", type=Path, metavar="DIR", help="new folder (default: runs/ and the config's name)"
+        "--compare", nargs="+", default=[], metavar="[LABEL=]RUN", help="existing runs, to show as well"
     )
-    parser.add_argument("--num-steps", type=int, metavar="N", help="stop after so many iterations")
-    parser.add_argument("--num-cores", type=int, metavar="N", help="upper bound on threads")
-    parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (default: curves.png in the run's folder)")
-    parser.add_argument("--no-plot", action="store_true", help="draw nothing")
+    parser.add_argument("--states", type=Path, metavar="FILE", help="solve these states afterwards, for the lengths")
+    parser.add_argument("--search", default="greedy", metavar="METHOD", help="how to solve them (default: greedy)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for runs and results (default: runs/run-CONFIG)")
+    parser.add_argument("--binary", type=Path, metavar="FILE", help="trainer to use instead of building one")
+    cli.add_options(parser)
     return parser.parse_args()
 
 
-def main() -> int:
-    """Train, then draw."""
-    args = parse_args()
+def check(args: argparse.Namespace) -> None:
+    """Find what is wrong before the training rather than after it."""
     if not args.no_plot and importlib.util.find_spec("matplotlib") is None:
-        raise RunError(f"{NEEDS_MATPLOTLIB}, or --no-plot")  # before the training, not after it
-    if not args.config.is_file():
-        raise RunError(f"{args.config}: expected a config file, found none")
-    command = [str(trainer()), str(args.config)]
-    for flag, given in (("--num-steps", args.num_steps), ("--num-cores", args.num_cores)):
-        command += [] if given is None else [flag, str(given)]
-    for assignment in args.set:
-        command += ["--set", assignment]
+        raise RunError('drawing needs matplotlib: pip install "twisterl[plot]", or --no-plot')
+    for path in [*args.configs, *([args.states] if args.states else [])]:
+        if not path.is_file():
+            raise RunError(f"{path}: expected a file, found none")
+    stems = [path.stem for path in args.configs]
+    if twice := next((stem for stem in stems if stems.count(stem) > 1), None):
+        raise RunError(f"expected configs of different names, found {twice} twice")
+    if not 0 < args.threshold <= 1:
+        raise RunError(f"--threshold: expected a share above 0, at most 1, found {args.threshold}")
+    if args.compare:
+        plotting.load_groups(args.compare)
 
-    folder = args.run_path or free_folder(args.config.stem)
-    several = args.seeds is not None and len(args.seeds) > 1
-    runs, code = [], 0
-    for seed in args.seeds or [None]:
-        run = folder / f"seed-{seed}" if several else folder
-        runs.append(run)
-        if several:
-            print(f"-- seed {seed}", flush=True)
-        code = launch([*command, "--run-path", str(run), *([] if seed is None else ["--seed", str(seed)])])
-        if code != 0:
-            break
-    if code not in (0, INTERRUPTED):
-        raise RunError(f"the trainer ended with exit code {code}; its messages are above")
-    if not args.no_plot:
-        out = args.out or folder / "curves.png"
-        plot([run for run in runs if (run / "metrics.jsonl").is_file()], out, args.config.stem)
-        print(f"learning curves: {out}")
-    return code
+
+def main() -> int:
+    """Train, then write the results."""
+    args = parse_args()
+    check(args)
+    binary = trainer(args.binary)
+    out = args.out or Path("runs") / f"run-{'+'.join(path.stem for path in args.configs)}"
+    with locked(out) as lock:
+        jobs = plan(args, out)
+        at_once = min(args.jobs or args.num_cores or cores(), max(1, sum(job.state == "waiting" for job in jobs)))
+        launcher = Launcher(binary, jobs, shares(args.num_cores or cores(), at_once), lock, Progress())
+        launcher.run()
+        failed = failures(jobs)
+        begun = [job for job in jobs if logged(job.folder)]
+        if args.states and not launcher.interrupts:
+            evaluate(binary, begun, args.states, args.search)
+        if begun:
+            results(args, out / "results", begun)
+    if failed:
+        raise RunError("\n".join(["some runs failed:", *failed]))
+    if launcher.interrupts:
+        warn("stopped; the same command goes on")
+        return INTERRUPTED
+    return 0
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except (RunError, PlotError) as error:
+    except (RunError, plotting.PlotError) as error:
         sys.exit(f"run.py: {error}")

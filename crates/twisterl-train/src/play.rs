@@ -4,6 +4,7 @@ use crate::{Error, Result};
 use clap::Args;
 use clap::builder::RangedU64ValueParser;
 use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::evaluator::Evaluator;
@@ -224,6 +225,19 @@ pub fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> M
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// How many problems were solved in `length` moves that take `optimal`, for a histogram: a list of
+/// `{"length", "optimal", "count"}`, where `length` is `null` for what was not solved, `optimal` for what is not known.
+pub fn lengths(outcomes: &[Outcome], optimal: &[Option<u32>]) -> Value {
+    let mut counts = BTreeMap::new();
+    for (i, outcome) in outcomes.iter().enumerate() {
+        let length = outcome.solved.then_some(outcome.length);
+        *counts.entry((length, optimal.get(i).copied().flatten())).or_insert(0_u64) += 1;
+    }
+    let row =
+        |((length, optimal), count)| json!({"length": length, "optimal": optimal, "count": count});
+    counts.into_iter().map(row).collect()
+}
+
 /// Accepts whole numbers from 1 to `max`.
 pub(crate) fn count(max: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=max)
@@ -264,6 +278,18 @@ mod tests {
                 "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
             })
         );
+    }
+
+    #[test]
+    fn lengths_are_counted_beside_the_optimal_ones() {
+        let outcome = |solved, length| Outcome { solved, length, ..Outcome::default() };
+        let outcomes = [outcome(true, 4), outcome(true, 4), outcome(false, 9), outcome(true, 3)];
+        let row = |length: Option<u32>, optimal: Option<u32>, count| json!({"length": length, "optimal": optimal, "count": count});
+        assert_eq!(
+            lengths(&outcomes, &[Some(4), Some(4), Some(2), None]),
+            json!([row(None, Some(2), 1), row(Some(3), None, 1), row(Some(4), Some(4), 2)])
+        );
+        assert_eq!(lengths(&outcomes[..1], &[]), json!([row(Some(4), None, 1)]));
     }
 
     #[test]

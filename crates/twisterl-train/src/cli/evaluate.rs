@@ -65,6 +65,8 @@ impl EvaluateArgs {
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let figures = play::figures(&outcomes, &optimal, seconds);
         if self.json {
+            let mut figures = figures;
+            figures.insert("lengths".into(), play::lengths(&outcomes, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
         let mut text = String::new();

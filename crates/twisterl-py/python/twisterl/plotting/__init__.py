@@ -1,0 +1,43 @@
+"""Tables and figures of runs.
+
+    from twisterl.plotting import load_groups, learning_curves, results_table
+
+    groups = load_groups(["PPO=runs/ppo", "AlphaZero=runs/az"])   # folders of runs seed-0, seed-1, ..., or single runs
+    learning_curves(groups).savefig("learning.pdf")
+    print(results_table(groups).to_markdown())
+
+Everything here is plain Python. The table needs nothing else; figures need matplotlib, which is imported when one is
+drawn. Errors are ``PlotError``.
+"""
+
+from .curves import evaluations, learning_curves, losses, overview, training_curves
+from .lengths import solution_lengths
+from .phases import time_per_phase
+from .report import figures, write_figures, write_table
+from .runs import Group, History, PlotError, load_groups, load_run
+from .stats import iqm, stratified_bootstrap
+from .style import save
+from .table import Table, results_table
+
+__all__ = [
+    "Group",
+    "History",
+    "PlotError",
+    "Table",
+    "evaluations",
+    "figures",
+    "iqm",
+    "learning_curves",
+    "load_groups",
+    "load_run",
+    "losses",
+    "overview",
+    "results_table",
+    "save",
+    "solution_lengths",
+    "stratified_bootstrap",
+    "time_per_phase",
+    "training_curves",
+    "write_figures",
+    "write_table",
+]

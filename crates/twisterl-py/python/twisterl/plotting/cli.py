@@ -1,0 +1,70 @@
+"""``twisterl plot`` and ``scripts/plot.py``: the table and the figures of runs that exist."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from .report import write_figures, write_table
+from .runs import SEED_FOLDER, PlotError, load_groups
+from .style import FORMATS
+from .table import THRESHOLD
+
+EPILOG = """\
+  %(prog)s runs/ppo_puzzle8_v1                               one run
+  %(prog)s runs/puzzle8/seed-*                               one curve with a band over the seeds
+  %(prog)s PPO=runs/ppo AlphaZero=runs/az --out comparison   two curves, named
+"""
+
+
+def results_folder(first: str) -> Path:
+    """Where results go if nothing is said: ``results`` in the first folder, that of all seeds if it is one of them."""
+    _, separator, named = first.partition("=")
+    folder = Path(named if separator and not Path(first).exists() else first)
+    return (folder.parent if SEED_FOLDER.fullmatch(folder.resolve().name) else folder) / "results"
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """The options of a report, which `run.py` has as well."""
+    parser.add_argument("--eval", metavar="NAME", help="the evaluation to judge by (default: one that all runs have)")
+    parser.add_argument(
+        "--threshold",
+        type=float,
+        default=THRESHOLD,
+        metavar="S",
+        help="share solved for the table's steps and seconds to it (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--formats", nargs="+", default=list(FORMATS), metavar="F", help="png, svg, pdf (default: png svg)"
+    )
+    parser.add_argument("--no-plot", action="store_true", help="write the table only")
+
+
+def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
+    """Read the command line, write the results, and return the exit code."""
+    parser = argparse.ArgumentParser(
+        prog=prog,
+        description="Write the table of results and the figures of runs.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "runs", nargs="+", metavar="[LABEL=]RUN", help="a run's folder, or one of runs seed-0, seed-1, ..."
+    )
+    parser.add_argument("--out", type=Path, metavar="DIR", help="for the results (default: results in the first RUN)")
+    add_options(parser)
+    args = parser.parse_args(arguments)
+    out = args.out or results_folder(args.runs[0])
+    try:
+        groups = load_groups(args.runs)
+        table = write_table(groups, out, args.eval, args.threshold)
+        if not args.no_plot:
+            write_figures(groups, out, args.eval, args.formats)
+    except PlotError as error:
+        print(f"{parser.prog}: {error}", file=sys.stderr)
+        return 1
+    print(table.to_markdown())
+    print(f"table and figures: {out}" if not args.no_plot else f"table: {out}")
+    return 0

@@ -1,0 +1,224 @@
+"""Learning curves: how well a policy does, against environment steps and against seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .bands import caption, draw, logarithmic
+from .runs import TRAINING, Group, PlotError, chosen_evaluation, common_evaluation, metric
+from .style import count_axis, hide_unused, legend_above, line_style, note_below, percent_axis, styled, subplots
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+STEPS, SECONDS = "env_steps", "time.elapsed"
+UNITS = ((3 * 3600, 3600, "h"), (300, 60, "min"), (0, 1, "s"))  # from so many seconds on, an axis shows this unit
+NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 100, 200)
+# Of the losses that are known, what a reader calls them.
+LOSS_TITLES = {
+    "total_loss": "total loss",
+    "policy_loss": "policy loss",
+    "value_loss": "value loss",
+    "entropy": "entropy (nats)",
+    "approx_kl": "approximate KL (nats)",
+    "clip_fraction": "clipped ratios",
+    "explained_variance": "explained variance of returns",
+    "agreement": "agreement with targets",
+    "grad_norm": "gradient norm",
+    "lr": "learning rate",
+    "ent_coef": "entropy coefficient",
+}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One set of axes over the environment steps or the seconds."""
+
+    title: str
+    y: Sequence[str]  # the path, for each group
+    x: str = STEPS
+    percent: bool = False
+    steps: bool = False  # a staircase of whole numbers
+    counts: bool = False  # from 0, with units: 500 k
+    robust: bool = False  # limits without the outliers of the first updates
+
+
+def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
+    """Draw all groups; say whether any had something to show."""
+    log = logarithmic(groups, panel.x)
+    drawn = [
+        draw(axes, group, panel.x, path, line_style(i), log=log, steps=panel.steps)
+        for i, (group, path) in enumerate(zip(groups, panel.y, strict=True))
+    ]
+    axes.set_title(panel.title)
+    if panel.percent:
+        percent_axis(axes)
+    elif panel.steps:
+        from matplotlib.ticker import MaxNLocator
+
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_ylim(bottom=0)
+    elif panel.counts:
+        axes.set_ylim(bottom=0)
+        count_axis(axes.yaxis)
+    elif panel.robust:
+        _robust_limits(axes)
+    x_axis(axes, groups, panel.x, log)
+    return any(drawn)
+
+
+def x_axis(axes: Axes, groups: Sequence[Group], x: str, log: bool) -> None:
+    """Limits, ticks and label of the horizontal axis."""
+    from matplotlib.ticker import MultipleLocator
+
+    ends = [max(run.last(x) or 0.0 for run in group.runs) for group in groups]
+    end = max(ends) or 1.0
+    seconds = x == SECONDS
+    unit, name = next((size, name) for start, size, name in UNITS if end >= start)
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(min(e for e in ends if e > 0) / 100, end * 1.05)
+        unit, name = 1, "s"
+    else:
+        axes.set_xlim(0, end)
+    if not seconds:
+        count_axis(axes.xaxis)
+    elif not log:
+        step = next((nice for nice in NICE if end / unit / nice <= 6), end / unit / 5)
+        axes.xaxis.set_major_locator(MultipleLocator(step * unit))
+        axes.xaxis.set_major_formatter(lambda t, _: f"{t / unit:g}")
+    else:
+        axes.xaxis.set_major_formatter(lambda t, _: f"{t:,g}")
+    if log:
+        from matplotlib.ticker import NullFormatter
+
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlabel(f"training time ({name})" if seconds else "environment steps")
+
+
+def _robust_limits(axes: Axes) -> None:
+    """Fit the vertical axis to all but the most extreme points of the lines."""
+    import numpy as np
+
+    lines = [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()]
+    if not lines:
+        return
+    cut = [0.02 if len(line) > 100 else 0.0 for line in lines]  # where records are few, each counts
+    low = min(float(np.quantile(line, q)) for line, q in zip(lines, cut, strict=True))
+    high = max(float(np.quantile(line, 1 - q)) for line, q in zip(lines, cut, strict=True))
+    margin = 0.06 * (high - low)
+    if margin > 0:
+        axes.set_ylim(0 if 0 <= low < 0.3 * high else low - margin, high + margin)
+
+
+def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, row_height: float = 1.85) -> Figure:
+    """Draw panels in a grid, the groups' names above, and what lines and bands are below."""
+    rows = -(-len(panels) // columns)
+    figure, axes = subplots(rows, columns, 0.75 + row_height * rows)
+    flat = list(axes.flat)
+    with styled():
+        for panel, place in zip(panels, flat, strict=False):
+            draw_panel(place, groups, panel)
+    hide_unused(flat, len(panels))
+    for i in range(len(panels)):  # the axis is named once a column, where all of a column have the same
+        column = [panel.x for panel in panels[i % columns :: columns]]
+        if len(set(column)) == 1 and i + columns < len(panels):
+            flat[i].set_xlabel("")
+    legend_above(figure, [group.title for group in groups])
+    if text := caption(groups, [(panel.x, panel.y) for panel in panels]):
+        note_below(figure, text)
+    return figure
+
+
+def evaluation_name(names: Sequence[str]) -> str:
+    """What a title calls the evaluations of the groups."""
+    shown = ["training episodes" if name == TRAINING else name.replace("_", " ") for name in dict.fromkeys(names)]
+    return shown[0] if len(shown) == 1 else "evaluation"
+
+
+def evaluations_of(groups: Sequence[Group], evaluation: str | None) -> list[str]:
+    """The evaluation that each group is judged by."""
+    wanted = evaluation or common_evaluation(groups)
+    return [chosen_evaluation(group, wanted) for group in groups]
+
+
+def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
+    """Problems solved and mean length of solutions, against steps and against seconds."""
+    names = evaluations_of(groups, evaluation)
+    title = evaluation_name(names)
+    success, length = ([metric(name, figure) for name in names] for figure in ("success", "length"))
+    panels = [Panel(f"solved, {title}", success, x, percent=True) for x in (STEPS, SECONDS)] + [
+        Panel(f"moves of the solved, {title}", length, x, robust=True) for x in (STEPS, SECONDS)
+    ]
+    return draw_grid(groups, panels, 2, row_height=2.15)
+
+
+def evaluations(groups: Sequence[Group]) -> Figure:
+    """Problems solved in every evaluation that there is, against steps."""
+    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
+    if not found:
+        raise PlotError("expected runs with evaluations, found none")
+    panels = [Panel(name.replace("_", " "), [metric(name, "success")] * len(groups), percent=True) for name in found]
+    return draw_grid(groups, panels, min(3, max(2, len(panels))))
+
+
+def difficulty(groups: Sequence[Group]) -> list[str]:
+    """The path of each group's difficulty; of those without a curriculum none, if there are others with one."""
+    moves = [any(len(set(run.series(STEPS, "difficulty")[1])) > 1 for run in group.runs) for group in groups]
+    return ["difficulty" if moving or not any(moves) else "" for moving in moves]
+
+
+def training_curves(groups: Sequence[Group]) -> Figure:
+    """Difficulty of the curriculum, how training episodes end, and speed."""
+    same = len(groups)
+    panels = [
+        Panel("difficulty of the curriculum", difficulty(groups), steps=True),
+        Panel("difficulty of the curriculum", difficulty(groups), SECONDS, steps=True),
+        Panel("solved, training episodes", [metric(TRAINING, "success")] * same, percent=True),
+        Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
+    ]
+    return draw_grid(groups, panels, 2)
+
+
+def loss_panels(groups: Sequence[Group]) -> list[Panel]:
+    """A panel for each loss and diagnostic that changes in some run, those that are known first."""
+    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("losses"))
+    names = [name for name in LOSS_TITLES if name in found] + [name for name in found if name not in LOSS_TITLES]
+
+    def changes(name: str) -> bool:
+        seen = {y for group in groups for run in group.runs for y in run.series(STEPS, f"losses.{name}")[1]}
+        return len(seen) > 1
+
+    return [
+        Panel(LOSS_TITLES.get(name, name.replace("_", " ")), [f"losses.{name}"] * len(groups), robust=True)
+        for name in names
+        if changes(name)
+    ]
+
+
+def losses(groups: Sequence[Group]) -> Figure:
+    """Losses and diagnostics of the updates, against steps."""
+    panels = loss_panels(groups)
+    if not panels:
+        raise PlotError("expected runs with losses, found none that change")
+    return draw_grid(groups, panels, 3, row_height=1.6)
+
+
+def overview(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
+    """The one picture to look at first: solved, moves, difficulty, losses, speed."""
+    names = evaluations_of(groups, evaluation)
+    title = evaluation_name(names)
+    success, length = ([metric(name, figure) for name in names] for figure in ("success", "length"))
+    same = len(groups)
+    panels = [
+        Panel(f"solved, {title}", success, percent=True),
+        Panel(f"solved, {title}", success, SECONDS, percent=True),
+        Panel("moves of the solved", length, robust=True),
+        Panel("difficulty of the curriculum", difficulty(groups), steps=True),
+        Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
+        Panel("value loss", ["losses.value_loss"] * same, robust=True),
+    ]
+    return draw_grid(groups, panels, 3, row_height=1.8)

@@ -1,0 +1,119 @@
+"""Where the time goes: the phases of an iteration, stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from .curves import STEPS, x_axis
+from .runs import Group, History, PlotError, value
+from .style import GREY, hide_unused, note_below, styled, subplots
+
+if TYPE_CHECKING:
+    import numpy as np
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.float64]
+
+Row = tuple[float, float, list[float]]  # environment steps so far, those of this iteration, seconds of each phase
+NO_PHASES = ("total", "steps_per_second", "elapsed")
+OTHER = "other"  # what no phase accounts for: curriculum, metrics, checkpoints
+BINS = 30
+# Light to dark within one hue would rank the phases; these are as many hues, muted for areas.
+COLOURS = {"collect": "#6CA6CD", "targets": "#E0C27A", "update": "#D98B5F", "evaluate": "#7FB59B", OTHER: "#C8C8C8"}
+MORE = ("#B59BC4", "#A0A67A", "#8C8C8C")
+
+
+def phase_names(groups: Sequence[Group]) -> list[str]:
+    """All phases that take time, in the order of an iteration."""
+    found = [name for group in groups for run in group.runs for name in run.names("time") if name not in NO_PHASES]
+    known = [name for name in COLOURS if name in found]
+    return [*known, *dict.fromkeys(name for name in found if name not in COLOURS), OTHER]
+
+
+def seconds(run: History, names: Sequence[str]) -> list[Row]:
+    """The rows of a run's records; those without steps or times are left out."""
+    rows, before, count = [], 0.0, -1.0
+    for record in run.records:
+        at, total = value(record, STEPS), value(record, "time.total")
+        iteration = value(record, "iteration")
+        if at is None or total is None:
+            continue
+        spent = [value(record, f"time.{name}") or 0.0 for name in names if name != OTHER]
+        # With a log_freq above 1 a record's steps are those of all iterations since the last one, its times its own.
+        iterations = max(1.0, iteration - count) if iteration is not None else 1.0
+        rows.append((at, (at - before) / iterations, [*spent, max(0.0, total - sum(spent))]))
+        before, count = at, iteration if iteration is not None else count + 1
+    return rows
+
+
+def costs(runs: Sequence[Sequence[Row]]) -> tuple[Array, Array, Array]:
+    """Bin the rows of runs by environment steps.
+
+    Returns the edges of the bins (bins + 1), the seconds by million steps (phases, bins), and each phase's share.
+    """
+    import numpy as np
+
+    rows = [row for run in runs for row in run]
+    at, steps, spent = (np.array(column, dtype=float) for column in zip(*rows, strict=True))
+    bins = max(1, min(BINS, min(len(run) for run in runs if run)))
+    edges = np.linspace(0, at.max() or 1.0, bins + 1)
+    index = np.clip(np.searchsorted(edges, at, side="left") - 1, 0, bins - 1)
+    made = np.bincount(index, steps, bins)
+    in_bins = np.stack([np.bincount(index, phase, bins) for phase in spent.T])
+    by_million = np.divide(1e6 * in_bins, made, out=np.zeros_like(in_bins), where=made > 0)
+    return edges, by_million, spent.sum(axis=0) / (spent.sum() or 1.0)
+
+
+def time_per_phase(groups: Sequence[Group]) -> Figure:
+    """The seconds of each phase by million environment steps, stacked, over the course of training; a panel a group.
+
+    Mean over the group's runs. Above each panel stands the share of each phase in all of the training.
+    """
+    import numpy as np
+    from matplotlib.patches import Patch
+
+    names = phase_names(groups)
+    if names == [OTHER]:
+        raise PlotError("expected runs with times of their phases, found none")
+    columns = min(2, len(groups))
+    rows = -(-len(groups) // columns)
+    figure, axes = subplots(rows, columns, 0.85 + 2.1 * rows, width=7.0 if columns == 2 else 4.8)
+    flat = list(axes.flat)
+    colours = [colour(names, i) for i in range(len(names))]
+    with styled():
+        for place, group in zip(flat, groups, strict=False):
+            place.set_title(group.title, pad=15)
+            spent = [found for run in group.runs if (found := seconds(run, names))]
+            if not spent:
+                continue
+            edges, by_million, share = costs(spent)
+            stacked = np.hstack([by_million, by_million[:, -1:]])
+            place.stackplot(edges, stacked, colors=colours, step="post", linewidth=0)
+            shown = [f"{name} {100 * part:.0f} %" for name, part in zip(names, share, strict=True) if part >= 0.005]
+            place.annotate(
+                "   ".join(shown), (0, 1), (0, 4), "axes fraction", textcoords="offset points", size=8, color=GREY
+            )
+            x_axis(place, [group], STEPS, log=False)
+            # Not up to the peaks: the first bin may be a hundred times as high as the rest.
+            top = float(np.quantile(by_million.sum(axis=0), 0.9))
+            place.set_ylim(0, 1.25 * top if top > 0 else 1)
+            place.grid(visible=False)
+        for place in axes[:, 0]:
+            place.set_ylabel("s by million steps")
+        for place in flat[: max(0, len(groups) - columns)]:
+            place.set_xlabel("")
+        handles = [Patch(color=shade) for shade in colours]
+        figure.legend(handles, names, loc="outside upper left", ncols=len(names), handlelength=1.0, handleheight=0.9)
+    hide_unused(flat, len(groups))
+    note_below(
+        figure, "Wall-clock time of each phase, mean over seeds; above each panel its share of the whole training."
+    )
+    return figure
+
+
+def colour(names: Sequence[str], i: int) -> Any:
+    """The colour of a phase: its own, or one for a phase that is not known here."""
+    unknown = [name for name in names if name not in COLOURS]
+    return COLOURS.get(names[i]) or MORE[unknown.index(names[i]) % len(MORE)]

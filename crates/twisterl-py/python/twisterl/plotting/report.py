@@ -1,0 +1,64 @@
+"""All that there is to say of some runs, as files: the table of results, and every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from .curves import evaluations, learning_curves, loss_panels, losses, overview, training_curves
+from .lengths import evaluated, solution_lengths
+from .phases import OTHER, phase_names, time_per_phase
+from .runs import Group, PlotError
+from .style import FORMATS, save
+from .table import THRESHOLD, Table, results_table
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str, Callable[[], Figure]]:
+    """What can be drawn of these groups: the name of each figure, and what draws it."""
+    if not groups:
+        raise PlotError("expected at least one group of runs, found none")
+    chosen: dict[str, Callable[[], Figure]] = {
+        "overview": lambda: overview(groups, evaluation),
+        "learning": lambda: learning_curves(groups, evaluation),
+        "training": lambda: training_curves(groups),
+    }
+    if len({name for group in groups for run in group.runs for name in run.names("evals")}) > 1:
+        chosen["evaluations"] = lambda: evaluations(groups)
+    if loss_panels(groups):
+        chosen["losses"] = lambda: losses(groups)
+    if phase_names(groups) != [OTHER]:
+        chosen["phases"] = lambda: time_per_phase(groups)
+    if evaluated(groups):
+        chosen["lengths"] = lambda: solution_lengths(groups)
+    return chosen
+
+
+def write_table(
+    groups: Sequence[Group], out: Path, evaluation: str | None = None, threshold: float = THRESHOLD
+) -> Table:
+    """Write ``results.csv``, ``results.md`` and ``results.json`` to the folder ``out``. Needs no other package."""
+    table = results_table(groups, evaluation, threshold)
+    texts = {"csv": table.to_csv(), "md": table.to_markdown(), "json": table.to_json()}
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for suffix, text in texts.items():
+            (out / f"results.{suffix}").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlotError(f"{out}: the table cannot be written: {error}") from error
+    return table
+
+
+def write_figures(
+    groups: Sequence[Group], out: Path, evaluation: str | None = None, formats: Sequence[str] = FORMATS
+) -> list[Path]:
+    """Write every figure to the folder ``out``, in each of the formats, and return the files."""
+    chosen = figures(groups, evaluation)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlotError(f"{out}: cannot be made: {error}") from error
+    return [path for name, make in chosen.items() for path in save(make(), out / name, formats)]

@@ -1,0 +1,225 @@
+"""What runs leave behind: their records, and groups of runs that differ in nothing but the seed."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+METRICS = "metrics.jsonl"
+EVALUATION = "evaluation.json"  # what `evaluate --json` printed, kept in the run's folder
+SEED_FOLDER = re.compile(r"seed-\d+")
+TRAINING = "rollout"  # the training episodes, in the place of an evaluation
+
+
+class PlotError(ValueError):
+    """The runs cannot be summarised or drawn; the message says which, and why."""
+
+
+@dataclass(frozen=True)
+class History:
+    """One run: its records in the order of the iterations, and what else is known of it."""
+
+    records: Sequence[Mapping[str, Any]]
+    name: str = "run"
+    config: Mapping[str, Any] = field(default_factory=dict)
+    evaluation: Mapping[str, Any] | None = None
+    """What ``evaluate --json`` printed of its best policy."""
+
+    def __post_init__(self) -> None:
+        if not self.records:
+            raise PlotError(f"{self.name}: expected at least one record, found none")
+
+    def last(self, path: str) -> float | None:
+        """The last number at ``path`` that is known."""
+        return next((v for r in reversed(self.records) if (v := value(r, path)) is not None), None)
+
+    def series(self, x: str, y: str) -> tuple[list[float], list[float]]:
+        """The values at the paths ``x`` and ``y``, from the records that hold both.
+
+        Lengths of solutions are left out where nothing was solved: they are 0 there, which is no length.
+        """
+        solved = y.removesuffix("length") + "success" if y.endswith(".length") else None
+        points = [
+            (value(record, x), value(record, y))
+            for record in self.records
+            if solved is None or value(record, solved) != 0
+        ]
+        known = [(a, b) for a, b in points if a is not None and b is not None]
+        return [a for a, _ in known], [b for _, b in known]
+
+    def names(self, key: str) -> list[str]:
+        """The names below ``key`` in any record, such as those of the evaluations, in their order."""
+        return list(dict.fromkeys(name for record in self.records for name in _mapping(record.get(key))))
+
+    def primary(self) -> str:
+        """The evaluation that chose the best policy: the one of ``diff_metric``, or else the first."""
+        evals = self.names("evals")
+        algorithm = _mapping(self.config.get("algorithm"))
+        chosen = _mapping(algorithm.get("learning")).get("diff_metric")
+        return chosen if chosen in evals else evals[0] if evals else TRAINING
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs that are drawn as one curve: the same config, different seeds."""
+
+    label: str
+    runs: Sequence[History]
+
+    def __post_init__(self) -> None:
+        if not self.runs:
+            raise PlotError(f"{self.label}: expected at least one run, found none")
+
+    @property
+    def title(self) -> str:
+        """The label, and over how many seeds."""
+        return f"{self.label} ({len(self.runs)} seeds)" if len(self.runs) > 1 else f"{self.label} (1 seed)"
+
+    @property
+    def environment(self) -> str | None:
+        """The environment with its parameters, to tell whether two groups solve the same problems."""
+        config = self.runs[0].config
+        if "env_cls" not in config:
+            return None
+        name = str(config["env_cls"]).rsplit(".", 1)[-1]
+        size = {key: v for key, v in _mapping(config.get("env")).items() if key in ("width", "height", "size")}
+        return f"{name} {' x '.join(str(v) for v in size.values())}".strip()
+
+    @property
+    def algorithm(self) -> str | None:
+        """The algorithm's short name."""
+        name = self.runs[0].config.get("algorithm_cls")
+        return None if name is None else str(name).rsplit(".", 1)[-1]
+
+
+def _mapping(found: object) -> Mapping[str, Any]:
+    return found if isinstance(found, Mapping) else {}
+
+
+def value(record: Mapping[str, Any], path: str) -> float | None:
+    """Look up ``evals.ppo_1.success``; None where it is missing or no finite number."""
+    found: object = record
+    for key in path.split("."):
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if isinstance(found, bool) or not isinstance(found, (int, float)):
+        return None
+    try:
+        number = float(found)
+    except OverflowError:  # an integer beyond all floats
+        return None
+    return number if math.isfinite(number) else None
+
+
+def metric(evaluation: str, name: str) -> str:
+    """The path of a figure of an evaluation, or of the training episodes."""
+    return f"{TRAINING}.{name}" if evaluation == TRAINING else f"evals.{evaluation}.{name}"
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Read a ``metrics.jsonl``; a last line that a kill cut short is left out.
+
+    Raises ``PlotError`` if the file cannot be read, a line is no JSON object, or there is none.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
+    records = []
+    for number, line in enumerate(lines, 1):
+        try:
+            record = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            if number == len(lines):
+                break
+            raise PlotError(f"{path}, line {number}: expected a JSON object, found {line[:40]!r}") from error
+        if not isinstance(record, dict):
+            raise PlotError(f"{path}, line {number}: expected a JSON object, found {line[:40]!r}")
+        records.append(record)
+    if not records:
+        raise PlotError(f"{path}: expected at least one record, found none")
+    return records
+
+
+def _read_object(path: Path) -> dict[str, Any] | None:
+    """Read a JSON object; None where there is no such file."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise PlotError(f"{path}: expected a JSON object: {error}") from error
+    if not isinstance(found, dict):
+        raise PlotError(f"{path}: expected a JSON object, found a {type(found).__name__}")
+    return found
+
+
+def load_run(folder: str | Path) -> History:
+    """Read the folder of a run: its metrics, its config, and its evaluation where there is one."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise PlotError(f"{folder}: expected the folder of a run, found {'a file' if folder.exists() else 'nothing'}")
+    config = _read_object(folder / "config.json") or {}
+    return History(read_metrics(folder / METRICS), str(folder), config, _read_object(folder / EVALUATION))
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """Give the folder itself if it is a run, or else the runs ``seed-N`` in it, in the order of the seeds."""
+    if (folder / METRICS).is_file() or not folder.is_dir():
+        return [folder]
+    seeds = [path for path in folder.iterdir() if SEED_FOLDER.fullmatch(path.name) and (path / METRICS).is_file()]
+    if not seeds:
+        raise PlotError(
+            f"{folder}: expected a run ({METRICS} in it) or folders seed-0, seed-1, ... of runs; found none"
+        )
+    return sorted(seeds, key=lambda path: int(path.name.removeprefix("seed-")))
+
+
+def load_groups(paths: Iterable[str | Path]) -> list[Group]:
+    """Read runs by their folders, and group those that stand beside each other as ``seed-N``.
+
+    A path is a run, a folder of runs ``seed-N``, or ``LABEL=PATH``. The label is that of the folder if none is given.
+    """
+    members: dict[tuple[str | None, Path], list[Path]] = {}
+    for path in paths:
+        label, separator, folder = str(path).partition("=")
+        named = bool(separator) and not Path(path).exists()
+        for run in run_folders(Path(folder if named else path)):
+            home = run.resolve().parent if SEED_FOLDER.fullmatch(run.resolve().name) else run.resolve()
+            group = members.setdefault((label if named else None, home), [])
+            if run not in group:
+                group.append(run)
+    if not members:
+        raise PlotError("expected at least one run, found none")
+    labels = unique_labels([label or home.name for label, home in members], [home for _, home in members])
+    return [Group(label, [load_run(run) for run in runs]) for label, runs in zip(labels, members.values(), strict=True)]
+
+
+def unique_labels(labels: Sequence[str], homes: Sequence[Path]) -> list[str]:
+    """Put the parent's name before labels that would be the same."""
+    return [
+        f"{home.parent.name}/{label}" if labels.count(label) > 1 else label
+        for label, home in zip(labels, homes, strict=True)
+    ]
+
+
+def common_evaluation(groups: Sequence[Group]) -> str | None:
+    """The evaluation that all groups have, the first group's primary one before others; None if there is none."""
+    if not groups:
+        raise PlotError("expected at least one group of runs, found none")
+    shared = [set(run.names("evals")) for group in groups for run in group.runs]
+    primary = groups[0].runs[0].primary()
+    candidates = [primary, *groups[0].runs[0].names("evals")]
+    return next((name for name in candidates if all(name in names for names in shared)), None)
+
+
+def chosen_evaluation(group: Group, wanted: str | None) -> str:
+    """The evaluation to take of a group: ``wanted`` if it has it, or else its primary one."""
+    first = group.runs[0]
+    return wanted if wanted is not None and (wanted == TRAINING or wanted in first.names("evals")) else first.primary()

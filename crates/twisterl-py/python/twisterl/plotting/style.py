@@ -1,0 +1,169 @@
+"""How figures look: one serif face, thin axes, colours that colour-blind eyes tell apart, no more ink than needed."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .runs import PlotError
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+NEEDS_MATPLOTLIB = 'drawing needs matplotlib: pip install "twisterl[plot]"'
+FORMATS = ("png", "svg")
+WIDTH = 7.0  # inches: the text width of most papers' pages
+# Okabe and Ito's colours, without their yellow, which is too light for lines.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+GREY = "#6e6e6e"
+RC: dict[str, Any] = {
+    "font.family": "STIXGeneral",  # comes with matplotlib: the same on every machine
+    "mathtext.fontset": "stix",
+    "font.size": 9.5,
+    "axes.labelsize": 9.5,
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.titlepad": 5,
+    "xtick.labelsize": 8.5,
+    "ytick.labelsize": 8.5,
+    "legend.fontsize": 9,
+    "legend.frameon": False,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.6,
+    "axes.edgecolor": "#404040",
+    "axes.labelcolor": "#202020",
+    "xtick.color": "#404040",
+    "ytick.color": "#404040",
+    "xtick.major.width": 0.6,
+    "ytick.major.width": 0.6,
+    "xtick.major.size": 3,
+    "ytick.major.size": 3,
+    "xtick.minor.size": 1.5,
+    "xtick.minor.width": 0.4,
+    "axes.grid": True,
+    "grid.color": "#ebebeb",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.4,
+    "lines.solid_capstyle": "butt",
+    "axes.unicode_minus": True,
+    "figure.dpi": 110,
+    "savefig.dpi": 220,
+    "svg.hashsalt": "twisterl",  # the same figure gives the same bytes
+}
+
+
+@functools.cache
+def _figure_class() -> type[Figure]:
+    """The class of all figures here: it draws in this style wherever it is drawn, and needs no pyplot."""
+    try:
+        import matplotlib as mpl
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise PlotError(NEEDS_MATPLOTLIB) from error
+
+    class StyledFigure(Figure):
+        def draw(self, renderer: Any) -> None:
+            with mpl.rc_context(RC):
+                super().draw(renderer)
+
+        def savefig(self, *args: Any, **kwargs: Any) -> None:
+            with mpl.rc_context(RC):
+                super().savefig(*args, **kwargs)
+
+        def _repr_png_(self) -> bytes:
+            """For notebooks, whose own display of figures needs pyplot."""
+            import io
+
+            data = io.BytesIO()
+            self.savefig(data, format="png", dpi=130)
+            return data.getvalue()
+
+    return StyledFigure
+
+
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Inside, what is added to a figure is made in this style."""
+    _figure_class()  # says what is missing where matplotlib is
+    import matplotlib as mpl
+
+    with mpl.rc_context(RC):
+        yield
+
+
+def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
+    """Make a figure ``width`` by ``height`` inches with an array (rows, columns) of axes."""
+    with styled():
+        figure = _figure_class()(figsize=(width, height), layout="constrained")
+        engine = figure.get_layout_engine()
+        if engine is not None:
+            engine.set(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        axes = figure.subplots(rows, columns, squeeze=False, **options)
+    return figure, axes
+
+
+def line_style(i: int) -> dict[str, Any]:
+    """Colour and dashes of the ``i``-th group: told apart without colour, too."""
+    return {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[(i // len(COLOURS) + i) % len(DASHES)]}
+
+
+def legend_above(figure: Figure, labels: Sequence[str]) -> None:
+    """Name the groups in a row above all panels."""
+    from matplotlib.lines import Line2D
+
+    with styled():
+        handles = [Line2D([], [], linewidth=1.6, **line_style(i)) for i in range(len(labels))]
+        # As many columns as fit the width, counting a letter as 0.065 inches.
+        longest = max(len(label) for label in labels)
+        fit = max(1, int(figure.get_figwidth() / (0.065 * longest + 0.6)))
+        figure.legend(handles, labels, loc="outside upper left", ncols=min(fit, len(labels)), handlelength=2.4)
+
+
+def note_below(figure: Figure, text: str) -> None:
+    """Say below the panels what lines and bands are."""
+    with styled():
+        lines = textwrap.fill(text, int(figure.get_figwidth() * 21))
+        figure.supxlabel(lines, fontsize=8, color=GREY, x=0.01, ha="left")
+
+
+def percent_axis(axes: Axes) -> None:
+    """Let the vertical axis show shares from 0 to 100 %."""
+    from matplotlib.ticker import MultipleLocator, PercentFormatter
+
+    axes.set_ylim(-0.03, 1.03)
+    axes.yaxis.set_major_locator(MultipleLocator(0.25))
+    axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0, symbol=" %"))
+
+
+def count_axis(axis: Any) -> None:
+    """Show large counts as 5 M, not 5e6."""
+    from matplotlib.ticker import EngFormatter
+
+    axis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+
+
+def hide_unused(axes: Sequence[Axes], used: int) -> None:
+    """Take away the panels of a grid that nothing is drawn in."""
+    for panel in axes[used:]:
+        panel.remove()
+
+
+def save(figure: Figure, path: str | Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write a figure as ``path`` with each of the suffixes, and return the files."""
+    written = []
+    for suffix in formats:
+        target = Path(f"{path}.{suffix}")
+        try:
+            figure.savefig(target, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
+        except (OSError, ValueError) as error:  # ValueError: a format that matplotlib does not know
+            raise PlotError(f"{target}: cannot be written: {error}") from error
+        written.append(target)
+    return written

@@ -1,0 +1,250 @@
+"""The table of results: each figure's median, and its interquartile mean with a bootstrap interval."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
+from .stats import CONFIDENCE, RESAMPLES, Summary, summarise
+
+THRESHOLD = 0.95  # of the evaluation, for the steps and seconds that it took
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of a run."""
+
+    key: str
+    title: str
+    show: Callable[[float], str]
+
+
+def _percent(number: float) -> str:
+    return f"{100 * number:.1f} %"
+
+
+def _count(number: float) -> str:
+    """Three significant digits with a unit: 24.6 M."""
+    for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
+        if abs(number) >= 0.9995 * size:
+            return f"{float(f'{number / size:.3g}'):g} {unit}"
+    return f"{float(f'{number:.3g}'):g}"
+
+
+def _decimal(number: float) -> str:
+    return f"{number:.2f}"
+
+
+def _ratio(number: float) -> str:
+    return f"{number:.3f}"
+
+
+def columns(threshold: float) -> list[Column]:
+    """All columns, in their order; those that no group has figures for are left out of a table."""
+    share = f"{100 * threshold:g} %"
+    return [
+        Column("success", "solved", _percent),
+        Column("best_success", "solved, best", _percent),
+        Column("length", "moves", _decimal),
+        Column("difficulty", "difficulty", _count),
+        Column("steps_to_threshold", f"steps to {share}", _count),
+        Column("seconds_to_threshold", f"s to {share}", _count),
+        Column("env_steps", "steps", _count),
+        Column("seconds", "seconds", _count),
+        Column("steps_per_second", "steps/s", _count),
+        Column("states_solved", "states solved", _percent),
+        Column("length_ratio", "moves / optimal", _ratio),
+        Column("optimal_fraction", "solved optimally", _percent),
+    ]
+
+
+def run_figures(run: History, evaluation: str, threshold: float) -> dict[str, float]:
+    """The figures of one run; those that it does not have are left out.
+
+    ``success``, ``length`` and ``difficulty`` are the last ones known, ``best_success`` the highest. Steps and seconds
+    to the threshold are those at which ``evaluation`` first reached it, and infinite in a run that never did.
+    """
+    path = metric(evaluation, "success")
+    scores = run.series("env_steps", path)[1]
+    figures = {
+        "success": scores[-1] if scores else None,
+        "best_success": max(scores, default=None),
+        "length": _last(run.series("env_steps", metric(evaluation, "length"))[1]),
+        "difficulty": run.last("difficulty"),
+        "env_steps": run.last("env_steps"),
+        "seconds": run.last("time.elapsed"),
+    }
+    if scores:
+        for key, x in (("steps_to_threshold", "env_steps"), ("seconds_to_threshold", "time.elapsed")):
+            at, reached = run.series(x, path)
+            figures[key] = next((a for a, score in zip(at, reached, strict=True) if score >= threshold), math.inf)
+    steps, seconds = figures["env_steps"], figures["seconds"]
+    if steps is not None and seconds:
+        figures["steps_per_second"] = steps / seconds
+    if run.evaluation is not None:
+        found = {key: value(run.evaluation, key) for key in ("success", "mean_length", "mean_optimal")}
+        figures["states_solved"] = found["success"]
+        figures["optimal_fraction"] = value(run.evaluation, "optimal_fraction")
+        if found["mean_length"] is not None and found["mean_optimal"]:
+            figures["length_ratio"] = found["mean_length"] / found["mean_optimal"]
+    return {key: figure for key, figure in figures.items() if figure is not None}
+
+
+def _last(values: Sequence[float]) -> float | None:
+    return values[-1] if values else None
+
+
+@dataclass(frozen=True)
+class Row:
+    """The figures of a group, or of one algorithm over several environments."""
+
+    label: str
+    algorithm: str | None
+    environment: str | None
+    evaluation: str
+    runs: int
+    figures: dict[str, Summary]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Results of groups of runs, as CSV, Markdown or JSON."""
+
+    rows: Sequence[Row]
+    threshold: float
+
+    def columns(self) -> list[Column]:
+        """The columns that any row has figures for."""
+        return [column for column in columns(self.threshold) if any(column.key in row.figures for row in self.rows)]
+
+    def to_csv(self) -> str:
+        """One line a group and figure; a figure that was never reached is ``inf``, one without interval is empty."""
+        text = io.StringIO()
+        writer = csv.writer(text, lineterminator="\n")
+        writer.writerow(
+            ["label", "algorithm", "environment", "evaluation", "figure", "runs", "median", "iqm", "low", "high"]
+        )
+        for row in self.rows:
+            for key, summary in row.figures.items():
+                about = [row.label, row.algorithm or "", row.environment or "", row.evaluation, key]
+                low, high = summary.interval or ("", "")
+                writer.writerow([*about, len(summary.values), summary.median, summary.iqm, low, high])
+        return text.getvalue()
+
+    def to_markdown(self) -> str:
+        """One line a group: each figure's median, its interquartile mean, and the interval of that."""
+        shown = self.columns()
+        lines = [
+            "| " + " | ".join(["run", "seeds", *(column.title for column in shown)]) + " |",
+            "|---|" + "---:|" * (len(shown) + 1),
+        ]
+        for row in self.rows:
+            cells = [_escape(row.label), str(row.runs)]
+            cells += [_cell(row.figures.get(column.key), column.show, row.runs) for column in shown]
+            lines.append("| " + " | ".join(cells) + " |")
+        names = ", ".join(f"`{name}`" for name in dict.fromkeys(row.evaluation for row in self.rows))
+        note = (
+            f"Median over seeds / interquartile mean [its {100 * CONFIDENCE:g} % interval by stratified bootstrap, "
+            f"{RESAMPLES:,} resamples]. "
+            f"Solved and moves: last evaluation of {names}. "
+            "n: runs that have the figure, where not all do. ∞: not reached."
+        )
+        return "\n".join([*lines, "", note, ""])
+
+    def to_json(self) -> str:
+        """Everything, with the value of each run; a figure that was never reached is ``null``."""
+        rows = [
+            {
+                "label": row.label,
+                "algorithm": row.algorithm,
+                "environment": row.environment,
+                "evaluation": row.evaluation,
+                "runs": row.runs,
+                "figures": {key: _plain(summary) for key, summary in row.figures.items()},
+            }
+            for row in self.rows
+        ]
+        about = {"confidence": CONFIDENCE, "resamples": RESAMPLES, "threshold": self.threshold}
+        return json.dumps({**about, "rows": rows}, indent=2, allow_nan=False) + "\n"
+
+
+def _plain(summary: Summary) -> dict[str, Any]:
+    def finite(number: float) -> float | None:
+        return number if math.isfinite(number) else None
+
+    return {
+        "median": finite(summary.median),
+        "iqm": finite(summary.iqm),
+        "interval": None if summary.interval is None else [finite(end) for end in summary.interval],
+        "values": [finite(number) for number in summary.values],
+    }
+
+
+def _cell(summary: Summary | None, show: Callable[[float], str], runs: int) -> str:
+    if summary is None:
+        return "-"
+
+    def text(number: float) -> str:
+        return show(number) if math.isfinite(number) else "∞"
+
+    of = f" (n = {len(summary.values)})" if len(summary.values) < runs else ""
+    if summary.interval is None:
+        return text(summary.iqm) + of
+    median, middle, low, high = (text(number) for number in (summary.median, summary.iqm, *summary.interval))
+    return (median if median == middle == low == high else f"{median} / {middle} [{low}, {high}]") + of
+
+
+def _escape(label: str) -> str:
+    return label.replace("|", "\\|").replace("\n", " ")
+
+
+def results_table(groups: Sequence[Group], evaluation: str | None = None, threshold: float = THRESHOLD) -> Table:
+    """Summarise groups of runs.
+
+    ``evaluation`` is the one that success and length are taken from; by default one that all groups have, or else the
+    one that chose each group's best policy. An algorithm with groups in several environments gets a row over all of
+    them, of what can be compared between environments: the shares solved.
+    """
+    if not 0 < threshold <= 1:
+        raise PlotError(f"threshold: expected a share above 0, at most 1, found {threshold}")
+    wanted = evaluation or common_evaluation(groups)
+    rows, found = [], []
+    for group in groups:
+        name = chosen_evaluation(group, wanted)
+        runs = [run_figures(run, name, threshold) for run in group.runs]
+        found.append(runs)
+        figures = {
+            column.key: summarise([scores])
+            for column in columns(threshold)
+            if (scores := [run[column.key] for run in runs if column.key in run])
+        }
+        rows.append(Row(group.label, group.algorithm, group.environment, name, len(runs), figures))
+    return Table([*rows, *_over_environments(groups, rows, found)], threshold)
+
+
+def _over_environments(
+    groups: Sequence[Group], rows: Sequence[Row], found: Sequence[list[dict[str, float]]]
+) -> list[Row]:
+    """Rows of algorithms over all their environments, each environment a stratum."""
+    overall = []
+    for algorithm in dict.fromkeys(group.algorithm for group in groups if group.algorithm):
+        own = [i for i, group in enumerate(groups) if group.algorithm == algorithm]
+        tasks = {groups[i].environment for i in own}
+        if len(tasks) < 2 or len(tasks) < len(own):  # one environment, or variants of the algorithm in one of them
+            continue
+        figures = {}
+        for key in ("success", "best_success", "states_solved", "optimal_fraction"):
+            strata = [[run[key] for run in found[i] if key in run] for i in own]
+            if all(strata):
+                figures[key] = summarise(strata)
+        names = dict.fromkeys(rows[i].evaluation for i in own)
+        count = sum(len(found[i]) for i in own)
+        label = f"{algorithm}, {len(tasks)} environments"
+        overall.append(Row(label, algorithm, None, " + ".join(names), count, figures))
+    return overall
