@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,5 +39,20 @@ def cli(train_bin):
     def call(*args, timeout=120, **options) -> subprocess.CompletedProcess:
         command = [train_bin, *map(str, args)]
         return subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False, **options)
+
+    return call
+
+
+@pytest.fixture
+def script(root, tmp_path):
+    """Run a script by name in an empty folder, against the trainer that is under test."""
+
+    def call(
+        name, *args, python=(sys.executable,), timeout=300, input=None, **environment
+    ) -> subprocess.CompletedProcess:
+        command = [*python, root / "scripts" / name, *map(str, args)]
+        environment = {**os.environ, "MPLBACKEND": "Agg", **environment}
+        options = {"cwd": tmp_path, "env": environment, "input": input, "timeout": timeout, "check": False}
+        return subprocess.run(command, capture_output=True, text=True, **options)
 
     return call

@@ -1,15 +1,9 @@
 """The scripts, each run as a user would, on something small."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
-import plot
 import puzzle8_optimal
-import pytest
-import run as launcher
 
 PNG = b"\x89PNG"
 # Boards of the 3 x 3 puzzle at each distance from a goal with the blank in a corner: OEIS A089473.
@@ -17,50 +11,6 @@ BOARDS_AT_DISTANCE = [
     *(1, 2, 4, 8, 16, 20, 39, 62, 116, 152, 286, 396, 748, 1024, 1893, 2512, 4485, 5638, 9529, 10878, 16993),
     *(17110, 23952, 20224, 24047, 15578, 14560, 6274, 3910, 760, 221, 2),
 ]
-TINY = {
-    "env_cls": "Puzzle",
-    "env": {"width": 2, "height": 2, "difficulty": 1, "depth_slope": 2, "max_depth": 20},
-    "policy": {"embedding_size": 8, "common_layers": [8], "policy_layers": [], "value_layers": []},
-    "algorithm": {
-        "collecting": {"num_episodes": 16},
-        "training": {"num_epochs": 1},
-        "evals": {"ppo_1": {"num_episodes": 10, "deterministic": False}},
-        "learning": {"diff_metric": "ppo_1", "diff_max": 6},
-    },
-}
-
-
-@pytest.fixture
-def script(root, tmp_path):
-    """Run a script by name in an empty folder, against the trainer that is under test."""
-
-    def call(
-        name, *args, python=(sys.executable,), timeout=300, input=None, **environment
-    ) -> subprocess.CompletedProcess:
-        command = [*python, root / "scripts" / name, *map(str, args)]
-        environment = {**os.environ, "MPLBACKEND": "Agg", **environment}
-        options = {"cwd": tmp_path, "env": environment, "input": input, "timeout": timeout, "check": False}
-        return subprocess.run(command, capture_output=True, text=True, **options)
-
-    return call
-
-
-@pytest.fixture
-def config(tmp_path):
-    path = tmp_path / "tiny.json"
-    path.write_text(json.dumps(TINY))
-    return path
-
-
-def write_metrics(folder, lines):
-    folder.mkdir(parents=True)
-    (folder / "metrics.jsonl").write_text("\n".join(lines))
-    return folder
-
-
-def record(i):
-    evals = {"ppo_1": {"success": i / 10, "length": 5.0}} if i % 2 == 0 else {}
-    return json.dumps({"iteration": i, "env_steps": 100 * i, "difficulty": 1 + i, "evals": evals, "losses": {}})
 
 
 # puzzle8_optimal.py
@@ -90,84 +40,6 @@ def test_states_of_large_puzzles_are_refused(script):
     result = script("puzzle8_optimal.py", "--width", 4, "--height", 4)
     assert result.returncode == 2
     assert "10 cells, found 4 x 4" in result.stderr
-
-
-# plot.py
-
-
-def test_plot_draws_one_run_and_several(tmp_path):
-    runs = [write_metrics(tmp_path / f"seed-{seed}", map(record, range(4 + seed))) for seed in range(3)]
-    for count in (1, 3):
-        out = tmp_path / f"{count}.png"
-        plot.plot(runs[:count], out, "test")
-        assert out.read_bytes().startswith(PNG)
-
-
-def test_plot_leaves_out_a_last_line_that_was_cut(tmp_path):
-    run = write_metrics(tmp_path / "run", [record(0), record(1), record(2)[:20]])
-    assert len(plot.read_metrics(run)) == 2
-
-
-@pytest.mark.parametrize("lines", [[], ["nonsense", record(1)], ["[1]", record(1)]])
-def test_plot_refuses_what_is_no_record(tmp_path, lines):
-    run = write_metrics(tmp_path / "run", lines)
-    with pytest.raises(plot.PlotError, match="expected"):
-        plot.read_metrics(run)
-
-
-def test_plot_names_what_is_missing(script, tmp_path):
-    result = script("plot.py", tmp_path / "absent")
-    assert result.returncode == 1
-    assert "metrics.jsonl: cannot be read" in result.stderr
-
-
-# run.py
-
-
-def test_run_trains_each_seed_and_draws(script, config, train_bin, tmp_path):
-    overrides = ["--set", "algorithm.training.ent_coef=0.125", "algorithm.collecting.gamma=0.5"]
-    result = script("run.py", config, "--num-steps", 2, "--seeds", "0-1", *overrides, TWISTERL_TRAIN_BIN=str(train_bin))
-    assert result.returncode == 0, result.stderr
-    for seed in (0, 1):
-        resolved = json.loads((tmp_path / f"runs/tiny/seed-{seed}/config.json").read_text())
-        assert resolved["seed"] == seed
-        assert resolved["algorithm"]["training"]["ent_coef"] == 0.125
-        assert resolved["algorithm"]["collecting"]["gamma"] == 0.5
-    assert (tmp_path / "runs/tiny/curves.png").read_bytes().startswith(PNG)
-
-
-def test_run_passes_on_what_the_trainer_says(script, config, train_bin, tmp_path):
-    out = tmp_path / "curves.png"
-    run = ["--run-path", tmp_path / "run", "--out", out, "--set", "policy.nonsense=1"]
-    result = script("run.py", config, *run, TWISTERL_TRAIN_BIN=str(train_bin))
-    assert result.returncode == 1
-    assert "policy.nonsense" in result.stderr
-    assert "exit code" in result.stderr
-    assert not out.exists()
-
-
-def test_run_says_what_is_missing(script, config, tmp_path):
-    nothing = str(tmp_path / "nothing")
-    result = script("run.py", config, PATH=nothing, TWISTERL_TRAIN_BIN="")
-    assert "cargo not found" in result.stderr
-    result = script("run.py", config, TWISTERL_TRAIN_BIN=nothing)
-    assert "TWISTERL_TRAIN_BIN: expected a file" in result.stderr
-    result = script("run.py", tmp_path / "absent.json")
-    assert "absent.json: expected a config file" in result.stderr
-    result = script("run.py", config, python=(sys.executable, "-S"))  # -S: without the packages of this environment
-    assert 'pip install "twisterl[plot]"' in result.stderr
-    assert "Traceback" not in result.stderr
-
-
-@pytest.mark.parametrize(("text", "found"), [("3", [3]), ("0-4", [0, 1, 2, 3, 4]), ("5,0-1,1", [5, 0, 1])])
-def test_seeds_are_read(text, found):
-    assert launcher.seeds(text) == found
-
-
-@pytest.mark.parametrize("text", ["", "x", "4-0", "1-", "-1"])
-def test_wrong_seeds_are_refused(text):
-    with pytest.raises(launcher.argparse.ArgumentTypeError, match="expected seeds"):
-        launcher.seeds(text)
 
 
 # benchmark_peer.py

@@ -78,7 +78,8 @@ def aggregate(values: Array, seed: int = 0) -> tuple[Array, Array, Array]:
 
     def middle(sample: Array) -> Array:
         cut = trimmed(sample.shape[-2])
-        return np.sort(sample, axis=-2)[..., cut : sample.shape[-2] - cut, :].mean(axis=-2)
+        kept: Array = np.sort(sample, axis=-2)[..., cut : sample.shape[-2] - cut, :]
+        return np.asarray(kept.mean(axis=-2))
 
     count = len(values)
     drawn = np.random.default_rng(seed).integers(count, size=(RESAMPLES, count))

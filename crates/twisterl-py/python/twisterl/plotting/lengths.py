@@ -31,7 +31,7 @@ def triples(run: History) -> list[Triple]:
         raise PlotError(
             f"{where}: expected a list under `lengths`, as `evaluate --json` prints it, found {_kind(rows)}"
         )
-    found = []
+    found: list[Triple] = []
     for i, row in enumerate(rows):
         row = row if isinstance(row, Mapping) else {}
         length, optimal, count = (row.get(key) for key in ("length", "optimal", "count"))
@@ -39,7 +39,7 @@ def triples(run: History) -> list[Triple]:
             raise PlotError(
                 f"{where}: lengths[{i}]: expected whole numbers `length`, `optimal`, `count`, found {rows[i]!r}"
             )
-        found.append((length, optimal, count))
+        found.append((length, optimal, int(count or 0)))
     return found
 
 

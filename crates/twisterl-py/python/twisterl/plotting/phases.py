@@ -51,7 +51,7 @@ def seconds(run: History, names: Sequence[str]) -> list[Row]:
 def costs(runs: Sequence[Sequence[Row]]) -> tuple[Array, Array, Array]:
     """Bin the rows of runs by environment steps.
 
-    Returns the edges of the bins (bins + 1), the seconds by million steps (phases, bins), and each phase's share.
+    Returns the edges of the bins (bins + 1), the seconds per million steps (phases, bins), and each phase's share.
     """
     import numpy as np
 
@@ -62,8 +62,8 @@ def costs(runs: Sequence[Sequence[Row]]) -> tuple[Array, Array, Array]:
     index = np.clip(np.searchsorted(edges, at, side="left") - 1, 0, bins - 1)
     made = np.bincount(index, steps, bins)
     in_bins = np.stack([np.bincount(index, phase, bins) for phase in spent.T])
-    by_million = np.divide(1e6 * in_bins, made, out=np.zeros_like(in_bins), where=made > 0)
-    return edges, by_million, spent.sum(axis=0) / (spent.sum() or 1.0)
+    per_million = np.divide(1e6 * in_bins, made, out=np.zeros_like(in_bins), where=made > 0)
+    return edges, per_million, spent.sum(axis=0) / (spent.sum() or 1.0)
 
 
 def time_per_phase(groups: Sequence[Group]) -> Figure:
@@ -88,8 +88,8 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
             spent = [found for run in group.runs if (found := seconds(run, names))]
             if not spent:
                 continue
-            edges, by_million, share = costs(spent)
-            stacked = np.hstack([by_million, by_million[:, -1:]])
+            edges, per_million, share = costs(spent)
+            stacked = np.hstack([per_million, per_million[:, -1:]])
             place.stackplot(edges, stacked, colors=colours, step="post", linewidth=0)
             shown = [f"{name} {100 * part:.0f} %" for name, part in zip(names, share, strict=True) if part >= 0.005]
             place.annotate(
@@ -97,11 +97,11 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
             )
             x_axis(place, [group], STEPS, log=False)
             # Not up to the peaks: the first bin may be a hundred times as high as the rest.
-            top = float(np.quantile(by_million.sum(axis=0), 0.9))
+            top = float(np.quantile(per_million.sum(axis=0), 0.9))
             place.set_ylim(0, 1.25 * top if top > 0 else 1)
             place.grid(visible=False)
         for place in axes[:, 0]:
-            place.set_ylabel("s by million steps")
+            place.set_ylabel("s per million steps")
         for place in flat[: max(0, len(groups) - columns)]:
             place.set_xlabel("")
         handles = [Patch(color=shade) for shade in colours]

@@ -29,6 +29,9 @@ class History:
     config: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] | None = None
     """What ``evaluate --json`` printed of its best policy."""
+    _series: dict[tuple[str, str], tuple[list[float], list[float]]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def __post_init__(self) -> None:
         if not self.records:
@@ -43,6 +46,11 @@ class History:
 
         Lengths of solutions are left out where nothing was solved: they are 0 there, which is no length.
         """
+        if (x, y) not in self._series:
+            self._series[x, y] = self._look_up(x, y)
+        return self._series[x, y]
+
+    def _look_up(self, x: str, y: str) -> tuple[list[float], list[float]]:
         solved = y.removesuffix("length") + "success" if y.endswith(".length") else None
         points = [
             (value(record, x), value(record, y))
@@ -105,7 +113,7 @@ def value(record: Mapping[str, Any], path: str) -> float | None:
     """Look up ``evals.ppo_1.success``; None where it is missing or no finite number."""
     found: object = record
     for key in path.split("."):
-        found = found.get(key) if isinstance(found, Mapping) else None
+        found = found.get(key) if type(found) is dict or isinstance(found, Mapping) else None
     if isinstance(found, bool) or not isinstance(found, (int, float)):
         return None
     try:

@@ -22,7 +22,7 @@ WIDTH = 7.0  # inches: the text width of most papers' pages
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 GREY = "#6e6e6e"
-RC: dict[str, Any] = {
+RC: Any = {
     "font.family": "STIXGeneral",  # comes with matplotlib: the same on every machine
     "mathtext.fontset": "stix",
     "font.size": 9.5,
@@ -102,10 +102,10 @@ def styled() -> Iterator[None]:
 def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
     """Make a figure ``width`` by ``height`` inches with an array (rows, columns) of axes."""
     with styled():
-        figure = _figure_class()(figsize=(width, height), layout="constrained")
-        engine = figure.get_layout_engine()
-        if engine is not None:
-            engine.set(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+        layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
+        figure = _figure_class()(figsize=(width, height), layout=layout)
         axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, axes
 
