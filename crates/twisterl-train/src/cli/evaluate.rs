@@ -63,9 +63,8 @@ impl EvaluateArgs {
         let outcomes = self.play.solve(&*spec, &executor, (Purpose::Evaluate, 1), &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
-        let figures = play::figures(&outcomes, &optimal, seconds);
+        let mut figures = play::figures(&outcomes, &optimal, seconds);
         if self.json {
-            let mut figures = figures;
             figures.insert("lengths".into(), play::lengths(&outcomes, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
