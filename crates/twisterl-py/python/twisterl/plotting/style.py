@@ -124,6 +124,8 @@ def legend_above(figure: Figure, labels: Sequence[str]) -> None:
         # As many columns as fit the width, counting a letter as 0.065 inches.
         longest = max(len(label) for label in labels)
         fit = max(1, int(figure.get_figwidth() / (0.065 * longest + 0.6)))
+        rows = -(-len(labels) // fit)
+        figure.set_figheight(figure.get_figheight() + 0.19 * (rows - 1))  # not at the cost of the panels
         figure.legend(handles, labels, loc="outside upper left", ncols=min(fit, len(labels)), handlelength=2.4)
 
 
