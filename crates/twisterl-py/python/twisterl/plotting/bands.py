@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    _Array = NDArray[np.float64]
 
 POINTS = 200  # across a panel; more records than this are averaged
 RESAMPLES = 1000
@@ -50,7 +50,7 @@ def logarithmic(groups: Sequence[Group], x: str) -> bool:
     return len(known) > 1 and max(known) > LOGARITHMIC_FROM * min(known)
 
 
-def bins(x: Array, y: Array, log: bool, steps: bool) -> tuple[Array, Array]:
+def bins(x: _Array, y: _Array, log: bool, steps: bool) -> tuple[_Array, _Array]:
     """Average dense records in ``POINTS`` bins; of a staircase (``steps``), keep the last value of each instead."""
     import numpy as np
 
@@ -66,19 +66,19 @@ def bins(x: Array, y: Array, log: bool, steps: bool) -> tuple[Array, Array]:
         last[index] = np.arange(len(x))
         return x[last[used]], y[last[used]]
 
-    def means(values: Array) -> Array:
+    def means(values: _Array) -> _Array:
         return np.bincount(index, weights=values, minlength=POINTS)[used] / count[used]
 
     return means(x), means(y)
 
 
-def aggregate(values: Array, seed: int = 0) -> tuple[Array, Array, Array]:
+def aggregate(values: _Array, seed: int = 0) -> tuple[_Array, _Array, _Array]:
     """The interquartile mean over the runs of (runs, points), and the ends of its bootstrap interval."""
     import numpy as np
 
-    def middle(sample: Array) -> Array:
+    def middle(sample: _Array) -> _Array:
         cut = trimmed(sample.shape[-2])
-        kept: Array = np.sort(sample, axis=-2)[..., cut : sample.shape[-2] - cut, :]
+        kept: _Array = np.sort(sample, axis=-2)[..., cut : sample.shape[-2] - cut, :]
         return np.asarray(kept.mean(axis=-2))
 
     count = len(values)
@@ -136,7 +136,7 @@ def draw(
     return True
 
 
-def _mark(axes: Axes, x: Array, y: Array | tuple[Array, Array], style: dict[str, Any]) -> None:
+def _mark(axes: Axes, x: _Array, y: _Array | tuple[_Array, _Array], style: dict[str, Any]) -> None:
     """Put dots on a curve where its records are few: what lies between them was not measured."""
     import numpy as np
 
@@ -145,7 +145,7 @@ def _mark(axes: Axes, x: Array, y: Array | tuple[Array, Array], style: dict[str,
         axes.plot(x, heights, "o", color=style["color"], markersize=2.8, markeredgewidth=0)
 
 
-def _staircase(grid: Array, x: Array, y: Array) -> Array:
+def _staircase(grid: _Array, x: _Array, y: _Array) -> _Array:
     """The value of the last record not after each point."""
     import numpy as np
 

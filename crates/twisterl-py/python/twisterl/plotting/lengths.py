@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    _Array = NDArray[np.float64]
 
 Triple = tuple[int | None, int | None, int]  # length (None: not solved), shortest length (None: not known), problems
 MAX_BARS = 60
@@ -123,7 +123,7 @@ def _histogram(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]
     width = -(-(end + 1 - begin) // MAX_BARS)
     edges = np.arange(begin, end + width + 1, width) - 0.5
 
-    def shares(pairs: Sequence[tuple[int, int]], total: int) -> Array:
+    def shares(pairs: Sequence[tuple[int, int]], total: int) -> _Array:
         values = np.array([length for length, _ in pairs])
         counts = np.array([count for _, count in pairs])
         return np.histogram(np.clip(values, begin, end), bins=edges, weights=counts)[0] / max(1, total)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
-    Array = NDArray[np.float64]
+    _Array = NDArray[np.float64]
 
 Row = tuple[float, float, list[float]]  # environment steps so far, those of this iteration, seconds of each phase
 NO_PHASES = ("total", "steps_per_second", "elapsed")
@@ -48,7 +48,7 @@ def seconds(run: History, names: Sequence[str]) -> list[Row]:
     return rows
 
 
-def costs(runs: Sequence[Sequence[Row]]) -> tuple[Array, Array, Array]:
+def costs(runs: Sequence[Sequence[Row]]) -> tuple[_Array, _Array, _Array]:
     """Bin the rows of runs by environment steps.
 
     Returns the edges of the bins (bins + 1), the seconds per million steps (phases, bins), and each phase's share.
@@ -71,9 +71,6 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
 
     Mean over the group's runs. Above each panel stands the share of each phase in all of the training.
     """
-    import numpy as np
-    from matplotlib.patches import Patch
-
     names = phase_names(groups)
     if names == [OTHER]:
         raise PlotError("expected runs with times of their phases, found none")
@@ -81,6 +78,9 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
     rows = -(-len(groups) // columns)
     figure, axes = subplots(rows, columns, 0.85 + 2.1 * rows, width=7.0 if columns == 2 else 4.8)
     flat = list(axes.flat)
+    import numpy as np
+    from matplotlib.patches import Patch
+
     colours = [colour(names, i) for i in range(len(names))]
     with styled():
         for place, group in zip(flat, groups, strict=False):

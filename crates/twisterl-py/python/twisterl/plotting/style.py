@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import functools
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -60,16 +60,23 @@ RC: Any = {
 }
 
 
-@functools.cache
-def _figure_class() -> type[Figure]:
-    """The class of all figures here: it draws in this style wherever it is drawn, and needs no pyplot."""
+@contextlib.contextmanager
+def styled() -> Iterator[None]:
+    """Inside, what is added to a figure is made in this style."""
     try:
         import matplotlib as mpl
-        from matplotlib.figure import Figure
     except ImportError as error:
         raise PlotError(NEEDS_MATPLOTLIB) from error
+    with mpl.rc_context(RC):
+        yield
 
-    class StyledFigure(Figure):
+
+def _new_figure(**options: Any) -> Figure:
+    """A figure that is drawn in this style wherever it is drawn, and needs no pyplot."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    class _StyledFigure(Figure):  # here, since its base is only there with matplotlib
         def draw(self, renderer: Any) -> None:
             with mpl.rc_context(RC):
                 super().draw(renderer)
@@ -80,23 +87,11 @@ def _figure_class() -> type[Figure]:
 
         def _repr_png_(self) -> bytes:
             """For notebooks, whose own display of figures needs pyplot."""
-            import io
-
             data = io.BytesIO()
             self.savefig(data, format="png", dpi=130)
             return data.getvalue()
 
-    return StyledFigure
-
-
-@contextlib.contextmanager
-def styled() -> Iterator[None]:
-    """Inside, what is added to a figure is made in this style."""
-    _figure_class()  # says what is missing where matplotlib is
-    import matplotlib as mpl
-
-    with mpl.rc_context(RC):
-        yield
+    return _StyledFigure(**options)
 
 
 def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
@@ -105,7 +100,7 @@ def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **opt
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
         layout = ConstrainedLayoutEngine(w_pad=0.05, h_pad=0.05, wspace=0.03, hspace=0.04)
-        figure = _figure_class()(figsize=(width, height), layout=layout)
+        figure = _new_figure(figsize=(width, height), layout=layout)
         axes = figure.subplots(rows, columns, squeeze=False, **options)
     return figure, axes
 
