@@ -7,7 +7,7 @@ use crate::{Error, Result};
 
 /// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete
 /// environment; calls from outside are dynamic once a batch.
-pub trait VecEnv: Send {
+pub trait VecEnv: Send + Sync {
     /// The number of slots.
     fn len(&self) -> usize;
 

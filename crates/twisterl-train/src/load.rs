@@ -8,7 +8,9 @@ use crate::run_folder::{BEST, CONFIG, LAST};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
+use safetensors::tensor::TensorView;
 use twisterl_core::policy::network::Network;
+use twisterl_core::policy::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
 use twisterl_core::registry::{EnvSpec, Registry};
 
@@ -92,6 +94,31 @@ pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> R
     Ok(policy)
 }
 
+/// A tensor of a file: name, shape, values in row-major order.
+pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
+
+/// The tensors of a `.safetensors` or `.pt` file, or of the policy that a run or checkpoint holds, sorted by name.
+///
+/// # Errors
+/// If nothing is there, the file is broken, or a tensor is not of floating-point numbers.
+pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
+    let listed = |tensors: &Tensors<'_>| -> Result<Vec<NamedTensor>> {
+        let read = |(name, view): (&String, &TensorView<'_>)| {
+            Ok((name.clone(), view.shape().to_vec(), f32_values(name, view)?.collect()))
+        };
+        tensors.iter().map(read).collect()
+    };
+    let of_file = |file: &Path| {
+        let bytes = read_file(file, MAX_BYTES)?;
+        listed(&TensorFile::parse(&bytes)?.tensors()?)
+    };
+    match find(path)? {
+        Source::Checkpoint(folder) => of_file(&folder.join(checkpoint::POLICY)),
+        Source::Safetensors(file) => of_file(&file),
+        Source::Pt(file) => listed(&PtFile::read(&file)?.tensors()?),
+    }
+}
+
 /// Writes the policy that `input` leads to as a `.safetensors` file that is complete in itself. For `config` see
 /// [`load_policy`].
 ///
@@ -122,6 +149,15 @@ pub fn convert(
     }
     let policy = read_policy(input, config, registry)?;
     write_file(output, &policy.to_safetensors()?)
+}
+
+/// Writes the tensors of a `.pt` file, as they are, as a `.safetensors` file.
+///
+/// # Errors
+/// If the input cannot be read or the output cannot be written.
+pub fn convert_tensors(input: &Path, output: &Path) -> Result<()> {
+    let file = PtFile::read(input)?;
+    write_file(output, &write_tensors(&file.tensors()?, None)?)
 }
 
 fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {

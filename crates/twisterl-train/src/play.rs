@@ -1,7 +1,7 @@
 //! Playing with a policy as options say: the same for the commands that play and for bindings.
 
 use crate::{Error, Result};
-use clap::Args;
+use clap::{Args, Parser};
 use clap::builder::RangedU64ValueParser;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -107,7 +107,35 @@ fn not_negative(text: &str) -> Result<f32, String> {
     }
 }
 
+/// What clap needs to read options alone.
+#[derive(Debug, Parser)]
+#[command(name = "options", no_binary_name = true)]
+struct Alone {
+    #[command(flatten)]
+    play: PlayArgs,
+}
+
 impl PlayArgs {
+    /// The options of these names and values, as the command line writes them but for the leading dashes; the value of a
+    /// flag is empty.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a name is unknown, a value is out of range, or two do not go together.
+    pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self> {
+        let written = pairs.into_iter().map(|(name, value)| {
+            let name = name.replace('_', "-");
+            if value.is_empty() { format!("--{name}") } else { format!("--{name}={value}") }
+        });
+        match Alone::try_parse_from(written) {
+            Ok(alone) => Ok(alone.play),
+            Err(error) => {
+                let text = error.to_string();
+                let text = text.lines().next().unwrap_or_default().trim_start_matches("error: ");
+                Err(Error::usage(text))
+            }
+        }
+    }
+
     /// Whether a search was asked for by name, so that its effort is of interest.
     pub fn is_search(&self) -> bool {
         self.search.is_some() || self.num_mcts_searches.is_some()
@@ -248,8 +276,11 @@ pub(crate) fn threads(bound: usize) -> usize {
     std::thread::available_parallelism().map_or(1, usize::from).min(bound)
 }
 
-/// Does `work` on a pool of at most `num_cores` threads.
-pub(crate) fn in_pool<T: Send>(
+/// Does `work` on a pool of at most `num_cores` threads, made for it.
+///
+/// # Errors
+/// Those of `work`, or if no threads can be started.
+pub fn in_pool<T: Send>(
     num_cores: Option<usize>,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {

@@ -6,7 +6,7 @@
 //! has scored all children already, so that only those kept are ever evaluated.
 
 use super::budget::Limit;
-use super::judge::{Judge, action_count};
+use crate::judge::{Judge, action_count};
 use super::path::{Path, Seen};
 use super::rank::{best, rank_index, rank_key};
 use crate::batch::VecEnv;

@@ -4,7 +4,7 @@
 use super::budget::Limit;
 use super::cache::Cache;
 use super::game::{Game, Pending};
-use super::judge::Judge;
+use crate::judge::Judge;
 use super::mcts::{Cycles, Plan, Reuse, SearchConfig};
 use super::tree::{Leaf, NONE, State};
 use crate::Result;

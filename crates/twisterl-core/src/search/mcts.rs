@@ -4,7 +4,7 @@ use super::budget::{Budget, Limit};
 use super::game::Game;
 use super::group::Group;
 use super::gumbel::Gumbel;
-use super::judge::action_count;
+use crate::judge::action_count;
 use super::path::Path;
 use super::puct::Puct;
 use super::tree::Tree;

@@ -9,7 +9,6 @@ mod cache;
 mod game;
 mod group;
 mod gumbel;
-mod judge;
 mod mcts;
 mod noise;
 mod path;

@@ -1,5 +1,86 @@
-"""Reinforcement learning for problems where a short sequence of moves must be found fast."""
+"""Reinforcement learning for problems where a short sequence of moves must be found fast.
+
+    >>> import twisterl
+    >>> run = twisterl.train("examples/ppo_puzzle8_v1.json")
+    >>> run.policy.solve([8, 7, 5, 3, 2, 0, 4, 6, 1])
+
+Everything that takes time happens in Rust. What is heavy to import is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from twisterl._core import __version__
+from twisterl.errors import (
+    ActionError,
+    CheckpointError,
+    ConfigError,
+    DivergedError,
+    EnvError,
+    FileError,
+    MissingError,
+    ObservationError,
+    StateError,
+    TwisteRLError,
+    UnknownEnvError,
+    UsageError,
+)
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from twisterl.envs import Env, make
+    from twisterl.policy import Policy, Solution, load_policy
+    from twisterl.run import Run, load_run, resume, train
+
+__all__ = [
+    "ActionError",
+    "CheckpointError",
+    "ConfigError",
+    "DivergedError",
+    "Env",
+    "EnvError",
+    "FileError",
+    "MissingError",
+    "ObservationError",
+    "Policy",
+    "Run",
+    "Solution",
+    "StateError",
+    "TwisteRLError",
+    "UnknownEnvError",
+    "UsageError",
+    "__version__",
+    "load_policy",
+    "load_run",
+    "make",
+    "resume",
+    "train",
+]
+
+_HOMES = {
+    "Env": "envs",
+    "make": "envs",
+    "Policy": "policy",
+    "Solution": "policy",
+    "load_policy": "policy",
+    "Run": "run",
+    "load_run": "run",
+    "resume": "run",
+}
+# `train` is a module that can be called, since the published package has a module of this name.
+_MODULES = {"envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "utils"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        found = getattr(importlib.import_module(f"twisterl.{_HOMES[name]}"), name)
+        globals()[name] = found
+        return found
+    if name in _MODULES:
+        return importlib.import_module(f"twisterl.{name}")
+    raise AttributeError(f"module 'twisterl' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_MODULES})

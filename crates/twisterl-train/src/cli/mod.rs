@@ -57,12 +57,6 @@ enum Exit {
     Interrupted = 130,
 }
 
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        Self::from(exit as u8)
-    }
-}
-
 /// What a command has to say at its end.
 #[derive(Debug)]
 struct Output {
@@ -78,32 +72,37 @@ impl From<String> for Output {
 
 /// Parses the arguments of the process and does what they ask for, with the environments of `registry`.
 pub fn run(registry: Registry) -> ExitCode {
-    run_from(std::env::args_os(), &registry).into()
+    ExitCode::from(run_from(std::env::args_os(), &registry).0)
 }
 
-fn run_from(args: impl IntoIterator<Item = OsString>, registry: &Registry) -> Exit {
+/// The same for given arguments, the program's name first. Returns the exit code and the error that was printed.
+pub fn run_from(
+    args: impl IntoIterator<Item = OsString>,
+    registry: &Registry,
+) -> (u8, Option<Error>) {
     let cli = match Cli::try_parse_from(args) {
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
             // Nobody is left to tell if this fails, here and below: a reader such as `head` went away.
             let _ = error.print();
-            return exit;
+            return (exit as u8, None);
         }
     };
     match execute(cli, registry) {
         Ok(Output { text, exit }) => {
             let mut out = io::stdout().lock();
             let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            exit
+            (exit as u8, None)
         }
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
-            match error {
+            let exit = match &error {
                 Error::Usage(_) => Exit::Usage,
                 error if error.is_interrupted() => Exit::Interrupted,
                 _ => Exit::Failed,
-            }
+            };
+            (exit as u8, Some(error))
         }
     }
 }

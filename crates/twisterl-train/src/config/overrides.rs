@@ -49,7 +49,7 @@ impl Override {
     ///
     /// # Errors
     /// If something on the way is neither an object nor a list, or a position is not in its list.
-    pub(super) fn apply(&self, root: &mut Value) -> Result<()> {
+    pub fn apply(&self, root: &mut Value) -> Result<()> {
         let mut place = root;
         for (i, key) in self.keys.iter().enumerate() {
             let path = || match self.keys.get(..i).unwrap_or_default() {

@@ -1,0 +1,157 @@
+"""Environments to be stepped from Python: the built-in ones, and those that are written in Python."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from twisterl import _core
+from twisterl.errors import ConfigError, StateError
+
+__all__ = ["Env", "Puzzle", "PyEnv", "make", "names"]
+
+
+def names() -> list[str]:
+    """The built-in environments."""
+    return _core.env_names()
+
+
+def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
+    """The environment of a name: a built-in one, or the dotted path of a Python class."""
+    if env_cls.rsplit(".", 1)[-1] == "Puzzle" and env_cls in ("Puzzle", "twisterl.envs.Puzzle"):
+        return Puzzle(seed=seed, **params)
+    return Env(env_cls, seed=seed, **params)
+
+
+class Env(_core.EnvBatch):
+    """One environment.
+
+    Episodes are drawn with `seed`, or with fresh randomness. `observe()` gives the indices of the ones, or an array where
+    observations are numbers.
+    """
+
+    def __new__(cls, env_cls: str, seed: int | None = None, **params: Any) -> Env:
+        """An environment of this name and these parameters."""
+        return super().__new__(cls, env_cls, _written(params), 1, seed)
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Its parameters, defaults filled in."""
+        params: dict[str, Any] = json.loads(self.params_json)
+        return params
+
+    def reset(self, difficulty: int | None = None, seed: int | None = None) -> None:
+        """Begin an episode; a difficulty or a seed that is given holds for those that follow, too."""
+        if seed is not None:
+            self.set_seed(seed)
+        if difficulty is not None:
+            self.difficulty = difficulty
+        self.begin()
+
+    def success(self) -> bool:
+        """Whether the problem is solved."""
+        return self.solved()
+
+    def clone(self) -> Env:
+        """Another environment in the same state, with its full budget."""
+        twin = make(self.env_cls, **self.params)
+        twin.difficulty = self.difficulty
+        twin.set_state(self.get_state())
+        return twin
+
+    copy = clone
+    __copy__ = clone
+
+    def __deepcopy__(self, _: dict[int, Any]) -> Env:
+        return self.clone()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revive, (self.env_cls, self.params, self.difficulty, self.get_state())
+
+    def render(self) -> str:
+        """The state as text."""
+        return self.render_text()
+
+    def display(self) -> None:
+        """Print the state."""
+        print(self.render_text())
+
+    def __repr__(self) -> str:
+        params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
+        return f"<{self.env_cls} {params}: {self.get_state()}>"
+
+
+class Puzzle(Env):
+    """The sliding puzzle: a board of `width` x `height`, row by row, 0 being the blank; solved when sorted."""
+
+    _draft: list[int] | None = None
+
+    def __new__(
+        cls,
+        width: int = 3,
+        height: int = 3,
+        difficulty: int = 1,
+        depth_slope: int = 2,
+        max_depth: int = 128,
+        *,
+        seed: int | None = None,
+        **params: Any,
+    ) -> Puzzle:
+        """A puzzle; `twisterl-train envs Puzzle` lists the other parameters."""
+        shape = {"width": width, "height": height, "difficulty": difficulty}
+        budget = {"depth_slope": depth_slope, "max_depth": max_depth}
+        return _core.EnvBatch.__new__(cls, "Puzzle", _written({**shape, **budget, **params}), 1, seed)
+
+    def _at(self, x: int, y: int) -> int:
+        height, width, _ = self._sides()
+        if not (0 <= x < width and 0 <= y < height):
+            raise StateError(f"position: expected x below {width} and y below {height}, found {x} and {y}")
+        return y * width + x
+
+    def _sides(self) -> tuple[int, int, int]:
+        params = self.params
+        height, width = int(params["height"]), int(params["width"])
+        return height, width, height * width
+
+    def get_position(self, x: int, y: int) -> int:
+        """The tile in column `x` of row `y`."""
+        return int((self._draft or self.get_state())[self._at(x, y)])
+
+    def set_position(self, x: int, y: int, value: int) -> None:
+        """Put a tile in column `x` of row `y`, and what was there where the tile was.
+
+        A board that cannot be solved is kept aside until further moves make it one that can.
+        """
+        board = self._draft or [int(tile) for tile in self.get_state()]
+        place = self._at(x, y)
+        if value not in board:
+            raise StateError(f"tile: expected 0 to {len(board) - 1}, found {value}")
+        other = board.index(value)
+        board[place], board[other] = board[other], board[place]
+        try:
+            self.set_state(board)
+            self._draft = None
+        except StateError:
+            self._draft = board
+
+
+class PyEnv(Env):
+    """An environment written in Python, in the published package's words."""
+
+    def __new__(cls, pyenv_cls: str, seed: int | None = None, **params: Any) -> PyEnv:
+        """The environment that `pyenv_cls`, a dotted path, makes of the parameters."""
+        return _core.EnvBatch.__new__(cls, pyenv_cls, _written(params), 1, seed)
+
+
+def _revive(env_cls: str, params: dict[str, Any], difficulty: int, state: list[float]) -> Env:
+    env = make(env_cls, **params)
+    env.difficulty = difficulty
+    env.set_state(state)
+    return env
+
+
+def _written(params: dict[str, Any]) -> str:
+    try:
+        return json.dumps(params)
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"env: expected parameters that JSON can hold, found {params!r}") from error

@@ -1,0 +1,152 @@
+"""Native environments as those of Gymnasium: `twisterl.gym.make("Puzzle")`, `twisterl.gym.make_vec("Puzzle", 8)`.
+
+Which actions may be taken stands in `info["action_mask"]`, whether the problem is solved in `info["is_success"]`.
+Importing this module registers each as `twisterl/NAME-v0`.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.vector.utils import batch_space
+
+from twisterl import _core
+from twisterl.envs import names
+from twisterl.errors import ActionError
+
+__all__ = ["GymEnv", "GymVectorEnv", "make", "make_vec"]
+
+_Info = dict[str, Any]
+
+
+def make(env_cls: str, render_mode: str | None = None, **params: Any) -> GymEnv:
+    """A native environment as one of Gymnasium."""
+    return GymEnv(env_cls, render_mode, **params)
+
+
+def make_vec(env_cls: str, num_envs: int = 1, **params: Any) -> GymVectorEnv:
+    """Many of them side by side, in one call a step."""
+    return GymVectorEnv(env_cls, num_envs, **params)
+
+
+def spaces(env: _core.EnvBatch) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """The spaces of observations and actions."""
+    shape = tuple(env.obs_shape())
+    observation: gymnasium.Space[Any] = (
+        gymnasium.spaces.Box(0, 1, shape, np.int8)
+        if env.sparse
+        else gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float32)
+    )
+    parts = [
+        gymnasium.spaces.Discrete(n)
+        if n
+        else gymnasium.spaces.Box(
+            np.array(low, np.float32).reshape(size), np.array(high, np.float32).reshape(size), dtype=np.float32
+        )
+        for n, low, high, size in env.action_components
+    ]
+    if len(parts) == 1:
+        return observation, parts[0]
+    if all(isinstance(part, gymnasium.spaces.Discrete) for part in parts):
+        return observation, gymnasium.spaces.MultiDiscrete([n for n, *_ in env.action_components])
+    return observation, gymnasium.spaces.Tuple(parts)
+
+
+class GymEnv(gymnasium.Env[Any, Any]):
+    """A native environment."""
+
+    def __init__(self, env_cls: str, render_mode: str | None = None, **params: Any) -> None:
+        self.metadata = {"render_modes": ["ansi"], "render_fps": 4}
+        if render_mode not in (None, "ansi"):
+            raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
+        self.render_mode = render_mode
+        self._env = _core.EnvBatch(env_cls, json.dumps(params), 1, None)
+        self.observation_space, self.action_space = spaces(self._env)
+
+    def _look(self) -> tuple[Any, _Info]:
+        rows, masks = self._env.observe_rows([0])
+        info = {"action_mask": masks[0].astype(np.int8), "is_success": self._env.solved()}
+        return rows[0].reshape(self.observation_space.shape), info
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
+        """Begin an episode; options may give a `difficulty` or a `state`."""
+        super().reset(seed=seed)
+        if seed is not None:
+            self._env.set_seed(seed)
+        options = options or {}
+        if "difficulty" in options:
+            self._env.difficulty = options["difficulty"]
+        if "state" in options:
+            self._env.set_state(options["state"])
+        else:
+            self._env.begin()
+        return self._look()
+
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, _Info]:
+        """Make a move."""
+        reward, terminated, truncated = self._env.step(action)
+        seen, info = self._look()
+        return seen, reward, terminated, truncated, info
+
+    def action_masks(self) -> Any:
+        """Which actions may be taken, as libraries with maskable policies ask for it."""
+        return np.array(self._env.masks())
+
+    def render(self) -> Any:
+        """The state as text, in mode `ansi`."""
+        return self._env.render_text() if self.render_mode == "ansi" else None
+
+
+class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
+    """Native environments side by side. A slot whose episode ended begins the next one at the step after."""
+
+    def __init__(self, env_cls: str, num_envs: int = 1, **params: Any) -> None:
+        self.num_envs = num_envs
+        self.metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.NEXT_STEP}
+        self._env = _core.EnvBatch(env_cls, json.dumps(params), num_envs, None)
+        self.single_observation_space, self.single_action_space = spaces(self._env)
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._over = np.zeros(num_envs, bool)
+        self._slots = list(range(num_envs))
+
+    def _look(self) -> tuple[Any, _Info]:
+        rows, masks = self._env.observe_rows(self._slots)
+        solved = np.array([self._env.solved(slot) for slot in self._slots])
+        return rows.reshape(self.observation_space.shape), {"action_mask": masks, "is_success": solved}
+
+    def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
+        """Begin an episode in every slot; a list of seeds counts by its first."""
+        if seed is not None:
+            self._env.set_seed(int(np.ravel(seed)[0]))
+        if options and "difficulty" in options:
+            self._env.difficulty = options["difficulty"]
+        for slot in self._slots:
+            self._env.begin(slot)
+        self._over[:] = False
+        return self._look()
+
+    def step(self, actions: Any) -> tuple[Any, Any, Any, Any, _Info]:
+        """Make a move in every slot."""
+        rows = list(gymnasium.vector.utils.iterate(self.action_space, actions))
+        if len(rows) != self.num_envs:
+            raise ActionError(f"actions: expected {self.num_envs} of them, found {len(rows)}")
+        anew = np.flatnonzero(self._over)
+        rewards, terminated, truncated, _ = self._env.step_all(rows)
+        for slot in anew:
+            self._env.begin(int(slot))
+        rewards[anew], terminated[anew], truncated[anew] = 0.0, False, False
+        self._over = terminated | truncated
+        seen, info = self._look()
+        return seen, rewards.astype(np.float64), terminated, truncated, info
+
+
+def _register() -> None:
+    for name in names():
+        gymnasium.register(f"twisterl/{name}-v0", "twisterl.gym:GymEnv", kwargs={"env_cls": name})
+
+
+_register()

@@ -1,0 +1,294 @@
+"""Trained policies, and what they find."""
+
+from __future__ import annotations
+
+import html
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from twisterl import _core
+from twisterl.envs import Env, make
+from twisterl.errors import UsageError
+
+__all__ = ["Policy", "Solution", "load_policy"]
+
+# Tries at a problem if nothing else is asked for.
+_TRIES = 64
+_Path = str | os.PathLike[str]
+
+
+def load_policy(path: _Path, config: _Path | None = None) -> Policy:
+    """The policy that a path leads to.
+
+    Args:
+        path: a run folder (its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
+        config: the config that describes a file of bare tensors; by default the one that lies beside it.
+
+    Raises:
+        MissingError: nothing is there, or a config is needed and missing.
+        CheckpointError: what is there is broken, or does not fit its environment.
+    """
+    return Policy(path, config)
+
+
+class Policy(_core.Policy):
+    """A trained policy with the environment that it is for.
+
+    Observations are lists of the indices of their ones, or arrays, flat or in the shape `obs_shape`.
+    """
+
+    @property
+    def env_params(self) -> dict[str, Any]:
+        """Parameters of its environment."""
+        params: dict[str, Any] = json.loads(self.env_json)
+        return params
+
+    def make_env(self, seed: int | None = None) -> Env:
+        """Its environment, to be stepped."""
+        return make(self.env_cls, seed=seed, **self.env_params)
+
+    def solve(self, state: Sequence[float], **options: Any) -> Solution:
+        """Solve one problem.
+
+        Args:
+            state: where it begins.
+            **options: how, see `solve_batch`.
+
+        Returns:
+            The best solution found, or, if none was, the best attempt; `success` says which.
+        """
+        return self.solve_batch([state], **options)[0]
+
+    def solve_batch(
+        self,
+        states: Sequence[Sequence[float]],
+        *,
+        search: str | None = None,
+        deterministic: bool | None = None,
+        num_searches: int | None = None,
+        num_mcts_searches: int | None = None,
+        C: float | None = None,  # noqa: N803 (the published package's name)
+        max_expand_depth: int | None = None,
+        temperature: float | None = None,
+        gamma: float | None = None,
+        leaves: int | None = None,
+        score: float | str | None = None,
+        twists: str | None = None,
+        nodes: int | None = None,
+        seconds: float | None = None,
+        max_steps: int | None = None,
+        seed: int = 0,
+        num_cores: int | None = None,
+    ) -> list[Solution]:
+        """Solve many problems on all threads.
+
+        Args:
+            states: where they begin.
+            search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; the best of 64
+                samples if nothing is asked for.
+            deterministic: the most likely action each time.
+            num_searches: samples, of which the best counts.
+            num_mcts_searches: simulations a move of tree search.
+            C: weight of exploration in tree search.
+            max_expand_depth: nodes that a simulation adds.
+            temperature: of the choice among the visit counts of `mcts`.
+            gamma: discount of a step in tree search.
+            leaves: leaves of one tree that are evaluated together.
+            score: what ranks the states of a beam: `policy`, `value`, or a weight of the value beside the policy.
+            twists: use of the problem's symmetries: `average` or `each`.
+            nodes: states evaluated for a problem, at most.
+            seconds: seconds for a problem, at most.
+            max_steps: the longest solution.
+            seed: of all randomness.
+            num_cores: an upper bound on threads.
+        """
+        options = {
+            "search": search,
+            "exploration": C,
+            "max-expand-depth": max_expand_depth,
+            "temperature": temperature,
+            "gamma": gamma,
+            "leaves": leaves,
+            "score": score,
+            "twists": twists,
+            "nodes": nodes,
+            "seconds": seconds,
+            "max-steps": max_steps,
+            "num-cores": num_cores,
+        }
+        tries = 1
+        if search is not None:
+            if deterministic is not None or num_searches is not None or num_mcts_searches:
+                raise UsageError("search: expected no deterministic, num_searches or num_mcts_searches with it")
+        elif num_mcts_searches:
+            options["search"] = f"mcts={num_mcts_searches}"
+            if not deterministic and temperature is None and (num_searches or 1) > 1:
+                options["temperature"], tries = 1.0, num_searches or 1
+        else:
+            if max_expand_depth == 1:
+                options["max-expand-depth"] = None
+            options["exploration"] = None
+            if deterministic:
+                options["search"] = "greedy"
+            elif num_searches is not None:
+                options["search"] = f"best-of={num_searches}"
+        best: list[Solution] = []
+        for number in range(tries):
+            written = _written({**options, "seed": seed + number})
+            found = [Solution(self, *outcome) for outcome in self.solve_states(states, written, _TRIES)]
+            best = [max(pair, key=Solution.rank) for pair in zip(best, found)] if best else found
+        return best
+
+    def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
+        """Solve a problem that the environment scrambles."""
+        written = _written({"search": search, "seed": seed})
+        return Solution(self, *self.solve_scrambles(1, difficulty, written, _TRIES)[0])
+
+    def evaluate(
+        self,
+        states: Sequence[Any] | None = None,
+        *,
+        num_episodes: int = 1000,
+        difficulty: int | None = None,
+        **options: Any,
+    ) -> dict[str, float | None]:
+        """Figures over many problems.
+
+        Args:
+            states: where they begin: states, or dicts with `state` and, where it is known, `optimal`.
+            num_episodes: scrambles to solve, where no states are given.
+            difficulty: of the scrambles.
+            **options: how to solve, by the names of `solve_batch`; one sample each if nothing is asked for.
+
+        Returns:
+            `solved` of `count` problems, `success`, `mean_length` (of the solved), `mean_reward`, `nodes_per_state`,
+            `seconds_per_state`, and where shortest solutions are known `mean_optimal` and `optimal_fraction`.
+        """
+        optimal: list[int | None] = []
+        if states is not None:
+            if not len(states):
+                raise UsageError("states: expected at least one, found none")
+            optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
+            states = [s["state"] if isinstance(s, Mapping) else s for s in states]
+        if options.pop("deterministic", False):
+            options.setdefault("search", "greedy")
+        renamed = {"C": "exploration"}
+        written = _written({renamed.get(name, name): value for name, value in options.items()})
+        figures: dict[str, float | None] = json.loads(
+            self.evaluate_json(states, optimal, num_episodes, difficulty, written)
+        )
+        return figures
+
+    def save(self, path: _Path) -> None:
+        """Write it as a `.safetensors` file that is complete in itself."""
+        file = Path(path)
+        if file.suffix != ".safetensors":
+            raise UsageError(f"{file}: expected a path that ends in .safetensors")
+        partial = file.with_name(file.name + ".partial")
+        partial.write_bytes(self.to_bytes())
+        partial.replace(file)
+
+    def __repr__(self) -> str:
+        shape = "x".join(map(str, self.obs_shape))
+        return f"<Policy for {self.env_cls}: {shape} -> {self.num_actions} actions, {self.num_parameters:,} weights>"
+
+
+class Solution(Sequence[Any]):
+    """A sequence of actions, with what is known of it.
+
+    Attributes:
+        success: whether it solves the problem.
+        reward: the undiscounted sum of rewards.
+        actions: what is done, move by move.
+        start: the state in which it begins.
+        nodes: states evaluated in search of it.
+        simulations: simulations of tree search.
+        seconds: how long that took.
+    """
+
+    def __init__(
+        self,
+        policy: _core.Policy,
+        success: bool,
+        reward: float,
+        actions: list[Any],
+        start: list[float],
+        nodes: int = 0,
+        simulations: int = 0,
+        seconds: float = 0.0,
+    ) -> None:
+        self._policy = policy
+        self.success = success
+        self.reward = reward
+        self.actions = actions
+        self.start = start
+        self.nodes = nodes
+        self.simulations = simulations
+        self.seconds = seconds
+
+    def rank(self) -> tuple[bool, float]:
+        """Solved before unsolved, then the higher reward."""
+        return self.success, self.reward
+
+    def __len__(self) -> int:
+        return len(self.actions)
+
+    def __getitem__(self, index: Any) -> Any:
+        return self.actions[index]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.actions)
+
+    @property
+    def states(self) -> list[list[float]]:
+        """The states, from the start to the end."""
+        env = make(self._policy.env_cls, seed=0, **json.loads(self._policy.env_json))
+        env.set_state(self.start)
+        states = [env.get_state()]
+        for action in self.actions:
+            env.step(action)
+            states.append(env.get_state())
+        return states
+
+    def frames(self) -> list[tuple[str, str]]:
+        """What it looks like: (name of the action that led there, board as text), from the start on."""
+        first, moves = self._policy.replay(self.start, self.actions)
+        return [("start", first), *moves]
+
+    def _verdict(self) -> str:
+        moves = "move" if len(self) == 1 else "moves"
+        return f"{'solved' if self.success else 'not solved'} after {len(self)} {moves}"
+
+    def __repr__(self) -> str:
+        return f"<Solution: {self._verdict()}, reward {self.reward:.3g}, actions {self.actions}>"
+
+    def __str__(self) -> str:
+        boards = (f"{number} {name}\n{board}" for number, (name, board) in enumerate(self.frames()))
+        return "\n\n".join([*boards, self._verdict()])
+
+    def _repr_html_(self) -> str:
+        boards = "".join(
+            '<figure style="margin:0 1em 1em 0"><figcaption style="font-size:small">'
+            f'{html.escape(f"{number} {name}" if number else name)}</figcaption>'
+            f'<pre style="line-height:1.15;margin:0">{html.escape(board)}</pre></figure>'
+            for number, (name, board) in enumerate(self.frames())
+        )
+        return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
+
+
+def _written(options: Mapping[str, Any]) -> dict[str, str]:
+    """Options as the command line writes them."""
+    written = {}
+    for name, value in options.items():
+        if value is None or value is False:
+            continue
+        if value is True:
+            written[name] = ""
+        elif isinstance(value, (str, int, float)) or hasattr(value, "__float__"):
+            written[name] = f"{value}"
+        else:
+            raise UsageError(f"{name}: expected a number or a word, found {value!r}")
+    return written

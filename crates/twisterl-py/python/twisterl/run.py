@@ -1,0 +1,238 @@
+"""Training runs: started, resumed, looked at."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from twisterl import _core
+from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
+from twisterl.policy import Policy
+
+__all__ = ["Run", "load_run", "resume", "train"]
+
+_Path = str | os.PathLike[str]
+Callback = Callable[[dict[str, Any]], Any]
+
+
+def train(
+    config: Mapping[str, Any] | _Path,
+    run_path: _Path | None = None,
+    *,
+    num_steps: int | None = None,
+    seed: int | None = None,
+    callback: Callback | None = None,
+    load_checkpoint: _Path | None = None,
+    num_cores: int | None = None,
+    set: Mapping[str, Any] | None = None,  # noqa: A002 (the command line's word)
+    quiet: bool = False,
+) -> Run:
+    """Train a policy.
+
+    Ctrl-C stops the run within a second, with its checkpoint written, and then raises `KeyboardInterrupt`.
+
+    Args:
+        config: a dict, or the path of a JSON file.
+        run_path: folder of the run, new or empty; a new one below `runs/` if not given.
+        num_steps: iterations to make, instead of the config's `num_iterations`.
+        seed: seed of the run, instead of the config's.
+        callback: is shown the metrics of each iteration, as they stand in `metrics.jsonl`; False stops the run.
+        load_checkpoint: weights to start from: a run, a checkpoint, or a file.
+        num_cores: an upper bound on threads; results do not depend on their number.
+        set: values to change in the config by their paths, such as `{"algorithm.training.ent_coef": 0.02}`.
+        quiet: show no progress.
+
+    Raises:
+        ConfigError: the config is wrong; the message gives the path, what was expected and what was found.
+        DivergedError: the loss is no longer finite.
+    """
+    given, name = _config(config)
+    changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
+    changes += [f"seed={int(seed)}"] if seed is not None else []
+    changes += [f"num_iterations={int(num_steps)}"] if num_steps is not None else []
+    resolved = _core.resolve_config(json.dumps(given), changes)
+    path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
+    total = json.loads(resolved)["num_iterations"]
+    with _Progress(quiet, total, callback) as shown:
+        _core.train(resolved, path, load_checkpoint, num_cores, shown.quiet, shown.callback)
+    return Run(path)
+
+
+def resume(
+    run_path: _Path,
+    *,
+    num_steps: int | None = None,
+    callback: Callback | None = None,
+    num_cores: int | None = None,
+    quiet: bool = False,
+) -> Run:
+    """Go on with a run, exactly from where it was stopped or killed.
+
+    Args:
+        run_path: its folder.
+        num_steps: iterations to make in all, instead of what its config says.
+        callback: see `train`.
+        num_cores: see `train`.
+        quiet: see `train`.
+    """
+    run = Run(run_path)
+    total = num_steps if num_steps is not None else run.config["num_iterations"]
+    with _Progress(quiet, total, callback) as shown:
+        _core.resume(run.path, num_steps, num_cores, shown.quiet, shown.callback)
+    return Run(run_path)
+
+
+def load_run(run_path: _Path) -> Run:
+    """The run in a folder."""
+    return Run(run_path)
+
+
+class Run:
+    """A training run: its folder, and what is in it."""
+
+    def __init__(self, path: _Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "config.json").is_file():
+            raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Its config, every default written out."""
+        return _read_json(self.path / "config.json")
+
+    @property
+    def policy(self) -> Policy:
+        """The best policy so far, by the evaluation that the config names; before the first one, the last."""
+        return Policy(self.path)
+
+    @property
+    def last_policy(self) -> Policy:
+        """The policy of the last checkpoint."""
+        return Policy(self.path / "checkpoint_last")
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """Columns of what was logged, as arrays with nan for what an iteration has not: `iteration`, `env_steps`,
+        `success`, `losses.policy`, `time.elapsed`, and so on."""
+        import numpy as np
+
+        rows = [_flat(row) for row in self.iterations()]
+        columns = dict.fromkeys(name for row in rows for name in row)
+        return {name: np.array([row.get(name, math.nan) for row in rows], float) for name in columns}
+
+    def iterations(self) -> list[dict[str, Any]]:
+        """What was logged, iteration by iteration."""
+        file = self.path / "metrics.jsonl"
+        rows = []
+        try:
+            lines = file.read_text("utf-8").splitlines() if file.exists() else []
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileError(f"{file}: cannot read: {error}") from error
+        for number, line in enumerate(lines, 1):
+            try:
+                rows.append(json.loads(line))
+            except ValueError as error:
+                if number == len(lines):
+                    break  # a line that is being written
+                raise CheckpointError(f"{file}:{number}: expected a JSON object, found {line[:40]!r}") from error
+        return rows
+
+    def resume(self, num_steps: int | None = None, **options: Any) -> Run:
+        """Go on with it, see `twisterl.resume`."""
+        return resume(self.path, num_steps=num_steps, **options)
+
+    def plot(self, **options: Any) -> Any:
+        """Its learning curves, as a matplotlib figure."""
+        from twisterl import plotting
+
+        return plotting.learning_curves([self.path], **options)
+
+    def __repr__(self) -> str:
+        rows = self.iterations()
+        if not rows:
+            return f"<Run {self.path}: nothing logged yet>"
+        last = rows[-1]
+        success = "" if last.get("success") is None else f", success {last['success']:.1%}"
+        return (
+            f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
+            f"difficulty {last['difficulty']}{success}>"
+        )
+
+
+class _Progress:
+    """What a person sees of a run: the trainer's own bar in a terminal, a line that changes in a notebook."""
+
+    def __init__(self, quiet: bool, total: int | None, callback: Callback | None) -> None:
+        self.quiet = quiet or _in_notebook()
+        self.callback = callback
+        self._total = total
+        self._told = callback
+        self._line = ""
+        if _in_notebook() and not quiet:
+            self.callback = self._show
+
+    def __enter__(self) -> _Progress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._line:
+            sys.stdout.write("\n")
+
+    def _show(self, metrics: dict[str, Any]) -> Any:
+        done = metrics["iteration"] + 1
+        time = metrics["time"]
+        of = f"/{self._total}" if self._total else ""
+        share = done / self._total if self._total else 0.0
+        bar = f"|{'█' * int(20 * share):20}| " if self._total else ""
+        success = "" if metrics["success"] is None else f"  success {metrics['success']:.1%}"
+        left = f"  {time['elapsed'] * (1 / share - 1):.0f} s left" if share else ""
+        line = f"{bar}{done}{of}  difficulty {metrics['difficulty']}{success}{left}"
+        sys.stdout.write("\r" + line.ljust(len(self._line)))
+        sys.stdout.flush()
+        self._line = line
+        return None if self._told is None else self._told(metrics)
+
+
+def _in_notebook() -> bool:
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
+    """A config as a dict, and the name of its run."""
+    if isinstance(config, Mapping):
+        return dict(config), "run"
+    if isinstance(config, (str, os.PathLike)):
+        file = Path(config)
+        return _read_json(file), file.stem
+    raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
+
+
+def _read_json(file: Path) -> dict[str, Any]:
+    try:
+        value = json.loads(file.read_text("utf-8"))
+    except FileNotFoundError as error:
+        raise MissingError(f"{file}: expected a config, found nothing") from error
+    except OSError as error:
+        raise FileError(f"{file}: cannot read: {error}") from error
+    except ValueError as error:
+        raise ConfigError(f"{file}: expected JSON, found {error}") from error
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: expected a JSON object, found {type(value).__name__}")
+    return value
+
+
+def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:
+    flat: dict[str, float] = {}
+    for name, value in row.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{name}.")
+        elif value is not None:
+            flat[prefix + name] = float(value)
+    return flat

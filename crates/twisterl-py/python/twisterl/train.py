@@ -1,0 +1,33 @@
+"""`twisterl.train(config)` trains; `python -m twisterl.train --config CONFIG` does, too.
+
+The module can be called because the published package has one of this name, from which scripts import.
+"""
+
+from __future__ import annotations
+
+import sys
+import types
+from typing import Any
+
+from twisterl.run import train
+from twisterl.utils import load_config, prepare_algorithm
+
+__all__ = ["load_config", "main", "prepare_algorithm", "train"]
+
+
+def main(config_path: str, run_path: str | None, load_checkpoint_path: str | None, num_steps: int) -> None:
+    """Train by a config, as the published package's function of this name does."""
+    train(config_path, run_path, num_steps=num_steps, load_checkpoint=load_checkpoint_path)
+
+
+class _Callable(types.ModuleType):
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return train(*args, **kwargs)
+
+
+if __name__ == "__main__":
+    from twisterl.__main__ import command
+
+    sys.exit(command(["train", *sys.argv[1:]], "python -m twisterl.train"))
+
+sys.modules[__name__].__class__ = _Callable

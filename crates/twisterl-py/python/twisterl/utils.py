@@ -1,0 +1,134 @@
+"""The helpers of the published package, by their names there."""
+
+from __future__ import annotations
+
+import fnmatch
+import importlib
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from twisterl import _core
+from twisterl.errors import CheckpointError, ConfigError
+
+__all__ = [
+    "convert_pt_to_safetensors",
+    "dynamic_import",
+    "json_load_tuples",
+    "load_checkpoint",
+    "load_config",
+    "prepare_algorithm",
+    "pull_hub_algorithm",
+    "validate_algorithm_from_hub",
+]
+
+_LOG = logging.getLogger("twisterl")
+# What a repository of the Hugging Face Hub must hold.
+_CONFIGS, _WEIGHTS = "*.json", ("*.safetensors", "*.pt")
+
+
+def load_config(config_path: str) -> dict[str, Any]:
+    """A config file as a dict; lists marked `__tuple_list__` become lists of tuples."""
+    from twisterl.run import _read_json
+
+    _read_json(Path(config_path))
+    with Path(config_path).open(encoding="utf-8") as file:
+        config: dict[str, Any] = json.load(file, object_hook=json_load_tuples)
+    return config
+
+
+def json_load_tuples(dct: dict[str, Any]) -> Any:
+    """The hook by which `load_config` reads lists of tuples."""
+    return [tuple(item) for item in dct["list"]] if "__tuple_list__" in dct else dct
+
+
+def prepare_algorithm(
+    config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
+) -> Any:
+    """The algorithm that a config describes, with its environment and its policy: see `twisterl.rl`."""
+    from twisterl import rl
+
+    name = str(config.get("algorithm_cls", "PPO")).rsplit(".", 1)[-1]
+    algorithm = rl.CLASSES.get(name)
+    if algorithm is None:
+        known = ", ".join(rl.CLASSES)
+        raise ConfigError(f"algorithm_cls: expected one of {known}, found {config.get('algorithm_cls')!r}")
+    return algorithm(config, run_path, load_checkpoint_path)
+
+
+def load_checkpoint(checkpoint_path: str) -> dict[str, Any]:
+    """The tensors of a `.safetensors` or `.pt` file by name, as numpy arrays."""
+    return _core.read_tensors(checkpoint_path)
+
+
+def convert_pt_to_safetensors(pt_path: str, output_path: str | None = None) -> str:
+    """Write the tensors of a `.pt` file as a `.safetensors` file, and return its path.
+
+    With the file's config beside it the result is complete in itself, as `twisterl convert` writes it.
+    """
+    output = output_path or str(Path(pt_path).with_suffix(".safetensors"))
+    source = Path(pt_path)
+    if any(beside.is_file() for beside in (source.with_suffix(".json"), source.with_name("config.json"))):
+        _core.convert(source, output)
+    else:
+        _core.convert_tensors(source, output)
+    return output
+
+
+def dynamic_import(path: str) -> Any:
+    """The attribute at a dotted path."""
+    module, _, name = path.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ImportError(f"{path}: expected the path of a class, found {error}") from error
+
+
+def validate_algorithm_from_hub(repo_id: str, revision: str = "main") -> dict[str, Any]:
+    """Whether a repository of the Hugging Face Hub has a config and weights, and what it lacks."""
+    hub = _hub()
+    try:
+        files = hub.HfApi().list_repo_files(repo_id, revision=revision)
+    except Exception:
+        return {"is_valid": False, "missing": ["<repo not found>"]}
+    missing = [] if fnmatch.filter(files, _CONFIGS) else [_CONFIGS]
+    if not any(fnmatch.filter(files, pattern) for pattern in _WEIGHTS):
+        missing.append(" or ".join(_WEIGHTS))
+    return {"is_valid": not missing, "missing": missing}
+
+
+def pull_hub_algorithm(
+    repo_id: str, model_path: str = "../models/", revision: str = "main", validate: bool = False
+) -> str | bool:
+    """Download config and weights from the Hugging Face Hub; the folder they are in, or False if that failed."""
+    hub = _hub()
+    if validate:
+        missing = validate_algorithm_from_hub(repo_id, revision)["missing"]
+        if missing:
+            _LOG.warning("%s: expected config and weights, found none of %s", repo_id, missing)
+            return False
+    try:
+        folder: str = hub.snapshot_download(
+            repo_id, cache_dir=model_path, allow_patterns=[_CONFIGS, *_WEIGHTS], revision=revision
+        )
+    except Exception as error:
+        _LOG.warning("%s: cannot download: %s", repo_id, error)
+        return False
+    return folder
+
+
+def _hub() -> Any:
+    try:
+        return importlib.import_module("huggingface_hub")
+    except ImportError as error:
+        raise ImportError("the Hugging Face Hub needs huggingface_hub: pip install 'twisterl[hub]'") from error
+
+
+def _checked(path: str | None) -> Path | None:
+    if path is None:
+        return None
+    file = Path(path)
+    if file.suffix not in (".safetensors", ".pt", ".pth") and file.is_file():
+        raise CheckpointError(f"{file}: expected a file that ends in .safetensors or .pt, found {file.suffix!r}")
+    return file

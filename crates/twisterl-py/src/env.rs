@@ -1,0 +1,333 @@
+//! Single environments and batches of them, to be stepped from Python.
+
+use crate::convert::{kind, push_action, state, state_object};
+use crate::error::{core_exception, refuse};
+use crate::registry::registry;
+use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
+use pyo3::prelude::*;
+use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
+use twisterl_core::batch::VecEnv;
+use twisterl_core::env::{Start, Step};
+use twisterl_core::registry::EnvSpec;
+use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::space::{ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
+
+/// Environments side by side. One alone is a batch of one.
+#[pyclass(subclass, module = "twisterl._core")]
+pub struct EnvBatch {
+    spec: Arc<dyn EnvSpec>,
+    env: Box<dyn VecEnv>,
+    space: ActionSpace,
+    difficulty: usize,
+    /// Keys the streams of episodes, with the number of episodes begun.
+    seed: u64,
+    begun: u64,
+    last: Vec<Step>,
+    // Memory that steps work in.
+    slots: Vec<usize>,
+    actions: Actions,
+    steps: Vec<Step>,
+    observations: Observations,
+    masks: Vec<bool>,
+}
+
+impl EnvBatch {
+    fn check_slot(&self, py: Python<'_>, slot: usize) -> PyResult<usize> {
+        if slot < self.last.len() {
+            return Ok(slot);
+        }
+        let expected = format!("below {}", self.last.len());
+        Err(refuse(py, "UsageError", "slot", &expected, &slot.to_string()))
+    }
+
+    fn start(&mut self, py: Python<'_>, slot: usize, start: Start<'_>) -> PyResult<()> {
+        let slot = self.check_slot(py, slot)?;
+        let mut rng = stream(self.seed, Purpose::Start, 0, self.begun);
+        self.begun += 1;
+        self.env.begin(slot, start, &mut rng).map_err(|e| core_exception(py, e))?;
+        if let Some(last) = self.last.get_mut(slot) {
+            *last = Step { terminated: self.env.solved(slot), ..Step::default() };
+        }
+        Ok(())
+    }
+
+    fn look(&mut self, py: Python<'_>, slots: &[usize]) -> PyResult<()> {
+        self.observations.clear();
+        self.masks.clear();
+        self.env
+            .observe(slots, &mut self.observations, &mut self.masks)
+            .map_err(|e| core_exception(py, e))
+    }
+
+    fn last(&self, slot: usize) -> Step {
+        self.last.get(slot).copied().unwrap_or_default()
+    }
+}
+
+#[pymethods]
+impl EnvBatch {
+    /// `count` environments `env_cls` with parameters `params` (JSON).
+    #[new]
+    #[pyo3(signature = (env_cls, params, count=1, seed=None))]
+    fn new(
+        py: Python<'_>,
+        env_cls: &str,
+        params: &str,
+        count: usize,
+        seed: Option<u64>,
+    ) -> PyResult<Self> {
+        let params = serde_json::from_str(params)
+            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        if !(1..=1 << 20).contains(&count) {
+            return Err(refuse(py, "ConfigError", "count", "1 to 1048576", &count.to_string()));
+        }
+        let spec = registry().make(env_cls, &params).map_err(|e| core_exception(py, e))?;
+        let mut batch = Self {
+            env: spec.batch(count),
+            difficulty: spec.difficulty(),
+            // From the operating system's entropy, where no seed is given.
+            seed: seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            begun: 0,
+            last: vec![Step::default(); count],
+            slots: Vec::new(),
+            actions: Actions::new(&spec.action_space()),
+            steps: Vec::new(),
+            observations: Observations::new(),
+            masks: Vec::new(),
+            space: spec.action_space(),
+            spec,
+        };
+        for slot in 0..count {
+            let difficulty = batch.difficulty;
+            batch.start(py, slot, Start::Scramble { difficulty })?;
+        }
+        Ok(batch)
+    }
+
+    /// Registered name, or the path of the Python class.
+    #[getter]
+    fn env_cls(&self) -> &str {
+        self.spec.name()
+    }
+
+    /// Parameters, as JSON.
+    #[getter]
+    fn params_json(&self) -> String {
+        self.spec.params().to_string()
+    }
+
+    /// Whether observations are zeros and ones, given by the indices of the ones.
+    #[getter]
+    fn sparse(&self) -> bool {
+        matches!(self.spec.observation_space(), ObservationSpace::SparseBinary { .. })
+    }
+
+    /// The components of an action: (number of choices, or 0; lower bounds; upper bounds; shape).
+    #[getter]
+    fn action_components(&self) -> Vec<(usize, Vec<f32>, Vec<f32>, Vec<usize>)> {
+        let parts = |component: &ActionComponent| match component {
+            ActionComponent::Discrete { n } => (*n, vec![], vec![], vec![]),
+            ActionComponent::Continuous { low, high, shape } => {
+                (0, low.clone(), high.clone(), shape.clone())
+            }
+        };
+        self.space.components().iter().map(parts).collect()
+    }
+
+    fn __len__(&self) -> usize {
+        self.last.len()
+    }
+
+    /// Sets the seed of all episodes to come.
+    fn set_seed(&mut self, seed: u64) {
+        (self.seed, self.begun) = (seed, 0);
+    }
+
+    /// Difficulty of the episodes that a reset begins.
+    #[getter]
+    fn get_difficulty(&self) -> usize {
+        self.difficulty
+    }
+
+    #[setter]
+    fn set_difficulty(&mut self, difficulty: usize) {
+        self.difficulty = difficulty;
+    }
+
+    /// Number of choices of an action.
+    fn num_actions(&self) -> usize {
+        self.space.mask_width()
+    }
+
+    /// Shape of an observation.
+    fn obs_shape(&self) -> Vec<usize> {
+        self.spec.observation_space().shape().to_vec()
+    }
+
+    /// The symmetries: permutations of the observation and of the actions, the identity first.
+    fn twists(&self) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+        let twists = self.spec.twists();
+        if twists.is_empty() {
+            return (Vec::new(), Vec::new());
+        }
+        let bits = self.spec.observation_space().size().unwrap_or(0) as u32;
+        let identity = ((0..bits).collect(), (0..self.num_actions() as u32).collect());
+        std::iter::once(identity).chain(twists.into_iter().map(|t| (t.observation, t.action))).unzip()
+    }
+
+    /// Begins an episode of the current difficulty in a slot.
+    #[pyo3(signature = (slot=0))]
+    fn begin(&mut self, py: Python<'_>, slot: usize) -> PyResult<()> {
+        let difficulty = self.difficulty;
+        self.start(py, slot, Start::Scramble { difficulty })
+    }
+
+    /// Begins an episode at a state.
+    #[pyo3(signature = (value, slot=0))]
+    fn set_state(&mut self, value: &Bound<'_, PyAny>, slot: usize) -> PyResult<()> {
+        let numbers = state(value)?;
+        self.start(value.py(), slot, Start::State { state: &numbers, difficulty: None })
+    }
+
+    /// The state of a slot.
+    #[pyo3(signature = (slot=0))]
+    fn get_state<'py>(&self, py: Python<'py>, slot: usize) -> PyResult<Bound<'py, PyAny>> {
+        let mut numbers = Vec::new();
+        let slot = self.check_slot(py, slot)?;
+        self.env.state(slot, &mut numbers).map_err(|e| core_exception(py, e))?;
+        state_object(py, &numbers)
+    }
+
+    /// Makes a move in slot 0: reward, terminated, truncated.
+    fn step(&mut self, action: &Bound<'_, PyAny>) -> PyResult<(f32, bool, bool)> {
+        let py = action.py();
+        self.actions.clear();
+        push_action(&mut self.actions, action, &self.space)?;
+        self.steps.clear();
+        self.env
+            .step(&[0], &self.actions, &mut self.steps)
+            .map_err(|e| core_exception(py, e))?;
+        let step = self.steps.first().copied().unwrap_or_default();
+        if let Some(last) = self.last.first_mut() {
+            *last = step;
+        }
+        Ok((step.reward, step.terminated, step.truncated))
+    }
+
+    /// Makes a move in every slot: arrays of rewards, terminated, truncated and solved.
+    fn step_all<'py>(&mut self, actions: &Bound<'py, PyAny>) -> PyResult<Stepped<'py>> {
+        let py = actions.py();
+        self.actions.clear();
+        for action in crate::convert::rows(actions, "actions")? {
+            push_action(&mut self.actions, &action, &self.space)?;
+        }
+        let count = self.last.len();
+        if self.actions.len() != count {
+            let expected = format!("{count} of them");
+            return Err(refuse(py, "ActionError", "actions", &expected, &kind(actions)));
+        }
+        self.slots.clear();
+        self.slots.extend(0..count);
+        self.steps.clear();
+        self.env
+            .step(&self.slots, &self.actions, &mut self.steps)
+            .map_err(|e| core_exception(py, e))?;
+        self.last.clone_from(&self.steps);
+        let flags = |flag: &dyn Fn(usize, &Step) -> bool| {
+            PyArray1::from_iter(py, self.steps.iter().enumerate().map(|(i, s)| flag(i, s)))
+        };
+        Ok((
+            PyArray1::from_iter(py, self.steps.iter().map(|step| step.reward)),
+            flags(&|_, step| step.terminated),
+            flags(&|_, step| step.truncated),
+            flags(&|slot, _| self.env.solved(slot)),
+        ))
+    }
+
+    /// What slot 0 shows: the indices of the ones, or an array.
+    fn observe<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.look(py, &[0])?;
+        if self.sparse() {
+            return Ok(self.observations.ones(0).to_vec().into_pyobject(py)?.into_any());
+        }
+        let values = PyArray1::from_slice(py, self.observations.values(0));
+        Ok(values.reshape(self.obs_shape())?.into_any())
+    }
+
+    /// What some slots show as one array (rows x observation size), bits as zeros and ones; and their masks.
+    fn observe_rows<'py>(
+        &mut self,
+        py: Python<'py>,
+        slots: Vec<usize>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyArray2<bool>>)> {
+        for &slot in &slots {
+            self.check_slot(py, slot)?;
+        }
+        self.look(py, &slots)?;
+        let size = self.spec.observation_space().size().unwrap_or(0);
+        let masks = PyArray1::from_slice(py, &self.masks);
+        let masks = masks.reshape([slots.len(), self.num_actions()])?;
+        let rows = if self.sparse() {
+            let mut bits = vec![0i8; slots.len() * size];
+            for (row, bits) in bits.chunks_mut(size.max(1)).enumerate() {
+                for &one in self.observations.ones(row) {
+                    if let Some(bit) = bits.get_mut(one as usize) {
+                        *bit = 1;
+                    }
+                }
+            }
+            PyArray1::from_vec(py, bits).reshape([slots.len(), size])?.into_any()
+        } else {
+            let values = PyArray1::from_slice(py, self.observations.dense());
+            values.reshape([slots.len(), size])?.into_any()
+        };
+        Ok((rows, masks))
+    }
+
+    /// Which actions slot 0 allows.
+    fn masks(&mut self, py: Python<'_>) -> PyResult<Vec<bool>> {
+        self.look(py, &[0])?;
+        Ok(self.masks.clone())
+    }
+
+    /// Whether the episode of a slot is over.
+    #[pyo3(signature = (slot=0))]
+    fn is_final(&self, slot: usize) -> bool {
+        self.last(slot).done()
+    }
+
+    /// Reward of the last step of a slot; 0 at the beginning of an episode.
+    #[pyo3(signature = (slot=0))]
+    fn reward(&self, slot: usize) -> f32 {
+        self.last(slot).reward
+    }
+
+    /// Whether the problem in a slot is solved.
+    #[pyo3(signature = (slot=0))]
+    fn solved(&self, slot: usize) -> bool {
+        self.env.solved(slot)
+    }
+
+    /// The state of a slot as text.
+    #[pyo3(signature = (slot=0))]
+    fn render_text(&self, py: Python<'_>, slot: usize) -> PyResult<String> {
+        let slot = self.check_slot(py, slot)?;
+        self.env.render(slot).map_err(|e| core_exception(py, e))
+    }
+
+    /// What an action is called.
+    fn action_name(&self, action: &Bound<'_, PyAny>) -> PyResult<String> {
+        let mut actions = Actions::new(&self.space);
+        push_action(&mut actions, action, &self.space)?;
+        Ok(self.env.action_name(actions.row(0)))
+    }
+}
+
+/// Rewards, terminated, truncated, solved.
+type Stepped<'py> = (
+    Bound<'py, PyArray1<f32>>,
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<bool>>,
+    Bound<'py, PyArray1<bool>>,
+);
