@@ -28,9 +28,9 @@ def test_import_is_quick_and_pulls_in_no_framework():
 def test_metadata_names_licence_and_extras():
     metadata = importlib.metadata.metadata("twisterl")
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert {"plot", "dev"} <= set(metadata.get_all("Provides-Extra"))
+    assert {"plot", "gym", "hub", "dev"} <= set(metadata.get_all("Provides-Extra"))
     required = [r for r in importlib.metadata.requires("twisterl") or [] if "extra ==" not in r]
-    assert required == [], "the package itself needs nothing"
+    assert required == ["numpy>=1.26"], "and nothing else; torch least of all"
 
 
 def test_stubs_agree_with_the_module():

@@ -15,9 +15,9 @@ def command(args: list[str], name: str = "twisterl") -> int:
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
     if args[:1] == ["plot"]:
-        from twisterl.plotting import main
+        from twisterl.plotting import cli
 
-        return main(args[1:])
+        return cli.main(args[1:], prog=f"{name} plot")
     if args[:1] == ["train"]:
         args = args[1:] or ["--help"]
     return _core.run_cli([name, *args])

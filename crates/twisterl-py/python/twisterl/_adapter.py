@@ -321,7 +321,9 @@ class Plain(Player):
             return [], []
         bits, actions = twists()
         count = self.actions[0][0]
-        pairs = [([int(i) for i in b], [int(a) for a in c]) for b, c in zip(bits, actions or [range(count)] * len(bits))]
+        pairs = [
+            ([int(i) for i in b], [int(a) for a in c]) for b, c in zip(bits, actions or [range(count)] * len(bits))
+        ]
         other = [(b, c) for b, c in pairs if b != sorted(b) or c != sorted(c)]
         return [b for b, _ in other], [c for _, c in other]
 

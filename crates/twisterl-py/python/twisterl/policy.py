@@ -272,7 +272,7 @@ class Solution(Sequence[Any]):
     def _repr_html_(self) -> str:
         boards = "".join(
             '<figure style="margin:0 1em 1em 0"><figcaption style="font-size:small">'
-            f'{html.escape(f"{number} {name}" if number else name)}</figcaption>'
+            f"{html.escape(f'{number} {name}' if number else name)}</figcaption>"
             f'<pre style="line-height:1.15;margin:0">{html.escape(board)}</pre></figure>'
             for number, (name, board) in enumerate(self.frames())
         )

@@ -147,10 +147,10 @@ class Run:
         return resume(self.path, num_steps=num_steps, **options)
 
     def plot(self, **options: Any) -> Any:
-        """Its learning curves, as a matplotlib figure."""
+        """What it learned, as a matplotlib figure; see `twisterl.plotting` for other figures and several runs."""
         from twisterl import plotting
 
-        return plotting.learning_curves([self.path], **options)
+        return plotting.overview(plotting.load_groups([self.path]), **options)
 
     def __repr__(self) -> str:
         rows = self.iterations()

@@ -1,0 +1,136 @@
+"""Environments as users would write them in Python, good and bad."""
+
+import random
+
+
+class Walk:
+    """A line of `size` places with the goal at 0, in the words of the published package."""
+
+    def __init__(self, size=8):
+        self.size = size
+        self.difficulty = 1
+        self.place = self.steps = 0
+
+    def num_actions(self):
+        return 2
+
+    def obs_shape(self):
+        return [self.size]
+
+    def reset(self):
+        self.place = random.randint(1, min(self.difficulty, self.size - 1))
+        self.steps = 0
+
+    def set_state(self, state):
+        self.place = state[0]
+        self.steps = 0
+
+    def step(self, action):
+        self.place = max(0, min(self.size - 1, self.place + (1 if action else -1)))
+        self.steps += 1
+
+    def observe(self):
+        return [self.place]
+
+    def masks(self):
+        return [True, self.place < self.size - 1]
+
+    def reward(self):
+        return 1.0 if self.place == 0 else -0.05
+
+    def is_final(self):
+        return self.place == 0 or self.steps >= 2 * self.size
+
+    def success(self):
+        return self.place == 0
+
+
+class OldWalk:
+    """The same with the other words of the published package: next, value, reset(difficulty), copy."""
+
+    def __init__(self, size=8):
+        self.walk = Walk(size)
+
+    def copy(self):
+        twin = OldWalk(self.walk.size)
+        twin.walk.__dict__.update(self.walk.__dict__)
+        return twin
+
+    def reset(self, difficulty):
+        self.walk.difficulty = difficulty
+        self.walk.reset()
+
+    def next(self, action):
+        self.walk.step(action)
+
+    def value(self):
+        return self.walk.reward()
+
+    def __getattr__(self, name):
+        if name in ("num_actions", "obs_shape", "observe", "masks", "is_final", "success", "set_state"):
+            return getattr(self.walk, name)
+        raise AttributeError(name)
+
+
+class Seeded(Walk):
+    """Takes its randomness from the seed that it is given, and can tell its state."""
+
+    seeds: list[int] = []
+
+    def reset(self, seed=None):
+        Seeded.seeds.append(seed)
+        self.place = random.Random(seed).randint(1, min(self.difficulty, self.size - 1))
+        self.steps = 0
+
+    def get_state(self):
+        return [self.place]
+
+
+class Failing(Walk):
+    """Raises after some steps."""
+
+    def step(self, action):
+        super().step(action)
+        if self.steps == 5:
+            raise ZeroDivisionError("the fifth step")
+
+
+def bad(method, value):
+    """A class whose `method` returns `value`, or what `value` makes of the environment."""
+
+    def broken(self, *_):
+        return value(self) if callable(value) else value
+
+    return type("Bad", (Walk,), {method: broken})
+
+
+ReturnsText = bad("reward", "a lot")
+ReturnsNan = bad("reward", float("nan"))
+NoReward = bad("reward", None)
+WrongIndex = bad("observe", [99])
+NegativeIndex = bad("observe", [-1])
+NoList = bad("observe", 5)
+ShortMask = bad("masks", [True])
+NothingAllowed = bad("masks", [False, False])
+BigMask = bad("masks", [True] * 9)
+NoShape = bad("obs_shape", "wide")
+EmptyShape = bad("obs_shape", [])
+ZeroShape = bad("obs_shape", [0])
+NegativeShape = bad("obs_shape", [-3])
+NoActions = bad("num_actions", 0)
+HugeActions = bad("num_actions", 2**40)
+BadTwists = bad("twists", ([[0, 0, 0]], [[0, 1]]))
+FailsToReset = bad("reset", lambda self: 1 / 0)
+FailsToObserve = bad("observe", lambda self: {}["nothing"])
+
+
+class NoMethods:
+    """Has nothing that an environment needs."""
+
+
+class NeedsMore(Walk):
+    """Cannot be made of the parameters in a config."""
+
+    def __init__(self, file):
+        super().__init__()
+        self.file = open(file)  # noqa: PTH123, SIM115

@@ -1,0 +1,112 @@
+"""What scripts for the published package do, done with ours."""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import twisterl
+
+
+@pytest.fixture
+def files(root, tmp_path):
+    """A config and both checkpoints of the published package, under its names."""
+    config = tmp_path / "ppo_puzzle8_v1.json"
+    config.write_text((root / "tests/configs/ppo_puzzle8_v1.peer.json").read_text())
+    for ending in ("pt", "safetensors"):
+        name = f"ppo_puzzle8_v1.{ending}"
+        (tmp_path / name).write_bytes((root / "tests/vectors/peer" / name).read_bytes())
+    return tmp_path
+
+
+@pytest.mark.parametrize("ending", ["pt", "safetensors"])
+def test_the_notebook_s_steps(files, ending):
+    from twisterl.train import load_config, prepare_algorithm
+
+    config = load_config(str(files / "ppo_puzzle8_v1.json"))
+    algo = prepare_algorithm(config, load_checkpoint_path=str(files / f"ppo_puzzle8_v1.{ending}"))
+    state = [8, 7, 5, 3, 2, 0, 4, 6, 1]
+    solution = algo.solve(state, deterministic=False, num_searches=100)
+    algo.env.set_state(state)
+    for action in solution:
+        algo.env.step(action)
+    assert algo.env.get_state() == list(range(9))
+    assert algo.solve(state, num_mcts_searches=100, C=2**0.5, max_expand_depth=1)
+    (success, reward), seconds = algo.evaluate({"num_episodes": 50, "deterministic": False, "num_searches": 10})
+    assert 0 <= success <= 1
+    assert seconds > 0
+
+
+def test_algorithms_learn_in_steps(tmp_path):
+    from twisterl.utils import prepare_algorithm
+
+    config = {
+        "env_cls": "twisterl.envs.Puzzle",
+        "env": {"width": 2, "height": 2, "difficulty": 1, "depth_slope": 2, "max_depth": 20},
+        "policy_cls": "twisterl.nn.BasicPolicy",
+        "policy": {"embedding_size": 16, "common_layers": [16]},
+        "algorithm_cls": "twisterl.rl.PPO",
+        "algorithm": {"collecting": {"num_episodes": 64}, "training": {"num_epochs": 2}},
+    }
+    algo = prepare_algorithm(config, str(tmp_path / "run"))
+    data, _ = algo.collect()
+    assert len(data) == len(data.rewards) == len(data.additional_data["advs"])
+    assert data.additional_data["rets"] == pytest.approx(data.values + data.additional_data["advs"], abs=1e-4)
+    before = algo.policy.weights()
+    algo.learn(2)
+    algo.learn(3)
+    assert len(twisterl.load_run(tmp_path / "run").iterations()) == 5
+    after = algo.policy.weights()
+    assert any((before[name] != after[name]).any() for name in before)
+    with pytest.raises(twisterl.UsageError, match="Rust"):
+        algo.train_step(None)
+    with pytest.raises(twisterl.UsageError, match="load_policy"):
+        twisterl.nn.BasicPolicy([9, 9], 4, 512)
+
+
+def test_checkpoints_are_read_and_converted(files):
+    from twisterl.utils import convert_pt_to_safetensors, load_checkpoint
+
+    pt = load_checkpoint(str(files / "ppo_puzzle8_v1.pt"))
+    other = load_checkpoint(str(files / "ppo_puzzle8_v1.safetensors"))
+    assert pt.keys() == other.keys()
+    assert all(np.array_equal(pt[name], other[name]) for name in pt)
+    written = convert_pt_to_safetensors(str(files / "ppo_puzzle8_v1.pt"), str(files / "whole.safetensors"))
+    assert twisterl.load_policy(written).num_actions == 4
+    (files / "ppo_puzzle8_v1.json").unlink()
+    bare = load_checkpoint(convert_pt_to_safetensors(str(files / "ppo_puzzle8_v1.pt"), str(files / "bare.safetensors")))
+    assert all(np.array_equal(pt[name], bare[name]) for name in pt)
+
+
+def test_the_module_trains_from_the_command_line(files):
+    config = json.loads((files / "ppo_puzzle8_v1.json").read_text())
+    config["env"] |= {"width": 2, "height": 2}
+    config["policy"] = {"embedding_size": 8, "common_layers": [8]}
+    config["algorithm"]["collecting"]["num_episodes"] = 16
+    config["algorithm"]["evals"] = {name: {**e, "num_episodes": 2} for name, e in config["algorithm"]["evals"].items()}
+    (files / "small.json").write_text(json.dumps(config))
+    flags = ["--config", "small.json", "--run_path", "run", "--num_steps", "2"]
+    command = [sys.executable, "-m", "twisterl.train", *flags]
+    done = subprocess.run(command, cwd=files, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert "Warning" not in done.stderr
+    assert len(twisterl.load_run(files / "run").iterations()) == 2
+
+
+def test_the_command_has_the_trainer_s_commands(files):
+    def call(*args):
+        return subprocess.run(
+            [sys.executable, "-m", "twisterl", *args], cwd=files, capture_output=True, text=True, timeout=120
+        )
+
+    solved = call("solve", "ppo_puzzle8_v1.safetensors", "--state", "1,0,2,3,4,5,6,7,8")
+    assert solved.returncode == 0, solved.stderr
+    assert "solved after 1 move" in solved.stdout
+    assert call("evaluate", "ppo_puzzle8_v1.pt", "--num-episodes", "5", "--difficulty", "2").returncode == 0
+    assert "Puzzle" in call("envs").stdout
+    assert json.loads(call("schema").stdout)["required"] == ["env_cls"]
+    assert call("solve", "nothing", "--state", "1").returncode == 1
+    assert call("nonsense.json").returncode == 1
+    assert call("plot", "--help").returncode == 0
+    assert "twisterl" in call("--help").stdout

@@ -1,0 +1,213 @@
+"""Policies from Python: the published package's golden numbers, what is accepted, and what is refused."""
+
+import json
+import threading
+
+import numpy as np
+import pytest
+import twisterl
+
+
+@pytest.fixture(scope="module")
+def policy(root, tmp_path_factory):
+    return load(root, "ppo_puzzle8_v1", "safetensors", tmp_path_factory.mktemp("peer"))
+
+
+def load(root, name, ending, folder):
+    """A peer checkpoint with its config beside it."""
+    file = folder / f"{name}.{ending}"
+    file.write_bytes((root / f"tests/vectors/peer/{name}.{ending}").read_bytes())
+    file.with_suffix(".json").write_text((root / f"tests/configs/{name}.peer.json").read_text())
+    return twisterl.load_policy(file)
+
+
+@pytest.mark.parametrize("name", ["ppo_puzzle8_v1", "ppo_puzzle15_v1"])
+@pytest.mark.parametrize("ending", ["safetensors", "pt"])
+def test_peer_checkpoints_give_the_golden_numbers(root, tmp_path, name, ending):
+    policy = load(root, name, ending, tmp_path)
+    cases = json.loads((root / f"tests/vectors/peer/{name}.golden.json").read_text())["cases"]
+    env = policy.make_env()
+    for case in cases:
+        probabilities, value = policy.predict(case["observation"], case["mask"])
+        assert probabilities == pytest.approx(case["probabilities"], abs=1e-4)
+        assert value == pytest.approx(case["value"], abs=1e-4)
+        env.set_state(case["state"])
+        assert sorted(env.observe()) == sorted(case["observation"])
+        assert env.masks() == case["mask"]
+    rows, values = policy.predict_batch([c["observation"] for c in cases], [c["mask"] for c in cases])
+    assert rows == pytest.approx(np.array([c["probabilities"] for c in cases]), abs=1e-4)
+    assert values == pytest.approx([c["value"] for c in cases], abs=1e-4)
+
+
+def dense(ones):
+    bits = np.zeros((9, 9), np.float32)
+    bits.ravel()[ones] = 1
+    return bits
+
+
+def test_observations_in_any_form_are_the_same(policy):
+    ones = [8, 16, 23, 30, 38, 45, 58, 69, 73]
+    expected, value = policy.predict(ones)
+    bits = dense(ones)
+    forms = [tuple(ones), np.array(ones), np.array(ones, np.uint8), bits, bits.ravel(), bits.astype(np.int8)]
+    forms += [bits.astype(bool), bits.astype(float), bits.T.T, np.asfortranarray(bits), bits.ravel().tolist()]
+    for form in forms:
+        probabilities, other = policy.predict(form)
+        assert (probabilities == expected).all()
+        assert other == value
+    assert (policy.predict_batch(np.stack([bits] * 3))[0] == expected).all()
+    assert policy.act(ones) == expected.argmax()
+    drawn = [policy.act(ones, deterministic=False, seed=seed) for seed in range(2000)]
+    # Five standard deviations of a share of 2,000 draws are at most 0.056.
+    assert np.bincount(drawn, minlength=4) / 2000 == pytest.approx(expected, abs=0.056)
+
+
+def test_masked_actions_have_no_probability(policy):
+    probabilities, _ = policy.predict([0, 10, 20, 30, 40, 50, 60, 70, 80], [False, True, False, True])
+    assert probabilities[[0, 2]].tolist() == [0, 0]
+    assert probabilities.sum() == pytest.approx(1)
+
+
+def test_batches_do_not_depend_on_threads(policy):
+    env = policy.make_env(seed=1)
+    rows = []
+    for _ in range(1500):
+        env.reset(difficulty=30)
+        rows.append(env.observe())
+    one, two = policy.predict_batch(rows, num_cores=1), policy.predict_batch(rows, num_cores=2)
+    assert (one[0] == two[0]).all()
+    assert (one[1] == two[1]).all()
+    assert one[0][700] == pytest.approx(policy.predict(rows[700])[0], abs=1e-6)
+
+
+BAD_OBSERVATIONS = [
+    [99],
+    [-1],
+    [1.5],
+    [3, 3],
+    ["a"],
+    "text",
+    None,
+    5,
+    {},
+    [[1, 2], [3]],
+    np.zeros(80),
+    np.zeros((3, 27)),
+    np.full((9, 9), np.nan, np.float32),
+    np.full((9, 9), 2.0),
+    np.array(["x"]),
+    np.zeros((9, 9), complex),
+    object(),
+    b"bytes",
+    [10**30],
+]
+
+
+@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=lambda value: repr(value)[:30])
+def test_what_is_no_observation_is_refused(policy, observation):
+    with pytest.raises(twisterl.ObservationError):
+        policy.predict(observation)
+    with pytest.raises((twisterl.ObservationError, TypeError)):
+        policy.predict_batch([observation])
+
+
+@pytest.mark.parametrize("mask", [[], [True], [False] * 4, [True] * 5, 3, "yes", np.ones((2, 2), bool)])
+def test_what_is_no_mask_is_refused(policy, mask):
+    with pytest.raises((twisterl.ObservationError, TypeError)):
+        policy.predict([1], mask)
+
+
+def test_solutions_can_be_looked_at_and_replayed(policy):
+    start = [8, 7, 5, 3, 2, 0, 4, 6, 1]
+    solution = policy.solve(start, num_searches=100)
+    assert solution.success
+    assert solution.reward > 0
+    assert solution.start == start
+    assert solution.states[0] == start
+    assert solution.states[-1] == list(range(9))
+    assert len(solution.states) == len(solution) + 1 == len(solution.frames())
+    assert f"solved after {len(solution)} moves" in repr(solution)
+    assert "1 left" in str(solution) or "1 up" in str(solution)
+    page = solution._repr_html_()
+    assert page.count("<figure") == len(solution) + 1
+    env = policy.make_env()
+    env.set_state(start)
+    for action in solution:
+        env.step(action)
+    assert env.solved()
+
+
+def test_stronger_searches_find_shorter_solutions(policy):
+    start = [8, 6, 7, 2, 5, 4, 3, 0, 1]  # 31 moves from being solved
+    beam = policy.solve(start, search="beam=256", score=0.5)
+    sample = policy.solve(start, num_searches=20)
+    tree = policy.solve(start, num_mcts_searches=100, C=1.4)
+    assert beam.success
+    assert len(beam) <= len(sample)
+    assert tree.simulations > 0
+    again = policy.solve(start, search="beam=256", score=0.5)
+    assert again.actions == beam.actions
+    with pytest.raises(twisterl.UsageError, match="score: expected search beam"):
+        policy.solve(start, search="greedy", score=1)
+    with pytest.raises(twisterl.UsageError, match="num-cores"):
+        policy.solve(start, num_cores=0)
+    for wrong in ("beams=3", "beam=0", "beam", "", "mcts=-1"):
+        with pytest.raises(twisterl.TwisteRLError):
+            policy.solve(start, search=wrong)
+    for state in ([1, 2], [0] * 9, [0, 1, 2, 3, 4, 5, 6, 8, 7], "text", [float("nan")] * 9, None, [[1]]):
+        with pytest.raises(twisterl.StateError):
+            policy.solve(state)
+
+
+def test_evaluation_figures(policy):
+    figures = policy.evaluate(num_episodes=50, difficulty=3, deterministic=True)
+    assert figures["count"] == 50
+    assert figures["success"] == 1
+    known = [{"state": [1, 0, 2, 3, 4, 5, 6, 7, 8], "optimal": 1}, {"state": [3, 1, 2, 0, 4, 5, 6, 7, 8], "optimal": 1}]
+    figures = policy.evaluate(known, search="beam=64")
+    assert figures["mean_length"] == figures["mean_optimal"] == figures["optimal_fraction"] == 1
+    with pytest.raises(twisterl.UsageError):
+        policy.evaluate([])
+
+
+def test_policies_are_saved_whole(policy, tmp_path):
+    policy.save(tmp_path / "whole.safetensors")
+    again = twisterl.load_policy(tmp_path / "whole.safetensors")
+    assert again.predict([1, 2, 3])[0].tolist() == policy.predict([1, 2, 3])[0].tolist()
+    weights = again.weights()
+    assert {name: array.shape for name, array in weights.items()}["embeddings.weight"] == (512, 81)
+    assert sum(array.size for array in weights.values()) == again.num_parameters
+    with pytest.raises(twisterl.UsageError):
+        policy.save(tmp_path / "whole.pt")
+    assert "Puzzle" in repr(policy)
+
+
+def test_what_is_no_policy_is_refused(tmp_path):
+    with pytest.raises(FileNotFoundError) as missing:
+        twisterl.load_policy(tmp_path / "nothing.safetensors")
+    assert isinstance(missing.value, twisterl.TwisteRLError)
+    for name, content in (("a.safetensors", b"\xff" * 40), ("b.pt", b"PK"), ("c.txt", b""), ("d.safetensors", b"")):
+        (tmp_path / name).write_bytes(content)
+        with pytest.raises((twisterl.CheckpointError, twisterl.MissingError)):
+            twisterl.load_policy(tmp_path / name)
+    with pytest.raises(twisterl.CheckpointError):
+        twisterl.load_policy(tmp_path)
+
+
+def test_threads_share_a_policy(policy):
+    expected = policy.predict([1, 2, 3])[0].tolist()
+    wrong = []
+
+    def work():
+        for _ in range(300):
+            if policy.predict([1, 2, 3])[0].tolist() != expected:
+                wrong.append(1)
+        policy.solve([1, 0, 2, 3, 4, 5, 6, 7, 8])
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert not wrong
+    assert not any(thread.is_alive() for thread in threads)
