@@ -1,6 +1,7 @@
 """Environments as users would write them in Python, good and bad."""
 
 import random
+from typing import ClassVar
 
 
 class Walk:
@@ -75,7 +76,7 @@ class OldWalk:
 class Seeded(Walk):
     """Takes its randomness from the seed that it is given, and can tell its state."""
 
-    seeds: list[int] = []
+    seeds: ClassVar[list[int]] = []
 
     def reset(self, seed=None):
         Seeded.seeds.append(seed)

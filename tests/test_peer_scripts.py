@@ -33,7 +33,7 @@ def test_the_notebook_s_steps(files, ending):
         algo.env.step(action)
     assert algo.env.get_state() == list(range(9))
     assert algo.solve(state, num_mcts_searches=100, C=2**0.5, max_expand_depth=1)
-    (success, reward), seconds = algo.evaluate({"num_episodes": 50, "deterministic": False, "num_searches": 10})
+    (success, _reward), seconds = algo.evaluate({"num_episodes": 50, "deterministic": False, "num_searches": 10})
     assert 0 <= success <= 1
     assert seconds > 0
 

@@ -53,9 +53,9 @@ def test_observations_in_any_form_are_the_same(policy):
     forms += [bits.astype(bool), bits.astype(float), bits.T.T, np.asfortranarray(bits), bits.ravel().tolist()]
     for form in forms:
         probabilities, other = policy.predict(form)
-        assert (probabilities == expected).all()
-        assert other == value
-    assert (policy.predict_batch(np.stack([bits] * 3))[0] == expected).all()
+        assert probabilities == pytest.approx(expected, rel=1e-4)
+        assert other == pytest.approx(value, rel=1e-4)
+    assert policy.predict_batch(np.stack([bits] * 3))[0] == pytest.approx(np.stack([expected] * 3), rel=1e-4)
     assert policy.act(ones) == expected.argmax()
     drawn = [policy.act(ones, deterministic=False, seed=seed) for seed in range(2000)]
     # Five standard deviations of a share of 2,000 draws are at most 0.056.

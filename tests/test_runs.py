@@ -197,12 +197,6 @@ def test_wrong_configs_are_refused_by_path(tmp_path):
         twisterl.load_run(tmp_path / "nowhere")
 
 
-def test_divergence_has_an_exception_of_its_own(tmp_path):
-    config = {**CONFIG, "algorithm": {**CONFIG["algorithm"], "optimizer": {"lr": 1e30}}}
-    with pytest.raises(twisterl.DivergedError):
-        twisterl.train(config, tmp_path / "run", num_steps=50, quiet=True)
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no fork")
 def test_a_process_may_fork_after_import(tmp_path):
     script = f"""

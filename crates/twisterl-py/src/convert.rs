@@ -22,10 +22,16 @@ impl<'py> Numbers<'py> {
     fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
         let py = value.py();
         if let Ok(array) = value.cast::<PyArrayDyn<f32>>()
-            && array.is_contiguous()
+            && array.is_c_contiguous()
         {
             return Ok(Self::F32(array.try_readonly().map_err(|e| {
-                refuse(py, "ObservationError", "observation", "an array that can be read", &e.to_string())
+                refuse(
+                    py,
+                    "ObservationError",
+                    "observation",
+                    "an array that can be read",
+                    &e.to_string(),
+                )
             })?));
         }
         if (value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>())
@@ -45,10 +51,15 @@ fn as_f64<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDyn<f64>
     let not_numbers = |e: &dyn std::fmt::Display| {
         refuse(py, "ObservationError", "array", "numbers", &format!("{} ({e})", kind(value)))
     };
-    let array = py
-        .import("numpy")?
-        .call_method1("ascontiguousarray", (value, "float64"))
-        .map_err(|e| not_numbers(&e))?;
+    let numpy = py.import("numpy")?;
+    // Complex numbers would lose their imaginary part, and a single number is no row.
+    let given = numpy.call_method1("asarray", (value,)).map_err(|e| not_numbers(&e))?;
+    let kind_of: String = given.getattr("dtype")?.getattr("kind")?.extract()?;
+    if !"biuf".contains(&kind_of) || given.getattr("ndim")?.extract::<usize>()? == 0 {
+        return Err(not_numbers(&"not a row of them"));
+    }
+    let array =
+        numpy.call_method1("ascontiguousarray", (given, "float64")).map_err(|e| not_numbers(&e))?;
     array.cast_into::<PyArrayDyn<f64>>().map_err(|e| not_numbers(&e))
 }
 
@@ -76,14 +87,25 @@ pub fn push_observation(
     let py = value.py();
     let size = space.size().unwrap_or(0);
     let misfit = || {
-        let (expected, shape) = (format!("{size} values of shape {:?}", space.shape()), kind(value));
+        let (expected, shape) =
+            (format!("{size} values of shape {:?}", space.shape()), kind(value));
         let expected = match space {
-            ObservationSpace::SparseBinary { .. } => format!("indices of ones below {size}, or {expected}"),
+            ObservationSpace::SparseBinary { .. } => {
+                format!("indices of ones below {size}, or {expected}")
+            }
             ObservationSpace::Dense { .. } => expected,
         };
         refuse(py, "ObservationError", "observation", &expected, &shape)
     };
     let numbers = Numbers::of(value)?;
+    let shape = match &numbers {
+        Numbers::F32(array) => array.shape(),
+        Numbers::Whole(_) => &[],
+        Numbers::Other(_, shape) => shape,
+    };
+    if shape.len() > 1 && shape != space.shape() {
+        return Err(misfit());
+    }
     if matches!(space, ObservationSpace::Dense { .. }) {
         let converted: Vec<f32>;
         let values = match &numbers {
@@ -123,10 +145,14 @@ pub fn push_observation(
             values if values.len() == size => dense(&mut values.iter().map(|&v| f64::from(v)))?,
             _ => return Err(misfit()),
         },
-        Numbers::Whole(whole) if whole.len() != size => indices(py, whole.iter().map(|&v| v as f64), size)?,
+        Numbers::Whole(whole) if whole.len() != size => {
+            indices(py, whole.iter().map(|&v| v as f64), size)?
+        }
         Numbers::Whole(whole) => dense(&mut whole.iter().map(|&v| v as f64))?,
         Numbers::Other(values, _) if values.len() == size => dense(&mut values.iter().copied())?,
-        Numbers::Other(values, shape) if shape.len() == 1 => indices(py, values.iter().copied(), size)?,
+        Numbers::Other(values, shape) if shape.len() == 1 => {
+            indices(py, values.iter().copied(), size)?
+        }
         Numbers::Other(..) => return Err(misfit()),
     };
     observations.push_with(|row| row.ones(ones.iter().copied()));
@@ -167,6 +193,7 @@ pub fn push_mask(
     let py = value.py();
     let first = masks.len();
     if let Ok(array) = value.cast::<PyArrayDyn<bool>>()
+        && array.ndim() == 1
         && let Ok(array) = array.try_readonly()
         && let Ok(values) = array.as_slice()
     {
@@ -176,7 +203,9 @@ pub fn push_mask(
             let item = item?;
             match item.cast::<PyBool>() {
                 Ok(truth) => Ok(truth.is_true()),
-                Err(_) => item.is_truthy(),
+                Err(_) => item.is_truthy().map_err(|_| {
+                    refuse(py, "ObservationError", "mask", "booleans", &kind(&item))
+                }),
             }
         };
         for item in value.try_iter()? {
@@ -197,7 +226,8 @@ pub fn push_mask(
 /// # Errors
 /// `ObservationError` if it is neither.
 pub fn rows<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
-    let refused = || refuse(value.py(), "ObservationError", what, "a sequence of rows", &kind(value));
+    let refused =
+        || refuse(value.py(), "ObservationError", what, "a sequence of rows", &kind(value));
     value.try_iter().map_err(|_| refused())?.collect()
 }
 
@@ -227,13 +257,13 @@ pub fn push_action(
         actions.discrete.push(index as u32);
         return Ok(());
     }
-    let numbers = |part: &Bound<'_, PyAny>| as_f64(part).map_err(|_| misfit())?.to_vec().map_err(|_| misfit());
+    let numbers = |part: &Bound<'_, PyAny>| {
+        as_f64(part).map_err(|_| misfit())?.to_vec().map_err(|_| misfit())
+    };
     let values: Vec<f64> = match value.cast::<PyTuple>() {
-        Ok(parts) => parts
-            .iter()
-            .map(|part| numbers(&part))
-            .collect::<PyResult<Vec<_>>>()?
-            .concat(),
+        Ok(parts) => {
+            parts.iter().map(|part| numbers(&part)).collect::<PyResult<Vec<_>>>()?.concat()
+        }
         Err(_) => numbers(value)?,
     };
     let (mut discrete, mut continuous) = (Vec::new(), Vec::new());
@@ -267,7 +297,9 @@ pub fn push_action(
 pub fn action_object<'py>(py: Python<'py>, action: Action<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match action {
         Action::Discrete(index) => index.into_pyobject(py)?.into_any(),
-        Action::Parts { discrete, continuous: [] } => discrete.to_vec().into_pyobject(py)?.into_any(),
+        Action::Parts { discrete, continuous: [] } => {
+            discrete.to_vec().into_pyobject(py)?.into_any()
+        }
         Action::Parts { discrete: [], continuous } => {
             numpy::PyArray1::from_slice(py, continuous).into_any()
         }

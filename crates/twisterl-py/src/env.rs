@@ -125,7 +125,7 @@ impl EnvBatch {
 
     /// The components of an action: (number of choices, or 0; lower bounds; upper bounds; shape).
     #[getter]
-    fn action_components(&self) -> Vec<(usize, Vec<f32>, Vec<f32>, Vec<usize>)> {
+    fn action_components(&self) -> Vec<Component> {
         let parts = |component: &ActionComponent| match component {
             ActionComponent::Discrete { n } => (*n, vec![], vec![], vec![]),
             ActionComponent::Continuous { low, high, shape } => {
@@ -173,7 +173,9 @@ impl EnvBatch {
         }
         let bits = self.spec.observation_space().size().unwrap_or(0) as u32;
         let identity = ((0..bits).collect(), (0..self.num_actions() as u32).collect());
-        std::iter::once(identity).chain(twists.into_iter().map(|t| (t.observation, t.action))).unzip()
+        std::iter::once(identity)
+            .chain(twists.into_iter().map(|t| (t.observation, t.action)))
+            .unzip()
     }
 
     /// Begins an episode of the current difficulty in a slot.
@@ -205,9 +207,7 @@ impl EnvBatch {
         self.actions.clear();
         push_action(&mut self.actions, action, &self.space)?;
         self.steps.clear();
-        self.env
-            .step(&[0], &self.actions, &mut self.steps)
-            .map_err(|e| core_exception(py, e))?;
+        self.env.step(&[0], &self.actions, &mut self.steps).map_err(|e| core_exception(py, e))?;
         let step = self.steps.first().copied().unwrap_or_default();
         if let Some(last) = self.last.first_mut() {
             *last = step;
@@ -323,6 +323,9 @@ impl EnvBatch {
         Ok(self.env.action_name(actions.row(0)))
     }
 }
+
+/// Number of choices, or 0; lower bounds; upper bounds; shape.
+type Component = (usize, Vec<f32>, Vec<f32>, Vec<usize>);
 
 /// Rewards, terminated, truncated, solved.
 type Stepped<'py> = (

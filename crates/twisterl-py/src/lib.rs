@@ -39,10 +39,13 @@ mod _core {
     #[pymodule_export]
     use super::policy::Policy;
     #[pymodule_export]
-    use super::train::{collect, convert, convert_tensors, free_run_path, read_tensors, resolve_config, resume, schema, train};
+    use super::train::{
+        collect, convert, convert_tensors, free_run_path, read_tensors, resolve_config, resume,
+        schema, train,
+    };
+    use super::*;
     #[pymodule_export]
     use super::{env_names, run_cli};
-    use super::*;
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

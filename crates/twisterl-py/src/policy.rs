@@ -13,6 +13,7 @@ use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::judge::{Judge, action_count};
 use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::tensors::{TensorFile, f32_values};
 use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
@@ -99,27 +100,29 @@ impl Policy {
 
 #[pymethods]
 impl Policy {
-    /// The policy that a path leads to.
+    /// The policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run would begin
+    /// with: fresh, or with the weights that the path leads to.
     #[new]
-    #[pyo3(signature = (path, config=None))]
-    fn load(py: Python<'_>, path: PathBuf, config: Option<PathBuf>) -> PyResult<Self> {
-        let policy = py.detach(|| {
-            load::load_policy(&path, config.as_deref(), registry()).and_then(Self::new)
-        });
-        policy.map_err(|e| exception(py, &e))
-    }
-
-    /// The policy that training by `config` (JSON) would begin with: fresh, or with the weights that a path leads to.
-    #[staticmethod]
-    #[pyo3(signature = (config, weights=None))]
-    fn initial(py: Python<'_>, config: &str, weights: Option<PathBuf>) -> PyResult<Self> {
-        let make = || {
-            let config = crate::train::parse(config, &[])?;
-            let spec = registry().make(&config.env_cls, &config.env)?;
-            Self::new(match weights {
-                Some(path) => load::weights_for(&config, &*spec, &path)?,
-                None => load::initial_policy(&config, &*spec)?,
-            })
+    #[pyo3(signature = (path=None, config=None, initial=None))]
+    fn load(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        config: Option<PathBuf>,
+        initial: Option<&str>,
+    ) -> PyResult<Self> {
+        let make = || match (path, initial) {
+            (Some(path), None) => {
+                Self::new(load::load_policy(&path, config.as_deref(), registry())?)
+            }
+            (path, Some(initial)) => {
+                let config = crate::train::parse(initial, &[])?;
+                let spec = registry().make(&config.env_cls, &config.env)?;
+                Self::new(match path {
+                    Some(path) => load::weights_for(&config, &*spec, &path)?,
+                    None => load::initial_policy(&config, &*spec)?,
+                })
+            }
+            (None, None) => Err(Error::usage("path: expected one, found none")),
         };
         py.detach(make).map_err(|e| exception(py, &e))
     }
@@ -162,11 +165,13 @@ impl Policy {
 
     /// The weights by tensor name, as arrays.
     fn weights<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let refused = |e| core_exception(py, e);
+        let bytes = self.policy.to_safetensors().map_err(refused)?;
+        let file = TensorFile::parse(&bytes).map_err(refused)?;
         let weights = PyDict::new(py);
-        for spec in self.policy.network.parameters() {
-            let values = self.policy.parameters.get(spec.range.clone()).unwrap_or(&[]);
-            let array = PyArray1::from_slice(py, values);
-            weights.set_item(spec.name, array.reshape(spec.shape)?)?;
+        for (name, tensor) in &file.tensors().map_err(refused)? {
+            let values = PyArray1::from_iter(py, f32_values(name, tensor).map_err(refused)?);
+            weights.set_item(name, values.reshape(tensor.shape())?)?;
         }
         Ok(weights)
     }
@@ -198,7 +203,7 @@ impl Policy {
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
         num_cores: Option<usize>,
-    ) -> PyResult<(Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>)> {
+    ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let width = self.width(py)?;
         let mut chunks = self.chunks(observations, masks, width)?;
@@ -348,6 +353,9 @@ impl Policy {
     }
 }
 
+/// Probabilities (rows x actions) and values.
+type Predicted<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
+
 /// What came of a problem.
 type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
@@ -413,22 +421,32 @@ impl Policy {
     ) -> PyResult<Option<numpy::PyReadonlyArrayDyn<'py, f32>>> {
         use numpy::{PyArrayDyn, PyUntypedArrayMethods as _};
         let py = observations.py();
-        let Ok(shape) = observations.getattr("shape").and_then(|s| s.extract::<Vec<usize>>()) else {
+        let Ok(shape) = observations.getattr("shape").and_then(|s| s.extract::<Vec<usize>>())
+        else {
             return Ok(None);
         };
         let (size, of) = (self.space().size(), self.space().shape());
-        let fits = shape.get(1..).is_some_and(|row| row == of || row.len() == 1 && row.first().copied() == size);
+        let fits = shape
+            .get(1..)
+            .is_some_and(|row| row == of || row.len() == 1 && row.first().copied() == size);
         if !fits {
             return Ok(None);
         }
-        let made = py.import("numpy")?.call_method1("ascontiguousarray", (observations, "float32"))?;
+        let made =
+            py.import("numpy")?.call_method1("ascontiguousarray", (observations, "float32"))?;
         let array = made.cast_into::<PyArrayDyn<f32>>().map_err(|_| {
             let expected = format!("an array of numbers with rows of {size:?}");
             refuse(py, "ObservationError", "observations", &expected, &kind(observations))
         })?;
         debug_assert!(array.is_contiguous());
         Ok(Some(array.try_readonly().map_err(|e| {
-            refuse(py, "ObservationError", "observations", "an array that can be read", &e.to_string())
+            refuse(
+                py,
+                "ObservationError",
+                "observations",
+                "an array that can be read",
+                &e.to_string(),
+            )
         })?))
     }
 

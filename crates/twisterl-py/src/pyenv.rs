@@ -10,7 +10,9 @@ use twisterl_core::env::{Start, Step};
 use twisterl_core::error::Raised;
 use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::Rng;
-use twisterl_core::space::{Action, ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
+use twisterl_core::space::{
+    Action, ActionComponent, ActionSpace, Actions, ObservationSpace, Observations,
+};
 use twisterl_core::symmetry::Twist;
 use twisterl_core::walk::Walk;
 use twisterl_core::{Error, Result};
@@ -40,8 +42,7 @@ impl PyEnvSpec {
             if factory.is_none() {
                 return Ok(None);
             }
-            let problem =
-                adapter.call_method1("Problem", (name, factory, params.to_string()))?;
+            let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             Self::of(name, params, &problem).map(Some)
         });
         made.map_err(|e| raised(name, e))?.transpose()
@@ -56,21 +57,28 @@ impl PyEnvSpec {
         };
         let mut components = Vec::new();
         for component in problem.getattr("actions")?.try_iter()? {
-            components.push(match component?.extract::<(usize, Vec<f32>, Vec<f32>, Vec<usize>)>()? {
-                (0, low, high, shape) => ActionComponent::Continuous { low, high, shape },
-                (n, ..) => ActionComponent::Discrete { n },
-            });
+            components.push(
+                match component?.extract::<(usize, Vec<f32>, Vec<f32>, Vec<usize>)>()? {
+                    (0, low, high, shape) => ActionComponent::Continuous { low, high, shape },
+                    (n, ..) => ActionComponent::Discrete { n },
+                },
+            );
         }
-        let (bits, actions): (Vec<Vec<u32>>, Vec<Vec<u32>>) = problem.getattr("twists")?.extract()?;
+        let (bits, actions): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
+            problem.getattr("twists")?.extract()?;
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let problem = problem.clone().unbind();
         Ok(ActionSpace::new(components).and_then(|action_space| {
             let (name, params) = (name.to_owned(), params.clone());
-            let spec = Self { name, params, problem, observation_space, action_space, twists, difficulty };
+            let spec =
+                Self { name, params, problem, observation_space, action_space, twists, difficulty };
             let bits = spec.observation_space.size().filter(|&bits| bits > 0).ok_or_else(|| {
-                spec.broken("observations have at least one value", format!("{:?}", spec.observation_space))
+                spec.broken(
+                    "observations have at least one value",
+                    format!("{:?}", spec.observation_space),
+                )
             })?;
             let choices = spec.action_space.mask_width();
             spec.twists.iter().try_for_each(|twist| twist.check(bits, choices))?;
@@ -125,7 +133,8 @@ impl EnvSpec for PyEnvSpec {
     }
 
     fn walker(&self) -> Result<Box<dyn Walk>> {
-        let expected = "an environment that declares the inverse of each action, as native ones can";
+        let expected =
+            "an environment that declares the inverse of each action, as native ones can";
         Err(Error::config("env_cls", expected, &self.name))
     }
 
@@ -152,7 +161,8 @@ impl PyEnvBatch {
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
-                    let batch = self.problem.bind(py).call_method1("batch", (self.solved.len(),))?;
+                    let batch =
+                        self.problem.bind(py).call_method1("batch", (self.solved.len(),))?;
                     self.batch.insert(batch.unbind()).bind(py).clone()
                 }
             };
@@ -183,7 +193,9 @@ impl VecEnv for PyEnvBatch {
         // Gymnasium and numpy take seeds from 0 on; the lower half of 32 bits suits every generator.
         let seed = rng.next_u32() >> 1;
         let (difficulty, state) = match start {
-            Start::Scramble { difficulty } | Start::Uniform { difficulty } => (Some(difficulty), None),
+            Start::Scramble { difficulty } | Start::Uniform { difficulty } => {
+                (Some(difficulty), None)
+            }
             Start::State { state, difficulty } => (difficulty, Some(state.to_vec())),
         };
         let solved: bool = self.call(|batch| {
@@ -215,7 +227,8 @@ impl VecEnv for PyEnvBatch {
             if sparse {
                 return Ok(Seen::Sparse(seen.extract()?));
             }
-            let array: PyReadonlyArray2<'_, f32> = seen.cast_into::<PyArray2<f32>>()?.try_readonly()?;
+            let array: PyReadonlyArray2<'_, f32> =
+                seen.cast_into::<PyArray2<f32>>()?.try_readonly()?;
             let values = array.as_slice().map_err(PyErr::from)?;
             for row in values.chunks(array.shape().get(1).copied().unwrap_or(1).max(1)) {
                 observations.push_with(|out| out.values(row));

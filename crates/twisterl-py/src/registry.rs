@@ -41,7 +41,11 @@ fn resolve(name: &str, params: &Value, native: &[String]) -> Option<Result<Arc<d
 fn pyenv(params: &Value) -> Result<Arc<dyn EnvSpec>> {
     let mut params: Map<String, Value> = params.as_object().cloned().unwrap_or_default();
     let Some(Value::String(class)) = params.shift_remove("pyenv_cls") else {
-        return Err(Error::config("env.pyenv_cls", "the path of a Python class, such as module.Class", "none"));
+        return Err(Error::config(
+            "env.pyenv_cls",
+            "the path of a Python class, such as module.Class",
+            "none",
+        ));
     };
     match PyEnvSpec::new(&class, &Value::Object(params))? {
         Some(spec) => Ok(Arc::new(spec)),

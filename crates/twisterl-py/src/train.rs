@@ -56,7 +56,12 @@ pub fn free_run_path(path: PathBuf) -> PathBuf {
 /// Writes the policy that `input` leads to as one `.safetensors` file.
 #[pyfunction]
 #[pyo3(signature = (input, output, config=None))]
-pub fn convert(py: Python<'_>, input: PathBuf, output: PathBuf, config: Option<PathBuf>) -> PyResult<()> {
+pub fn convert(
+    py: Python<'_>,
+    input: PathBuf,
+    output: PathBuf,
+    config: Option<PathBuf>,
+) -> PyResult<()> {
     py.detach(|| twisterl_train::load::convert(&input, config.as_deref(), &output, registry()))
         .map_err(|e| exception(py, &e))
 }
@@ -64,7 +69,8 @@ pub fn convert(py: Python<'_>, input: PathBuf, output: PathBuf, config: Option<P
 /// Writes the tensors of a `.pt` file as they are as a `.safetensors` file.
 #[pyfunction]
 pub fn convert_tensors(py: Python<'_>, input: PathBuf, output: PathBuf) -> PyResult<()> {
-    py.detach(|| twisterl_train::load::convert_tensors(&input, &output)).map_err(|e| exception(py, &e))
+    py.detach(|| twisterl_train::load::convert_tensors(&input, &output))
+        .map_err(|e| exception(py, &e))
 }
 
 /// The tensors of a file of weights by name, as arrays.
@@ -93,7 +99,10 @@ pub fn collect<'py>(
     let rows = 0..batch.len();
     let dict = PyDict::new(py);
     if batch.observations.dense().is_empty() {
-        dict.set_item("obs", rows.map(|i| batch.observations.ones(i).to_vec()).collect::<Vec<_>>())?;
+        dict.set_item(
+            "obs",
+            rows.map(|i| batch.observations.ones(i).to_vec()).collect::<Vec<_>>(),
+        )?;
     } else {
         let values = PyArray1::from_slice(py, batch.observations.dense());
         dict.set_item("obs", values.call_method1("reshape", (batch.len(), -1))?)?;
@@ -120,7 +129,8 @@ pub fn train<'py>(
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = parse(config, &[]).map_err(|e| exception(py, &e))?;
-    let options = Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
+    let options =
+        Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, move |options| trainer::train(&config, &path, options, registry()))
 }
 
@@ -175,7 +185,7 @@ fn watch<'py>(
     let mut reason: Option<(PyErr, Instant)> = None;
     loop {
         if callback.is_some()
-            && let Some((metrics, answer)) = next(py, &mut received)
+            && let Ok((metrics, answer)) = wait(py, &mut received, LOOK)
         {
             let shown = callback.map_or(Ok(true), |callback| show(callback, &metrics));
             let go_on = match shown {
@@ -188,8 +198,8 @@ fn watch<'py>(
             // The run waits for this answer, or has failed.
             let _ = answer.send(go_on);
         }
-        let wait = if callback.is_some() { Duration::ZERO } else { LOOK };
-        if !matches!(py.detach(|| (&mut finished).recv_timeout(wait)), Err(RecvTimeoutError::Timeout)) {
+        let time = if callback.is_some() { Duration::ZERO } else { LOOK };
+        if wait(py, &mut finished, time) != Err(RecvTimeoutError::Timeout) {
             break;
         }
         if let Err(signal) = py.check_signals() {
@@ -210,7 +220,10 @@ fn watch<'py>(
     match reason {
         Some((error, _)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
             let path = summary.path.display();
-            let message = format!("{path}: stopped after iteration {}; twisterl.resume({path:?}) goes on", summary.iterations);
+            let message = format!(
+                "{path}: stopped after iteration {}; twisterl.resume({path:?}) goes on",
+                summary.iterations
+            );
             Err(PyKeyboardInterrupt::new_err(message))
         }
         Some((error, _)) => Err(error),
@@ -218,9 +231,17 @@ fn watch<'py>(
     }
 }
 
-/// The next report, if it comes soon.
-fn next(py: Python<'_>, reports: &mut Receiver<Report>) -> Option<Report> {
-    py.detach(|| (&mut *reports).recv_timeout(LOOK)).ok()
+/// What comes next, if it comes in this time.
+fn wait<T: Send>(
+    py: Python<'_>,
+    receiver: &mut Receiver<T>,
+    time: Duration,
+) -> Result<T, RecvTimeoutError> {
+    py.detach(move || {
+        // The exclusive reference itself, since a receiver cannot be shared.
+        let receiving = receiver;
+        receiving.recv_timeout(time)
+    })
 }
 
 /// Whether the callback wants the run to go on: only False stops it.

@@ -1,8 +1,8 @@
 //! Playing with a policy as options say: the same for the commands that play and for bindings.
 
 use crate::{Error, Result};
-use clap::{Args, Parser};
 use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -6,12 +6,12 @@
 //! has scored all children already, so that only those kept are ever evaluated.
 
 use super::budget::Limit;
-use crate::judge::{Judge, action_count};
 use super::path::{Path, Seen};
 use super::rank::{best, rank_index, rank_key};
 use crate::batch::VecEnv;
 use crate::env::{Start, Step};
 use crate::evaluator::Evaluator;
+use crate::judge::{Judge, action_count};
 use crate::registry::EnvSpec;
 use crate::rng::Rng;
 use crate::space::Actions;

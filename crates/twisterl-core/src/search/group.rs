@@ -4,13 +4,13 @@
 use super::budget::Limit;
 use super::cache::Cache;
 use super::game::{Game, Pending};
-use crate::judge::Judge;
 use super::mcts::{Cycles, Plan, Reuse, SearchConfig};
 use super::tree::{Leaf, NONE, State};
 use crate::Result;
 use crate::batch::VecEnv;
 use crate::env::{Start, Step};
 use crate::evaluator::Evaluator;
+use crate::judge::Judge;
 use crate::registry::EnvSpec;
 use crate::rng::Rng;
 use crate::space::{Actions, Observations};

@@ -102,15 +102,15 @@ class Batch:
         import numpy as np
 
         rows = np.empty((len(players), len(players) and players[0].size), np.float32)
-        for row, player in zip(rows, players):
+        for row, player in zip(rows, players, strict=False):
             row[:] = player.observe()
         return rows, masks
 
     def step(self, slots: list[int], actions: list[Any]) -> tuple[list[float], list[bool], list[bool], list[bool]]:
         """Make a move in each slot: rewards, terminated, truncated, solved."""
         players = self._players
-        outcomes = [players[slot].move(action) for slot, action in zip(slots, actions)]
-        rewards, terminated, truncated, solved = zip(*outcomes) if outcomes else ((), (), (), ())
+        outcomes = [players[slot].move(action) for slot, action in zip(slots, actions, strict=False)]
+        rewards, terminated, truncated, solved = zip(*outcomes, strict=False) if outcomes else ((), (), (), ())
         return list(rewards), list(terminated), list(truncated), list(solved)
 
     def state(self, slot: int) -> list[float]:
@@ -257,7 +257,7 @@ class Plain(Player):
         self._truncated = getattr(self.env, "truncated", None)
 
     def masks(self) -> Iterable[bool]:
-        return map(bool, self._masks())
+        return map(bool, self._masks())  # type: ignore[misc]
 
     def difficulty(self) -> int:
         difficulty = getattr(self.env, "difficulty", 1)
@@ -322,9 +322,10 @@ class Plain(Player):
         bits, actions = twists()
         count = self.actions[0][0]
         pairs = [
-            ([int(i) for i in b], [int(a) for a in c]) for b, c in zip(bits, actions or [range(count)] * len(bits))
+            ([int(i) for i in b], [int(a) for a in c])
+            for b, c in zip(bits, actions or [range(count)] * len(bits), strict=False)
         ]
-        other = [(b, c) for b, c in pairs if b != sorted(b) or c != sorted(c)]
+        other = [(b, c) for b, c in pairs if b != list(range(len(b))) or c != list(range(count))]
         return [b for b, _ in other], [c for _, c in other]
 
     def render(self) -> str:

@@ -6,6 +6,7 @@ from typing import Any, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
+from typing_extensions import disjoint_base
 
 __all__ = [
     "EnvBatch",
@@ -31,10 +32,9 @@ _Row: TypeAlias = Sequence[int] | Sequence[float] | NDArray[Any]
 _Solved: TypeAlias = tuple[bool, float, list[Any], list[float], int, int, float]
 _Component: TypeAlias = tuple[int, list[float], list[float], list[int]]
 
+@disjoint_base
 class Policy:
-    def __new__(cls, path: _Path, config: _Path | None = None) -> Self: ...
-    @staticmethod
-    def initial(config: str, weights: _Path | None = None) -> Policy: ...
+    def __new__(cls, path: _Path | None = None, config: _Path | None = None, initial: str | None = None) -> Self: ...
     @property
     def env_cls(self) -> str: ...
     @property
@@ -76,6 +76,7 @@ class Policy:
     ) -> str: ...
     def replay(self, start: Sequence[float], actions: Sequence[Any]) -> tuple[str, list[tuple[str, str]]]: ...
 
+@disjoint_base
 class EnvBatch:
     def __new__(cls, env_cls: str, params: str, count: int = 1, seed: int | None = None) -> Self: ...
     @property

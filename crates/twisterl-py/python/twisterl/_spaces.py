@@ -30,7 +30,7 @@ def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], C
 
         def encode(seen: Any) -> list[int]:
             digits = _shaped(seen, [len(sizes)], problem).astype(int) - starts
-            for digit, size in zip(digits, sizes):
+            for digit, size in zip(digits, sizes, strict=False):
                 _within(int(digit), size, problem)
             return (digits + offsets).tolist()
 

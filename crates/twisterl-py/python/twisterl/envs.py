@@ -26,8 +26,8 @@ def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
 class Env(_core.EnvBatch):
     """One environment.
 
-    Episodes are drawn with `seed`, or with fresh randomness. `observe()` gives the indices of the ones, or an array where
-    observations are numbers.
+    Episodes are drawn with `seed`, or with fresh randomness. `observe()` gives the indices of the ones, or an array
+    where observations are numbers.
     """
 
     def __new__(cls, env_cls: str, seed: int | None = None, **params: Any) -> Env:

@@ -58,8 +58,9 @@ def spaces(env: _core.EnvBatch) -> tuple[gymnasium.Space[Any], gymnasium.Space[A
 class GymEnv(gymnasium.Env[Any, Any]):
     """A native environment."""
 
+    metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (as the base class has it)
+
     def __init__(self, env_cls: str, render_mode: str | None = None, **params: Any) -> None:
-        self.metadata = {"render_modes": ["ansi"], "render_fps": 4}
         if render_mode not in (None, "ansi"):
             raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
         self.render_mode = render_mode

@@ -139,7 +139,7 @@ class Policy(_core.Policy):
         for number in range(tries):
             written = _written({**options, "seed": seed + number})
             found = [Solution(self, *outcome) for outcome in self.solve_states(states, written, _TRIES)]
-            best = [max(pair, key=Solution.rank) for pair in zip(best, found)] if best else found
+            best = [max(pair, key=Solution.rank) for pair in zip(best, found, strict=False)] if best else found
         return best
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:

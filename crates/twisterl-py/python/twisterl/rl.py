@@ -38,7 +38,7 @@ class Algorithm:
         self._weights = load_checkpoint_path
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = run_path
-        self.policy: _core.Policy = Policy.initial(json.dumps(self._resolved), load_checkpoint_path)
+        self.policy = Policy(load_checkpoint_path, initial=json.dumps(self._resolved))
         self.env: Env = make(self._resolved["env_cls"], seed=self._resolved["seed"], **self._resolved["env"])
         self._learned = 0
         self._collected = 0
@@ -74,8 +74,7 @@ class Algorithm:
     ) -> list[int] | None:
         """The actions that solve a state, or None; for `options` see `Policy.solve_batch`."""
         self.env.set_state(state)
-        found = Policy.solve(
-            self.policy,  # type: ignore[arg-type]
+        found = self.policy.solve(
             state,
             deterministic=deterministic,
             num_searches=num_searches,

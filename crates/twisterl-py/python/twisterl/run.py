@@ -29,7 +29,7 @@ def train(
     callback: Callback | None = None,
     load_checkpoint: _Path | None = None,
     num_cores: int | None = None,
-    set: Mapping[str, Any] | None = None,  # noqa: A002 (the command line's word)
+    set: Mapping[str, Any] | None = None,
     quiet: bool = False,
 ) -> Run:
     """Train a policy.

@@ -18,9 +18,9 @@ fn run(args: &[&str]) -> Result<(String, Exit), String> {
     Ok((text, exit))
 }
 
-fn exit(args: &[&str]) -> Exit {
+fn exit(args: &[&str]) -> u8 {
     let args = std::iter::once("twisterl-train").chain(args.iter().copied());
-    run_from(args.map(OsString::from), &Registry::default())
+    run_from(args.map(OsString::from), &Registry::default()).0
 }
 
 /// A config that is trained in no time.
@@ -93,12 +93,12 @@ fn what_makes_no_sense_is_refused_as_usage() {
         &["convert", "a"],
         &["bench"],
     ] {
-        assert_eq!(exit(args), Exit::Usage, "{args:?}");
+        assert_eq!(exit(args), Exit::Usage as u8, "{args:?}");
     }
-    assert_eq!(exit(&["--help"]), Exit::Done);
-    assert_eq!(exit(&["--version"]), Exit::Done);
-    assert_eq!(exit(&["no-such-config.json"]), Exit::Failed);
-    assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed);
+    assert_eq!(exit(&["--help"]), Exit::Done as u8);
+    assert_eq!(exit(&["--version"]), Exit::Done as u8);
+    assert_eq!(exit(&["no-such-config.json"]), Exit::Failed as u8);
+    assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed as u8);
 }
 
 #[test]
