@@ -203,9 +203,9 @@ pub fn push_mask(
             let item = item?;
             match item.cast::<PyBool>() {
                 Ok(truth) => Ok(truth.is_true()),
-                Err(_) => item.is_truthy().map_err(|_| {
-                    refuse(py, "ObservationError", "mask", "booleans", &kind(&item))
-                }),
+                Err(_) => item
+                    .is_truthy()
+                    .map_err(|_| refuse(py, "ObservationError", "mask", "booleans", &kind(&item))),
             }
         };
         for item in value.try_iter()? {
