@@ -3,6 +3,8 @@
 use crate::batch::{EnvBatch, VecEnv};
 use crate::check::{Report, check_env};
 use crate::env::Environment;
+use crate::envs::control;
+use crate::envs::puzzle::Puzzle;
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::walk::{Walk, Walker};
@@ -117,8 +119,13 @@ impl fmt::Debug for Registry {
 impl Default for Registry {
     fn default() -> Self {
         let mut registry = Self::empty();
-        registry.register::<crate::envs::puzzle::Puzzle>();
-
+        registry
+            .register::<control::Acrobot>()
+            .register::<control::CartPole>()
+            .register::<control::MountainCar>()
+            .register::<control::MountainCarContinuous>()
+            .register::<control::Pendulum>()
+            .register::<Puzzle>();
         registry
     }
 }

@@ -104,6 +104,13 @@ impl ActionSpace {
         Self { components: vec![ActionComponent::Discrete { n: n.max(1) }] }
     }
 
+    /// Real numbers alone, each from a lower to an upper bound `(low, high)`; as one component, a vector.
+    pub fn continuous(bounds: &[(f32, f32)]) -> Self {
+        let (low, high) = bounds.iter().copied().unzip();
+        let shape = vec![bounds.len()];
+        Self { components: vec![ActionComponent::Continuous { low, high, shape }] }
+    }
+
     /// The components, in order.
     pub fn components(&self) -> &[ActionComponent] {
         &self.components
@@ -215,6 +222,15 @@ impl Action<'_> {
         match self {
             Self::Discrete(index) => *index,
             Self::Parts { discrete, .. } => discrete.first().map_or(0, |&i| i as usize),
+        }
+    }
+
+    /// Continuous value `i`; 0 where there is none.
+    #[inline]
+    pub fn value(&self, i: usize) -> f32 {
+        match self {
+            Self::Discrete(_) => 0.0,
+            Self::Parts { continuous, .. } => continuous.get(i).copied().unwrap_or(0.0),
         }
     }
 }

@@ -1,2 +1,3 @@
 //! Built-in environments.
+pub mod control;
 pub mod puzzle;
