@@ -90,7 +90,7 @@ def test_what_is_no_environment_is_refused():
 def test_gymnasium_s_checker_accepts_every_native_environment(name):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        warnings.filterwarnings("ignore", message=".*(infinity|shape|flatten|reward).*")
+        warnings.filterwarnings("ignore", message=".*(infinity|shape|flatten|reward|symmetric).*")
         check_env(twisterl.gym.make(name), skip_render_check=True)
 
 
