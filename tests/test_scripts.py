@@ -94,3 +94,9 @@ def test_config_reference_refuses_what_is_no_schema(script):
     assert result.returncode == 1
     assert "expected a JSON Schema" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+def test_benchmark_of_the_python_package_runs(script):
+    done = script("benchmark_python.py", "--repeats", "1", "--seconds", "0.01")
+    assert done.returncode == 0, done.stderr
+    assert "| predict_batch | k rows/s |" in done.stdout

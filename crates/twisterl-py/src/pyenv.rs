@@ -2,6 +2,7 @@
 
 use numpy::{PyArray2, PyArrayMethods as _, PyReadonlyArray2, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use rand::Rng as _;
 use serde_json::Value;
 use twisterl_core::batch::VecEnv;
@@ -218,10 +219,14 @@ impl VecEnv for PyEnvBatch {
         let sparse = matches!(self.observation_space, ObservationSpace::SparseBinary { .. });
         let slots_list = slots.to_vec();
         let seen = self.call(|batch| {
-            let (seen, allowed): (Bound<'_, PyAny>, Option<Vec<bool>>) =
+            let (seen, allowed): (Bound<'_, PyAny>, Option<Bound<'_, PyList>>) =
                 batch.call_method1("observe", (slots_list,))?.extract()?;
             match allowed {
-                Some(allowed) => masks.extend(allowed),
+                Some(allowed) => {
+                    for item in &allowed {
+                        masks.push(item.is_truthy()?);
+                    }
+                }
                 None => masks.resize(first + width * slots.len(), true),
             }
             if sparse {

@@ -78,7 +78,7 @@ class Batch:
     def __init__(self, problem: Problem, players: list[Any]) -> None:
         self._problem = problem
         self._players = players
-        self._masked = [player.masked for player in players]
+        self._masked = any(player.masked for player in players)
 
     def begin(self, slot: int, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode; returns whether it is solved already."""
@@ -88,7 +88,7 @@ class Batch:
         """Lengths and indices of sparse rows, or an array of dense ones; and the masks, one after the other."""
         players = [self._players[slot] for slot in slots]
         masks: list[bool] | None = None
-        if any(self._masked):
+        if self._masked:
             masks = []
             for player in players:
                 masks.extend(player.masks())
@@ -252,12 +252,9 @@ class Plain(Player):
         self._reward = self._method("value", "reward")
         self._final = self._method("is_final")
         self.observe = self._method("observe")
-        self._masks = getattr(self.env, "masks", None)
+        self.masks = getattr(self.env, "masks", None)
         self._success = getattr(self.env, "success", None) or getattr(self.env, "solved", None)
         self._truncated = getattr(self.env, "truncated", None)
-
-    def masks(self) -> Iterable[bool]:
-        return map(bool, self._masks())  # type: ignore[misc]
 
     def difficulty(self) -> int:
         difficulty = getattr(self.env, "difficulty", 1)
@@ -279,10 +276,15 @@ class Plain(Player):
                 numpy.random.seed(seed)
             self._reset(**given)
 
-    def step(self, action: int) -> tuple[float, bool, bool]:
+    def move(self, action: Any) -> tuple[float, bool, bool, bool]:
+        # The same as in all players, with as few calls as can be: this is what collection spends its time on.
+        self._steps += 1
+        self._history.append(action)
         self._step(action)
-        truncated = False if self._truncated is None else bool(self._truncated())
-        return self._reward(), bool(self._final()) and not truncated, truncated
+        truncated = self._steps >= MAX_STEPS or (self._truncated is not None and bool(self._truncated()))
+        if not self._final():
+            return self._reward(), False, truncated, False
+        return self._reward(), not truncated, truncated, self.solved()
 
     def solved(self) -> bool:
         if self._success is not None:
@@ -396,7 +398,7 @@ class Gym(Player):
             mask = self._masker()
         if mask is None:
             return [True] * self._width
-        return map(bool, mask)
+        return mask  # type: ignore[no-any-return]
 
     def solved(self) -> bool:
         return self._solved
