@@ -34,7 +34,7 @@ impl<'py> Numbers<'py> {
                 )
             })?));
         }
-        if (value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>())
+        if is_row(value)
             && let Ok(whole) = value.extract::<Vec<i64>>()
         {
             return Ok(Self::Whole(whole));
@@ -43,6 +43,11 @@ impl<'py> Numbers<'py> {
         let shape = array.shape().to_vec();
         Ok(Self::Other(array.to_vec()?, shape))
     }
+}
+
+/// Whether it is a list or a tuple, whose length can be trusted.
+fn is_row(value: &Bound<'_, PyAny>) -> bool {
+    value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>()
 }
 
 /// `value` as a contiguous array of f64.
@@ -208,7 +213,8 @@ pub fn push_mask(
                     .map_err(|_| refuse(py, "ObservationError", "mask", "booleans", &kind(&item))),
             }
         };
-        for item in value.try_iter()? {
+        // One more than fits is enough to see that there are too many, even of an iterator without end.
+        for item in value.try_iter()?.take(width + 1) {
             masks.push(truth(item)?);
         }
     }
@@ -228,7 +234,8 @@ pub fn push_mask(
 pub fn rows<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let refused =
         || refuse(value.py(), "ObservationError", what, "a sequence of rows", &kind(value));
-    value.try_iter().map_err(|_| refused())?.collect()
+    let len = value.len().map_err(|_| refused())?;
+    value.try_iter().map_err(|_| refused())?.take(len).collect()
 }
 
 /// An action of `space` from Python: a number, an array of values, or a tuple with one part for each component.
@@ -318,9 +325,9 @@ pub fn state(value: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
     let refused = |found: &str| {
         refuse(value.py(), "StateError", "state", "a sequence of finite numbers", found)
     };
-    let numbers = match value.extract::<Vec<f64>>() {
-        Ok(numbers) => numbers,
-        Err(_) => as_f64(value).and_then(|a| Ok(a.to_vec()?)).map_err(|_| refused(&kind(value)))?,
+    let numbers = match is_row(value).then(|| value.extract::<Vec<f64>>()) {
+        Some(Ok(numbers)) => numbers,
+        _ => as_f64(value).and_then(|a| Ok(a.to_vec()?)).map_err(|_| refused(&kind(value)))?,
     };
     match numbers.iter().find(|n| !n.is_finite()) {
         Some(number) => Err(refused(&number.to_string())),

@@ -432,12 +432,16 @@ impl Policy {
         if !fits {
             return Ok(None);
         }
-        let made =
-            py.import("numpy")?.call_method1("ascontiguousarray", (observations, "float32"))?;
-        let array = made.cast_into::<PyArrayDyn<f32>>().map_err(|_| {
+        let refused = || {
             let expected = format!("an array of numbers with rows of {size:?}");
             refuse(py, "ObservationError", "observations", &expected, &kind(observations))
-        })?;
+        };
+        let array = py
+            .import("numpy")?
+            .call_method1("ascontiguousarray", (observations, "float32"))
+            .map_err(|_| refused())?
+            .cast_into::<PyArrayDyn<f32>>()
+            .map_err(|_| refused())?;
         debug_assert!(array.is_contiguous());
         Ok(Some(array.try_readonly().map_err(|e| {
             refuse(

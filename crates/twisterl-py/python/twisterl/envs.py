@@ -18,7 +18,7 @@ def names() -> list[str]:
 
 def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
     """The environment of a name: a built-in one, or the dotted path of a Python class."""
-    if env_cls.rsplit(".", 1)[-1] == "Puzzle" and env_cls in ("Puzzle", "twisterl.envs.Puzzle"):
+    if isinstance(env_cls, str) and env_cls in ("Puzzle", "twisterl.envs.Puzzle"):
         return Puzzle(seed=seed, **params)
     return Env(env_cls, seed=seed, **params)
 

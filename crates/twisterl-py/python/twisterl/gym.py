@@ -15,7 +15,7 @@ from gymnasium.vector.utils import batch_space
 
 from twisterl import _core
 from twisterl.envs import names
-from twisterl.errors import ActionError
+from twisterl.errors import ActionError, UsageError
 
 __all__ = ["GymEnv", "GymVectorEnv", "make", "make_vec"]
 
@@ -61,8 +61,8 @@ class GymEnv(gymnasium.Env[Any, Any]):
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (as the base class has it)
 
     def __init__(self, env_cls: str, render_mode: str | None = None, **params: Any) -> None:
-        if render_mode not in (None, "ansi"):
-            raise ValueError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
+        if render_mode is not None and not (isinstance(render_mode, str) and render_mode == "ansi"):
+            raise UsageError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
         self.render_mode = render_mode
         self._env = _core.EnvBatch(env_cls, json.dumps(params), 1, None)
         self.observation_space, self.action_space = spaces(self._env)

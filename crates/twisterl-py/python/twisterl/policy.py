@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisterl import _core
+from twisterl import _arguments, _core
 from twisterl.envs import Env, make
 from twisterl.errors import UsageError
 
@@ -31,7 +31,7 @@ def load_policy(path: _Path, config: _Path | None = None) -> Policy:
         MissingError: nothing is there, or a config is needed and missing.
         CheckpointError: what is there is broken, or does not fit its environment.
     """
-    return Policy(path, config)
+    return Policy(_arguments.path("path", path), None if config is None else _arguments.path("config", config))
 
 
 class Policy(_core.Policy):
@@ -119,32 +119,34 @@ class Policy(_core.Policy):
             "max-steps": max_steps,
             "num-cores": num_cores,
         }
-        tries = 1
+        tries, greedy = 1, _arguments.flag("deterministic", deterministic)
+        samples = None if num_searches is None else _arguments.whole("num_searches", num_searches)
+        simulations = _arguments.whole("num_mcts_searches", num_mcts_searches) if num_mcts_searches is not None else 0
         if search is not None:
-            if deterministic is not None or num_searches is not None or num_mcts_searches:
+            if deterministic is not None or num_searches is not None or num_mcts_searches is not None:
                 raise UsageError("search: expected no deterministic, num_searches or num_mcts_searches with it")
-        elif num_mcts_searches:
-            options["search"] = f"mcts={num_mcts_searches}"
-            if not deterministic and temperature is None and (num_searches or 1) > 1:
-                options["temperature"], tries = 1.0, num_searches or 1
+        elif simulations:
+            options["search"] = f"mcts={simulations}"
+            if not greedy and temperature is None and (samples or 1) > 1:
+                options["temperature"], tries = 1.0, samples or 1
         else:
-            if max_expand_depth == 1:
+            if isinstance(max_expand_depth, int) and max_expand_depth == 1:
                 options["max-expand-depth"] = None
             options["exploration"] = None
-            if deterministic:
+            if greedy:
                 options["search"] = "greedy"
-            elif num_searches is not None:
-                options["search"] = f"best-of={num_searches}"
+            elif samples is not None:
+                options["search"] = f"best-of={samples}"
         best: list[Solution] = []
         for number in range(tries):
-            written = _written({**options, "seed": seed + number})
+            written = _arguments.options({**options, "seed": _arguments.whole("seed", seed) + number})
             found = [Solution(self, *outcome) for outcome in self.solve_states(states, written, _TRIES)]
             best = [max(pair, key=Solution.rank) for pair in zip(best, found, strict=False)] if best else found
         return best
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a problem that the environment scrambles."""
-        written = _written({"search": search, "seed": seed})
+        written = _arguments.options({"search": search, "seed": seed})
         return Solution(self, *self.solve_scrambles(1, difficulty, written, _TRIES)[0])
 
     def evaluate(
@@ -172,11 +174,11 @@ class Policy(_core.Policy):
             if not len(states):
                 raise UsageError("states: expected at least one, found none")
             optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
-            states = [s["state"] if isinstance(s, Mapping) else s for s in states]
-        if options.pop("deterministic", False):
+            states = [s.get("state") if isinstance(s, Mapping) else s for s in states]
+        if _arguments.flag("deterministic", options.pop("deterministic", False)):
             options.setdefault("search", "greedy")
         renamed = {"C": "exploration"}
-        written = _written({renamed.get(name, name): value for name, value in options.items()})
+        written = _arguments.options({renamed.get(name, name): value for name, value in options.items()})
         figures: dict[str, float | None] = json.loads(
             self.evaluate_json(states, optimal, num_episodes, difficulty, written)
         )
@@ -277,18 +279,3 @@ class Solution(Sequence[Any]):
             for number, (name, board) in enumerate(self.frames())
         )
         return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
-
-
-def _written(options: Mapping[str, Any]) -> dict[str, str]:
-    """Options as the command line writes them."""
-    written = {}
-    for name, value in options.items():
-        if value is None or value is False:
-            continue
-        if value is True:
-            written[name] = ""
-        elif isinstance(value, (str, int, float)) or hasattr(value, "__float__"):
-            written[name] = f"{value}"
-        else:
-            raise UsageError(f"{name}: expected a number or a word, found {value!r}")
-    return written

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from twisterl import _core
+from twisterl import _arguments, _core
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
 
@@ -18,6 +18,8 @@ __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
 Callback = Callable[[dict[str, Any]], Any]
+# Between two states of the progress line in a notebook.
+_SECONDS = 0.2
 
 
 def train(
@@ -53,8 +55,8 @@ def train(
     """
     given, name = _config(config)
     changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    changes += [f"seed={int(seed)}"] if seed is not None else []
-    changes += [f"num_iterations={int(num_steps)}"] if num_steps is not None else []
+    changes += [f"seed={_arguments.whole('seed', seed)}"] if seed is not None else []
+    changes += [f"num_iterations={_arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
     resolved = _core.resolve_config(json.dumps(given), changes)
     path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
     total = json.loads(resolved)["num_iterations"]
@@ -96,7 +98,7 @@ class Run:
     """A training run: its folder, and what is in it."""
 
     def __init__(self, path: _Path) -> None:
-        self.path = Path(path)
+        self.path = _arguments.path("run_path", path)
         if not (self.path / "config.json").is_file():
             raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
 
@@ -173,6 +175,7 @@ class _Progress:
         self._total = total
         self._told = callback
         self._line = ""
+        self._shown = -_SECONDS
         if _in_notebook() and not quiet:
             self.callback = self._show
 
@@ -185,12 +188,15 @@ class _Progress:
 
     def _show(self, metrics: dict[str, Any]) -> Any:
         done = metrics["iteration"] + 1
-        time = metrics["time"]
+        elapsed = metrics["time"]["elapsed"]
+        if elapsed < self._shown + _SECONDS and done != self._total:
+            return None if self._told is None else self._told(metrics)
+        self._shown = elapsed
         of = f"/{self._total}" if self._total else ""
         share = done / self._total if self._total else 0.0
         bar = f"|{'█' * int(20 * share):20}| " if self._total else ""
         success = "" if metrics["success"] is None else f"  success {metrics['success']:.1%}"
-        left = f"  {time['elapsed'] * (1 / share - 1):.0f} s left" if share else ""
+        left = f"  {elapsed * (1 / share - 1):.0f} s left" if share else ""
         line = f"{bar}{done}{of}  difficulty {metrics['difficulty']}{success}{left}"
         sys.stdout.write("\r" + line.ljust(len(self._line)))
         sys.stdout.flush()
