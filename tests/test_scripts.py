@@ -100,3 +100,9 @@ def test_benchmark_of_the_python_package_runs(script):
     done = script("benchmark_python.py", "--repeats", "1", "--seconds", "0.01")
     assert done.returncode == 0, done.stderr
     assert "| predict_batch | k rows/s |" in done.stdout
+
+
+def test_benchmark_of_the_rivals_runs_ours(script, train_bin):
+    done = script("benchmark_rivals.py", "--repeats", "1", "--max-steps", "2560", "--trainer", train_bin)
+    assert done.returncode == 0, done.stderr
+    assert "| ours | 0 of 1 |" in done.stdout
