@@ -71,6 +71,7 @@ impl AlphaZero {
             SelectionName::Puct => Selection::Puct(Puct {
                 exploration: collecting.c as f32,
                 noise: Dirichlet { share: collecting.noise as f32, ..Puct::default().noise },
+                forced: collecting.forced_playouts as f32,
                 ..Puct::default()
             }),
             SelectionName::Gumbel => Selection::Gumbel(Gumbel::default()),

@@ -151,13 +151,8 @@ impl Game {
             prior[action] = edge.prior;
         }
         self.action = match &config.selection {
-            Selection::Puct(_) => {
-                let sum: u32 = visits.iter().sum();
-                policy.clear();
-                policy.extend(edges.iter().map(|edge| match sum {
-                    0 => edge.prior,
-                    _ => edge.visits as f32 / sum as f32,
-                }));
+            Selection::Puct(puct) => {
+                puct.visited_policy(tree, policy);
                 let rank = |a: usize| (policy[a], q[a]);
                 (0..edges.len()).fold(0, |best, a| if rank(a) > rank(best) { a } else { best })
             }

@@ -130,7 +130,8 @@ impl SearchConfig {
                 number("exploration", puct.exploration, 0.0, 1e6)?;
                 number("first_play_reduction", puct.first_play_reduction, 0.0, 1e6)?;
                 number("noise.share", puct.noise.share, 0.0, 1.0)?;
-                number("noise.concentration", puct.noise.concentration, 0.0, 1e6)
+                number("noise.concentration", puct.noise.concentration, 0.0, 1e6)?;
+                number("forced", puct.forced, 0.0, 1e6)
             }
             Selection::Gumbel(gumbel) => {
                 whole("considered", gumbel.considered, 1, MOST)?;
@@ -170,7 +171,8 @@ pub struct Root<'a> {
     pub q: &'a [f32],
     /// What the policy says without search.
     pub prior: &'a [f32],
-    /// What it should say: the shares of the visits (PUCT), or the improved policy (Gumbel).
+    /// What it should say: the shares of the visits, without those that were only forced (PUCT), or the improved policy
+    /// (Gumbel).
     pub policy: &'a [f32],
     /// What the value head says without search.
     pub raw_value: f32,

@@ -62,6 +62,10 @@ pub struct CollectingConfig {
     /// Share of Dirichlet noise in the policy at the root, for AZ with `puct`.
     #[schemars(range(min = 0, max = 1))]
     pub noise: f64,
+    /// Visits that noise forces upon the actions of the root, for AZ with `puct` and noise: `sqrt(k * prior * visits)` of
+    /// each that was tried; the policy learns from those that were earned (Wu 2019, where k is 2). 0: none.
+    #[schemars(range(min = 0, max = 1e6))]
+    pub forced_playouts: f64,
     /// Iterations whose games are learned from, for AZ: the last one and those before it.
     #[schemars(range(min = 1, max = 1000))]
     pub replay_iterations: usize,
@@ -163,6 +167,7 @@ impl Default for CollectingConfig {
             selection: SelectionName::Puct,
             temperature: 1.0,
             noise: 0.0,
+            forced_playouts: 0.0,
             replay_iterations: 1,
             seed: 123,
             num_walks: 256,

@@ -28,7 +28,7 @@ fn visit(tree: &mut Tree, action: usize, visits: usize, reward: f32) {
 
 fn puct(exploration: f32, first_play_reduction: f32) -> Puct {
     let noise = Dirichlet { share: 0.25, concentration: 10.0 };
-    Puct { exploration, first_play_reduction, noise }
+    Puct { exploration, first_play_reduction, noise, forced: 0.0 }
 }
 
 /// All of one simulation, where every leaf is an end that pays what its action is worth.
@@ -84,6 +84,36 @@ fn puct_is_value_plus_exploration() {
     tree.depart(tree.edges(0)[0].child, NONE);
     // Two simulations under way to the first: 12 * 3 / 6 = 6 against 0.21 + 2 * 3 = 6.21 of the last.
     assert_eq!(puct(20.0, 0.0).choose(&tree, 0), Some(3));
+}
+
+#[test]
+fn forced_visits_are_made_and_do_not_count() {
+    // Noisy priors 0.7, 0.2, 0.1, k = 2, c = 1: of N = 81 visits, the second is owed sqrt(2 * 0.2 * 81) = 5.7 and the third
+    // sqrt(2 * 0.1 * 81) = 4.02. The first pays 1, the others 0 and 0.75.
+    let forced = Puct { forced: 2.0, ..puct(1.0, 0.0) };
+    let mut tree = root(&[0.7, 0.2, 0.1], 0.0);
+    tree.root_noise.extend([0.7, 0.2, 0.1]);
+    visit(&mut tree, 0, 71, 1.0);
+    visit(&mut tree, 1, 5, 0.0);
+    visit(&mut tree, 2, 4, 0.75);
+    assert_eq!(tree.node(0).visits, 81);
+    assert_eq!(puct(1.0, 0.0).choose(&tree, 0), Some(0));
+    assert_eq!(forced.choose(&tree, 0), Some(1), "5 visits of 5.7");
+    visit(&mut tree, 1, 1, 0.0);
+    // N = 82: 5.73 and 4.05 are owed, and the third has 4.
+    assert_eq!(forced.choose(&tree, 0), Some(2));
+    visit(&mut tree, 2, 1, 0.75);
+    assert_eq!(forced.choose(&tree, 0), Some(0), "nothing is owed");
+    // N = 83, scale sqrt(83) = 9.11. The first scores 1 + 9.11 * 0.7 / 72 = 1.0886. The second, without the 5.76 that are
+    // forced, keeps none: 0.24 is less than one, and 9.11 * 0.2 / 1.0886 - 1 = 0.67 are earned, so one, which goes. The
+    // third has 5 - 4.07, none in whole, but earned 9.11 * 0.1 / 0.3386 - 1 = 1.69, so two.
+    let mut policy = Vec::new();
+    forced.visited_policy(&tree, &mut policy);
+    assert_eq!(policy, [71.0 / 73.0, 0.0, 2.0 / 73.0]);
+    // Without noise nothing is forced, nor taken.
+    tree.root_noise.clear();
+    forced.visited_policy(&tree, &mut policy);
+    assert_eq!(policy, [71.0 / 82.0, 6.0 / 82.0, 5.0 / 82.0]);
 }
 
 #[test]
