@@ -20,7 +20,7 @@ struct Step(Equatable, ImplicitlyCopyable, Movable, Writable):
         return self.terminated or self.truncated
 
 
-trait Environment(Copyable):
+trait Environment(Copyable, Deinitable):
     """A problem with one discrete action and a sparse binary observation.
 
     It is deterministic but for `reset`, which is handed a generator. Nothing here takes memory from the heap but

@@ -3,7 +3,9 @@
 from std.math import tanh
 
 from .network import Activation, Network
+from .policy import Policy
 from .product import LANES, Strided, product
+from .symmetry import Twist
 
 comptime BLOCK = 64
 """Rows that pass through all layers together, so that what is in between stays in the cache."""
@@ -45,10 +47,21 @@ struct Executor(Copyable):
     """Where each layer's matrix stands; its bias follows."""
     var one_head: Bool
     var widest: Int
+    var twists: List[Twist]
+    """Those under which observations are brought into canonical form before they are evaluated; none: they are evaluated
+    as they are.
+    """
+
+    def __init__(out self, policy: Policy) raises:
+        """The executor of a policy."""
+        self = Executor(policy.network, policy.parameters)
+        if policy.canonical:
+            self.twists = policy.twists.copy()
 
     def __init__(out self, network: Network, parameters: List[Float32]) raises:
         """Raises if the parameters are not those of the network."""
         network.check()
+        self.twists = List[Twist]()
         self.network = network.copy()
         self.places = List[Int]()
         self.weights = List[Float32]()

@@ -27,7 +27,7 @@ struct Tensor(Copyable):
 
 @fieldwise_init
 struct TensorFile(Copyable):
-    """The tensors of a file in the order of their bytes, and our metadata entry."""
+    """The tensors of a file in the order of its header, and our metadata entry."""
 
     var tensors: List[Tensor]
     var metadata: Optional[String]
@@ -68,8 +68,6 @@ def parse_tensors(bytes: Span[UInt8, _]) raises -> TensorFile:
     var data = bytes[8 + Int(length) : len(bytes)]
     var header = Fields(json, 0, "weights")
     var file = TensorFile(List[Tensor](), None)
-    # In the order of their bytes, each must begin where the one before it ends.
-    var starts = List[Int]()
     for i in range(len(json.nodes[0].keys)):
         var name = json.nodes[0].keys[i]
         if name == METADATA:
@@ -99,11 +97,7 @@ def parse_tensors(bytes: Span[UInt8, _]) raises -> TensorFile:
                 values.append(bitcast[DType.float32](number_at(data, at, 4).cast[DType.uint32]()))
             else:
                 values.append(bitcast[DType.float64](number_at(data, at, 8)).cast[DType.float32]())
-        var place = 0
-        while place < len(starts) and starts[place] <= offsets[0]:
-            place += 1
-        starts.insert(place, offsets[0])
-        file.tensors.insert(place, Tensor(name, shape^, values^))
+        file.tensors.append(Tensor(name, shape^, values^))
     check_gaps(json, len(data))
     return file^
 

@@ -32,6 +32,8 @@ def canonical(twists: List[Twist], ones: MutSpan[UInt16, _], mask: MutSpan[Bool,
     """Replaces an observation and its mask by that image (under the twists and the identity) whose ones come first in
     lexicographic order. Returns the twist that led there; -1: they are as they were.
     """
+    if len(twists) == 0:
+        return -1
     var first = List[UInt16](capacity=len(ones))
     for one in ones:
         first.append(one)

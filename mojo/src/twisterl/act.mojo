@@ -1,0 +1,72 @@
+"""One decision for many environments: observe, evaluate, choose. Shared by rollouts and solving."""
+
+from std.math import log
+
+from .distribution import argmax, masked_softmax, sample
+from .env import Environment
+from .forward import Evaluation, Executor
+from .rng import Rng
+from .symmetry import canonical, original
+
+comptime LEAST = Float32(1.1754944e-38)
+"""The least positive number of full precision: what a probability counts at least, for its logarithm."""
+
+
+struct Decision[E: Environment](Copyable):
+    """The memory of a decision, reused from step to step. Row `i` is the `i`-th of the slots decided for."""
+
+    var ones: List[UInt16]
+    """What was seen, (rows, ONES)."""
+    var masks: List[Bool]
+    """What was allowed, (rows, ACTIONS)."""
+    var frames: List[Int]
+    """The twist that led to each row's canonical form, or -1."""
+    var evaluation: Evaluation
+    """Values, and logits that became probabilities."""
+    var actions: List[Int]
+    """What was chosen, in the frame of the observations that the policy saw."""
+    var moves: List[Int]
+    """What was chosen, as the environment takes it."""
+    var log_probs: List[Float32]
+    """Log-probability of each choice."""
+
+    def __init__(out self):
+        self.ones = List[UInt16]()
+        self.masks = List[Bool]()
+        self.frames = List[Int]()
+        self.evaluation = Evaluation()
+        self.actions = List[Int]()
+        self.moves = List[Int]()
+        self.log_probs = List[Float32]()
+
+    def look(mut self, envs: List[Self.E], slots: List[Int], executor: Executor) raises:
+        """Observes and evaluates the environments at `slots`."""
+        comptime ones = Self.E.ONES
+        comptime actions = Self.E.ACTIONS
+        self.ones.resize(len(slots) * ones, 0)
+        self.masks.resize(len(slots) * actions, False)
+        self.frames.clear()
+        for row in range(len(slots)):
+            var seen = Span(self.ones)[row * ones : (row + 1) * ones]
+            var allowed = Span(self.masks)[row * actions : (row + 1) * actions]
+            envs[slots[row]].observe(seen)
+            envs[slots[row]].action_mask(allowed)
+            self.frames.append(canonical(executor.twists, seen, allowed))
+        executor.evaluate(self.ones, len(slots), self.evaluation)
+
+    def decide(
+        mut self, envs: List[Self.E], slots: List[Int], executor: Executor, greedy: Bool, mut rng: Rng
+    ) raises:
+        """Chooses an action for each of `slots`: the most probable one, or one drawn from the distribution."""
+        comptime actions = Self.E.ACTIONS
+        self.look(envs, slots, executor)
+        self.actions.clear()
+        self.moves.clear()
+        self.log_probs.clear()
+        for row in range(len(slots)):
+            var distribution = Span(self.evaluation.logits)[row * actions : (row + 1) * actions]
+            masked_softmax(distribution, Span(self.masks)[row * actions : (row + 1) * actions])
+            var action = argmax(distribution) if greedy else sample(distribution, rng)
+            self.log_probs.append(log(max(distribution[action], LEAST)))
+            self.actions.append(action)
+            self.moves.append(original(executor.twists, self.frames[row], action))
