@@ -1,0 +1,261 @@
+"""Streams and the puzzle against tests/vectors, and the rules by hand."""
+
+from std.memory import bitcast
+from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_false, assert_raises, assert_true
+
+from twisterl.env import Step
+from twisterl.json import Json
+from twisterl.puzzle import Puzzle, PuzzleParams
+from twisterl.rng import Purpose, Rng
+
+from vectors import flags, hexadecimal, numbers, texts, vectors, whole, wholes
+
+
+def test_streams_are_those_of_the_rust_implementation() raises:
+    var json = vectors("streams.json")
+    var streams = json.nodes[json.get(0, "streams")].items.copy()
+    assert_equal(len(streams), 3)
+    for node in streams:
+        var key = texts(json, json.get(node, "key"))
+        var rng = Rng(
+            hexadecimal(key[0]), Int(hexadecimal(key[1])), hexadecimal(key[2]), hexadecimal(key[3])
+        )
+        var words = rng.copy()
+        for word in wholes(json, json.get(node, "words")):
+            assert_equal(Int(words.next_u32()), word)
+        var later = rng.copy()
+        for _ in range(1000):
+            _ = later.next_u32()
+        for word in wholes(json, json.get(node, "later")):
+            assert_equal(Int(later.next_u32()), word)
+        var wide = rng.copy()
+        _ = wide.next_u32()
+        for text in texts(json, json.get(node, "wide")):
+            assert_equal(wide.next_u64(), hexadecimal(text))
+        var single = rng.copy()
+        for number in numbers(json, json.get(node, "single")):
+            assert_equal(single.uniform(), number.cast[DType.float32]())
+        var double = rng.copy()
+        for number in numbers(json, json.get(node, "double")):
+            assert_equal(double.uniform64(), number)
+        var bound = 1
+        for number in wholes(json, json.get(node, "below")):
+            assert_equal(rng.below(bound), number)
+            bound += 1
+
+
+def test_normal_numbers_have_the_moments_of_the_distribution() raises:
+    var rng = Rng(3, Purpose.PERTURB)
+    var sum = 0.0
+    var squares = 0.0
+    var fourth = 0.0
+    comptime PAIRS = 50_000
+    for _ in range(PAIRS):
+        var pair = rng.normal_pair()
+        for x in [pair[0], pair[1]]:
+            sum += x
+            squares += x * x
+            fourth += x * x * x * x
+    # Mean 0, variance 1, fourth moment 3; four standard deviations of each mean of 100,000 draws.
+    assert_almost_equal(sum / (2 * PAIRS), 0.0, atol=0.013)
+    assert_almost_equal(squares / (2 * PAIRS), 1.0, atol=0.018)
+    assert_almost_equal(fourth / (2 * PAIRS), 3.0, atol=0.13)
+
+
+def test_shuffles_are_uniform() raises:
+    # 3! orders, 60,000 draws: 10,000 each with standard deviation 91.
+    var counts = List[Int](length=27, fill=0)
+    var rng = Rng(0, Purpose.SHUFFLE)
+    for _ in range(60_000):
+        var items: List[UInt32] = [0, 1, 2]
+        rng.shuffle(items)
+        counts[Int(9 * items[0] + 3 * items[1] + items[2])] += 1
+    var orders = 0
+    for count in counts:
+        if count > 0:
+            orders += 1
+            assert_true(9600 < count and count < 10400)
+    assert_equal(orders, 6)
+
+
+def new[height: Int, width: Int](difficulty: Int = 1, max_depth: Int = 128) raises -> Puzzle[height, width]:
+    """A solved puzzle."""
+    return Puzzle[height, width](PuzzleParams(difficulty=difficulty, max_depth=max_depth))
+
+
+def check_recorded[height: Int, width: Int](json: Json, node: Int) raises:
+    """Plays one trajectory of puzzle.json, which were recorded by the Rust implementation."""
+    assert_equal((whole(json, node, "height"), whole(json, node, "width")), (height, width))
+    var puzzle = new[height, width](max_depth=whole(json, node, "max_depth"))
+    puzzle.set_state(wholes(json, json.get(node, "start")))
+    var last = Step(0, False, False)
+    var moves = 0
+    var actions = json.nodes[json.get(node, "actions")].text
+    for after in json.nodes[json.get(node, "after")].items:
+        while moves < whole(json, after, "moves"):
+            last = puzzle.step(Int(actions.as_bytes()[moves]) - ord("0"))
+            moves += 1
+        assert_equal(puzzle.state(), wholes(json, json.get(after, "board")))
+        var mask = Array[Bool, 4](fill=False)
+        puzzle.action_mask(mask)
+        assert_equal(List[Bool](Span(mask)), flags(json, json.get(after, "mask")))
+        var ones = List[UInt16](length=height * width, fill=0)
+        puzzle.observe(ones)
+        var expected = wholes(json, json.get(after, "ones"))
+        for i in range(height * width):
+            assert_equal(Int(ones[i]), expected[i])
+        assert_equal(puzzle.solved(), json.nodes[json.get(after, "solved")].flag)
+        assert_equal(last.reward, json.nodes[json.get(after, "reward")].number.cast[DType.float32]())
+        assert_equal(last.terminated, json.nodes[json.get(after, "terminated")].flag)
+        assert_equal(last.truncated, json.nodes[json.get(after, "truncated")].flag)
+
+
+def test_recorded_trajectories_are_played_alike() raises:
+    var json = vectors("puzzle.json")
+    var all = json.nodes[0].items.copy()
+    assert_equal(len(all), 3)
+    check_recorded[3, 3](json, all[0])
+    check_recorded[4, 4](json, all[1])
+    check_recorded[2, 3](json, all[2])
+
+
+struct Digest:
+    """FNV-1a, 64 bits (Fowler, Noll, Vo)."""
+
+    var value: UInt64
+
+    def __init__(out self):
+        self.value = 0xCBF29CE484222325
+
+    def take(mut self, number: UInt64, bytes: Int):
+        """Takes in a number as little-endian bytes."""
+        for i in range(bytes):
+            self.value = (self.value ^ (number >> UInt64(8 * i) & 255)) * 0x100000001B3
+
+
+def check_episodes[height: Int, width: Int](json: Json, node: Int) raises:
+    """Plays 10,000 random moves step by step with the Rust implementation, from the same streams."""
+    assert_equal((whole(json, node, "height"), whole(json, node, "width")), (height, width))
+    var puzzle = new[height, width](difficulty=whole(json, node, "difficulty"))
+    var iteration = UInt64(10 * width + height)
+    var resets = json.nodes[json.get(node, "resets")].items.copy()
+    var uniform = json.nodes[json.get(node, "uniform")].items.copy()
+    for i in range(10):
+        var rng = Rng(7, Purpose.START, iteration, UInt64(i))
+        puzzle.reset(rng)
+        assert_equal(puzzle.state(), wholes(json, resets[i]))
+        rng = Rng(7, Purpose.START, iteration, UInt64(i))
+        puzzle.reset_uniform(rng)
+        assert_equal(puzzle.state(), wholes(json, uniform[i]))
+    var starts = Rng(7, Purpose.START, iteration, 1000)
+    var moves = Rng(7, Purpose.ACT, iteration, 1000)
+    var digests = texts(json, json.get(node, "digests"))
+    var digest = Digest()
+    var ones = Array[UInt16, height * width](fill=0)
+    var mask = Array[Bool, 4](fill=False)
+    puzzle.reset(starts)
+    for number in range(1, 10_001):
+        puzzle.action_mask(mask)
+        puzzle.observe(ones)
+        var step = puzzle.step(moves.below(4))
+        for allowed in mask:
+            digest.take(UInt64(Int(allowed)), 1)
+        for one in ones:
+            digest.take(one.cast[DType.uint64](), 4)
+        digest.take(bitcast[DType.uint32](step.reward).cast[DType.uint64](), 4)
+        for flag in [step.terminated, step.truncated, puzzle.solved()]:
+            digest.take(UInt64(Int(flag)), 1)
+        for tile in puzzle.state():
+            digest.take(UInt64(tile), 1)
+        digest.take(puzzle.state_key(), 8)
+        if step.done():
+            puzzle.reset(starts)
+        if number % 500 == 0:
+            assert_equal(digest.value, hexadecimal(digests[number // 500 - 1]), String("up to move ", number))
+
+
+def test_ten_thousand_random_moves_are_those_of_the_rust_implementation() raises:
+    var json = vectors("streams.json")
+    var all = json.nodes[json.get(0, "episodes")].items.copy()
+    assert_equal(len(all), 3)
+    check_episodes[3, 3](json, all[0])
+    check_episodes[4, 4](json, all[1])
+    check_episodes[2, 3](json, all[2])
+
+
+def test_the_last_move_of_the_budget_solves_or_truncates() raises:
+    var puzzle = new[3, 3](max_depth=2)
+    var start: List[Int] = [1, 0, 2, 3, 4, 5, 6, 7, 8]
+    puzzle.set_state(start)
+    # An illegal move costs one, too.
+    assert_equal(puzzle.step(1), Step(-0.25, False, False))
+    assert_equal(puzzle.step(0), Step(1.0, True, False))
+    puzzle.set_state(start)
+    assert_equal(puzzle.step(2), Step(-0.25, False, False))
+    assert_equal(puzzle.step(3), Step(-0.5, False, True))
+    # No action is too large or too small.
+    for action in [-1, 4, 1 << 40]:
+        puzzle.set_state(start)
+        _ = puzzle.step(action)
+        assert_equal(puzzle.state(), start)
+
+
+def test_wrong_boards_are_refused_with_a_reason() raises:
+    var puzzle = new[2, 2]()
+    puzzle.set_state([1, 0, 2, 3])
+    var boards: List[List[Int]] = [[0, 1, 2], [0, 1, 2, 4], [0, 1, -2, 3], [1, 1, 2, 3], [0, 2, 1, 3]]
+    var messages: List[String] = [
+        "expected 4 tiles of a 2 x 2 board, found 3",
+        "expected whole numbers from 0 to 3, found 4 at position 3",
+        "found -2 at position 2",
+        "expected each tile once, found 1 at positions 0 and 1",
+        "found one that is one swap of two tiles off",
+    ]
+    for i in range(len(boards)):
+        with assert_raises(contains=messages[i]):
+            puzzle.set_state(boards[i])
+        assert_equal(puzzle.state(), [1, 0, 2, 3])
+
+
+def test_wrong_parameters_are_refused_with_their_path() raises:
+    with assert_raises(contains="env.max_depth: expected 1 to 1000000, found 0"):
+        _ = new[3, 3](max_depth=0)
+    with assert_raises(contains="env.difficulty: expected 0 to 1000000, found -1"):
+        _ = new[3, 3](difficulty=-1)
+    var params = PuzzleParams()
+    params.move_reward = Float32.MAX
+    with assert_raises(contains="env.move_reward: expected a finite number, found inf"):
+        _ = Puzzle[2, 2](params)
+
+
+def test_the_budget_grows_with_the_difficulty_up_to_its_bound() raises:
+    var params = PuzzleParams(difficulty=5)
+    params.depth_offset = 10
+    assert_equal(Puzzle[3, 3](params).episode_budget(), 20)
+    params.difficulty = 1_000_000
+    assert_equal(Puzzle[3, 3](params).episode_budget(), 128)
+    params = PuzzleParams(difficulty=0)
+    assert_equal(Puzzle[3, 3](params).episode_budget(), 1)
+
+
+def test_uniform_starts_reach_every_solvable_board_equally() raises:
+    # 4! / 2 = 12 boards; 1,000 draws each have standard deviation 30.
+    var puzzle = new[2, 2]()
+    var rng = Rng(1, Purpose.START)
+    var counts = Dict[UInt64, Int]()
+    for _ in range(12_000):
+        puzzle.reset_uniform(rng)
+        puzzle.set_state(puzzle.state())
+        counts[puzzle.state_key()] = counts.get(puzzle.state_key(), 0) + 1
+    assert_equal(len(counts), 12)
+    for entry in counts.items():
+        assert_true(880 < entry.value and entry.value < 1120)
+
+
+def test_boards_print_as_boxes() raises:
+    assert_equal(new[2, 2]().render(), "┌───┬───┐\n│   │ 1 │\n├───┼───┤\n│ 2 │ 3 │\n└───┴───┘")
+    assert_true(new[4, 3]().render().startswith("┌────┬────┬────┐\n│    │  1 │  2 │\n"))
+
+
+def main() raises:
+    TestSuite.discover_tests[__functions_in_module()]().run()
