@@ -3,7 +3,7 @@
 from std.math import tanh
 
 from .network import Activation, Network
-from .policy import Policy
+from .policy import Policy, place
 from .product import LANES, Strided, product
 from .symmetry import Twist
 
@@ -86,28 +86,33 @@ struct Executor(Copyable):
         if len(parameters) != self.network.count:
             raise Error("weights: expected ", self.network.count, " parameters, found ", len(parameters))
         for i in range(len(self.network.layers)):
-            var column = 0
-            var target = i
-            if self.one_head and i == len(self.network.layers) - 1:  # the value is the last column of the logits
-                target = i - 1
-                column = self.network.actions
             ref layer = self.network.layers[i]
-            var width = self.width(target)
-            var place = self.places[target] + column
-            if layer.embedding:
-                for input in range(layer.inputs):
-                    for output in range(layer.outputs):
-                        self.weights[place + input * width + output] = parameters[
-                            layer.offset + input * layer.outputs + output
-                        ]
-            else:
-                for output in range(layer.outputs):
-                    for input in range(layer.inputs):
-                        self.weights[place + input * width + output] = parameters[
-                            layer.offset + output * layer.inputs + input
-                        ]
             for output in range(layer.outputs):
-                self.weights[place + layer.inputs * width + output] = parameters[layer.bias() + output]
+                for input in range(layer.inputs + 1):
+                    var at = layer.bias() + output if input == layer.inputs else place(layer, output, input)
+                    self.weights[self.place(i, output, input)] = parameters[at]
+
+    def parameters(self) -> List[Float32]:
+        """The parameters, (count,), as `load` took them."""
+        return self.flat(self.weights)
+
+    def flat(self, weights: List[Float32]) -> List[Float32]:
+        """Numbers in the layout of the weights, in that of parameters."""
+        var parameters = List[Float32](length=self.network.count, fill=0)
+        for i in range(len(self.network.layers)):
+            ref layer = self.network.layers[i]
+            for output in range(layer.outputs):
+                for input in range(layer.inputs + 1):
+                    var at = layer.bias() + output if input == layer.inputs else place(layer, output, input)
+                    parameters[at] = weights[self.place(i, output, input)]
+        return parameters^
+
+    def place(self, layer: Int, output: Int, input: Int) -> Int:
+        """Where a weight stands; the bias is that of the input beyond the last."""
+        if self.one_head and layer == len(self.network.layers) - 1:  # the value is the last column of the logits
+            var head = layer - 1
+            return self.places[head] + input * self.width(head) + self.network.actions + output
+        return self.places[layer] + input * self.width(layer) + output
 
     def evaluate(self, ones: Span[UInt16, _], rows: Int, mut out: Evaluation) raises:
         """Evaluates `rows` observations, given by their ones, equally many each. Raises if one does not fit the network.

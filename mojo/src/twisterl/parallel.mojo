@@ -75,3 +75,13 @@ def run_all[J: Job](mut jobs: List[J], threads: Int) raises:
     for worker in workers:
         if worker.error:
             raise worker.error.value()
+
+
+def lent[T: AnyType](ref value: T) -> Pointer[T, ImmUntrackedOrigin]:
+    """A view of a value for jobs. The caller keeps the value alive until they are done."""
+    return Pointer(to=value).as_imm().unsafe_origin_cast[ImmUntrackedOrigin]()
+
+
+def lent_mut[T: AnyType](mut value: T) -> Pointer[T, MutUntrackedOrigin]:
+    """A view of a value that one job may change. The caller keeps the value alive until it is done."""
+    return Pointer(to=value).unsafe_origin_cast[MutUntrackedOrigin]()

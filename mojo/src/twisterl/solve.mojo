@@ -4,7 +4,7 @@ from .act import Decision
 from .env import Environment
 from .forward import Executor
 from .mcts import Search, SearchConfig
-from .parallel import Job, cores, run_all
+from .parallel import Job, cores, lent, run_all
 from .rng import Purpose, Rng
 
 comptime GROUP = 64
@@ -68,7 +68,7 @@ def play[E: Environment](starts: List[E], executor: Executor, how: Play) raises 
     var per_group = max(1, GROUP // how.searches)
     var groups = List[Group[E]]()
     for first in range(0, len(starts), per_group):
-        var group = Group[E](how, len(groups), Pointer(to=executor).unsafe_origin_cast[ImmUntrackedOrigin]())
+        var group = Group[E](how, len(groups), lent(executor))
         for i in range(first, min(first + per_group, len(starts))):
             group.starts.append(starts[i].copy())
         groups.append(group^)
