@@ -55,9 +55,11 @@ struct Decision[E: Environment](Copyable):
         executor.evaluate(self.ones, len(slots), self.evaluation)
 
     def decide(
-        mut self, envs: List[Self.E], slots: List[Int], executor: Executor, greedy: Bool, mut rng: Rng
+        mut self, envs: List[Self.E], slots: List[Int], executor: Executor, greedy: Bool, mut rngs: List[Rng]
     ) raises:
-        """Chooses an action for each of `slots`: the most probable one, or one drawn from the distribution."""
+        """Chooses an action for each of `slots`: the most probable one, or one drawn from the distribution by the
+        generator of its slot, or by the one that all have in common.
+        """
         comptime actions = Self.E.ACTIONS
         self.look(envs, slots, executor)
         self.actions.clear()
@@ -66,7 +68,7 @@ struct Decision[E: Environment](Copyable):
         for row in range(len(slots)):
             var distribution = Span(self.evaluation.logits)[row * actions : (row + 1) * actions]
             masked_softmax(distribution, Span(self.masks)[row * actions : (row + 1) * actions])
-            var action = argmax(distribution) if greedy else sample(distribution, rng)
+            var action = argmax(distribution) if greedy else sample(distribution, rngs[min(slots[row], len(rngs) - 1)])
             self.log_probs.append(log(max(distribution[action], LEAST)))
             self.actions.append(action)
             self.moves.append(original(executor.twists, self.frames[row], action))

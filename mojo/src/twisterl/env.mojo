@@ -76,6 +76,10 @@ trait Environment(Copyable, Deinitable):
         """Sets how hard they are."""
         ...
 
+    def limit_budget(mut self):
+        """Cuts the budget of the episode just begun to that of the current difficulty, where it is larger."""
+        ...
+
     def state_key(self) -> UInt64:
         """A number by which search knows the current state again: equal states have equal keys."""
         ...

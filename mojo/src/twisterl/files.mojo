@@ -34,5 +34,5 @@ def write_file(path: String, bytes: Span[UInt8, _]) raises:
         file.write_bytes(bytes)
     var source = temporary
     var target = path
-    if external_call["rename", c_int](source.as_c_string_slice().unsafe_ptr(), target.as_c_string_slice().unsafe_ptr()) != 0:
+    if external_call["rename", c_int](source.as_c_string_span().ptr(), target.as_c_string_span().ptr()) != 0:
         raise Error(path, ": expected a path that can be written, found one that ", temporary, " cannot be renamed to")

@@ -2,7 +2,9 @@
 
 from std.math import cos, log, sqrt
 
-from .rng import Rng, TAU
+from .rng import Rng
+
+comptime TAU = 6.283185307179586
 
 
 def gumbel(mut rng: Rng) -> Float32:

@@ -79,3 +79,15 @@ struct Adam(Copyable):
         m_place.unsafe_store(m)
         v_place.unsafe_store(v)
         place.unsafe_store(p - rate * m / (sqrt(v) * root + self.config.eps))
+
+    def momentum_step(
+        mut self, mut parameters: List[Float32], gradient: List[Float32], scale: Float32, lr: Float64
+    ):
+        """One step by plain gradient descent with momentum `beta1`, which the first moment holds."""
+        self.t += 1
+        var keep = self.config.beta1.cast[DType.float32]()
+        var rate = lr.cast[DType.float32]()
+        for i in range(len(gradient)):
+            var slope = gradient[i] * scale + self.config.weight_decay * parameters[i]
+            self.m[i] = keep * self.m[i] + slope
+            parameters[i] -= rate * self.m[i]

@@ -269,6 +269,10 @@ struct Puzzle[height: Int, width: Int](Environment):
         """Sets it; above a million counts as a million."""
         self.scramble = min(max(difficulty, 0), MAX_LIMIT)
 
+    def limit_budget(mut self):
+        """See `Environment`."""
+        self.budget = min(self.budget, self.episode_budget())
+
     def state_key(self) -> UInt64:
         """Of the tiles as they lie in memory, four a word: folded 128-bit products, as wyhash has them."""
         var key = UInt64(0x9E3779B97F4A7C15)

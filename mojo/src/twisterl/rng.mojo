@@ -4,7 +4,7 @@ A stream is ChaCha8 keyed by the 256 bits `(seed, purpose, iteration, index)`, w
 implementation draws from under the same key (tests/vectors/streams.json), so that both begin the same episodes.
 """
 
-from std.math import cos, log, sqrt
+from std.bit import pop_count
 
 comptime Word = DType.uint32
 comptime WORDS = 16
@@ -13,7 +13,6 @@ comptime BLOCKS = 4
 """Blocks made at once, one a vector lane."""
 comptime BUFFER = WORDS * BLOCKS
 comptime DOUBLE_ROUNDS = 4
-comptime TAU = 6.283185307179586
 
 
 struct Purpose:
@@ -128,11 +127,16 @@ struct Rng(Copyable):
         """Uniform in (0, 1], whose logarithm is finite."""
         return 1.0 - self.uniform64()
 
-    def normal_pair(mut self) -> Tuple[Float64, Float64]:
-        """Two independent standard normal variables (Box and Muller 1958)."""
-        var radius = sqrt(-2.0 * log(self.positive()))
-        var angle = TAU * self.uniform64()
-        return (radius * cos(angle), radius * cos(angle - TAU / 4.0))
+    @always_inline
+    def normal(mut self) -> Float32:
+        """A standard normal variable from 64 random bits, as the Rust implementation makes it: the ones among 32 bits
+        plus a uniform variable, which have mean 16 and variance 8 + 1/12. By the central limit theorem the distribution
+        function is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact, values end at 5.8.
+        """
+        var low = self.next_u32()
+        var ones = pop_count(self.next_u32()).cast[DType.float32]() - 16.0
+        var uniform = ((low >> 8).cast[DType.float32]() + 0.5) * (1.0 / 16777216.0) - 0.5
+        return (ones + uniform) / 2.8431204
 
     def shuffle(mut self, mut items: List[UInt32]):
         """Brings `items` into an order drawn uniformly from all (Fisher and Yates)."""

@@ -109,12 +109,12 @@ struct Group[E: Environment](Job):
             tries[slot].solved = envs[slot].solved()
             if not tries[slot].solved:
                 active.append(slot)
-        var rng = Rng(self.how.seed, self.how.purpose, self.how.iteration, UInt64(self.index))
+        var rngs: List[Rng] = [Rng(self.how.seed, self.how.purpose, self.how.iteration, UInt64(self.index))]
         var decision = Decision[Self.E]()
         for _ in range(self.how.max_steps):
             if len(active) == 0:
                 break
-            decision.decide(envs, active, self.executor[], self.how.greedy, rng)
+            decision.decide(envs, active, self.executor[], self.how.greedy, rngs)
             var left = List[Int](capacity=len(active))
             for row in range(len(active)):
                 var slot = active[row]

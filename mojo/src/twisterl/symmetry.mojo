@@ -75,3 +75,19 @@ def original(twists: List[Twist], frame: Int, action: Int) -> Int:
         if twists[frame].action[before] == action:
             return before
     return action
+
+
+def square_twists(side: Int) -> List[Twist]:
+    """The symmetry of a square sliding puzzle: the reflection across the main diagonal, which the goal survives once each
+    tile is renamed to the number that belongs where the tile's own place is reflected to.
+    """
+    var cells = side * side
+    var observation = List[Int](capacity=cells * cells)
+    for bit in range(cells * cells):
+        observation.append(transposed(bit // cells, side) * cells + transposed(bit % cells, side))
+    return [Twist(observation^, [1, 0, 3, 2])]
+
+
+def transposed(cell: Int, side: Int) -> Int:
+    """The cell opposite to `cell` across the main diagonal."""
+    return cell % side * side + cell // side
