@@ -1,4 +1,4 @@
-"""Solves a board with a trained policy, and shows the way:
+"""Solves a board with a trained policy, and shows the way.
 
     mojo run -I mojo/src mojo/run_puzzle.mojo MODEL STATE [--search METHOD] [--config FILE]
 
@@ -9,7 +9,7 @@ bare tensors, as the peer writes them, needs the config that describes its netwo
 from std.sys import exit
 from std.sys.defines import get_defined_int
 
-from twisterl.args import Args
+from twisterl.args import Args, fail
 from twisterl.config import load_config, read_puzzle
 from twisterl.fields import Fields
 from twisterl.forward import Executor
@@ -26,7 +26,15 @@ comptime WIDTH = get_defined_int["WIDTH", 0]()
 comptime USAGE = "usage: run_puzzle.mojo MODEL STATE [--search greedy|best-of=N|mcts=N|gumbel=N] [--config FILE]"
 
 
-def main() raises:
+def main():
+    try:
+        run_program()
+    except error:
+        fail(error)
+
+
+def run_program() raises:
+    """All of it."""
     var args = Args(["--search", "--config"], USAGE)
     if len(args.words) != 2:
         raise Error(USAGE)

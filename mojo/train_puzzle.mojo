@@ -1,4 +1,4 @@
-"""Trains a policy for a sliding puzzle:
+"""Trains a policy for a sliding puzzle.
 
     mojo run -I mojo/src mojo/train_puzzle.mojo --config examples/ppo_puzzle8_v1.json [--algorithm ppo|az|es]
         [--run-path FOLDER] [--num-iterations N] [--seed N]
@@ -8,7 +8,7 @@ Boards of 2 x 3, 3 x 3, 4 x 4 and 5 x 5 are compiled in; for another size add `-
 
 from std.sys.defines import get_defined_int
 
-from twisterl.args import Args
+from twisterl.args import Args, fail
 from twisterl.config import RunConfig, load_config
 from twisterl.fields import short_name
 from twisterl.trainer import Trainer
@@ -20,7 +20,15 @@ comptime USAGE = (
 )
 
 
-def main() raises:
+def main():
+    try:
+        run_program()
+    except error:
+        fail(error)
+
+
+def run_program() raises:
+    """All of it."""
     var args = Args(["--algorithm", "--config", "--run-path", "--num-iterations", "--seed"], USAGE)
     var path = args.get("--config", "")
     if path.byte_length() == 0 or len(args.words) > 0:

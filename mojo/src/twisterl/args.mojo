@@ -1,6 +1,6 @@
 """The command line of the programs."""
 
-from std.sys import argv
+from std.sys import argv, exit, stderr
 
 
 struct Args(Copyable):
@@ -50,3 +50,9 @@ struct Args(Copyable):
         if not fits:
             raise Error(name, ": expected a whole number, found ", text)
         return Int(text)
+
+
+def fail(error: Error):
+    """Ends a program that failed: says why, in one line and with exit code 2."""
+    print("error:", error, file=stderr)
+    exit(2)
