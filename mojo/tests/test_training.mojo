@@ -1,0 +1,328 @@
+"""Gradients and updates against finite differences, closed forms and tests/vectors; configs and what they refuse."""
+
+from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_false, assert_raises, assert_true
+
+from twisterl.batch import Batch
+from twisterl.config import Algorithm, RunConfig, load_config
+from twisterl.env import Step
+from twisterl.es import Es, centered_ranks, standardized
+from twisterl.forward import Executor
+from twisterl.json import Json
+from twisterl.learner import Learner
+from twisterl.loss import Imitation, Objective, PpoLoss
+from twisterl.network import Activation, Network, Sizes
+from twisterl.optimizer import Adam, AdamConfig
+from twisterl.perturbation import Layout
+from twisterl.puzzle import Puzzle, PuzzleParams
+from twisterl.rng import Purpose, Rng
+from twisterl.rollout import Collector
+from twisterl.schedule import Schedule, scheduled
+from twisterl.starts import Starts
+from twisterl.trainee import Iteration
+from twisterl.trainer import Trainer
+
+from vectors import flags, numbers, vectors, whole, wholes
+
+
+def made_up(rows: Int) -> Batch:
+    """Samples of all kinds on 3 x 3 boards."""
+    var batch = Batch(9, 4)
+    var rng = Rng(5, Purpose.ACT)
+    for _ in range(rows):
+        for cell in range(9):
+            batch.ones.append(UInt16(9 * cell + rng.below(9)))
+        var action = rng.below(4)
+        var bits = rng.below(16)
+        var open = 0
+        for a in range(4):
+            batch.masks.append(a == action or bits >> a & 1 == 1)
+            open += Int(batch.masks[len(batch.masks) - 1])
+        for a in range(4):
+            batch.policies.append(1.0 / Float32(open) if batch.masks[len(batch.masks) - 4 + a] else Float32(0))
+        batch.actions.append(action)
+        batch.log_probs.append(-1.2 + rng.uniform() * 0.4)
+        batch.advantages.append(2.0 * rng.uniform() - 1.0)
+        batch.values.append(2.0 * rng.uniform() - 1.0)
+    return batch^
+
+
+def first_rows(count: Int) -> List[UInt32]:
+    """The numbers of the first rows."""
+    var rows = List[UInt32]()
+    for row in range(count):
+        rows.append(UInt32(row))
+    return rows^
+
+
+def check_differences[O: Objective](objective: O, network: Network) raises:
+    """The gradient is the slope of the loss between two points close together."""
+    var parameters = network.initial(3)
+    var learner = Learner(Executor(network, parameters), AdamConfig(), 2)
+    var batch = made_up(300)
+    var rows = first_rows(300)
+    _ = learner.differentiate(objective, batch, rows)
+    var gradient = learner.model.flat(learner.gradient)
+    var largest = Float64(0)
+    for slope in gradient:
+        largest = max(largest, abs(slope).cast[DType.float64]())
+    comptime h = Float32(1.0 / 128.0)
+    for at in range(0, network.count, 23):
+        var near = parameters.copy()
+        near[at] = parameters[at] + h
+        learner.model.load(near)
+        var up = learner.differentiate(objective, batch, rows).total
+        near[at] = parameters[at] - h
+        learner.model.load(near)
+        var down = learner.differentiate(objective, batch, rows).total
+        var slope = (up - down) / 300.0 / (2.0 * h.cast[DType.float64]())
+        assert_almost_equal(gradient[at].cast[DType.float64](), slope, atol=1e-3 * largest, rtol=0)
+
+
+def test_gradients_are_those_of_finite_differences() raises:
+    var none = List[Int]()
+    for activation in [Activation.TANH]:
+        var networks: List[Network] = [
+            Network(81, 4, Sizes(20, [16], none.copy(), none.copy(), activation)),
+            Network(81, 4, Sizes(20, [16, 7], [5], [8, 9], activation)),
+            Network(81, 4, Sizes(20, none.copy(), [5], none.copy(), activation)),
+            Network(81, 4, Sizes(20, none.copy(), none.copy(), [17], activation)),
+        ]
+        for network in networks:
+            check_differences(PpoLoss(0.2, 0.5, 0.01), network)
+            check_differences(Imitation(0.7), network)
+
+
+def recorded_batch(json: Json, node: Int) raises -> Batch:
+    """The samples of updates.json."""
+    var batch = Batch(4, 4)
+    for row in json.nodes[json.get(node, "rows")].items:
+        for one in wholes(json, json.get(row, "ones")):
+            batch.ones.append(UInt16(one))
+        for allowed in flags(json, json.get(row, "mask")):
+            batch.masks.append(allowed)
+        for share in numbers(json, json.get(row, "policy")):
+            batch.policies.append(share.cast[DType.float32]())
+        batch.actions.append(whole(json, row, "action"))
+        batch.log_probs.append(json.nodes[json.get(row, "log_prob")].number.cast[DType.float32]())
+        batch.advantages.append(json.nodes[json.get(row, "advantage")].number.cast[DType.float32]())
+        batch.values.append(json.nodes[json.get(row, "value")].number.cast[DType.float32]())
+    return batch^
+
+
+def check_some(found: List[Float32], json: Json, node: Int) raises:
+    """Every fifth number, and the last."""
+    var expected = numbers(json, node)
+    assert_equal(len(expected), (len(found) + 4) // 5 + 1)
+    for i in range(len(expected)):
+        var at = min(5 * i, len(found) - 1) if i + 1 < len(expected) else len(found) - 1
+        assert_almost_equal(found[at].cast[DType.float64](), expected[i], atol=1e-5, rtol=0)
+
+
+def check_update[O: Objective](objective: O, json: Json, node: Int, key: String) raises:
+    """Loss, gradient and a step of Adam are those of the Rust implementation."""
+    var activation = Activation.RELU
+    if json.nodes[json.get(node, "activation")].text == "tanh":
+        activation = Activation.TANH
+    var network = Network(16, 4, Sizes(10, [7], List[Int](), wholes(json, json.get(node, "value_layers")), activation))
+    assert_equal(network.count, whole(json, node, "parameters"))
+    var batch = recorded_batch(json, node)
+    var rows = first_rows(batch.rows())
+    var update = json.get(node, key)
+    var adam = AdamConfig()
+    adam.eps = 1e-3
+    adam.weight_decay = 0.01
+    var learner = Learner(Executor(network, network.initial(1)), adam, 1)
+    var sums = learner.differentiate(objective, batch, rows)
+    assert_almost_equal(sums.total / sums.rows, json.nodes[json.get(update, "loss")].number, atol=1e-5, rtol=0)
+    check_some(learner.model.flat(learner.gradient), json, json.get(update, "gradient"))
+    _ = learner.step(objective, batch, rows, 0.1, 0.01)
+    check_some(learner.model.parameters(), json, json.get(update, "after"))
+
+
+def test_updates_are_those_of_the_rust_implementation() raises:
+    var json = vectors("updates.json")
+    assert_equal(len(json.nodes[0].items), 2)
+    for node in json.nodes[0].items:
+        check_update(PpoLoss(0.2, 0.5, 0.03), json, node, "ppo")
+        check_update(Imitation(0.7), json, node, "imitation")
+
+
+def test_any_number_of_threads_gives_the_same_bits() raises:
+    var network = Network(81, 4, Sizes(32, [24], List[Int](), List[Int](), Activation.RELU))
+    var batch = made_up(700)
+    var rows = first_rows(700)
+    var all = List[List[Float32]]()
+    for threads in [1, 2, 3, 7]:
+        var learner = Learner(Executor(network, network.initial(0)), AdamConfig(), threads)
+        for _ in range(3):
+            _ = learner.step(PpoLoss(0.2, 0.5, 0.01), batch, rows, 0.5, 1e-2)
+        all.append(learner.model.parameters())
+    assert_true(all[0] == all[1] and all[0] == all[2] and all[0] == all[3])
+    assert_false(all[0] == network.initial(0))
+
+
+def test_a_loss_that_is_not_finite_is_an_error() raises:
+    var network = Network(81, 4, Sizes(8, List[Int](), List[Int](), List[Int](), Activation.RELU))
+    var batch = made_up(10)
+    batch.values[3] = Float32.MAX
+    var learner = Learner(Executor(network, network.initial(0)), AdamConfig(), 1)
+    with assert_raises(contains="training: expected a finite loss, found "):
+        _ = learner.step(Imitation(1), batch, first_rows(10), 0.5, 1e-2)
+    assert_equal(learner.model.parameters(), network.initial(0))
+
+
+def test_adam_agrees_with_its_closed_form() raises:
+    # g = 1, -2: m2 = 0.9 * 0.1 - 0.1 * 2 = -0.11, v2 = 0.999 * 0.001 + 0.001 * 4 = 0.004999; with the corrections 0.19
+    # and 0.001999 the second step is -0.1 * (-0.11 / 0.19) / (sqrt(0.004999 / 0.001999) + 1e-8).
+    var adam = Adam(AdamConfig(), 1)
+    var p: List[Float32] = [0]
+    adam.step(p, [1.0], 1.0, 0.1)
+    assert_almost_equal(p[0], -0.1, atol=2e-6)
+    adam.step(p, [-2.0], 1.0, 0.1)
+    assert_almost_equal(p[0], -0.1 + 0.1 * (0.11 / 0.19) / 1.581369, atol=2e-6)
+
+
+def test_schedules_meet_both_ends_and_the_middle() raises:
+    for schedule in [Schedule.LINEAR, Schedule.COSINE]:
+        assert_equal(scheduled(schedule, 2, 1, 0), 2)
+        assert_almost_equal(scheduled(schedule, 2, 1, 0.5), 1.5)
+        assert_equal(scheduled(schedule, 2, 1, 1), 1)
+    assert_almost_equal(scheduled(Schedule.EXPONENTIAL, 4, 1, 0.5), 2)
+    assert_equal(scheduled(Schedule.CONSTANT, 4, 1, 0.5), 4)
+
+
+def test_advantages_agree_with_their_sum() raises:
+    # A_t = sum over k of (gamma lambda)^k delta_t+k within an episode, with what follows its end as it ended.
+    var network = Network(81, 4, Sizes(8, List[Int](), List[Int](), List[Int](), Activation.TANH))
+    var executor = Executor(network, network.initial(2))
+    var params = PuzzleParams(difficulty=3)
+    var collector = Collector(Puzzle[3, 3](params), 10, 1)
+    var starts = Starts[Puzzle[3, 3]](3)
+    collector.collect(executor, starts, 0, 0, 50)
+    ref group = collector.groups[0]
+    group.estimate(0.9, 0.8)
+    assert_equal(group.batch.rows(), 500)
+    var ends = 0
+    for row in range(500):
+        var sum = Float32(0)
+        var factor = Float32(1)
+        var at = row
+        while True:
+            var outcome = group.outcomes[at]
+            var next = at + 1
+            while next < 500 and group.slots[next] != group.slots[row]:
+                next += 1
+            var after = group.values[next] if next < 500 else group.last_values[group.slots[row]]
+            if outcome.terminated:
+                after = 0
+            elif outcome.truncated:
+                after = group.cut_values[at]
+            sum += factor * (outcome.reward + 0.9 * after - group.values[at])
+            factor *= 0.72
+            if outcome.done() or next == 500:
+                break
+            at = next
+        assert_almost_equal(group.batch.advantages[row], sum, atol=1e-4)
+        assert_almost_equal(group.batch.values[row], sum + group.values[row], atol=1e-4)
+        ends += Int(group.outcomes[row].done())
+    assert_equal(len(group.episodes), ends)
+    assert_true(ends > 20)
+
+
+def test_ranks_are_spread_evenly_and_equals_share_theirs() raises:
+    assert_equal(centered_ranks([3.0, 1.0, 3.0, 9.0, 3.0]), [0.0, -0.5, 0.0, 0.5, 0.0])
+    assert_equal(centered_ranks([7.0, 7.0, 7.0]), [0.0, 0.0, 0.0])
+    assert_equal(standardized([1.0, 3.0]), [-1.0, 1.0])
+    assert_equal(standardized([2.0, 2.0]), [0.0, 0.0])
+
+
+def test_perturbations_of_any_rank_estimate_a_gradient() raises:
+    # For a linear function g w the mean of E (g E) is g, since entries have variance 1 and no correlation.
+    var network = Network(12, 4, Sizes(6, List[Int](), List[Int](), List[Int](), Activation.RELU))
+    for rank in [0, 1, 3]:
+        var layout = Layout(network, rank)
+        assert_equal(layout.weights, 13 * 6 + 7 * 4)
+        var g = List[Float32]()
+        var rng = Rng(8, Purpose.INIT)
+        for _ in range(layout.weights):
+            g.append(rng.normal())
+        var estimate = List[Float32](length=network.count, fill=0)
+        var noise = List[Float32]()
+        comptime DRAWS = 20_000
+        for index in range(DRAWS):
+            layout.draw(0, 0, UInt64(index), noise)
+            var e = List[Float32](length=network.count, fill=0)
+            layout.add(noise, 1.0, e)
+            var along = Float32(0)
+            for i in range(layout.weights):
+                along += g[i] * e[i]
+            for i in range(layout.weights):
+                estimate[i] += along * e[i] / DRAWS
+        for i in range(network.count):
+            # The deviation of an entry is about |g| / sqrt(draws) = 0.08 at rank 1 less than twice that.
+            assert_almost_equal(estimate[i], g[i] if i < layout.weights else Float32(0), atol=0.6)
+
+
+def es_config(threads: Int) raises -> RunConfig:
+    """A small population."""
+    return RunConfig(
+        String(
+            '{"env_cls":"Puzzle","env":{"difficulty":4},"policy":{"embedding_size":8,"common_layers":[]},',
+            '"algorithm_cls":"ES","algorithm":{"es":{"population":6,"num_episodes":3,"deterministic":false},"collecting":',
+            '{"num_cores":', threads, '},"learning":{"diff_metric":"rollout"},"evals":{}},"num_iterations":3}',
+        )
+    )
+
+
+def test_populations_do_not_depend_on_threads() raises:
+    var all = List[List[Float32]]()
+    for threads in [1, 2]:
+        var trainer = Trainer[3, 3](es_config(threads))
+        trainer.threads = threads
+        for _ in range(3):
+            _ = trainer.step()
+        assert_equal(len(trainer.es.value().episodes), 18)
+        all.append(trainer.es.value().weights.copy())
+    assert_equal(all[0], all[1])
+
+
+def test_the_configs_of_the_repository_are_read() raises:
+    var ppo = load_config("examples/ppo_puzzle8_v1.json")
+    assert_equal(ppo.algorithm, Algorithm.PPO)
+    assert_true(ppo.canonical)
+    assert_equal(ppo.collecting.num_envs, 128)
+    assert_equal(ppo.optimizer.schedule, Schedule.COSINE)
+    assert_equal(ppo.evals[0].name, "random_boards")
+    assert_equal(load_config("examples/az_puzzle8_v1.json").algorithm, Algorithm.AZ)
+    assert_equal(load_config("examples/az_puzzle8_v1.json", "ppo").algorithm, Algorithm.PPO)
+    var peer = load_config("tests/configs/ppo_puzzle15_v1.peer.json")
+    assert_equal((peer.width, peer.height, peer.num_iterations), (4, 4, -1))
+
+
+def refused(text: String, message: String) raises:
+    """A config is refused with this reason."""
+    with assert_raises(contains=message):
+        _ = RunConfig(text)
+
+
+def test_what_is_wrong_or_not_supported_is_refused_by_name() raises:
+    refused('{"env_cls":"Grid"}', 'env_cls: expected Puzzle, the only environment of the Mojo port, found "Grid"')
+    refused('{"env_cls":"Puzzle","env":{"width":7}}', "env.width: expected a whole number from 2 to 6, found 7")
+    refused('{"env_cls":"Puzzle","env":{"widht":3}}', "env.widht: unknown field, expected one of width, height")
+    refused('{"env_cls":"Puzzle","seed":"x"}', 'seed: expected a whole number from 0 to')
+    refused('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
+    var within = '{"env_cls":"Puzzle","algorithm_cls":"AZ","algorithm":'
+    refused(within + '{"collecting":{"full_searches":0.5}}}', "algorithm.collecting.full_searches: expected 1: the Mojo")
+    refused(within + '{"collecting":{"max_expand_depth":2}}}', "algorithm.collecting.max_expand_depth: expected 1")
+    refused(within + '{"collecting":{"experts":{}}}}', "algorithm.collecting.experts: expected no such entry: the Mojo port")
+    refused(within + '{"logging":{"tensorboard":true}}}', "algorithm.logging.tensorboard: expected false: the Mojo port")
+    refused(within + '{"optimizer":{"amsgrad":true}}}', "algorithm.optimizer.amsgrad: expected false, found true")
+    refused(within + '{"optimizer":{"lr":-1}}}', "algorithm.optimizer.lr: expected a number from 0.0 to 1000.0, found -1")
+    refused(within + '{"learning":{"diff_metric":"x"}}}', "algorithm.learning.diff_metric: expected `rollout` or the name")
+    refused(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
+    refused(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
+    refused(within + "{", "JSON, line 1: expected")
+
+
+def main() raises:
+    TestSuite.discover_tests[__functions_in_module()]().run()
