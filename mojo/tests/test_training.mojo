@@ -62,6 +62,9 @@ def check_differences[O: Objective](objective: O, network: Network) raises:
     var rows = first_rows(300)
     _ = learner.differentiate(objective, batch, rows)
     var gradient = learner.model.flat(learner.gradient)
+    # Nothing stays of one update in the memory of the next.
+    _ = learner.differentiate(objective, batch, rows)
+    assert_equal(learner.model.flat(learner.gradient), gradient)
     var largest = Float64(0)
     for slope in gradient:
         largest = max(largest, abs(slope).cast[DType.float64]())

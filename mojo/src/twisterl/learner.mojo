@@ -162,7 +162,7 @@ struct Shard[O: Objective](Job):
         var value_head = network.common + network.action
         if not self.model[].one_head:
             for layer in range(last, value_head - 1, -1):
-                self.backward(layer, network.common - 1 if layer == value_head else layer - 1, layer != value_head)
+                self.backward(layer, network.common - 1 if layer == value_head else layer - 1, True)
         for layer in range(value_head - 1, first_head - 1, -1):
             # The features hear from both heads.
             var fresh = layer != first_head or self.model[].one_head
