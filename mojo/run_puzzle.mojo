@@ -74,8 +74,15 @@ def run_program() raises:
 def not_compiled(height: Int, width: Int) -> Error:
     """What to raise for a board of another size."""
     return Error(
-        "env: expected a size that is compiled in, found ", height, " x ", width, "; add -D HEIGHT=", height,
-        " -D WIDTH=", width, " after `mojo run`",
+        "env: expected a size that is compiled in, found ",
+        height,
+        " x ",
+        width,
+        "; add -D HEIGHT=",
+        height,
+        " -D WIDTH=",
+        width,
+        " after `mojo run`",
     )
 
 

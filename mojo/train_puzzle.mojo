@@ -56,8 +56,15 @@ def dispatch(config: RunConfig, folder: String) raises:
         if (config.height, config.width) == (5, 5):
             return train[5, 5](config, folder)
     raise Error(
-        "env: expected a size that is compiled in, found ", config.height, " x ", config.width, "; add -D HEIGHT=",
-        config.height, " -D WIDTH=", config.width, " after `mojo run`",
+        "env: expected a size that is compiled in, found ",
+        config.height,
+        " x ",
+        config.width,
+        "; add -D HEIGHT=",
+        config.height,
+        " -D WIDTH=",
+        config.width,
+        " after `mojo run`",
     )
 
 

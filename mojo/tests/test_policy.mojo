@@ -196,9 +196,25 @@ def test_changed_files_are_read_or_refused_but_never_crash() raises:
 def test_json_is_read_and_refused_as_the_standard_says() raises:
     var text = '{"a":[1,2.5e-3,-7],"b\\u00e9\\ud83d\\ude00":{"c":null,"d":true},"e":"x\\n\\"y"}'
     assert_equal(parse_json(text).to_text(), '{"a":[1,2.5e-3,-7],"bé😀":{"c":null,"d":true},"e":"x\\u000a\\"y"}')
-    for bad in List[String]([
-        "", "[1,]", '{"a":1,"a":2}', "01", '"\\ud800"', "[", "tru", "1 2", "-", "1e", "{1:2}", '"\n"', "nul", "+1", ".5",
-    ]):
+    for bad in List[String](
+        [
+            "",
+            "[1,]",
+            '{"a":1,"a":2}',
+            "01",
+            '"\\ud800"',
+            "[",
+            "tru",
+            "1 2",
+            "-",
+            "1e",
+            "{1:2}",
+            '"\n"',
+            "nul",
+            "+1",
+            ".5",
+        ]
+    ):
         with assert_raises(contains="JSON, line "):
             _ = parse_json(bad)
     with assert_raises(contains="expected at most 64 levels"):

@@ -17,9 +17,7 @@ def test_streams_are_those_of_the_rust_implementation() raises:
     assert_equal(len(streams), 3)
     for node in streams:
         var key = texts(json, json.get(node, "key"))
-        var rng = Rng(
-            hexadecimal(key[0]), Int(hexadecimal(key[1])), hexadecimal(key[2]), hexadecimal(key[3])
-        )
+        var rng = Rng(hexadecimal(key[0]), Int(hexadecimal(key[1])), hexadecimal(key[2]), hexadecimal(key[3]))
         var words = rng.copy()
         for word in wholes(json, json.get(node, "words")):
             assert_equal(Int(words.next_u32()), word)

@@ -272,7 +272,9 @@ def es_config(threads: Int) raises -> RunConfig:
         String(
             '{"env_cls":"Puzzle","env":{"difficulty":4},"policy":{"embedding_size":8,"common_layers":[]},',
             '"algorithm_cls":"ES","algorithm":{"es":{"population":6,"num_episodes":3,"deterministic":false},"collecting":',
-            '{"num_cores":', threads, '},"learning":{"diff_metric":"rollout"},"evals":{}},"num_iterations":3}',
+            '{"num_cores":',
+            threads,
+            '},"learning":{"diff_metric":"rollout"},"evals":{}},"num_iterations":3}',
         )
     )
 
@@ -312,16 +314,26 @@ def test_what_is_wrong_or_not_supported_is_refused_by_name() raises:
     refused('{"env_cls":"Grid"}', 'env_cls: expected Puzzle, the only environment of the Mojo port, found "Grid"')
     refused('{"env_cls":"Puzzle","env":{"width":7}}', "env.width: expected a whole number from 2 to 6, found 7")
     refused('{"env_cls":"Puzzle","env":{"widht":3}}', "env.widht: unknown field, expected one of width, height")
-    refused('{"env_cls":"Puzzle","seed":"x"}', 'seed: expected a whole number from 0 to')
+    refused('{"env_cls":"Puzzle","seed":"x"}', "seed: expected a whole number from 0 to")
     refused('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
     var within = '{"env_cls":"Puzzle","algorithm_cls":"AZ","algorithm":'
-    refused(within + '{"collecting":{"full_searches":0.5}}}', "algorithm.collecting.full_searches: expected 1: the Mojo")
+    refused(
+        within + '{"collecting":{"full_searches":0.5}}}', "algorithm.collecting.full_searches: expected 1: the Mojo"
+    )
     refused(within + '{"collecting":{"max_expand_depth":2}}}', "algorithm.collecting.max_expand_depth: expected 1")
-    refused(within + '{"collecting":{"experts":{}}}}', "algorithm.collecting.experts: expected no such entry: the Mojo port")
-    refused(within + '{"logging":{"tensorboard":true}}}', "algorithm.logging.tensorboard: expected false: the Mojo port")
+    refused(
+        within + '{"collecting":{"experts":{}}}}', "algorithm.collecting.experts: expected no such entry: the Mojo port"
+    )
+    refused(
+        within + '{"logging":{"tensorboard":true}}}', "algorithm.logging.tensorboard: expected false: the Mojo port"
+    )
     refused(within + '{"optimizer":{"amsgrad":true}}}', "algorithm.optimizer.amsgrad: expected false, found true")
-    refused(within + '{"optimizer":{"lr":-1}}}', "algorithm.optimizer.lr: expected a number from 0.0 to 1000.0, found -1")
-    refused(within + '{"learning":{"diff_metric":"x"}}}', "algorithm.learning.diff_metric: expected `rollout` or the name")
+    refused(
+        within + '{"optimizer":{"lr":-1}}}', "algorithm.optimizer.lr: expected a number from 0.0 to 1000.0, found -1"
+    )
+    refused(
+        within + '{"learning":{"diff_metric":"x"}}}', "algorithm.learning.diff_metric: expected `rollout` or the name"
+    )
     refused(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
     refused(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
     refused(within + "{", "JSON, line 1: expected")

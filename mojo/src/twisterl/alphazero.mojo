@@ -97,9 +97,7 @@ struct AlphaZero[E: Environment](Copyable):
             self.sums = Sums()
             for first in range(0, len(order), size):
                 var rows = Span(order)[first : min(first + size, len(order))]
-                self.sums += self.learner.step(
-                    Imitation(training.vf_coef), examples, rows, training.max_grad_norm, lr
-                )
+                self.sums += self.learner.step(Imitation(training.vf_coef), examples, rows, training.max_grad_norm, lr)
         self.average.update(self.learner.model.weights, iteration.number)
 
 

@@ -263,10 +263,25 @@ struct RunConfig(Copyable):
         """The parameters of the environment, as JSON."""
         ref p = self.params
         return String(
-            '{"width":', self.width, ',"height":', self.height, ',"difficulty":', p.difficulty, ',"depth_slope":',
-            p.depth_slope, ',"depth_offset":', p.depth_offset, ',"max_depth":', p.max_depth, ',"solved_reward":',
-            p.solved_reward.cast[DType.float64](), ',"failed_reward":', p.failed_reward.cast[DType.float64](),
-            ',"move_reward":', p.move_reward.cast[DType.float64](), "}",
+            '{"width":',
+            self.width,
+            ',"height":',
+            self.height,
+            ',"difficulty":',
+            p.difficulty,
+            ',"depth_slope":',
+            p.depth_slope,
+            ',"depth_offset":',
+            p.depth_offset,
+            ',"max_depth":',
+            p.max_depth,
+            ',"solved_reward":',
+            p.solved_reward.cast[DType.float64](),
+            ',"failed_reward":',
+            p.failed_reward.cast[DType.float64](),
+            ',"move_reward":',
+            p.move_reward.cast[DType.float64](),
+            "}",
         )
 
 
@@ -361,8 +376,15 @@ def read_collecting(mut fields: Fields[_], is_az: Bool) raises -> CollectingConf
     fields.refuse("experts")
     # Of other algorithms, or read for the peer's sake.
     for name in [
-        "num_mcts_searches_start", "full_searches", "num_fast_searches", "surprise", "max_expand_depth", "seed",
-        "num_walks", "walk_length", "walk_window",
+        "num_mcts_searches_start",
+        "full_searches",
+        "num_fast_searches",
+        "surprise",
+        "max_expand_depth",
+        "seed",
+        "num_walks",
+        "walk_length",
+        "walk_window",
     ]:
         _ = fields.entry(name)
     return config

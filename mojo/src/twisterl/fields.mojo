@@ -15,7 +15,7 @@ struct Fields[origin: ImmOrigin](Movable):
     """Where it stands, as errors name it; empty for the whole."""
     var asked: List[String]
 
-    def __init__(out self, ref [Self.origin] json: Json, node: Int, path: String) raises:
+    def __init__(out self, ref[Self.origin] json: Json, node: Int, path: String) raises:
         """Raises unless the node is an object."""
         self.json = Pointer(to=json)
         self.node = node
@@ -139,9 +139,7 @@ struct Fields[origin: ImmOrigin](Movable):
         ref keys = self.json[].nodes[self.node].keys
         for i in range(len(keys)):
             if keys[i] not in self.asked:
-                raise Error(
-                    self.name(keys[i]), ": unknown field, expected one of ", String(", ").join(self.asked)
-                )
+                raise Error(self.name(keys[i]), ": unknown field, expected one of ", String(", ").join(self.asked))
 
 
 def short_name(name: String) -> String:

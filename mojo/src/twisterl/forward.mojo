@@ -115,8 +115,7 @@ struct Executor(Copyable):
         return self.places[layer] + input * self.width(layer) + output
 
     def evaluate(self, ones: Span[UInt16, _], rows: Int, mut out: Evaluation) raises:
-        """Evaluates `rows` observations, given by their ones, equally many each. Raises if one does not fit the network.
-        """
+        """Evaluates `rows` observations, given by their ones, equally many each. Raises if one does not fit the network."""
         var per_row = len(ones) // max(rows, 1)
         if per_row * rows != len(ones):
             raise Error("observation: expected equally many ones in each of ", rows, " rows, found ", len(ones))
@@ -191,7 +190,12 @@ struct Executor(Copyable):
                     bias.unsafe_offset(column).unsafe_load[width=LANES]()
                 )
         product(
-            rows, width, inputs, Strided(x.unsafe_ptr(), whole(inputs), 1), Strided(weights, width, 1), Strided(out, width, 1)
+            rows,
+            width,
+            inputs,
+            Strided(x.unsafe_ptr(), whole(inputs), 1),
+            Strided(weights, width, 1),
+            Strided(out, width, 1),
         )
         var activation = self.network.layers[layer].activation
         if activation != Activation.IDENTITY:

@@ -256,8 +256,8 @@ struct Parser:
 
     def escape(mut self, mut out: List[UInt8]) raises:
         """Appends what an escape stands for."""
-        comptime names = "\"\\/bfnrt"
-        comptime meanings = "\"\\/\b\f\n\r\t"
+        comptime names = '"\\/bfnrt'
+        comptime meanings = '"\\/\b\f\n\r\t'
         var byte = self.peek()
         for i in range(8):
             if byte == names.as_bytes()[i]:

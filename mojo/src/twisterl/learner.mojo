@@ -217,8 +217,7 @@ struct Shard[O: Objective](Job):
             memory.slopes[value_layer][value_at] = slope
 
     def backward(mut self, layer: Int, source: Int, fresh: Bool):
-        """Goes back through a linear layer that reads layer `source`, whose slopes are set if `fresh` and else added to.
-        """
+        """Goes back through a linear layer that reads layer `source`, whose slopes are set if `fresh` and else added to."""
         ref memory = self.memory[]
         ref model = self.model[]
         self.through_activation(layer)

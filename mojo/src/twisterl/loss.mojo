@@ -48,8 +48,14 @@ trait Objective(Copyable, Deinitable):
     """What is to be learned from a batch."""
 
     def evaluate(
-        self, batch: Batch, row: Int, logits: Span[Float32, _], value: Float32, weight: Float64,
-        gradient: MutSpan[Float32, _], mut sums: Sums,
+        self,
+        batch: Batch,
+        row: Int,
+        logits: Span[Float32, _],
+        value: Float32,
+        weight: Float64,
+        gradient: MutSpan[Float32, _],
+        mut sums: Sums,
     ) -> Float32:
         """Adds the loss of `row` to `sums` and writes its gradient by the logits, times `weight`. Returns that by the
         value.
@@ -111,8 +117,14 @@ struct PpoLoss(Objective):
     """Weight of the entropy bonus."""
 
     def evaluate(
-        self, batch: Batch, row: Int, logits: Span[Float32, _], value: Float32, weight: Float64,
-        gradient: MutSpan[Float32, _], mut sums: Sums,
+        self,
+        batch: Batch,
+        row: Int,
+        logits: Span[Float32, _],
+        value: Float32,
+        weight: Float64,
+        gradient: MutSpan[Float32, _],
+        mut sums: Sums,
     ) -> Float32:
         """See `Objective`."""
         var chosen = batch.actions[row]
@@ -157,8 +169,14 @@ struct Imitation(Objective):
     """Weight of the value's squared error."""
 
     def evaluate(
-        self, batch: Batch, row: Int, logits: Span[Float32, _], value: Float32, weight: Float64,
-        gradient: MutSpan[Float32, _], mut sums: Sums,
+        self,
+        batch: Batch,
+        row: Int,
+        logits: Span[Float32, _],
+        value: Float32,
+        weight: Float64,
+        gradient: MutSpan[Float32, _],
+        mut sums: Sums,
     ) -> Float32:
         """See `Objective`."""
         var mask = batch.mask(row)

@@ -155,7 +155,11 @@ struct Network(Copyable):
         """Whether a head has the right width."""
         if self.layers[layer].outputs != width:
             raise Error(
-                "policy.", self.layers[layer].name, ": expected ", width, " outputs, found ",
+                "policy.",
+                self.layers[layer].name,
+                ": expected ",
+                width,
+                " outputs, found ",
                 self.layers[layer].outputs,
             )
 

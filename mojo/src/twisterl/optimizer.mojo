@@ -60,7 +60,12 @@ struct Adam(Copyable):
     def update[
         lanes: Int
     ](
-        mut self, mut parameters: List[Float32], gradient: List[Float32], i: Int, scale: Float32, rate: Float32,
+        mut self,
+        mut parameters: List[Float32],
+        gradient: List[Float32],
+        i: Int,
+        scale: Float32,
+        rate: Float32,
         root: Float32,
     ):
         """The step of `lanes` parameters, from `i` on."""
@@ -80,9 +85,7 @@ struct Adam(Copyable):
         v_place.unsafe_store(v)
         place.unsafe_store(p - rate * m / (sqrt(v) * root + self.config.eps))
 
-    def momentum_step(
-        mut self, mut parameters: List[Float32], gradient: List[Float32], scale: Float32, lr: Float64
-    ):
+    def momentum_step(mut self, mut parameters: List[Float32], gradient: List[Float32], scale: Float32, lr: Float64):
         """One step by plain gradient descent with momentum `beta1`, which the first moment holds."""
         self.t += 1
         var keep = self.config.beta1.cast[DType.float32]()

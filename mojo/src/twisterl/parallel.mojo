@@ -54,8 +54,7 @@ def cores(most: Int) -> Int:
 
 
 def run_all[J: Job](mut jobs: List[J], threads: Int) raises:
-    """Runs all jobs on at most `threads` threads, this one among them. Raises the error of the first thread that had one.
-    """
+    """Runs all jobs on at most `threads` threads, this one among them. Raises the error of the first thread that had one."""
     var stride = max(1, min(threads, len(jobs)))
     var place = jobs.unsafe_ptr().unsafe_origin_cast[MutUntrackedOrigin]()
     var workers = List[Worker[J]](capacity=stride)

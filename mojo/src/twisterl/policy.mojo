@@ -72,8 +72,12 @@ struct Policy(Copyable):
         text += String(',"value":', self.layers(heads, len(self.network.layers)), '},"twists":[')
         for i in range(len(self.twists)):
             text += String(
-                "," if i > 0 else "", '{"observation":', joined(self.twists[i].observation), ',"action":',
-                joined(self.twists[i].action), "}",
+                "," if i > 0 else "",
+                '{"observation":',
+                joined(self.twists[i].observation),
+                ',"action":',
+                joined(self.twists[i].action),
+                "}",
             )
         return text + String('],"symmetry":', '"canonical"}' if self.canonical else '"none"}')
 
@@ -83,9 +87,18 @@ struct Policy(Copyable):
         for i in range(start, end):
             ref layer = self.network.layers[i]
             text += String(
-                "," if i > start else "", '{"type":', '"embedding"' if layer.embedding else '"linear"', ',"name":',
-                quoted(layer.name), ',"inputs":', layer.inputs, ',"outputs":', layer.outputs, ',"activation":',
-                quoted(activation_name(layer.activation)), "}",
+                "," if i > start else "",
+                '{"type":',
+                '"embedding"' if layer.embedding else '"linear"',
+                ',"name":',
+                quoted(layer.name),
+                ',"inputs":',
+                layer.inputs,
+                ',"outputs":',
+                layer.outputs,
+                ',"activation":',
+                quoted(activation_name(layer.activation)),
+                "}",
             )
         return text + "]"
 
@@ -157,7 +170,9 @@ def parameters_of(network: Network, file: TensorFile) raises -> List[Float32]:
         for tensor in file.tensors:
             if not expects(network, tensor.name):
                 raise Error(
-                    "weights.", tensor.name, ": expected no tensor of this name in this network, found one of shape ",
+                    "weights.",
+                    tensor.name,
+                    ": expected no tensor of this name in this network, found one of shape ",
                     joined(tensor.shape),
                 )
     return parameters^
@@ -192,7 +207,9 @@ def described(text: String) raises -> Policy:
         bits = min(bits * extent, 1 << 20)
     var components = fields.items("actions", 64)
     if len(components) != 1:
-        raise Error("policy.network.actions: expected one component, all that the Mojo port has, found ", len(components))
+        raise Error(
+            "policy.network.actions: expected one component, all that the Mojo port has, found ", len(components)
+        )
     var component = Fields(json, components[0], "policy.network.actions[0]")
     if component.text("type", "") != "discrete":
         raise component.wrong("type", "discrete, the only actions of the Mojo port")
@@ -238,7 +255,9 @@ def read_layers(json: Json, mut network_fields: Fields[_], part: String, mut net
             raise layer.wrong("type", "embedding for the first layer and linear for all others")
         var activation = activation_of(layer.text("activation", "relu"), layer.name("activation"))
         network.add(
-            layer.text("name", ""), layer.whole("inputs", 0, 1, 1 << 16), layer.whole("outputs", 0, 1, 1 << 16),
+            layer.text("name", ""),
+            layer.whole("inputs", 0, 1, 1 << 16),
+            layer.whole("outputs", 0, 1, 1 << 16),
             activation,
         )
         layer.close()

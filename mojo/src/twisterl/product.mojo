@@ -48,9 +48,9 @@ def strip[height: Int](i: Int, columns: Int, depth: Int, a: Strided, b: Strided,
 
 
 @always_inline
-def tile[height: Int, vectors: Int, lanes: Int](
-    i: Int, j: Int, depth: Int, a: Strided, b: Strided, c: Strided[mut=True, _]
-):
+def tile[
+    height: Int, vectors: Int, lanes: Int
+](i: Int, j: Int, depth: Int, a: Strided, b: Strided, c: Strided[mut=True, _]):
     """The product of a tile that stays in registers, (height, vectors * lanes) at (i, j)."""
     var sums = Array[SIMD[DType.float32, lanes], height * vectors](fill=0)
     comptime for row in range(height):

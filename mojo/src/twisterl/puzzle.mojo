@@ -206,13 +206,13 @@ struct Puzzle[height: Int, width: Int](Environment):
     @always_inline
     def tiles(self) -> SIMD[DType.uint8, Self.LANES]:
         """The board as one vector."""
-        return self.board.unsafe_ptr().unsafe_load[width = Self.LANES]()
+        return self.board.unsafe_ptr().unsafe_load[width=Self.LANES]()
 
     @always_inline
     def solved(self) -> Bool:
         """Whether the board is the goal."""
         # The blank settles most boards without the longer comparison.
-        return self.blank == 0 and self.tiles() == Self.goal().unsafe_ptr().unsafe_load[width = Self.LANES]()
+        return self.blank == 0 and self.tiles() == Self.goal().unsafe_ptr().unsafe_load[width=Self.LANES]()
 
     def state(self) -> List[Int]:
         """The tiles row-major."""
@@ -222,7 +222,13 @@ struct Puzzle[height: Int, width: Int](Environment):
         """Begins at a board, with the budget `max_depth`. Raises if it is not one that moves can solve."""
         if len(state) != Self.CELLS:
             raise Error(
-                "state: expected ", Self.CELLS, " tiles of a ", Self.width, " x ", Self.height, " board, found ",
+                "state: expected ",
+                Self.CELLS,
+                " tiles of a ",
+                Self.width,
+                " x ",
+                Self.height,
+                " board, found ",
                 len(state),
             )
         var board = Self.goal()
@@ -303,9 +309,7 @@ struct Puzzle[height: Int, width: Int](Environment):
                 var tile = Int(self.board[row * Self.width + column])
                 var shown = String(tile) if tile > 0 else String("")
                 text += " " * (digits + 1 - shown.byte_length()) + shown + " │"
-            text += "\n" + (
-                Self.rule("├", "┼", "┤") if row + 1 < Self.height else Self.rule("└", "┴", "┘")
-            )
+            text += "\n" + (Self.rule("├", "┼", "┤") if row + 1 < Self.height else Self.rule("└", "┴", "┘"))
         return text
 
     @staticmethod

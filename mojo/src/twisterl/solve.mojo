@@ -172,7 +172,9 @@ def search_trees[
             outcomes[i].actions.append(search.games[i].action)
             outcomes[i].solved = search.games[i].envs[0].solved()
             # One more move solves at best.
-            var hopeless = found[i].solved and outcomes[i].total + search.games[i].envs[0].best_return() <= found[i].total
+            var hopeless = (
+                found[i].solved and outcomes[i].total + search.games[i].envs[0].best_return() <= found[i].total
+            )
             if step.done() or hopeless:
                 simulations[i] = 0
             else:

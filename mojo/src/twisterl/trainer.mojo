@@ -41,7 +41,9 @@ struct Score(ImplicitlyCopyable, Movable):
 
 def evaluate[
     E: Environment
-](config: EvalConfig, position: Int, env: E, executor: Executor, iteration: Iteration, seed: UInt64, threads: Int) raises -> Score:
+](
+    config: EvalConfig, position: Int, env: E, executor: Executor, iteration: Iteration, seed: UInt64, threads: Int
+) raises -> Score:
     """Plays the evaluation that stands at `position` among those of the config."""
     var how = Play(
         greedy=config.deterministic, searches=config.num_searches, seed=seed + UInt64(config.seed), threads=threads
@@ -219,13 +221,24 @@ struct Trainer[height: Int, width: Int](Copyable):
         self.curriculum.advance(self.config, number, evaluated)
         self.iteration += 1
         line += String(
-            ',"env_steps":', self.steps, ',"rollout":{"episodes":', len(episodes), ',"success":',
-            Float64(solved) / Float64(max(len(episodes), 1)), '},"losses":{',
+            ',"env_steps":',
+            self.steps,
+            ',"rollout":{"episodes":',
+            len(episodes),
+            ',"success":',
+            Float64(solved) / Float64(max(len(episodes), 1)),
+            '},"losses":{',
         )
         if sums.rows > 0:
             line += String(
-                '"total_loss":', sums.total / sums.rows, ',"policy_loss":', sums.policy / sums.rows, ',"value_loss":',
-                sums.value / sums.rows, ',"entropy":', sums.entropy / sums.rows,
+                '"total_loss":',
+                sums.total / sums.rows,
+                ',"policy_loss":',
+                sums.policy / sums.rows,
+                ',"value_loss":',
+                sums.value / sums.rows,
+                ',"entropy":',
+                sums.entropy / sums.rows,
             )
         return line + String('},"time":{"seconds":', seconds, "}}")
 
@@ -243,15 +256,26 @@ struct Trainer[height: Int, width: Int](Copyable):
                 continue
             var score = evaluate(eval, position, self.env, executor, at, self.config.seed, self.threads)
             line += String(
-                "," if made > 0 else "", quoted(eval.name), ':{"success":', score.success, ',"reward":', score.reward,
-                ',"length":', score.length, "}",
+                "," if made > 0 else "",
+                quoted(eval.name),
+                ':{"success":',
+                score.success,
+                ',"reward":',
+                score.reward,
+                ',"length":',
+                score.length,
+                "}",
             )
             made += 1
             if eval.name == self.config.learning.diff_metric:
                 metric = score.success
             # The first evaluation decides; a harder problem solved as well is better.
             var harder = at.difficulty >= self.best_difficulty
-            if position == 0 and harder and (at.difficulty > self.best_difficulty or score.success >= self.best_success):
+            if (
+                position == 0
+                and harder
+                and (at.difficulty > self.best_difficulty or score.success >= self.best_success)
+            ):
                 self.best_success = score.success
                 self.best_difficulty = at.difficulty
                 self.best.parameters = executor.parameters()
