@@ -2,8 +2,8 @@
 # The whole gate: everything that CI checks, from a bare checkout and from any folder, in one command.
 #
 # Stops at the first step that fails. Builds what it needs by itself: the Rust workspace in its dev profile, a virtual
-# environment in .venv, the Python wheel. Needs cargo (with rustfmt and clippy), a C linker, and Python >= 3.11 with venv;
-# the network only while something is not there yet.
+# environment in .venv (Mojo's compiler among the rest), the Python wheel. Needs cargo (with rustfmt and clippy), a C
+# linker, and Python >= 3.11 with venv; the network only while something is not there yet.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -75,6 +75,29 @@ wheel() {
     "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index "$wheels"/*.whl
 }
 
+# The Mojo port, where there is a Mojo: compiler and standard library come from PyPI.
+mojo_port() {
+    local file program
+    case "$(uname -s) $(uname -m)" in
+    "Linux x86_64" | "Linux aarch64" | "Darwin arm64") ;;
+    *)
+        echo "SKIPPED: there is no Mojo for $(uname -s) on $(uname -m)"
+        skipped+=("Mojo")
+        return
+        ;;
+    esac
+    "$python" -m pip install --quiet --disable-pip-version-check --requirement mojo/requirements.txt || return
+    local PATH=$PWD/.venv/bin:$PATH
+    mblack --check --quiet --line-length 120 mojo || { echo "run: mojo format --line-length 120 mojo"; return 1; }
+    mkdir -p "$target/mojo" || return
+    # One program each: in a program of several, some modules find none of their tests.
+    for file in mojo/tests/test_*.mojo; do
+        program=$target/mojo/$(basename "$file" .mojo)
+        mojo build --Werror -I mojo/src -o "$program" "$file" || return
+        "$program" || return
+    done
+}
+
 require cargo "install Rust from https://rustup.rs"
 require cc "install a C linker (Debian: gcc)"
 require python3 "install Python 3.11 or newer"
@@ -93,6 +116,7 @@ step "Trainer binary" cargo build --package twisterl-train --locked
 step "Python environment" environment
 step "Python lints" "$python" -m ruff check
 step "Python format" "$python" -m ruff format --check
+step "Mojo port" mojo_port
 step "Python wheel" wheel
 export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
 step "Python tests" "$python" -m pytest --quiet

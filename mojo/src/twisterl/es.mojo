@@ -7,7 +7,7 @@ Perturbations come in pairs of opposite sign, and follow from `(seed, iteration,
 from std.math import isfinite, sqrt
 
 from .act import Decision
-from .config import EsConfig, RunConfig, Shaping
+from .config import RunConfig
 from .env import Environment
 from .forward import Executor
 from .optimizer import Adam
@@ -16,6 +16,7 @@ from .perturbation import Layout
 from .rng import Purpose, Rng
 from .rollout import Episode
 from .schedule import scheduled
+from .sections import EsConfig, Shaping
 from .starts import REDRAWS, Starts
 from .trainee import Average, Iteration
 

@@ -146,3 +146,12 @@ def short_name(name: String) -> String:
     """A class without the Python module that it is in."""
     var parts = name.split(".")
     return String(parts[len(parts) - 1])
+
+
+def one_of(mut fields: Fields[_], key: String, default: String, names: List[String]) raises -> Int:
+    """Which of some names a text is."""
+    var found = fields.text(key, default)
+    for i in range(len(names)):
+        if names[i] == found:
+            return i
+    raise fields.wrong(key, String(" or ").join(names))

@@ -1,7 +1,7 @@
 """A policy in training, as the algorithms carry it: the one that acts, and the running average that is evaluated."""
 
-from .config import OptimizerConfig
 from .forward import Executor
+from .sections import OptimizerConfig
 
 
 @fieldwise_init

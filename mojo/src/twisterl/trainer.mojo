@@ -4,7 +4,7 @@ from std.os import makedirs
 from std.time import perf_counter_ns
 
 from .alphazero import AlphaZero
-from .config import Algorithm, EvalConfig, RunConfig
+from .config import Algorithm, RunConfig
 from .env import Environment
 from .es import Es
 from .files import write_file
@@ -19,6 +19,7 @@ from .ppo import Ppo
 from .puzzle import Puzzle
 from .rng import Purpose, Rng
 from .rollout import Episode
+from .sections import EvalConfig
 from .solve import Outcome, Play, play, search_trees
 from .symmetry import Twist, square_twists
 from .trainee import Iteration
