@@ -199,6 +199,8 @@ def read_collecting(mut fields: Fields[_], is_az: Bool) raises -> CollectingConf
             raise fields.wrong("surprise", "0: the Mojo port weighs all examples alike")
         if fields.whole("max_expand_depth", 1, 1, 1 << 16) != 1:
             raise fields.wrong("max_expand_depth", "1: the Mojo port adds one node a simulation")
+        if fields.real("forced_playouts", 0, 0, 1e6) != 0:
+            raise fields.wrong("forced_playouts", "0: the Mojo port forces no visits")
     fields.refuse("experts")
     # Of other algorithms, or read for the peer's sake.
     for name in [
@@ -207,6 +209,7 @@ def read_collecting(mut fields: Fields[_], is_az: Bool) raises -> CollectingConf
         "num_fast_searches",
         "surprise",
         "max_expand_depth",
+        "forced_playouts",
         "seed",
         "num_walks",
         "walk_length",
