@@ -61,6 +61,7 @@ struct Rng(Copyable):
             self.key[2 * i] = numbers[i].cast[Word]()
             self.key[2 * i + 1] = (numbers[i] >> 32).cast[Word]()
 
+    @no_inline
     def _refill(mut self):
         """Makes the next blocks (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), one a vector lane."""
         comptime Lanes = SIMD[Word, BLOCKS]
