@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Times the operations of the 8-puzzle in Mojo, in Rust and in the peer's crate: one table, from one machine.
 
-Builds the three drivers (mojo/benchmark.mojo, crates/twisterl-core/examples/bench_puzzle.rs, benches/peer) and runs them
-in turn, --rounds times, each on one thread. A figure is the median over the rounds of what a driver reports, which is
-the median of nine repeats of --iterations operations. The peer's crate comes from crates.io; --no-peer goes without.
+Builds the three drivers (mojo/benchmark.mojo, crates/twisterl-core/examples/bench_puzzle.rs, benches/peer) and runs
+them in turn, --rounds times, each on one thread. A figure is the median over the rounds of what a driver reports, which
+is the median of nine repeats of --iterations operations. The peer's crate comes from crates.io; --no-peer goes without.
 """
 
 import argparse

@@ -1,0 +1,129 @@
+"""The programs of the Mojo port, as a user meets them, and policies on their way between it and the Rust programs."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import benchmark_mojo
+import pytest
+
+MOJO = Path(sys.executable).parent / "mojo"
+pytestmark = pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python")
+
+CONFIG = {
+    "env_cls": "Puzzle",
+    "env": {
+        "width": 3,
+        "height": 2,
+        "difficulty": 2,
+        "depth_offset": 10,
+        "max_depth": 60,
+        "move_reward": -0.05,
+        "failed_reward": -0.05,
+    },
+    "policy": {"embedding_size": 64, "common_layers": [32]},
+    "algorithm": {
+        "collecting": {
+            "num_envs": 128,
+            "rollout_length": 16,
+            "gamma": 1.0,
+            "lambda": 0.9,
+            "starts": {"uniform": 0.5, "failures": 0.3, "probe_states": 256, "probe_every": 10},
+        },
+        "training": {
+            "num_epochs": 1,
+            "minibatch_size": 256,
+            "clip_ratio": 0.2,
+            "vf_coef": 0.5,
+            "ent_coef": 0.05,
+            "ent_coef_final": 0.0,
+            "normalize_advantage": True,
+            "max_grad_norm": 0.5,
+        },
+        "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
+        "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.9},
+        "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 100}},
+    },
+    "seed": 0,
+    "num_iterations": 600,
+}
+
+
+def build(root: Path, source: str, program: Path, *defines: str) -> Path:
+    """Compiles a program."""
+    command = [MOJO, "build", "-I", "mojo/src", *defines, "-o", program, source]
+    path = f"{MOJO.parent}{os.pathsep}{os.environ['PATH']}"
+    result = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, "PATH": path})
+    assert result.returncode == 0, result.stderr
+    return program
+
+
+def call(program: Path, *args) -> subprocess.CompletedProcess:
+    """Runs a program to its end."""
+    return subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="module")
+def programs(root, tmp_path_factory) -> dict[str, Path]:
+    """`train_puzzle` and `run_puzzle` for boards of 2 x 3."""
+    folder = tmp_path_factory.mktemp("mojo")
+    size = ("-D", "HEIGHT=2", "-D", "WIDTH=3")
+    return {name: build(root, f"mojo/{name}.mojo", folder / name, *size) for name in ("train_puzzle", "run_puzzle")}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory) -> Path:
+    """A recipe by which PPO solves the 2 x 3 puzzle in seconds."""
+    path = tmp_path_factory.mktemp("config") / "ppo_2x3.json"
+    path.write_text(json.dumps(CONFIG))
+    return path
+
+
+def test_a_policy_trained_in_mojo_solves_in_rust(programs, config, cli, tmp_path):
+    run = tmp_path / "run"
+    trained = call(programs["train_puzzle"], "--config", config, "--run-path", run)
+    assert trained.returncode == 0, trained.stderr
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 600
+    args = ("--num-episodes", 500, "--difficulty", 60, "--greedy", "--json")
+    result = cli("evaluate", run / "last.safetensors", *args)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["success"] >= 0.98
+
+
+def test_a_policy_trained_in_rust_solves_in_mojo(programs, config, cli, tmp_path):
+    run = tmp_path / "run"
+    assert cli(config, "--run-path", run).returncode == 0
+    policy = run / "checkpoint_last/policy.safetensors"
+    for board in ("5,4,0,2,1,3", "2,5,4,1,3,0", "1,2,5,3,4,0"):
+        theirs = cli("solve", policy, "--state", board, "--search", "greedy")
+        ours = call(programs["run_puzzle"], policy, board)
+        assert ours.returncode == theirs.returncode == 0, ours.stdout + ours.stderr
+        moves = ours.stdout.splitlines()[-1]
+        assert moves.startswith("solved after ")
+        assert moves in theirs.stdout.splitlines()
+
+
+def test_wrong_calls_are_refused_in_one_line(programs, config, tmp_path):
+    broken = tmp_path / "broken.json"
+    broken.write_text(json.dumps({**CONFIG, "env_cls": "CartPole-v1"}))
+    for args, mentions in [
+        (("--config", tmp_path / "nowhere.json"), "nowhere.json"),
+        (("--config", broken), "Puzzle, the only environment of the Mojo port"),
+        (("--config", config, "--algorithm", "dqn"), "PPO, AZ or ES"),
+        (("--config", config, "--seed", "-1"), "--seed"),
+    ]:
+        result = call(programs["train_puzzle"], *args)
+        assert result.returncode == 2
+        assert mentions in result.stderr
+    result = call(programs["run_puzzle"], tmp_path / "nowhere.safetensors", "0,1,2,3,4,5")
+    assert result.returncode == 2
+    assert "nowhere.safetensors" in result.stderr
+
+
+def test_benchmark_times_every_operation(root, tmp_path):
+    program = build(root, "mojo/benchmark.mojo", tmp_path / "mojo")
+    figures = benchmark_mojo.measure({"mojo": program, "rust": program}, rounds=1, iterations=100)
+    assert all(time >= 0 for row in figures.values() for time in row.values())
+    assert len(benchmark_mojo.table(figures).splitlines()) == 2 + len(benchmark_mojo.OPERATIONS)
