@@ -125,6 +125,23 @@ impl Error {
         Self::Config { path: path.into(), expected: expected.into(), found: found.to_string() }
     }
 
+    /// The same at a path below `path`, where it is about a parameter.
+    #[must_use]
+    pub fn below(self, path: &str) -> Self {
+        match self {
+            Self::Config { path: inner, expected, found } => {
+                let path = match (path, inner.as_str()) {
+                    (path, "") => path.to_owned(),
+                    ("", inner) => inner.to_owned(),
+                    (path, inner) if inner.starts_with('[') => format!("{path}{inner}"),
+                    (path, inner) => format!("{path}.{inner}"),
+                };
+                Self::Config { path, expected, found }
+            }
+            other => other,
+        }
+    }
+
     /// A state that cannot be.
     pub fn state(expected: impl Into<String>, found: impl ToString) -> Self {
         Self::State { expected: expected.into(), found: found.to_string() }

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// What an environment shows of its state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -402,6 +403,35 @@ impl Observations {
     /// All dense values, row-major.
     pub fn dense(&self) -> &[f32] {
         &self.values
+    }
+
+    /// Some dense rows of `size` values each, row-major.
+    ///
+    /// # Errors
+    /// If the rows are not of this size.
+    pub(crate) fn dense_rows(&self, rows: Range<usize>, size: usize) -> Result<&[f32]> {
+        let values = self.values.get(rows.start * size..rows.end * size);
+        values.filter(|_| self.values.len() == self.rows * size).ok_or_else(|| {
+            let found = format!("{} values in {} rows", self.values.len(), self.rows);
+            Error::observation(format!("{size} values a row"), found)
+        })
+    }
+
+    /// Writes some sparse rows of `size` bits each as zeros and ones, row-major.
+    ///
+    /// # Errors
+    /// If an index is out of range.
+    pub fn write_bits(&self, rows: Range<usize>, size: usize, out: &mut [f32]) -> Result<()> {
+        out.fill(0.0);
+        for (row, out) in rows.zip(out.chunks_exact_mut(size.max(1))) {
+            for &one in self.ones(row) {
+                match out.get_mut(one as usize) {
+                    Some(bit) => *bit = 1.0,
+                    None => return Err(Error::observation(format!("indices below {size}"), one)),
+                }
+            }
+        }
+        Ok(())
     }
 
     /// Whether every row is an element of `space`.

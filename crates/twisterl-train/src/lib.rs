@@ -19,6 +19,7 @@ pub mod evaluation;
 pub mod examples;
 pub mod experts;
 pub mod failures;
+pub mod layers;
 pub mod learner;
 pub mod load;
 pub mod loss;

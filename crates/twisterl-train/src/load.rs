@@ -1,7 +1,7 @@
 //! Policies from files: the one place that knows where weights may be and what must lie beside them.
 
 use crate::checkpoint::{self, Checkpoint, MAX_BYTES};
-use crate::config::RunConfig;
+use crate::config::{PolicyClass, RunConfig};
 use crate::disk::{read_file, write_file};
 use crate::pt::PtFile;
 use crate::run_folder::{BEST, CONFIG, LAST};
@@ -28,8 +28,16 @@ enum Source {
 /// # Errors
 /// If the sizes make no network.
 pub fn build_policy_network(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Network> {
-    let sizes = config.policy.sizes();
-    Ok(Network::mlp(spec.observation_space(), spec.action_space(), &sizes)?)
+    let (observation, actions) = (spec.observation_space(), spec.action_space());
+    let (policy, sizes) = (&config.policy, config.policy.sizes());
+    Ok(match (&policy.layers, config.policy_cls) {
+        (Some(layers), _) => Network::hidden(observation, actions, &layers.layers())
+            .map_err(|e| e.below("policy.layers"))?,
+        (None, PolicyClass::BasicPolicy) => Network::mlp(observation, actions, &sizes)?,
+        (None, PolicyClass::Conv1dPolicy) => {
+            Network::conv1d(observation, actions, policy.conv_dim, &sizes)?
+        }
+    })
 }
 
 /// A policy with fresh weights, drawn from the seed of `config`.
@@ -40,6 +48,7 @@ pub fn initial_policy(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Policy> 
     let network = build_policy_network(config, spec)?;
     let mut policy =
         Policy::initial(network, spec.name(), spec.params(), spec.twists(), config.seed)?;
+    policy.parameters = config.policy.init.init().parameters(&policy.network, config.seed);
     policy.symmetry = config.policy.symmetry.into();
     policy.check()?;
     Ok(policy)
@@ -265,8 +274,7 @@ fn describe(network: &Network) -> String {
         .layers()
         .map(|layer| {
             let (inputs, outputs) = layer.shape();
-            let activation = format!("{:?}", layer.activation()).to_lowercase();
-            format!("{} {inputs}-{outputs} {activation}", layer.name())
+            format!("{} {inputs}-{outputs} {}", layer.name(), layer.spec())
         })
         .collect();
     format!("{:?} and layers {}", network.observation, layers.join(", "))

@@ -1,15 +1,13 @@
 //! The network description on candle: the executor that has gradients.
 
 use crate::Result;
-use crate::ops::Sink;
-use crate::ops::embedding_bag::EmbeddingBag;
-use crate::ops::linear::Linear;
+use crate::layers::{self, Apply, Parameters};
 use candle_core::{CpuStorage, Device, InplaceOp1, Layout, Tensor, Var, bail};
-use std::ops::Range;
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error;
-use twisterl_core::policy::network::{Layer, Network};
-use twisterl_core::space::Observations;
+use twisterl_core::policy::layers::{Embedding, Layer};
+use twisterl_core::policy::network::Network;
+use twisterl_core::space::{ObservationSpace, Observations};
 
 /// Candle spreads operations on this many values or more over a pool that serialises its callers
 /// (candle-core 0.11, cpu_backend/utils.rs).
@@ -21,16 +19,26 @@ const MAX_ROWS: usize = 256;
 #[derive(Debug)]
 pub struct Model {
     network: Network,
-    layers: Vec<Parameters>,
+    layers: Vec<Twin>,
 }
 
-/// The variables of one layer.
+/// A layer with its variables.
 #[derive(Debug)]
-struct Parameters {
-    weight: Var,
-    bias: Var,
-    /// Place of both in the flat vector.
-    place: Range<usize>,
+struct Twin {
+    layer: Layer,
+    how: How,
+    variables: Vec<Var>,
+    /// Place of the first variable in the flat vector.
+    start: usize,
+}
+
+/// How a layer is applied.
+#[derive(Debug, Clone, Copy)]
+enum How {
+    /// To the ones of observations.
+    Embedding,
+    /// To values.
+    Values(Apply),
 }
 
 /// A flat gradient that the backward pass of a micro-batch adds to.
@@ -40,24 +48,22 @@ impl Model {
     /// Lays out `parameters`, which are in the order and layout of [`Network::parameters`].
     ///
     /// # Errors
-    /// If the network is inconsistent or the number of parameters is not that of the network.
+    /// If the network is inconsistent, a layer cannot be trained, or the number of parameters is not that of the network.
     pub fn new(network: &Network, parameters: &[f32]) -> Result<Self> {
         network.check()?;
         let mut layers = Vec::new();
         let mut start = 0;
         for layer in network.layers() {
-            let (inputs, outputs) = layer.shape();
-            let shape = match layer {
-                Layer::Embedding { .. } => (inputs, outputs),
-                Layer::Linear { .. } => (outputs, inputs),
+            let how = match layer.kind::<Embedding>() {
+                Some(_) => How::Embedding,
+                None => How::Values(layers::find(layer.spec())?),
             };
-            let end = start + (inputs + 1) * outputs;
-            layers.push(Parameters {
-                weight: Var::zeros(shape, candle_core::DType::F32, &Device::Cpu)?,
-                bias: Var::zeros(outputs, candle_core::DType::F32, &Device::Cpu)?,
-                place: start..end,
-            });
-            start = end;
+            let zeros = |shape| Var::zeros(shape, candle_core::DType::F32, &Device::Cpu);
+            let variables = layer.parameters().into_iter().map(|parameter| zeros(parameter.shape));
+            let variables = variables.collect::<candle_core::Result<Vec<_>>>()?;
+            let length: usize = variables.iter().map(|v| v.elem_count()).sum();
+            layers.push(Twin { layer: layer.clone(), how, variables, start });
+            start += length;
         }
         let mut model = Self { network: network.clone(), layers };
         model.load(parameters)?;
@@ -75,11 +81,11 @@ impl Model {
                 Error::weights("all", format!("{count} parameters"), parameters.len()).into()
             );
         }
-        for layer in &self.layers {
-            let values = parameters.get(layer.place.clone()).unwrap_or(&[]);
-            let (weight, bias) = values.split_at(layer.weight.elem_count());
-            layer.weight.inplace_op1(&Assign(weight))?;
-            layer.bias.inplace_op1(&Assign(bias))?;
+        let mut rest = parameters;
+        for variable in self.layers.iter().flat_map(|layer| &layer.variables) {
+            let (values, others) = rest.split_at(variable.elem_count());
+            variable.inplace_op1(&Assign(values))?;
+            rest = others;
         }
         Ok(())
     }
@@ -87,8 +93,7 @@ impl Model {
     /// The most rows of a micro-batch: few enough that the activations stay in the cache and that no tensor of them
     /// is spread over candle's pool.
     pub fn max_rows(&self) -> usize {
-        let widest = self.network.layers().map(|l| l.shape().1).max().unwrap_or(1);
-        ((CANDLE_POOL_MIN - 1) / widest).clamp(1, MAX_ROWS)
+        ((CANDLE_POOL_MIN - 1) / self.network.widest().max(1)).clamp(1, MAX_ROWS)
     }
 
     /// The graph of (logits, values) of some rows: (rows, action outputs) and (rows, 1). With a `gradient`, a backward
@@ -102,49 +107,76 @@ impl Model {
         gradient: Option<&Gradient>,
     ) -> Result<(Tensor, Tensor)> {
         observations.check(&self.network.observation)?;
-        let mut layers = self.network.layers().zip(&self.layers);
-        let features = match layers.next() {
-            Some((Layer::Embedding { activation, .. }, parameters)) => {
-                let sink = parameters.sink(gradient);
-                EmbeddingBag { rows: observations, activation: *activation, sink }
-                    .apply(&parameters.weight, &parameters.bias)?
-            }
-            Some((layer, parameters)) => {
-                let (rows, inputs) = (observations.len(), layer.shape().0);
-                let x = Tensor::from_slice(observations.dense(), (rows, inputs), &Device::Cpu)?;
-                parameters.linear(layer, &x, gradient)?
-            }
-            None => return Err(Error::config("policy.common", "at least one layer", 0).into()),
+        let (common, heads) = self.layers.split_at(self.network.common().len());
+        let (action, value) = heads.split_at(self.network.action().len());
+        let observed = Input::Observations(observations);
+        let features = match common {
+            [] => observed,
+            common => Input::Values(self.run(common, observed, gradient)?),
         };
-        let mut run = |count: usize, mut x: Tensor| -> Result<Tensor> {
-            for (layer, parameters) in layers.by_ref().take(count) {
-                x = parameters.linear(layer, &x, gradient)?;
+        let logits = self.run(action, features.clone(), gradient)?;
+        Ok((logits, self.run(value, features, gradient)?))
+    }
+
+    /// What some layers make of `input`.
+    fn run(
+        &self,
+        layers: &[Twin],
+        mut input: Input,
+        gradient: Option<&Gradient>,
+    ) -> Result<Tensor> {
+        for Twin { layer, how, variables, start } in layers {
+            let parameters = Parameters::new(variables, *start, gradient);
+            let output = match (how, input, layer.kind::<Embedding>()) {
+                (How::Embedding, Input::Observations(rows), Some(embedding)) => {
+                    layers::embed(embedding, rows, &parameters)?
+                }
+                (How::Values(apply), input, _) => {
+                    apply(layer.spec(), &input.values(&self.network.observation)?, &parameters)?
+                }
+                (How::Embedding, ..) => {
+                    let expected = "an embedding on observations";
+                    return Err(Error::config("policy", expected, "one on values").into());
+                }
+            };
+            if output.dims().get(1..) != Some(layer.output()) {
+                let found = format!("{:?} of {}", output.dims(), layer.spec().type_name());
+                let expected = format!("rows of shape {:?}", layer.output());
+                return Err(Error::config(layer.name(), expected, found).into());
             }
-            Ok(x)
-        };
-        let features = run(self.network.common.len() - 1, features)?;
-        let logits = run(self.network.action.len(), features.clone())?;
-        let values = run(self.network.value.len(), features)?;
-        Ok((logits, values))
+            input = Input::Values(output);
+        }
+        input.values(&self.network.observation)
     }
 }
 
-impl Parameters {
-    fn sink(&self, gradient: Option<&Gradient>) -> Option<Sink> {
-        gradient.map(|gradient| Sink::new(gradient.clone(), self.place.clone()))
-    }
+/// What a layer reads.
+#[derive(Clone)]
+enum Input {
+    Observations(Observations),
+    /// (rows, ..shape)
+    Values(Tensor),
+}
 
-    fn linear(
-        &self,
-        layer: &Layer,
-        x: &Tensor,
-        gradient: Option<&Gradient>,
-    ) -> candle_core::Result<Tensor> {
-        Linear { activation: layer.activation(), sink: self.sink(gradient) }.apply(
-            x,
-            &self.weight,
-            &self.bias,
-        )
+impl Input {
+    /// As (rows, ..shape); the bits of sparse observations as zeros and ones.
+    fn values(self, space: &ObservationSpace) -> Result<Tensor> {
+        let observations = match self {
+            Self::Values(values) => return Ok(values),
+            Self::Observations(observations) => observations,
+        };
+        let shape = [&[observations.len()], space.shape()].concat();
+        match space {
+            ObservationSpace::Dense { .. } => {
+                Ok(Tensor::from_slice(observations.dense(), shape, &Device::Cpu)?)
+            }
+            ObservationSpace::SparseBinary { .. } => {
+                let bits = space.size().unwrap_or(0);
+                let mut values = vec![0.0; observations.len() * bits];
+                observations.write_bits(0..observations.len(), bits, &mut values)?;
+                Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+            }
+        }
     }
 }
 

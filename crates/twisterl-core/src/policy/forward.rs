@@ -1,45 +1,74 @@
 //! Inference: the executor of a network description in plain Rust.
 
-use super::network::{Activation, Layer, Network};
-use super::product::{PackedLinear, embedding_bag};
+use super::layers::{Bag, Layer, Linear, Stack, size};
+use super::network::Network;
+use super::product::PackedLinear;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::interrupt::Interrupt;
 use crate::policy::Policy;
-use crate::space::Observations;
+use crate::space::{ObservationSpace, Observations};
 use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use ndarray::ArrayView2;
 use pulp::Arch;
+use std::ops::Range;
 
 /// Rows that go through all layers together, so that their activations stay in the cache. A multiple of the tile
 /// of the product.
 const BLOCK: usize = 48;
+/// The most values of a layer for all rows of a block, where that leaves a row at least.
+const BLOCK_VALUES: usize = 1 << 18;
 
 /// A network with its weights laid out for inference. Several threads may share one.
 #[derive(Debug, Clone)]
 pub struct Executor {
     network: Network,
     arch: Arch,
-    first: First,
-    common: Vec<PackedLinear>,
+    /// From the observation to the features; none where the heads read the observation.
+    trunk: Option<Path>,
     heads: Heads,
     action_width: usize,
+    /// Rows of a block.
+    block: usize,
+    /// Values a row of each buffer.
     widest: usize,
+    /// Values a row that a layer needs in between.
+    work: usize,
     twists: Vec<Twist>,
     interrupt: Interrupt,
 }
 
+/// Layers from the observation on.
 #[derive(Debug, Clone)]
-enum First {
-    Embedding { bits: usize, activation: Activation, weights: Vec<f32>, bias: Vec<f32> },
-    Linear(PackedLinear),
+struct Path {
+    source: Source,
+    stack: Stack,
 }
 
-/// Both heads; as one product where each is a single layer on the same features.
+/// How an observation is read.
+#[derive(Debug, Clone)]
+enum Source {
+    /// By an embedding.
+    Bag(Bag),
+    /// As this many values.
+    Values(usize),
+    /// As this many bits, written out as zeros and ones.
+    Bits(usize),
+}
+
+/// Both heads; as one product where each is a single dense layer on the same features.
 #[derive(Debug, Clone)]
 enum Heads {
     Fused(PackedLinear),
-    Separate { action: Vec<PackedLinear>, value: Vec<PackedLinear> },
+    Separate {
+        action: Stack,
+        value: Stack,
+    },
+    /// Without a trunk.
+    Whole {
+        action: Path,
+        value: Path,
+    },
 }
 
 impl Executor {
@@ -62,41 +91,38 @@ impl Executor {
     /// If the network is inconsistent or the number of parameters is not that of the network.
     pub fn new(network: &Network, parameters: &[f32]) -> Result<Self> {
         network.check()?;
-        let pack = |layers: &[Layer]| {
-            layers
-                .iter()
-                .map(|l| PackedLinear::new(l.shape().0, l.shape().1, l.activation()))
-                .collect::<Vec<_>>()
+        let path = |layers| Path::new(&network.observation, layers);
+        let trunk = match network.common() {
+            [] => None,
+            common => Some(path(common)?),
         };
-        let Some((first, rest)) = network.common.split_first() else {
-            return Err(Error::config("policy.common", "at least one layer", 0));
-        };
-        let (inputs, outputs) = first.shape();
-        let first = match first {
-            Layer::Embedding { activation, .. } => First::Embedding {
-                bits: inputs,
-                activation: *activation,
-                weights: vec![0.0; inputs * outputs],
-                bias: vec![0.0; outputs],
-            },
-            Layer::Linear { activation, .. } => {
-                First::Linear(PackedLinear::new(inputs, outputs, *activation))
+        let (action, value) = (network.action(), network.value());
+        let heads = match (&trunk, single_dense(action), single_dense(value)) {
+            (None, _, _) => Heads::Whole { action: path(action)?, value: path(value)? },
+            (Some(_), Some(a), Some(v)) if a.activation == v.activation => {
+                let inputs = size(network.feature_shape());
+                Heads::Fused(PackedLinear::new(inputs, a.outputs + v.outputs, a.activation))
             }
+            _ => Heads::Separate { action: Stack::new(action)?, value: Stack::new(value)? },
         };
-        let heads = match (&network.action[..], &network.value[..]) {
-            ([action], [value]) if action.activation() == value.activation() => {
-                let (inputs, outputs) = action.shape();
-                Heads::Fused(PackedLinear::new(inputs, outputs + 1, action.activation()))
-            }
-            (action, value) => Heads::Separate { action: pack(action), value: pack(value) },
+        let (paths, stacks) = match &heads {
+            Heads::Fused(_) => (vec![], vec![]),
+            Heads::Separate { action, value } => (vec![], vec![action, value]),
+            Heads::Whole { action, value } => (vec![action, value], vec![]),
         };
+        let paths: Vec<&Path> = trunk.iter().chain(paths).collect();
+        let stacks = paths.iter().map(|path| &path.stack).chain(stacks);
+        let work = stacks.map(Stack::scratch).max().unwrap_or(0);
+        let input = paths.iter().map(|path| path.width()).max().unwrap_or(0);
+        let widest = network.widest().max(input) + 1;
         let mut executor = Self {
             arch: Arch::new(),
-            first,
-            common: pack(rest),
-            heads,
             action_width: network.action_outputs(),
-            widest: network.layers().map(|l| l.shape().1).max().unwrap_or(0) + 1,
+            block: (BLOCK_VALUES / widest.max(work)).clamp(1, BLOCK),
+            widest,
+            work,
+            trunk,
+            heads,
             network: network.clone(),
             twists: Vec::new(),
             interrupt: Interrupt::default(),
@@ -119,33 +145,29 @@ impl Executor {
         if parameters.len() != count {
             return Err(Error::weights("all", format!("{count} parameters"), parameters.len()));
         }
-        let mut cursor = Cursor { rest: parameters };
-        match &mut self.first {
-            First::Embedding { weights, bias, .. } => {
-                cursor.copy(weights)?;
-                cursor.copy(bias)?;
-            }
-            First::Linear(layer) => {
-                let shape = self.network.common.first().map_or((0, 0), Layer::shape);
-                cursor.load(layer, 0, shape)?;
-            }
-        }
-        for (layer, description) in self.common.iter_mut().zip(self.network.common.iter().skip(1)) {
-            cursor.load(layer, 0, description.shape())?;
-        }
-        let descriptions = || self.network.action.iter().chain(&self.network.value);
+        let rest = match &mut self.trunk {
+            Some(trunk) => trunk.load(parameters),
+            None => parameters,
+        };
         match &mut self.heads {
-            Heads::Fused(layer) => {
-                let mut first = 0;
-                for description in descriptions() {
-                    cursor.load(layer, first, description.shape())?;
-                    first += description.shape().1;
+            Heads::Fused(packed) => {
+                let inputs = size(self.network.feature_shape());
+                let outputs = [self.action_width, 1];
+                let mut rest = rest;
+                for (first, outputs) in [0, self.action_width].into_iter().zip(outputs) {
+                    let (weights, others) = rest.split_at(inputs * outputs);
+                    let (bias, others) = others.split_at(outputs);
+                    let weights = ArrayView2::from_shape((outputs, inputs), weights)
+                        .map_err(|e| Error::weights("all", "a matrix", e))?;
+                    packed.load(first, weights, bias);
+                    rest = others;
                 }
             }
             Heads::Separate { action, value } => {
-                for (layer, description) in action.iter_mut().chain(value).zip(descriptions()) {
-                    cursor.load(layer, 0, description.shape())?;
-                }
+                value.load(action.load(rest));
+            }
+            Heads::Whole { action, value } => {
+                value.load(action.load(rest));
             }
         }
         Ok(())
@@ -159,80 +181,109 @@ impl Executor {
         rows: usize,
         out: &mut Evaluation,
     ) -> Result<()> {
-        let Evaluation { actions, values, scratch, scratch2, .. } = out;
-        let (mut from, mut to) = (&mut scratch[..], &mut scratch2[..]);
-        let mut width = self.embed(observations, start, rows, from)?;
-        let run = |layer: &PackedLinear, width: &mut usize, from: &[f32], to: &mut [f32]| {
-            let n = layer.outputs();
-            layer.apply(self.arch, &from[..rows * *width], &mut to[..rows * n]);
-            *width = n;
+        let Evaluation { actions, values, scratch, scratch2: work, .. } = out;
+        let (a, rest) = scratch.split_at_mut(self.block * self.widest);
+        let (b, rest) = rest.split_at_mut(self.block * self.widest);
+        let (c, rest) = rest.split_at_mut(self.block * self.widest);
+        let (d, e) = rest.split_at_mut(self.block * self.widest);
+        let range = start..start + rows;
+        let actions = &mut actions[start * self.action_width..range.end * self.action_width];
+        let values = &mut values[range.clone()];
+        let features = match &self.trunk {
+            Some(trunk) => trunk.run(observations, range.clone(), [a, b, c], work)?,
+            None => &[],
         };
-        for layer in &self.common {
-            run(layer, &mut width, from, to);
-            std::mem::swap(&mut from, &mut to);
-        }
-        let actions = &mut actions[start * self.action_width..(start + rows) * self.action_width];
-        let values = &mut values[start..start + rows];
         match &self.heads {
-            Heads::Fused(layer) => {
-                run(layer, &mut width, from, to);
+            Heads::Fused(packed) => {
+                let out = &mut d[..rows * packed.outputs()];
+                packed.apply(self.arch, features, out);
                 let split = actions.chunks_exact_mut(self.action_width).zip(values);
-                for ((action, value), row) in split.zip(to.chunks_exact(width)) {
+                for ((action, value), row) in split.zip(out.chunks_exact(packed.outputs())) {
                     action.copy_from_slice(&row[..self.action_width]);
                     *value = row[self.action_width];
                 }
             }
             Heads::Separate { action, value } => {
-                // The features in `from` must survive the first head: its hidden layers work in halves of `to`.
-                let features = width;
-                for (layers, target) in [(action, actions), (value, values)] {
-                    let (mut a, mut b) = to.split_at_mut(BLOCK * self.widest);
-                    let mut width = features;
-                    for (i, layer) in layers.iter().enumerate() {
-                        run(layer, &mut width, if i == 0 { from } else { a }, b);
-                        std::mem::swap(&mut a, &mut b);
-                    }
-                    target.copy_from_slice(&a[..target.len()]);
+                for (stack, target) in [(action, actions), (value, values)] {
+                    target.copy_from_slice(stack.run(features, rows, [d, e], work));
+                }
+            }
+            Heads::Whole { action, value } => {
+                for (path, target) in [(action, actions), (value, values)] {
+                    let out = path.run(observations, range.clone(), [c, d, e], work)?;
+                    target.copy_from_slice(out);
                 }
             }
         }
         Ok(())
     }
+}
 
-    fn embed(
-        &self,
-        observations: &Observations,
-        start: usize,
-        rows: usize,
-        out: &mut [f32],
-    ) -> Result<usize> {
-        match &self.first {
-            First::Embedding { bits, activation, weights, bias } => {
-                let width = bias.len();
-                for (row, out) in (start..start + rows).zip(out.chunks_exact_mut(width)) {
-                    let ones = observations.ones(row);
-                    if let Some(index) = ones.iter().find(|&&i| i as usize >= *bits) {
-                        return Err(Error::observation(format!("indices below {bits}"), index));
-                    }
-                    embedding_bag(self.arch, weights, bias, ones, *activation, out);
-                }
-                Ok(width)
+/// The dense layer that is all of these layers, if it is one on a single vector.
+fn single_dense(layers: &[Layer]) -> Option<&Linear> {
+    match layers {
+        [layer] if layer.output().len() == 1 => layer.kind(),
+        _ => None,
+    }
+}
+
+impl Path {
+    /// Room for `layers`, all weights 0.
+    fn new(observation: &ObservationSpace, layers: &[Layer]) -> Result<Self> {
+        let size = observation.size().unwrap_or(0);
+        let embedding = layers.split_first().and_then(|(first, rest)| Some((first.kind()?, rest)));
+        let (source, rest) = match (embedding, observation) {
+            (Some((embedding, rest)), _) => (Source::Bag(Bag::new(embedding, size)), rest),
+            (None, ObservationSpace::Dense { .. }) => (Source::Values(size), layers),
+            (None, ObservationSpace::SparseBinary { .. }) => (Source::Bits(size), layers),
+        };
+        Ok(Self { source, stack: Stack::new(rest)? })
+    }
+
+    /// Replaces the weights by the first of `parameters`. Returns the rest.
+    fn load<'a>(&mut self, parameters: &'a [f32]) -> &'a [f32] {
+        match &mut self.source {
+            Source::Bag(bag) => {
+                let (own, rest) = parameters.split_at(bag.len().min(parameters.len()));
+                bag.load(own);
+                self.stack.load(rest)
             }
-            First::Linear(layer) => {
-                let inputs = self.network.common.first().map_or(0, |l| l.shape().0);
-                let found = observations.dense().len();
-                let wanted = observations.len() * inputs;
-                if found != wanted {
-                    return Err(Error::observation(
-                        format!("{inputs} values a row"),
-                        format!("{found} values in {} rows", observations.len()),
-                    ));
-                }
-                let x = &observations.dense()[start * inputs..(start + rows) * inputs];
-                layer.apply(self.arch, x, &mut out[..rows * layer.outputs()]);
-                Ok(layer.outputs())
-            }
+            Source::Values(_) | Source::Bits(_) => self.stack.load(parameters),
         }
+    }
+
+    /// The most values a row that reading it takes.
+    fn width(&self) -> usize {
+        match &self.source {
+            Source::Bag(bag) => bag.outputs(),
+            Source::Values(_) => 0,
+            Source::Bits(size) => *size,
+        }
+    }
+
+    /// What becomes of some rows. It is in one of the buffers or the observations themselves.
+    fn run<'a>(
+        &self,
+        observations: &'a Observations,
+        range: Range<usize>,
+        [first, a, b]: [&'a mut [f32]; 3],
+        work: &mut [f32],
+    ) -> Result<&'a [f32]> {
+        let rows = range.len();
+        let x = match &self.source {
+            Source::Bag(bag) => {
+                let out = &mut first[..rows * bag.outputs()];
+                bag.run(observations, range, out)?;
+                out
+            }
+            &Source::Values(size) => observations.dense_rows(range, size)?,
+            &Source::Bits(size) => {
+                let out = &mut first[..rows * size];
+                observations.write_bits(range, size, out)?;
+                out
+            }
+        };
+        Ok(self.stack.run(x, rows, [a, b], work))
     }
 }
 
@@ -249,44 +300,12 @@ impl Evaluator for Executor {
         let rows = observations.len();
         out.actions.resize(rows * self.action_width, 0.0);
         out.values.resize(rows, 0.0);
-        out.scratch.resize(2 * BLOCK * self.widest, 0.0);
-        out.scratch2.resize(2 * BLOCK * self.widest, 0.0);
+        out.scratch.resize(5 * self.block * self.widest, 0.0);
+        out.scratch2.resize(self.block * self.work, 0.0);
         self.interrupt.check()?;
-        for start in (0..rows).step_by(BLOCK) {
-            self.block(observations, start, BLOCK.min(rows - start), out)?;
+        for start in (0..rows).step_by(self.block) {
+            self.block(observations, start, self.block.min(rows - start), out)?;
         }
-        Ok(())
-    }
-}
-
-struct Cursor<'a> {
-    rest: &'a [f32],
-}
-
-impl<'a> Cursor<'a> {
-    fn take(&mut self, n: usize) -> Result<&'a [f32]> {
-        let (head, rest) = self.rest.split_at_checked(n).ok_or_else(|| {
-            Error::weights("all", format!("{n} more parameters"), self.rest.len())
-        })?;
-        self.rest = rest;
-        Ok(head)
-    }
-
-    fn copy(&mut self, to: &mut [f32]) -> Result<()> {
-        to.copy_from_slice(self.take(to.len())?);
-        Ok(())
-    }
-
-    fn load(
-        &mut self,
-        layer: &mut PackedLinear,
-        first: usize,
-        shape: (usize, usize),
-    ) -> Result<()> {
-        let (inputs, outputs) = shape;
-        let weights = ArrayView2::from_shape((outputs, inputs), self.take(inputs * outputs)?)
-            .map_err(|e| Error::weights("all", "a matrix", e))?;
-        layer.load(first, weights, self.take(outputs)?);
         Ok(())
     }
 }

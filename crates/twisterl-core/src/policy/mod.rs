@@ -2,6 +2,8 @@
 
 pub mod distribution;
 pub mod forward;
+pub mod init;
+pub mod layers;
 pub mod network;
 #[allow(clippy::module_inception)]
 mod policy;

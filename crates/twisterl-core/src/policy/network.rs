@@ -1,81 +1,16 @@
 //! The network description: plain data from which core builds its inference and train its gradients.
 
-use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
+pub use super::layers::{Activation, Layer};
+use super::layers::{
+    Conv1d, Embedding, Flatten, Initial, LayerSpec, Linear, MAX_WIDTH, Source, place, size,
+};
+use crate::space::{ActionSpace, ObservationSpace};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// The most values that a layer may have, so that a hostile description is refused before memory is asked for.
-const MAX_WIDTH: usize = 1 << 24;
 /// The most parameters that a network may have.
 const MAX_PARAMETERS: usize = 1 << 30;
-
-/// The function applied to each output of a layer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Activation {
-    /// `max(x, 0)`
-    #[default]
-    Relu,
-    /// Hyperbolic tangent.
-    Tanh,
-    /// `x`: none.
-    Identity,
-}
-
-/// One layer. Its name is that of its tensors in a file, without `.weight` and `.bias`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum Layer {
-    /// Sum of the weight rows of the ones of a sparse binary input, plus a bias.
-    /// Weights in memory: `(inputs, outputs)`; in a file, as for a linear layer: `(outputs, inputs)`.
-    Embedding {
-        /// Name of its tensors.
-        name: String,
-        /// Number of bits.
-        inputs: usize,
-        /// Width.
-        outputs: usize,
-        /// Applied to the outputs.
-        activation: Activation,
-    },
-    /// `y = x W^T + b`. Weights in memory and file: `(outputs, inputs)`.
-    Linear {
-        /// Name of its tensors.
-        name: String,
-        /// Width of the input.
-        inputs: usize,
-        /// Width of the output.
-        outputs: usize,
-        /// Applied to the outputs.
-        activation: Activation,
-    },
-}
-
-impl Layer {
-    /// Name of its tensors.
-    pub fn name(&self) -> &str {
-        match self {
-            Self::Embedding { name, .. } | Self::Linear { name, .. } => name,
-        }
-    }
-
-    /// Widths of input and output.
-    pub fn shape(&self) -> (usize, usize) {
-        match self {
-            Self::Embedding { inputs, outputs, .. } | Self::Linear { inputs, outputs, .. } => {
-                (*inputs, *outputs)
-            }
-        }
-    }
-
-    /// The function applied to its outputs.
-    pub fn activation(&self) -> Activation {
-        match self {
-            Self::Embedding { activation, .. } | Self::Linear { activation, .. } => *activation,
-        }
-    }
-}
 
 /// The sizes of a multi-layer perceptron with two heads, as configs give them under `policy`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,23 +28,51 @@ pub struct MlpSizes {
 }
 
 /// A trunk that reads observations, and two heads on it: one for the parameters of the action distribution, one
-/// for the value.
+/// for the value. Without a trunk, each head reads the observation itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Description")]
 pub struct Network {
     /// What it reads.
     pub observation: ObservationSpace,
     /// What its action head is for.
     pub actions: ActionSpace,
+    common: Vec<Layer>,
+    action: Vec<Layer>,
+    value: Vec<Layer>,
+}
+
+/// The layers of a network.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Layers {
     /// From the observation to the features.
-    pub common: Vec<Layer>,
+    pub common: Vec<LayerSpec>,
     /// From the features to the distribution's parameters (logits).
-    pub action: Vec<Layer>,
+    pub action: Vec<LayerSpec>,
     /// From the features to the value, of width 1.
-    pub value: Vec<Layer>,
+    pub value: Vec<LayerSpec>,
+}
+
+/// A network as it is written, before its layers are known to fit each other.
+#[derive(Deserialize)]
+struct Description {
+    observation: ObservationSpace,
+    actions: ActionSpace,
+    common: Vec<LayerSpec>,
+    action: Vec<LayerSpec>,
+    value: Vec<LayerSpec>,
+}
+
+impl TryFrom<Description> for Network {
+    type Error = Error;
+
+    fn try_from(description: Description) -> Result<Self> {
+        let Description { observation, actions, common, action, value } = description;
+        Self::new(observation, actions, &Layers { common, action, value })
+    }
 }
 
 /// A parameter tensor's place in the flat vector of all parameters.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ParameterSpec {
     /// Name in files.
     pub name: String,
@@ -119,11 +82,48 @@ pub struct ParameterSpec {
     pub transposed_in_file: bool,
     /// Place in the flat vector.
     pub range: Range<usize>,
-    /// Width of the layer's input, for initialisation.
+    /// The number of values that each output sums over, for initialisation.
     pub fan_in: usize,
+    /// What it begins as.
+    pub initial: Initial,
 }
 
 impl Network {
+    /// A network of these layers. Those without a name are called by their part and place, such as `common.0`.
+    ///
+    /// # Errors
+    /// If layers do not fit each other or the spaces, or sizes are out of bounds: with the path below the network, such
+    /// as `common[1].kernel`, and both shapes.
+    pub fn new(
+        observation: ObservationSpace,
+        actions: ActionSpace,
+        layers: &Layers,
+    ) -> Result<Self> {
+        let bits = observation.size().filter(|&n| n > 0 && n <= MAX_WIDTH);
+        if bits.is_none() {
+            let found = format!("{:?}", observation.shape());
+            return Err(Error::config("observation_space", "1 to 2^24 bits or values", found));
+        }
+        let named = |part: &str, specs: &[LayerSpec], source: Source<'_>| {
+            let name =
+                |(i, spec): (usize, &LayerSpec)| spec.clone().or_named(|| format!("{part}.{i}"));
+            place(&specs.iter().enumerate().map(name).collect::<Vec<_>>(), part, source)
+        };
+        let input = match &observation {
+            ObservationSpace::SparseBinary { shape } => Source::Ones(shape),
+            ObservationSpace::Dense { shape } => Source::Values(shape),
+        };
+        let common = named("common", &layers.common, input)?;
+        let features = common.last().map_or(input, |last| Source::Values(last.output()));
+        let action = named("action", &layers.action, features)?;
+        let value = named("value", &layers.value, features)?;
+        let network = Self { observation, actions, common, action, value };
+        network.check_size()?;
+        network.check_outputs("action", &network.action, network.action_outputs())?;
+        network.check_outputs("value", &network.value, 1)?;
+        Ok(network)
+    }
+
     /// A multi-layer perceptron under the peer's tensor names: `embeddings`, `common.0`, `common.2`, ...,
     /// `action.0`, ..., `value.0`, ... (the odd numbers are the activations between the layers).
     ///
@@ -134,66 +134,106 @@ impl Network {
         actions: ActionSpace,
         sizes: &MlpSizes,
     ) -> Result<Self> {
-        let inputs = observation.size().filter(|&n| n > 0 && n <= MAX_WIDTH).ok_or_else(|| {
-            Error::config(
-                "observation_space",
-                "1 to 2^24 bits or values",
-                format!("{:?}", observation.shape()),
-            )
-        })?;
-        let outputs: usize = actions
-            .components()
-            .iter()
-            .map(|c| match c {
-                ActionComponent::Discrete { n } => *n,
-                ActionComponent::Continuous { low, .. } => low.len(),
-            })
-            .sum();
-        let activation = sizes.activation;
+        let (outputs, activation) = (sizes.embedding_size, sizes.activation);
+        let inputs = observation.size();
         let first = match &observation {
-            ObservationSpace::SparseBinary { .. } => Layer::Embedding {
-                name: "embeddings".into(),
-                inputs,
-                outputs: sizes.embedding_size,
-                activation,
-            },
-            ObservationSpace::Dense { .. } => Layer::Linear {
-                name: "embeddings".into(),
-                inputs,
-                outputs: sizes.embedding_size,
-                activation,
-            },
+            ObservationSpace::SparseBinary { .. } => {
+                LayerSpec::new(Embedding { inputs, outputs, activation })?
+            }
+            ObservationSpace::Dense { .. } => {
+                LayerSpec::new(Linear { inputs, outputs, activation })?
+            }
         };
+        Self::with_heads(observation, actions, vec![first.named("embeddings")], sizes)
+    }
+
+    /// The peer's `Conv1dPolicy`: of an observation of two axes, the vectors along `conv_dim` all go through the same
+    /// linear layer without bias (`conv_layer`), which makes `embedding_size` values of them together; then a multi-layer
+    /// perceptron.
+    ///
+    /// # Errors
+    /// If the observation has other axes, or a size is 0, absurdly large, or not a multiple of what it is shared among.
+    pub fn conv1d(
+        observation: ObservationSpace,
+        actions: ActionSpace,
+        conv_dim: usize,
+        sizes: &MlpSizes,
+    ) -> Result<Self> {
+        let positions = match (observation.shape(), conv_dim) {
+            (&[_, positions], 0) | (&[positions, _], 1) => positions.max(1),
+            (&[_, _], _) => return Err(Error::config("policy.conv_dim", "0 or 1", conv_dim)),
+            (shape, _) => {
+                let expected = "an environment with observations of two axes";
+                return Err(Error::config("policy_cls", expected, format!("shape {shape:?}")));
+            }
+        };
+        if !sizes.embedding_size.is_multiple_of(positions) {
+            let expected = format!("a multiple of the number of positions, {positions}");
+            return Err(Error::config("policy.embedding_size", expected, sizes.embedding_size));
+        }
+        let first = LayerSpec::new(Conv1d {
+            channels: sizes.embedding_size / positions,
+            kernel: 1,
+            stride: 1,
+            padding: 0,
+            conv_dim,
+            bias: false,
+            activation: sizes.activation,
+        })?;
+        Self::with_heads(observation, actions, vec![first.named("conv_layer")], sizes)
+    }
+
+    /// A network of these layers, and after them a linear layer for each head that gives what it must. Where neither head
+    /// has layers of its own, the features are flattened for it.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn hidden(
+        observation: ObservationSpace,
+        actions: ActionSpace,
+        layers: &Layers,
+    ) -> Result<Self> {
+        let outputs = actions.mask_width() + actions.continuous_width();
+        let mut layers = layers.clone();
+        if layers.action.is_empty() && layers.value.is_empty() && !layers.common.is_empty() {
+            layers.common.push(LayerSpec::new(Flatten {})?);
+        }
+        for (head, outputs) in [(&mut layers.action, outputs), (&mut layers.value, 1)] {
+            let last = Linear { inputs: None, outputs, activation: Activation::Identity };
+            head.push(LayerSpec::new(last)?);
+        }
+        Self::new(observation, actions, &layers)
+    }
+
+    /// `first`, layers that give `embedding_size` values, and on them the rest of a multi-layer perceptron.
+    fn with_heads(
+        observation: ObservationSpace,
+        actions: ActionSpace,
+        first: Vec<LayerSpec>,
+        sizes: &MlpSizes,
+    ) -> Result<Self> {
+        let activation = sizes.activation;
         let stack = |part: &str, inputs: usize, hidden: &[usize], last: Option<usize>| {
             let widths: Vec<usize> =
                 std::iter::once(inputs).chain(hidden.iter().copied()).chain(last).collect();
-            widths
-                .windows(2)
-                .enumerate()
-                .map(|(i, w)| Layer::Linear {
-                    name: format!("{part}.{}", 2 * i),
-                    inputs: w[0],
-                    outputs: w[1],
-                    activation: if last.is_some() && i + 2 == widths.len() {
-                        Activation::Identity
-                    } else {
-                        activation
-                    },
-                })
-                .collect::<Vec<_>>()
+            let layer = |(i, w): (usize, &[usize])| {
+                let is_last = last.is_some() && i + 2 == widths.len();
+                let activation = if is_last { Activation::Identity } else { activation };
+                let linear = Linear { inputs: Some(w[0]), outputs: w[1], activation };
+                Ok(LayerSpec::new(linear)?.named(format!("{part}.{}", 2 * i)))
+            };
+            widths.windows(2).enumerate().map(layer).collect::<Result<Vec<_>>>()
         };
+        let outputs = actions.mask_width() + actions.continuous_width();
         let features = sizes.common_layers.last().copied().unwrap_or(sizes.embedding_size);
-        let mut common = vec![first];
-        common.extend(stack("common", sizes.embedding_size, &sizes.common_layers, None));
-        let network = Self {
-            action: stack("action", features, &sizes.policy_layers, Some(outputs)),
-            value: stack("value", features, &sizes.value_layers, Some(1)),
-            observation,
-            actions,
+        let mut common = first;
+        common.extend(stack("common", sizes.embedding_size, &sizes.common_layers, None)?);
+        let layers = Layers {
             common,
+            action: stack("action", features, &sizes.policy_layers, Some(outputs))?,
+            value: stack("value", features, &sizes.value_layers, Some(1))?,
         };
-        network.check()?;
-        Ok(network)
+        Self::new(observation, actions, &layers).map_err(|e| e.below("policy"))
     }
 
     /// Whether the layers fit each other and the spaces, and the sizes are within bounds.
@@ -201,47 +241,33 @@ impl Network {
     /// # Errors
     /// Names the layer and both shapes.
     pub fn check(&self) -> Result<()> {
-        let input = self.observation.size().unwrap_or(0);
-        let mut total = 0usize;
-        let mut follow = |layers: &[Layer], mut width: usize| {
-            for layer in layers {
-                let (inputs, outputs) = layer.shape();
-                let path = format!("policy.{}", layer.name());
-                if inputs != width {
-                    return Err(Error::config(path, format!("{width} inputs"), inputs));
-                }
-                if outputs == 0 || outputs > MAX_WIDTH {
-                    return Err(Error::config(path, "a width of 1 to 2^24", outputs));
-                }
-                total = total.saturating_add(inputs.saturating_add(1).saturating_mul(outputs));
-                if total > MAX_PARAMETERS {
-                    return Err(Error::config(path, "at most 2^30 parameters in all", total));
-                }
-                width = outputs;
-            }
-            Ok(width)
-        };
-        let features = follow(&self.common, input)?;
-        let outputs = follow(&self.action, features)?;
-        let value = follow(&self.value, features)?;
-        let sparse = matches!(self.observation, ObservationSpace::SparseBinary { .. });
-        for (i, layer) in self.layers().enumerate() {
-            if matches!(layer, Layer::Embedding { .. }) != (sparse && i == 0) {
-                return Err(Error::config(
-                    format!("policy.{}", layer.name()),
-                    "an embedding first, and only there, on sparse observations",
-                    format!("{layer:?}"),
-                ));
-            }
+        let specs = |layers: &[Layer]| layers.iter().cloned().map(LayerSpec::from).collect();
+        let (common, action, value) =
+            (specs(&self.common), specs(&self.action), specs(&self.value));
+        let layers = Layers { common, action, value };
+        match Self::new(self.observation.clone(), self.actions.clone(), &layers)? == *self {
+            true => Ok(()),
+            false => Err(Error::config("network", "layers on its own spaces", "others")),
         }
-        let wanted = self.action_outputs();
-        if outputs != wanted {
-            return Err(Error::config("policy.action", format!("{wanted} outputs"), outputs));
-        }
-        if value != 1 {
-            return Err(Error::config("policy.value", "1 output", value));
+    }
+
+    fn check_size(&self) -> Result<()> {
+        let total = self.layers().map(Layer::parameter_count).fold(0, usize::saturating_add);
+        if total > MAX_PARAMETERS {
+            return Err(Error::config("parameters", "at most 2^30 in all", total));
         }
         Ok(())
+    }
+
+    fn check_outputs(&self, part: &str, layers: &[Layer], wanted: usize) -> Result<()> {
+        let outputs = layers.last().map_or(self.feature_shape(), Layer::output);
+        match outputs == [wanted] && !layers.is_empty() {
+            true => Ok(()),
+            false => {
+                let expected = format!("layers that give [{wanted}]");
+                Err(Error::config(part, expected, format!("shape {outputs:?}")))
+            }
+        }
     }
 
     /// The width of the action head: a logit for each discrete choice, a mean for each continuous value.
@@ -249,48 +275,57 @@ impl Network {
         self.actions.mask_width() + self.actions.continuous_width()
     }
 
+    /// The layers from the observation to the features; none where the heads read the observation.
+    pub fn common(&self) -> &[Layer] {
+        &self.common
+    }
+
+    /// The layers from the features to the distribution's parameters.
+    pub fn action(&self) -> &[Layer] {
+        &self.action
+    }
+
+    /// The layers from the features to the value.
+    pub fn value(&self) -> &[Layer] {
+        &self.value
+    }
+
     /// All layers in the order of their parameters: common, action, value.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.common.iter().chain(&self.action).chain(&self.value)
     }
 
-    /// The width of the features that the heads read.
-    pub fn features(&self) -> usize {
-        self.common.last().map_or(0, |l| l.shape().1)
+    /// The shape of the features that the heads read.
+    pub fn feature_shape(&self) -> &[usize] {
+        self.common.last().map_or(self.observation.shape(), Layer::output)
     }
 
-    /// The parameter tensors in their fixed order: each layer's weight, then its bias.
+    /// The parameter tensors in their fixed order, layer by layer.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let mut start = 0;
         let mut specs = Vec::new();
-        for layer in self.layers() {
-            let (inputs, outputs) = layer.shape();
-            let transposed = matches!(layer, Layer::Embedding { .. });
-            let weight = if transposed { vec![inputs, outputs] } else { vec![outputs, inputs] };
-            for (name, shape, transposed_in_file) in
-                [("weight", weight, transposed), ("bias", vec![outputs], false)]
-            {
-                let size = shape.iter().product::<usize>();
-                specs.push(ParameterSpec {
-                    name: format!("{}.{name}", layer.name()),
-                    shape,
-                    transposed_in_file,
-                    range: start..start + size,
-                    fan_in: inputs,
-                });
-                start += size;
-            }
+        for parameter in self.layers().flat_map(Layer::named_parameters) {
+            let range = start..start + parameter.len();
+            start = range.end;
+            specs.push(ParameterSpec {
+                name: parameter.name,
+                shape: parameter.shape,
+                transposed_in_file: parameter.transposed_in_file,
+                range,
+                fan_in: parameter.fan_in,
+                initial: parameter.initial,
+            });
         }
         specs
     }
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        self.layers()
-            .map(|l| {
-                let (inputs, outputs) = l.shape();
-                (inputs + 1) * outputs
-            })
-            .sum()
+        self.layers().map(Layer::parameter_count).sum()
+    }
+
+    /// The most values a row that a layer gives.
+    pub fn widest(&self) -> usize {
+        self.layers().map(|layer| size(layer.output())).max().unwrap_or(0)
     }
 }

@@ -1,11 +1,10 @@
 //! A policy: everything needed to play a problem, in one value.
 
+use super::init::Scheme;
 use super::network::Network;
-use crate::rng::{Purpose, stream};
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
-use rand::RngExt;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -27,8 +26,7 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// A policy with fresh weights: weights and biases of a layer are uniform in `±1/sqrt(inputs)`, which is what
-    /// PyTorch's `nn.Linear` does by default. Each tensor has a stream of its own.
+    /// A policy with fresh weights, as PyTorch would have them by default ([`Scheme::Uniform`]).
     ///
     /// # Errors
     /// If the network is inconsistent or a twist does not fit it.
@@ -40,12 +38,7 @@ impl Policy {
         seed: u64,
     ) -> Result<Self> {
         network.check()?;
-        let mut parameters = Vec::with_capacity(network.parameter_count());
-        for (index, spec) in network.parameters().into_iter().enumerate() {
-            let mut rng = stream(seed, Purpose::Init, 0, index as u64);
-            let bound = 1.0 / (spec.fan_in.max(1) as f32).sqrt();
-            parameters.extend(spec.range.map(|_| (2.0 * rng.random::<f32>() - 1.0) * bound));
-        }
+        let parameters = Scheme::Uniform.with_usual_gains().parameters(&network, seed);
         let symmetry = Symmetry::None;
         let env_cls = env_cls.into();
         let policy = Self { network, parameters, env_cls, env, twists, symmetry };
@@ -91,14 +84,14 @@ impl Policy {
     }
 }
 
-/// Whether a network that may come from a file is sound and has a tensor name for each layer.
+/// Whether a network that may come from a file is sound and has a name of its own for each tensor.
 pub(super) fn check_network(network: &Network) -> Result<()> {
     // Reading a space from a file does not pass through its constructor.
     ActionSpace::new(network.actions.components().to_vec())?;
     network.check()?;
     let mut names = HashSet::new();
-    match network.layers().find(|layer| !names.insert(layer.name())) {
-        Some(twice) => Err(Error::config("network", "layer names that differ", twice.name())),
+    match network.parameters().into_iter().find(|spec| !names.insert(spec.name.clone())) {
+        Some(twice) => Err(Error::config("network", "tensor names that differ", twice.name)),
         None => Ok(()),
     }
 }

@@ -4,7 +4,7 @@
 //! rows that costs as much as the product. Here the weights are packed once, a call allocates nothing, and the
 //! vector width is chosen at run time (through `pulp`, so that this crate stays free of `unsafe`).
 
-use super::network::Activation;
+use super::layers::Activation;
 use ndarray::ArrayView2;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -41,9 +41,10 @@ impl PackedLinear {
         self.outputs
     }
 
-    /// Lays out the columns from `first` on: `weights` is `(some outputs, inputs)`, `bias` as many.
+    /// Lays out the columns from `first` on: `weights` is `(some outputs, inputs)`, `bias` as many, or none for 0.
     pub fn load(&mut self, first: usize, weights: ArrayView2<'_, f32>, bias: &[f32]) {
-        for (i, (row, &b)) in weights.rows().into_iter().zip(bias).enumerate() {
+        let bias = bias.iter().copied().chain(std::iter::repeat(0.0));
+        for (i, (row, b)) in weights.rows().into_iter().zip(bias).enumerate() {
             let (panel, column) = ((first + i) / PANEL, (first + i) % PANEL);
             let start = panel * PANEL * self.inputs;
             let packed = self.panels.iter_mut().skip(start + column).step_by(PANEL);
@@ -59,10 +60,8 @@ impl PackedLinear {
     /// `out` (rows x outputs) from `x` (rows x inputs), both row-major and of full length.
     pub fn apply(&self, arch: Arch, x: &[f32], out: &mut [f32]) {
         arch.dispatch(Product { layer: self, x, out });
-        if self.activation == Activation::Tanh {
-            for y in out {
-                *y = y.tanh();
-            }
+        if self.activation != Activation::Relu {
+            self.activation.apply(out);
         }
     }
 }
@@ -204,10 +203,8 @@ pub fn embedding_bag(
         relu: activation == Activation::Relu,
         out: &mut *out,
     });
-    if activation == Activation::Tanh {
-        for y in out {
-            *y = y.tanh();
-        }
+    if activation != Activation::Relu {
+        activation.apply(out);
     }
 }
 

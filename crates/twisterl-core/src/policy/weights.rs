@@ -179,7 +179,18 @@ pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Resu
         }
     }
     let known: HashSet<_> = specs.iter().map(|spec| &spec.name).collect();
-    if let Some((name, tensor)) = tensors.iter().find(|(name, _)| !known.contains(name)) {
+    // PyTorch writes a layer that it knows by two names twice.
+    let twice = |tensor: &TensorView<'_>| {
+        let same = |spec: &ParameterSpec| {
+            tensors.get(&spec.name).is_some_and(|other| {
+                (other.shape(), other.dtype(), other.data())
+                    == (tensor.shape(), tensor.dtype(), tensor.data())
+            })
+        };
+        specs.iter().any(same)
+    };
+    let others = tensors.iter().filter(|(name, _)| !known.contains(name));
+    if let Some((name, tensor)) = others.into_iter().find(|(_, tensor)| !twice(tensor)) {
         return Err(Error::weights(
             name,
             "no tensor of this name in this network",

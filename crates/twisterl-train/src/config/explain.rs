@@ -32,7 +32,16 @@ pub(super) fn error(path: &str, message: &str) -> Error {
             return Error::config(shorten(place(path)), plain_type(expected), plain_value(found));
         }
     }
-    // Our own, as the named classes write them.
+    // Our own, as layers write them, about something within the value.
+    if let Some((inner, rest)) = message.split_once(": expected ")
+        && let Some((expected, found)) = rest.rsplit_once(", found ")
+        && !inner.contains(' ')
+    {
+        let whole =
+            if inner.starts_with('[') { format!("{path}{inner}") } else { join(path, inner) };
+        return Error::config(shorten(&whole), expected, shorten(found));
+    }
+    // As the named classes write them.
     match message.strip_prefix("expected ").and_then(|m| m.split_once(", found ")) {
         Some((expected, found)) => Error::config(shorten(path), expected, shorten(found)),
         None => Error::config(shorten(place(path)), "a valid value", shorten(message)),

@@ -21,7 +21,9 @@ pub use algorithm::{
 pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
-pub use policy::{ActivationName, PolicyClass, PolicyConfig, SymmetryName};
+pub use policy::{
+    ActivationName, InitConfig, LayersConfig, PolicyClass, PolicyConfig, SchemeName, SymmetryName,
+};
 
 use crate::{Error, Result};
 use schemars::JsonSchema;
@@ -49,9 +51,11 @@ pub struct RunConfig {
     pub env: Value,
     /// Kind of policy.
     #[serde(default)]
-    #[schemars(extend("enum" = ["twisterl.nn.BasicPolicy", "BasicPolicy", "Mlp"]))]
+    #[schemars(extend("enum" = [
+        "twisterl.nn.BasicPolicy", "BasicPolicy", "Mlp", "twisterl.nn.Conv1dPolicy", "Conv1dPolicy"
+    ]))]
     pub policy_cls: PolicyClass,
-    /// Sizes of the policy's network.
+    /// The policy's network.
     #[serde(default)]
     pub policy: PolicyConfig,
     /// Learning algorithm.

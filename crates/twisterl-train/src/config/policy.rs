@@ -2,7 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twisterl_core::policy::network::{Activation, MlpSizes};
+use serde_json::{Map, Value};
+use twisterl_core::policy::init::{Init, Scheme};
+use twisterl_core::policy::layers::LayerSpec;
+use twisterl_core::policy::network::{Activation, Layers, MlpSizes};
 use twisterl_core::symmetry::Symmetry;
 
 /// The kinds of policy.
@@ -12,6 +15,8 @@ pub enum PolicyClass {
     /// A multi-layer perceptron with an action and a value head.
     #[default]
     BasicPolicy,
+    /// The same after a convolution along one axis of the observation.
+    Conv1dPolicy,
 }
 
 impl TryFrom<String> for PolicyClass {
@@ -20,10 +25,8 @@ impl TryFrom<String> for PolicyClass {
     fn try_from(name: String) -> Result<Self, String> {
         match super::explain::short_name(&name) {
             "BasicPolicy" | "Mlp" => Ok(Self::BasicPolicy),
-            "Conv1dPolicy" => {
-                Err(format!("expected BasicPolicy, found {name:?}, which is not supported yet"))
-            }
-            _ => Err(format!("expected BasicPolicy, found {name:?}")),
+            "Conv1dPolicy" => Ok(Self::Conv1dPolicy),
+            _ => Err(format!("expected BasicPolicy or Conv1dPolicy, found {name:?}")),
         }
     }
 }
@@ -32,6 +35,7 @@ impl From<PolicyClass> for String {
     fn from(class: PolicyClass) -> Self {
         match class {
             PolicyClass::BasicPolicy => "BasicPolicy".into(),
+            PolicyClass::Conv1dPolicy => "Conv1dPolicy".into(),
         }
     }
 }
@@ -45,6 +49,10 @@ pub enum ActivationName {
     Relu,
     /// Hyperbolic tangent.
     Tanh,
+    /// `x Φ(x)`, Φ being the normal distribution function.
+    Gelu,
+    /// `x / (1 + exp(-x))`
+    Silu,
 }
 
 /// What a policy does with the symmetries of its environment.
@@ -68,8 +76,82 @@ impl From<SymmetryName> for Symmetry {
     }
 }
 
-/// Sizes of the network.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+/// The layers of a network. The last layer of each head, which gives a logit for each action or the value, follows by
+/// itself.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct LayersConfig {
+    /// Layers that both heads share, each an object with its `type` and the fields of that; none: each head reads the
+    /// observation itself.
+    #[schemars(with = "Vec<Map<String, Value>>", length(max = 64))]
+    pub common: Vec<LayerSpec>,
+    /// Layers of the action head.
+    #[schemars(with = "Vec<Map<String, Value>>", length(max = 64))]
+    pub action: Vec<LayerSpec>,
+    /// Layers of the value head.
+    #[schemars(with = "Vec<Map<String, Value>>", length(max = 64))]
+    pub value: Vec<LayerSpec>,
+}
+
+impl LayersConfig {
+    /// What the network is made of.
+    pub fn layers(&self) -> Layers {
+        let Self { common, action, value } = self.clone();
+        Layers { common, action, value }
+    }
+}
+
+/// What weights begin as.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SchemeName {
+    /// Uniform in `±gain / sqrt(inputs)`, biases too, as PyTorch has it by default.
+    #[default]
+    Uniform,
+    /// Orthogonal rows or columns of length `gain` (Saxe et al. 2013), biases 0.
+    Orthogonal,
+    /// Normal with standard deviation `gain / sqrt(inputs)` (He et al. 2015), biases 0.
+    He,
+}
+
+/// How weights begin.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct InitConfig {
+    /// Their distribution.
+    pub scheme: SchemeName,
+    /// Gain of all but the last layers of the heads; if not given, 1 for `uniform` and the root of 2 for the others.
+    #[schemars(range(min = 0, max = 1000))]
+    pub gain: Option<f64>,
+    /// Gain of the last layer of the action head; if not given, 1 for `uniform` and 0.01 for the others.
+    #[schemars(range(min = 0, max = 1000))]
+    pub action_gain: Option<f64>,
+    /// Gain of the last layer of the value head; if not given, 1.
+    #[schemars(range(min = 0, max = 1000))]
+    pub value_gain: Option<f64>,
+}
+
+impl InitConfig {
+    /// The scheme with its gains.
+    pub fn init(&self) -> Init {
+        let scheme = match self.scheme {
+            SchemeName::Uniform => Scheme::Uniform,
+            SchemeName::Orthogonal => Scheme::Orthogonal,
+            SchemeName::He => Scheme::He,
+        };
+        let usual = scheme.with_usual_gains();
+        let given = |gain: Option<f64>, usual| gain.map_or(usual, |gain| gain as f32);
+        Init {
+            scheme,
+            gain: given(self.gain, usual.gain),
+            action_gain: given(self.action_gain, usual.action_gain),
+            value_gain: given(self.value_gain, usual.value_gain),
+        }
+    }
+}
+
+/// The network of a policy: by its sizes, or by its layers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct PolicyConfig {
     /// Width of the first layer.
@@ -86,6 +168,14 @@ pub struct PolicyConfig {
     pub value_layers: Vec<usize>,
     /// The function after every layer but the last of each head.
     pub activation: ActivationName,
+    /// The axis of the observation that is convolved away, 0 or 1, for Conv1dPolicy: the vectors along it, of which the other
+    /// axis has as many as it is long, go through the same `embedding_size / length` units.
+    #[schemars(range(max = 1))]
+    pub conv_dim: usize,
+    /// Layers of any kind, instead of what the sizes above say.
+    pub layers: Option<LayersConfig>,
+    /// What the weights begin as.
+    pub init: InitConfig,
     /// What the policy does with the symmetries of its environment.
     pub symmetry: SymmetryName,
 }
@@ -98,6 +188,9 @@ impl Default for PolicyConfig {
             policy_layers: Vec::new(),
             value_layers: Vec::new(),
             activation: ActivationName::Relu,
+            conv_dim: 0,
+            layers: None,
+            init: InitConfig::default(),
             symmetry: SymmetryName::None,
         }
     }
@@ -114,6 +207,8 @@ impl PolicyConfig {
             activation: match self.activation {
                 ActivationName::Relu => Activation::Relu,
                 ActivationName::Tanh => Activation::Tanh,
+                ActivationName::Gelu => Activation::Gelu,
+                ActivationName::Silu => Activation::Silu,
             },
         }
     }

@@ -7,7 +7,8 @@ use std::fs;
 use tempfile::TempDir;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::forward::Executor;
-use twisterl_core::space::Observations;
+use twisterl_core::policy::weights::parameters_from_tensors;
+use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 
 const NAMES: [&str; 2] = ["ppo_puzzle8_v1", "ppo_puzzle15_v1"];
 
@@ -170,6 +171,79 @@ fn a_policy_must_fit_the_environment_it_names() {
 }
 
 #[test]
+fn convolutions_of_the_peer_give_the_golden_numbers() {
+    let text = fs::read_to_string(vector("conv1d.golden.json")).unwrap();
+    let golden: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for conv_dim in [0, 1] {
+        // The peer's own layout; the environment does not matter for the network but for its sizes.
+        let config = RunConfig::from_value(json!({
+            "env_cls": "twisterl.envs.Puzzle",
+            "policy_cls": "twisterl.nn.Conv1dPolicy",
+            "policy": {
+                "embedding_size": 36, "conv_dim": conv_dim, "common_layers": [16],
+                "policy_layers": [8], "value_layers": []
+            }
+        }));
+        let config = config.unwrap();
+        let observation = ObservationSpace::SparseBinary { shape: vec![4, 9] };
+        let network = Network::conv1d(
+            observation,
+            ActionSpace::discrete(4),
+            config.policy.conv_dim,
+            &config.policy.sizes(),
+        );
+        let file = PtFile::read(&vector(&format!("conv1d_{conv_dim}.pt"))).unwrap();
+        let network = network.unwrap();
+        let parameters = parameters_from_tensors(&network, &file.tensors().unwrap()).unwrap();
+        let executor = Executor::new(&network, &parameters).unwrap();
+        for case in golden.iter().filter(|case| case["conv_dim"] == conv_dim) {
+            let ones: Vec<u32> = serde_json::from_value(case["ones"].clone()).unwrap();
+            let mut observations = Observations::new();
+            observations.push_ones(&ones);
+            let mut out = Evaluation::default();
+            executor.evaluate(&observations, &mut out).unwrap();
+            let logits: Vec<f32> = serde_json::from_value(case["logits"].clone()).unwrap();
+            assert!(out.actions.iter().zip(logits).all(|(a, b)| (a - b).abs() < 1e-5));
+            assert!((f64::from(out.values[0]) - case["value"].as_f64().unwrap()).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn layers_that_do_not_fit_are_refused_with_both_shapes() {
+    let refused = |policy: Value| {
+        let config = json!({"env_cls": "Puzzle", "policy": policy});
+        let config = RunConfig::from_value(config).unwrap();
+        let spec = Registry::default().make("Puzzle", &json!({})).unwrap();
+        initial_policy(&config, &*spec).unwrap_err().to_string()
+    };
+    for (layers, message) in [
+        (
+            json!([{"type": "reshape", "shape": [3, 3, 8]}]),
+            "policy.layers.common[0].shape: expected a shape of 81 values, as [9, 9] has, found [3, 3, 8]",
+        ),
+        (
+            json!([{"type": "linear", "outputs": 8}, {"type": "embedding", "outputs": 8}]),
+            "policy.layers.common[1]: expected an embedding first, and only there, on sparse observations, found one on values of shape [9, 8]",
+        ),
+        (
+            json!([{"type": "conv2d", "channels": 4, "kernel": 3}]),
+            "policy.layers.common[0]: expected an input of three axes, [height, width, channels], found shape [9, 9]",
+        ),
+        (
+            json!([{"type": "attention", "heads": 2}]),
+            "policy.layers.common[0].heads: expected a number that divides the width of the tokens, 9, found 2",
+        ),
+        (
+            json!([{"type": "residual", "layers": [{"type": "linear", "outputs": 8}]}]),
+            "policy.layers.common[0]: expected layers that give the shape [9, 9] they read, found shape [9, 8]",
+        ),
+    ] {
+        assert_eq!(refused(json!({"layers": {"common": layers}})), message);
+    }
+}
+
+#[test]
 fn a_run_starts_from_weights_of_its_own_network_only() {
     let registry = Registry::default();
     let start = |name: &str, weights: &Path| {
@@ -187,7 +261,7 @@ fn a_run_starts_from_weights_of_its_own_network_only() {
     fs::write(&path, policy.to_safetensors().unwrap()).unwrap();
     assert_eq!(start("ppo_puzzle8_v1", &path).unwrap().0, policy);
     let message = start("ppo_puzzle15_v1", &path).unwrap_err().to_string();
-    assert!(message.contains("embeddings 256-512 relu"), "{message}");
+    assert!(message.contains("embeddings 256-512 embedding activation=relu"), "{message}");
     let message = start("ppo_puzzle15_v1", &vector("ppo_puzzle8_v1.pt")).unwrap_err().to_string();
     assert!(message.contains("embeddings.weight"), "{message}");
 }

@@ -2,26 +2,30 @@
 use super::*;
 use crate::bench::{made_up_parameters, noise};
 use proptest::prelude::*;
+use twisterl_core::policy::layers::Linear;
 use twisterl_core::policy::network::{Activation, MlpSizes};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 
 /// `layer` on `x` from candle's own operations; an embedding on one-hot rows.
-fn plain(layer: &Layer, weight: &Tensor, bias: &Tensor, x: &Tensor) -> candle_core::Result<Tensor> {
-    let weight = match layer {
-        Layer::Embedding { .. } => weight.clone(),
-        Layer::Linear { .. } => weight.t()?,
+fn plain(twin: &Twin, x: &Tensor) -> candle_core::Result<Tensor> {
+    let (weight, bias) = (&twin.variables[0], &twin.variables[1]);
+    let (weight, activation) = match twin.layer.kind::<Embedding>() {
+        Some(embedding) => (weight.as_tensor().clone(), embedding.activation),
+        None => (weight.t()?, twin.layer.kind::<Linear>().unwrap().activation),
     };
     let z = x.matmul(&weight)?.broadcast_add(bias)?;
-    match layer.activation() {
+    match activation {
         Activation::Relu => z.relu(),
         Activation::Tanh => z.tanh(),
+        Activation::Gelu => z.gelu_erf(),
+        Activation::Silu => z.silu(),
         Activation::Identity => Ok(z),
     }
 }
 
 /// Gradients of all parameters, flat, from candle's gradient store.
 fn flat(model: &Model, gradients: &candle_core::backprop::GradStore) -> Vec<f32> {
-    let vars = model.layers.iter().flat_map(|l| [&l.weight, &l.bias]);
+    let vars = model.layers.iter().flat_map(|l| &l.variables);
     vars.flat_map(|v| gradients.get(v).unwrap().flatten_all().unwrap().to_vec1::<f32>().unwrap())
         .collect()
 }
@@ -36,8 +40,13 @@ fn score(logits: &Tensor, values: &Tensor) -> Tensor {
 
 fn networks() -> impl Strategy<Value = Network> {
     let hidden = || proptest::collection::vec(1usize..40, 0..3);
-    let activation =
-        prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Identity)];
+    let activation = prop_oneof![
+        Just(Activation::Relu),
+        Just(Activation::Tanh),
+        Just(Activation::Gelu),
+        Just(Activation::Silu),
+        Just(Activation::Identity)
+    ];
     (any::<bool>(), 1usize..30, 1usize..40, 1usize..12, activation, (hidden(), hidden(), hidden()))
         .prop_map(
             |(sparse, inputs, embedding_size, actions, activation, (common, policy, value))| {
@@ -77,17 +86,17 @@ proptest! {
         let model = Model::new(&network, &made_up_parameters(&network)).unwrap();
         let (logits, values) = model.forward(observations.clone(), None).unwrap();
 
-        let mut layers = network.layers().zip(&model.layers);
+        let mut layers = model.layers.iter();
         let mut run = |count: usize, mut x: Tensor| {
-            for (layer, p) in layers.by_ref().take(count) {
-                x = plain(layer, &p.weight, &p.bias, &x).unwrap();
+            for twin in layers.by_ref().take(count) {
+                x = plain(twin, &x).unwrap();
             }
             x
         };
         let x = Tensor::from_vec(dense, (rows, inputs), &Device::Cpu).unwrap();
-        let features = run(network.common.len(), x);
-        let expected_logits = run(network.action.len(), features.clone());
-        let expected_values = run(network.value.len(), features);
+        let features = run(network.common().len(), x);
+        let expected_logits = run(network.action().len(), features.clone());
+        let expected_values = run(network.value().len(), features);
         for (a, b) in [(&logits, &expected_logits), (&values, &expected_values)] {
             let difference = (a - b).unwrap().abs().unwrap().max_all().unwrap().to_scalar::<f32>().unwrap();
             prop_assert!(difference < 1e-5, "{difference}");

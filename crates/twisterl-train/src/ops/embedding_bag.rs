@@ -12,7 +12,7 @@ use twisterl_core::space::Observations;
 pub struct EmbeddingBag {
     /// The sparse rows.
     pub rows: Observations,
-    /// The function `f`.
+    /// The function `f`, one whose derivative follows from its output: not GELU, not SiLU.
     pub activation: Activation,
     /// Where the gradients of `W` and `b` go.
     pub sink: Option<Sink>,
@@ -71,7 +71,8 @@ impl CustomOp2 for EmbeddingBag {
     ) -> Result<(Option<Tensor>, Option<Tensor>)> {
         let (bits, outputs) = sizes(weight.shape(), bias.shape())?;
         let dy = dy.contiguous()?;
-        let dz = activation_gradient(self.activation, Values::of(y).get()?, Values::of(&dy).get()?);
+        let dz =
+            activation_gradient(self.activation, Values::of(y).get()?, Values::of(&dy).get()?)?;
         let rows = self.rows.len();
         let users = Users::of(&self.rows, bits);
         parameter_gradients(self.sink.as_ref(), weight, bias, |dw, db| {

@@ -1,5 +1,6 @@
 //! The loops of the fused layers that are not dense products, in the widest vectors that the processor has.
 
+use candle_core::{Result, bail};
 use pulp::{Arch, Simd, WithSimd};
 use twisterl_core::policy::network::Activation;
 
@@ -147,20 +148,30 @@ pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
                 *x = if *x < 0.0 { 0.0 } else { *x };
             }
         }),
-        Activation::Tanh => values.iter_mut().for_each(|x| *x = x.tanh()),
+        other => other.apply(values),
     }
 }
 
 /// The gradient before an activation, from its output `y` and the gradient `dy` after it.
-pub(crate) fn activation_gradient(activation: Activation, y: &[f32], dy: &[f32]) -> Vec<f32> {
+///
+/// # Errors
+/// If the derivative is no function of the output.
+pub(crate) fn activation_gradient(
+    activation: Activation,
+    y: &[f32],
+    dy: &[f32],
+) -> Result<Vec<f32>> {
     let pairs = || y.iter().zip(dy);
-    match activation {
+    Ok(match activation {
         Activation::Identity => dy.to_vec(),
         Activation::Relu => {
             vectorised(|| pairs().map(|(&y, &dy)| if y > 0.0 { dy } else { 0.0 }).collect())
         }
         Activation::Tanh => vectorised(|| pairs().map(|(&y, &dy)| dy * (1.0 - y * y)).collect()),
-    }
+        Activation::Gelu | Activation::Silu => {
+            bail!("{activation:?}: expected an op of its own, whose input is known")
+        }
+    })
 }
 
 /// The sum of squares, in 16 partial sums that are added in a fixed order.

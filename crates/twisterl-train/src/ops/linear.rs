@@ -9,10 +9,11 @@ use twisterl_core::policy::network::Activation;
 /// Up to this many outputs (heads), plain loops are faster than a product that packs its arguments.
 const NARROW: usize = 8;
 
-/// `y = f(x W^T + b)` of `x` (rows, inputs), `W` (outputs, inputs) and `b` (outputs); `y` is (rows, outputs).
+/// `y = f(x W^T + b)` of `x` (rows, inputs), `W` (outputs, inputs) and `b` (outputs); `y` is (rows, outputs). The inputs of
+/// `W` may be laid out on several axes.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// The function `f`.
+    /// The function `f`, one whose derivative follows from its output: not GELU, not SiLU.
     pub activation: Activation,
     /// Where the gradients of `W` and `b` go.
     pub sink: Option<Sink>,
@@ -30,8 +31,9 @@ impl Linear {
 
 /// (rows, inputs, outputs), if the three shapes agree.
 fn sizes(x: &Shape, weight: &Shape, bias: &Shape) -> Result<(usize, usize, usize)> {
-    let ((rows, inputs), (outputs, found)) = (x.dims2()?, weight.dims2()?);
-    if inputs != found || bias.dims() != [outputs] {
+    let (rows, inputs) = x.dims2()?;
+    let outputs = weight.dims().first().copied().unwrap_or(0);
+    if inputs * outputs != weight.elem_count() || bias.dims() != [outputs] {
         bail!("linear: x {x:?}, weight {weight:?} and bias {bias:?} do not fit")
     }
     Ok((rows, inputs, outputs))
@@ -77,7 +79,8 @@ impl CustomOp3 for Linear {
     ) -> Result<(Option<Tensor>, Option<Tensor>, Option<Tensor>)> {
         let (rows, inputs, outputs) = sizes(x.shape(), weight.shape(), bias.shape())?;
         let dy = dy.contiguous()?;
-        let dz = activation_gradient(self.activation, Values::of(y).get()?, Values::of(&dy).get()?);
+        let dz =
+            activation_gradient(self.activation, Values::of(y).get()?, Values::of(&dy).get()?)?;
         let (x_values, weight_values) = (Values::of(x), Values::of(weight));
         let (x_values, weight_values) = (x_values.get()?, weight_values.get()?);
         let narrow = outputs <= NARROW;

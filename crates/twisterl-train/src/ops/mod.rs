@@ -6,10 +6,15 @@
 //! its callers; micro-batches are cut so that no activation is that large (see [`crate::model`]), and gradients of
 //! parameters go past candle's gradient store into a [`Sink`].
 
+pub mod activate;
+pub mod attention;
 pub mod embedding_bag;
+pub mod gather;
 pub(crate) mod kernels;
 pub mod linear;
+pub mod norm;
 pub mod product;
+pub mod tap;
 
 use candle_core::{CpuStorage, Layout, Result, Storage, StorageRef, Tensor, bail};
 use std::ops::Range;
@@ -29,28 +34,37 @@ impl Sink {
     pub fn new(gradient: Arc<Mutex<Vec<f32>>>, place: Range<usize>) -> Self {
         Self { gradient, place }
     }
+
+    /// Has `add` add to the gradients of the parameters, of which there are `count`.
+    fn add(&self, count: usize, add: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
+        // A poisoned gradient is that of a step that failed; the next one starts with clearing it.
+        let mut gradient = self.gradient.lock().unwrap_or_else(PoisonError::into_inner);
+        match gradient.get_mut(self.place.clone()) {
+            Some(place) if place.len() == count => add(place),
+            _ => bail!("sink: expected room for {count} gradients at {:?}", self.place),
+        }
+    }
 }
 
 /// Has `add` add the gradients of a weight and a bias to where they belong: to the sink, or to new tensors of the
-/// shapes of `weight` and `bias`.
+/// shapes of `weight` and `bias`. A bias that is no variable is no parameter; it has no place in the sink, and `add`
+/// may get none for it.
 fn parameter_gradients(
     sink: Option<&Sink>,
     weight: &Tensor,
     bias: &Tensor,
     add: impl FnOnce(&mut [f32], &mut [f32]) -> Result<()>,
 ) -> Result<(Option<Tensor>, Option<Tensor>)> {
-    let (weights, biases) = (weight.elem_count(), bias.elem_count());
+    let weights = weight.elem_count();
+    let biases = if bias.track_op() { bias.elem_count() } else { 0 };
     if let Some(sink) = sink {
-        // A poisoned gradient is that of a step that failed; the next one starts with clearing it.
-        let mut gradient = sink.gradient.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = gradient.get_mut(sink.place.clone()).filter(|p| p.len() == weights + biases);
-        let Some(place) = place else {
-            bail!("sink: expected room for {weights} + {biases} gradients at {:?}", sink.place)
-        };
-        let (weight, bias) = place.split_at_mut(weights);
-        add(weight, bias)?;
+        sink.add(weights + biases, |place| {
+            let (weight, bias) = place.split_at_mut(weights);
+            add(weight, bias)
+        })?;
         return Ok((None, None));
     }
+    let biases = bias.elem_count();
     let (mut dw, mut db) = (vec![0.0; weights], vec![0.0; biases]);
     add(&mut dw, &mut db)?;
     Ok((

@@ -166,7 +166,11 @@ fn tensors_that_do_not_fit_are_named_with_both_shapes() {
     assert!(refusal(None).contains("a config that describes the network"));
     let file = TensorFile::parse(&bytes).unwrap();
     let mut tensors = file.tensors().unwrap();
-    tensors.insert("more".into(), tensors["value.0.bias"].clone());
+    // A copy of another tensor is what PyTorch writes for a layer with two names.
+    tensors.insert("twice".into(), tensors["value.0.bias"].clone());
+    peer_header(9, &[256]).with_tensors(&tensors).unwrap();
+    let other = [0; 4];
+    tensors.insert("more".into(), TensorView::new(Dtype::F32, vec![1], &other).unwrap());
     let message = peer_header(9, &[256]).with_tensors(&tensors).unwrap_err().to_string();
     assert_eq!(
         message,
@@ -224,8 +228,8 @@ fn unknown_formats_and_fields_are_refused() {
         ("\"format\":1", "\"format\":2", "format 2"),
         ("\"format\":1,", "", "none"),
         ("\"env_cls\"", "\"env_clss\"", "env_clss"),
-        ("\"relu\"", "\"gelu\"", "network"),
-        ("\"tanh\"", "\"gelu\"", "network.common[0]"),
+        ("\"relu\"", "\"selu\"", "network.common[0]"),
+        ("\"tanh\"", "\"selu\"", "network.common[0]"),
     ] {
         let result = PolicyHeader::from_metadata(&text.replacen(from, to, 1));
         if text.contains(from) {

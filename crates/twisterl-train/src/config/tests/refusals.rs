@@ -94,13 +94,28 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         ),
         (
             "policy.activation",
-            json!("gelu"),
-            "policy.activation: expected `relu` or `tanh`, found `gelu`",
+            json!("selu"),
+            "policy.activation: expected one of `relu`, `tanh`, `gelu`, `silu`, found `selu`",
         ),
         (
             "policy_cls",
-            json!("twisterl.nn.Conv1dPolicy"),
-            "policy_cls: expected BasicPolicy, found \"twisterl.nn.Conv1dPolicy\", which is not supported yet",
+            json!("twisterl.nn.Conv3dPolicy"),
+            "policy_cls: expected BasicPolicy or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
+        ),
+        (
+            "policy.layers",
+            json!({"common": [{"type": "linear", "outputs": 8}, {"type": "dense"}]}),
+            "policy.layers.common[1].type: expected one of `activation`, `attention`, `conv1d`, `conv2d`, `embedding`, `flatten`, `layer_norm`, `linear`, `pool`, `positions`, `reshape`, `residual`, `transpose`, found `dense`",
+        ),
+        (
+            "policy.layers",
+            json!({"value": [{"type": "linear", "outputs": "many"}]}),
+            "policy.layers.value[0].outputs: expected usize, found string \"many\"",
+        ),
+        (
+            "policy.layers",
+            json!({"common": [{"type": "residual", "layers": [{"type": "linear", "width": 8}]}]}),
+            "policy.layers.common[0].layers[0].width: expected one of the keys `inputs`, `outputs`, `activation`, found unknown key `width`",
         ),
         (
             "algorithm_cls",

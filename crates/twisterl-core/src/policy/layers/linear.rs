@@ -1,0 +1,95 @@
+//! The dense layer.
+
+use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size, vectors};
+use crate::policy::product::PackedLinear;
+use crate::{Error, Result};
+use ndarray::ArrayView2;
+use pulp::Arch;
+use serde::{Deserialize, Serialize};
+
+/// `y = f(x W^T + b)` for each feature vector. Weights in memory and file: `(outputs, inputs)`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Linear {
+    /// The number of values that it reads at once: where not given, or the width of the last axis, each feature vector;
+    /// where the size of the whole input, all of it as one vector.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<usize>,
+    /// Width of those that it gives.
+    pub outputs: usize,
+    /// Applied to the outputs.
+    #[serde(default)]
+    pub activation: Activation,
+}
+
+impl Linear {
+    /// The number of values that it reads at once from an input of this shape.
+    pub fn width(&self, input: &[usize]) -> usize {
+        self.inputs.unwrap_or(vectors(input).1)
+    }
+}
+
+impl LayerKind for Linear {
+    const TYPE: &'static str = "linear";
+
+    fn output(&self, input: &[usize]) -> Result<Vec<usize>> {
+        let outputs = in_range("outputs", self.outputs)?;
+        let Some((&width, rest)) = input.split_last() else {
+            return Err(misfit("features to read", input));
+        };
+        match self.inputs {
+            Some(inputs) if inputs == size(input) => Ok(vec![outputs]),
+            Some(inputs) if inputs != width => {
+                let expected = format!("{width}, the width of the features in {input:?}");
+                Err(Error::config("inputs", expected, inputs))
+            }
+            _ => Ok([rest, &[outputs]].concat()),
+        }
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
+        let inputs = self.width(input);
+        vec![Parameter::weight(vec![self.outputs, inputs]), Parameter::bias(self.outputs, inputs)]
+    }
+
+    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+        Ok(Some(Box::new(Dense::new(self.width(input), self.outputs, self.activation))))
+    }
+}
+
+/// A dense layer with its weights packed.
+#[derive(Debug, Clone)]
+pub(super) struct Dense {
+    arch: Arch,
+    inputs: usize,
+    packed: PackedLinear,
+}
+
+impl Dense {
+    /// Room for a layer of this shape; all weights 0.
+    pub(super) fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
+        let packed = PackedLinear::new(inputs, outputs, activation);
+        Self { arch: Arch::new(), inputs, packed }
+    }
+
+    /// `out` (vectors x outputs) from `x` (vectors x inputs).
+    pub(super) fn run(&self, x: &[f32], out: &mut [f32]) {
+        self.packed.apply(self.arch, x, out);
+    }
+}
+
+impl Forward for Dense {
+    fn load(&mut self, parameters: &[f32]) {
+        let outputs = self.packed.outputs();
+        // Does not fail: there are as many weights as the description asks for, and then a bias or none.
+        if let Some((weights, bias)) = parameters.split_at_checked(outputs * self.inputs)
+            && let Ok(weights) = ArrayView2::from_shape((outputs, self.inputs), weights)
+        {
+            self.packed.load(0, weights, bias);
+        }
+    }
+
+    fn apply(&self, x: &[f32], out: &mut [f32], _: &mut [f32]) {
+        self.run(x, out);
+    }
+}

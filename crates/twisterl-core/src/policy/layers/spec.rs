@@ -1,0 +1,254 @@
+//! Layers of any kind as data, and in their place in a network.
+
+use super::registry::{fields_of, parse};
+use super::{Embedding, Forward, LayerKind, MAX_WIDTH, Parameter, size};
+use crate::{Error, Result};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
+use std::any::Any;
+use std::fmt::{self, Debug, Display, Formatter};
+use std::sync::Arc;
+
+/// A layer as a config or a file describes it: an object with its `type`, in files its `name`, and the fields of its
+/// kind. It reads back as it was written, defaults filled in.
+#[derive(Debug, Clone)]
+pub struct LayerSpec {
+    name: Option<String>,
+    kind: Arc<dyn AnyKind>,
+    fields: Map<String, Value>,
+}
+
+/// What is asked of a layer whose kind is known at run time only.
+pub(super) trait AnyKind: Debug + Send + Sync {
+    fn type_name(&self) -> &'static str;
+    fn output(&self, input: &[usize]) -> Result<Vec<usize>>;
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter>;
+    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>>;
+    fn as_any(&self) -> &dyn Any;
+}
+
+impl<L: LayerKind> AnyKind for L {
+    fn type_name(&self) -> &'static str {
+        L::TYPE
+    }
+
+    fn output(&self, input: &[usize]) -> Result<Vec<usize>> {
+        LayerKind::output(self, input)
+    }
+
+    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
+        LayerKind::parameters(self, input)
+    }
+
+    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+        LayerKind::forward(self, input)
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl LayerSpec {
+    /// A layer of this kind, without a name.
+    ///
+    /// # Errors
+    /// If its data cannot be written as a JSON object.
+    pub fn new<L: LayerKind>(kind: L) -> Result<Self> {
+        let fields = fields_of(&kind)?;
+        Ok(Self { name: None, kind: Arc::new(kind), fields })
+    }
+
+    pub(super) fn from_parts(
+        name: Option<String>,
+        kind: Arc<dyn AnyKind>,
+        fields: Map<String, Value>,
+    ) -> Self {
+        Self { name, kind, fields }
+    }
+
+    /// Reads a layer from JSON.
+    ///
+    /// # Errors
+    /// If its type is not known or a field is wrong, with the path below the layer.
+    pub fn from_value(value: Value) -> Result<Self> {
+        parse(value)
+    }
+
+    /// Under a name for its tensors.
+    #[must_use]
+    pub fn named(self, name: impl Into<String>) -> Self {
+        Self { name: Some(name.into()), ..self }
+    }
+
+    /// Under the name that it has, or else under this one.
+    #[must_use]
+    pub fn or_named(mut self, name: impl FnOnce() -> String) -> Self {
+        self.name.get_or_insert_with(name);
+        self
+    }
+
+    /// The name of its kind.
+    pub fn type_name(&self) -> &'static str {
+        self.kind.type_name()
+    }
+
+    /// Its data, if it is of kind `L`.
+    pub fn kind<L: LayerKind>(&self) -> Option<&L> {
+        self.kind.as_any().downcast_ref()
+    }
+}
+
+/// Its type and its data other than widths, for messages: `linear activation=relu`.
+impl Display for LayerSpec {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(self.type_name())?;
+        for (name, value) in &self.fields {
+            match value {
+                _ if ["inputs", "outputs"].contains(&name.as_str()) => {}
+                Value::String(text) => write!(f, " {name}={text}")?,
+                other => write!(f, " {name}={other}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl PartialEq for LayerSpec {
+    fn eq(&self, other: &Self) -> bool {
+        (self.type_name(), &self.name, &self.fields)
+            == (other.type_name(), &other.name, &other.fields)
+    }
+}
+
+impl Eq for LayerSpec {}
+
+impl Serialize for LayerSpec {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        let name = self.name.as_deref().map(|name| ("name", Value::from(name)));
+        let head = std::iter::once(("type", Value::from(self.type_name()))).chain(name);
+        let fields = self.fields.iter().map(|(key, value)| (key.as_str(), value.clone()));
+        serializer.collect_map(head.chain(fields))
+    }
+}
+
+impl<'de> Deserialize<'de> for LayerSpec {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        let value = Value::deserialize(deserializer)?;
+        parse(value).map_err(|e| D::Error::custom(e.to_string().trim_start_matches(": ")))
+    }
+}
+
+/// A layer in its place: with a name, and between two shapes.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "LayerSpec")]
+pub struct Layer {
+    name: String,
+    spec: LayerSpec,
+    input: Vec<usize>,
+    output: Vec<usize>,
+}
+
+impl From<Layer> for LayerSpec {
+    fn from(layer: Layer) -> Self {
+        layer.spec.named(layer.name)
+    }
+}
+
+impl Layer {
+    /// What its tensors' names begin with.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The layer as data.
+    pub fn spec(&self) -> &LayerSpec {
+        &self.spec
+    }
+
+    /// Its data, if it is of kind `L`.
+    pub fn kind<L: LayerKind>(&self) -> Option<&L> {
+        self.spec.kind()
+    }
+
+    /// The shape of what it reads.
+    pub fn input(&self) -> &[usize] {
+        &self.input
+    }
+
+    /// The shape of what it gives.
+    pub fn output(&self) -> &[usize] {
+        &self.output
+    }
+
+    /// The numbers of values that it reads and gives.
+    pub fn shape(&self) -> (usize, usize) {
+        (size(&self.input), size(&self.output))
+    }
+
+    /// Its tensors, in their order in memory.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        self.spec.kind.parameters(&self.input)
+    }
+
+    /// Its tensors under their whole names.
+    pub fn named_parameters(&self) -> Vec<Parameter> {
+        let mut parameters = self.parameters();
+        for parameter in &mut parameters {
+            parameter.name = format!("{}.{}", self.name, parameter.name);
+        }
+        parameters
+    }
+
+    /// The number of values in its tensors.
+    pub fn parameter_count(&self) -> usize {
+        self.parameters().iter().map(|p| size(&p.shape)).fold(0, usize::saturating_add)
+    }
+
+    /// What runs it, all weights 0; `None` where it leaves the values as they are.
+    ///
+    /// # Errors
+    /// If it cannot be where it is.
+    pub fn forward(&self) -> Result<Option<Box<dyn Forward>>> {
+        self.spec.kind.forward(&self.input)
+    }
+}
+
+/// What the first of some layers reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Source<'a> {
+    /// The ones of a sparse observation of this shape.
+    Ones(&'a [usize]),
+    /// Values of this shape.
+    Values(&'a [usize]),
+}
+
+/// Puts layers one after the other, the first on `source`. Those without a name get their place as one.
+///
+/// # Errors
+/// If one does not take the shape that comes to it, or makes one that is out of bounds. Paths begin with `part` and
+/// the place of the layer.
+pub fn place(layers: &[LayerSpec], part: &str, source: Source<'_>) -> Result<Vec<Layer>> {
+    let (Source::Ones(shape) | Source::Values(shape)) = source;
+    let mut shape = shape.to_vec();
+    let mut placed = Vec::with_capacity(layers.len());
+    for (i, spec) in layers.iter().enumerate() {
+        let here = |e: Error| e.below(&format!("{part}[{i}]"));
+        let reads_ones = i == 0 && matches!(source, Source::Ones(_));
+        if spec.kind::<Embedding>().is_some() && !reads_ones {
+            let found = format!("one on values of shape {shape:?}");
+            let expected = "an embedding first, and only there, on sparse observations";
+            return Err(here(Error::config("", expected, found)));
+        }
+        let output = spec.kind.output(&shape).map_err(here)?;
+        if output.is_empty() || !(1..=MAX_WIDTH).contains(&size(&output)) {
+            let expected = "a shape of 1 to 2^24 values";
+            return Err(here(Error::config("", expected, format!("{output:?}"))));
+        }
+        let name = spec.name.clone().unwrap_or_else(|| i.to_string());
+        let input = std::mem::replace(&mut shape, output.clone());
+        placed.push(Layer { name, spec: spec.clone(), input, output });
+    }
+    Ok(placed)
+}
