@@ -1,6 +1,7 @@
 """The scripts, each run as a user would, on something small."""
 
 import json
+import re
 
 import numpy as np
 import puzzle8_optimal
@@ -87,6 +88,15 @@ def test_config_reference_names_every_field(root):
     page = (root / "docs/config.md").read_text()
     for field in ("env_cls", "embedding_size", "lambda", "clip_ratio", "diff_metric", "betas", "every", "log_freq"):
         assert f"| `{field}` |" in page
+
+
+def test_layers_page_shows_code_that_a_test_runs(root):
+    page = (root / "docs/layers.md").read_text()
+    tested = " ".join((root / "crates/twisterl-train/tests/layers.rs").read_text().split())
+    blocks = re.findall(r"```rust\n(.*?)```", page, re.DOTALL)
+    assert blocks
+    for block in blocks:
+        assert " ".join(block.split()) in tested, block
 
 
 def test_config_reference_refuses_what_is_no_schema(script):
