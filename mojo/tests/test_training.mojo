@@ -314,6 +314,9 @@ def test_what_is_wrong_or_not_supported_is_refused_by_name() raises:
     refused('{"env_cls":"Grid"}', 'env_cls: expected Puzzle, the only environment of the Mojo port, found "Grid"')
     refused('{"env_cls":"Puzzle","env":{"width":7}}', "env.width: expected a whole number from 2 to 6, found 7")
     refused('{"env_cls":"Puzzle","env":{"widht":3}}', "env.widht: unknown field, expected one of width, height")
+    refused(
+        '{"env_cls":"Puzzle","policy":{"layers":{}}}', "policy.layers: expected no such entry: the Mojo port does not"
+    )
     refused('{"env_cls":"Puzzle","seed":"x"}', "seed: expected a whole number from 0 to")
     refused('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
     var within = '{"env_cls":"Puzzle","algorithm_cls":"AZ","algorithm":'

@@ -78,6 +78,8 @@ struct RunConfig(Copyable):
         var policy = root.section("policy")
         self.canonical = one_of(policy, "symmetry", "none", ["none", "canonical"]) == 1
         self.sizes = read_sizes(policy)
+        for key in ["layers", "init", "conv_dim"]:
+            policy.refuse(key)
         policy.close()
         self.algorithm = Algorithm.PPO
         var class_name = short_name(root.text("algorithm_cls", "PPO"))
