@@ -164,11 +164,14 @@ proptest! {
             };
             let own = gradient[spec.range.clone()].iter().enumerate();
             let slope: f64 = own.map(|(i, g)| f64::from(*g) * f64::from(noise(i + 71))).sum();
-            // Of fourth order in h.
-            let h = 4e-3;
-            let step = f64::from(h);
-            let difference = (8.0 * (along(h) - along(-h)) - along(2.0 * h) + along(-2.0 * h)) / (12.0 * step);
-            prop_assert!((difference - slope).abs() <= 1e-2 * scale, "{}: {difference} {slope}, {scale}", spec.name);
+            // Of fourth order in h. Where features hardly differ, layer norm is steep and asks for a small one; elsewhere
+            // that would drown in rounding.
+            let errors = [4e-3, 1e-3, 2.5e-4f32].map(|h| {
+                let difference = 8.0 * (along(h) - along(-h)) - along(2.0 * h) + along(-2.0 * h);
+                (difference / (12.0 * f64::from(h)) - slope).abs()
+            });
+            let found = errors.iter().any(|error| *error <= 1e-2 * scale);
+            prop_assert!(found, "{}: {slope} is off by {errors:?}, {scale}", spec.name);
         }
     }
 }
