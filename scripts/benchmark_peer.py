@@ -16,6 +16,8 @@ learner      samples/s of one PPO update, network 81-512-256-(4, 1), batches of 
 collection   environment steps/s of PPO collection on the 8-puzzle at difficulty 32, the same network, untrained
 mcts         simulations/s of MCTS, 100 simulations a move, on 100 random boards of the 8-puzzle with the peer's
              checkpoint; and, in the record, the share solved and the mean length
+start        seconds from the start of the process to the end of the first iteration of training
+memory       the largest resident set of a training on the 8-puzzle, MB, so many --seconds after its start
 """
 
 import argparse
@@ -34,11 +36,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKER = Path(__file__).with_name("peer_worker.py")
-PARTS = ("quality", "learner", "collection", "peer_config", "mcts")
+PARTS = ("quality", "learner", "collection", "peer_config", "mcts", "start", "memory")
 CHECKPOINT = ROOT / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
 THRESHOLD = 0.88
 QUALITY_EVAL = {"num_episodes": 1000, "deterministic": False, "num_searches": 1, "difficulty": 32, "max_steps": 64}
 TIME_TO_QUALITY = f"training to {THRESHOLD:.0%} of 32-move scrambles, s"
+START = "start to the end of the first iteration, s"
+MEMORY = "peak memory of training, MB"
+LOWER_IS_BETTER = (TIME_TO_QUALITY, START, MEMORY)
 PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
 
 
@@ -116,6 +121,51 @@ def mcts(args, scratch):
         return {"value": found.pop("simulations_per_second"), **found}
 
     return {"ours": our_side, "peer": peer_side}
+
+
+def start(args, scratch):
+    """Give both sides of the time to the end of a first iteration."""
+
+    def ours(seed):
+        begun = time.monotonic()
+        command = [args.trainer, args.our_config, "--run-path", scratch / f"start-{seed}", "--num-steps", 1, "--quiet"]
+        with child(args, command, **PIPES) as process:
+            _, error = process.communicate()
+        if process.returncode != 0:
+            raise BenchmarkError(f"our trainer failed: {error.strip()[-1000:]}")
+        return {"value": time.monotonic() - begun}
+
+    def peer(seed):
+        begun = time.monotonic()
+        with contextlib.closing(peer_points(args, seed, scratch)) as points:
+            next(points)
+            return {"value": time.monotonic() - begun}
+
+    return {"ours": ours, "peer": peer}
+
+
+def memory(args, scratch):
+    """Give both sides of the peak memory of a training."""
+
+    def peak(command):
+        status, largest, begun = None, 0, time.monotonic()
+        with child(args, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
+            status = Path(f"/proc/{process.pid}/status")
+            while process.poll() is None and time.monotonic() - begun < max(args.seconds, 1.0):
+                with contextlib.suppress(OSError):
+                    lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
+                    largest = max([largest, *(int(line.split()[1]) * 1024 for line in lines)])
+                time.sleep(0.02)
+            if process.poll() not in (None, 0):
+                raise BenchmarkError(f"a training failed: {process.stderr.read().strip()[-1000:]}")
+        if largest == 0:
+            raise BenchmarkError("this system does not tell the memory of a process")
+        return {"value": largest / 1e6}
+
+    return {
+        "ours": lambda seed: peak([args.trainer, args.our_config, "--run-path", scratch / f"memory-{seed}", "--quiet"]),
+        "peer": lambda seed: peak(peer_command(args, "quality", "--seed", seed)),
+    }
 
 
 def random_boards(count):
@@ -198,6 +248,10 @@ def plan(args, scratch):
         measures["collection, steps/s"] = throughput(args, "collection", "steps_per_second", ours=network)
     if "mcts" in args.what:
         measures["MCTS, simulations/s"] = mcts(args, scratch)
+    if "start" in args.what:
+        measures[START] = start(args, scratch)
+    if "memory" in args.what:
+        measures[MEMORY] = memory(args, scratch)
     if "quality" in args.what:
         trainings["ours"] = lambda *run: our_points(args, args.our_config, *run)
     if "peer_config" in args.what:
@@ -246,7 +300,7 @@ def measure_all(args, measures, record):
                     print(f"     failed: {reason}", flush=True)
                 else:
                     record["runs"].append(run)
-                    print("     not reached" if run["value"] is None else f"     {run['value']:,.1f}", flush=True)
+                    print("     not reached" if run["value"] is None else f"     {run['value']:,.4g}", flush=True)
                 write(args, record)
 
 
@@ -259,8 +313,8 @@ def summarise(record):
     for (name, side), found in sorted(values.items()):
         median, peer = (statistics.median(v) for v in (found, values.get((name, "peer"), [float("inf")])))
         finite = float("inf") not in (median, peer)
-        ratio = (peer / median if name == TIME_TO_QUALITY else median / peer) if finite else None
-        shown = [None if v == float("inf") else round(v, 1) for v in (median, min(found), max(found))]
+        ratio = (peer / median if name in LOWER_IS_BETTER else median / peer) if finite else None
+        shown = [None if v == float("inf") else round(v, 1 if v >= 10 else 3) for v in (median, min(found), max(found))]
         row = {"measure": name, "side": side, **dict(zip(("median", "min", "max"), shown, strict=True))}
         rows.append({**row, "runs": len(found), "speed": ratio and round(ratio, 2)})
     return rows
@@ -336,7 +390,7 @@ def parse_arguments():
         args.peer_python = set_up(args.setup)
     if args.peer_python is None:
         parser.error("give --peer-python PYTHON (or `none`); --setup DIR installs the peer")
-    needed = [args.our_config] if "quality" in args.what else []
+    needed = [args.our_config] if {"quality", "start", "memory"} & set(args.what) else []
     needed += [args.peer_config] if args.peer_python != "none" or "peer_config" in args.what else []
     needed += [Path(args.peer_python)] if args.peer_python != "none" else []
     for path in needed:

@@ -110,6 +110,7 @@ target=$(cargo metadata --format-version 1 --no-deps |
 step "Rust format" cargo fmt --all --check
 step "Rust lints" cargo clippy --workspace --all-targets --locked -- -D warnings
 step "Rust tests" cargo test --workspace --locked -- --quiet
+step "Rust benches, once each" cargo test --package twisterl-train --bench hot_paths --locked -- --quiet
 step "Rust documentation" rust_docs
 step "Core for WebAssembly" wasm
 step "Trainer binary" cargo build --package twisterl-train --locked

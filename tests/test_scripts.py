@@ -112,6 +112,38 @@ def test_benchmark_of_the_python_package_runs(script):
     assert "| predict_batch | k rows/s |" in done.stdout
 
 
+def test_scaling_is_measured_by_phase(script, train_bin, root, tmp_path):
+    done = script(
+        "benchmark_scaling.py",
+        root / "examples/ppo_puzzle8_v1.json",
+        "--iterations",
+        "5",
+        "--rounds",
+        "1",
+        "--trainer",
+        train_bin,
+        "--out",
+        tmp_path / "s",
+    )
+    assert done.returncode == 0, done.stderr
+    assert "| update |" in done.stdout
+    assert "| speed-up | 1.00 |" in done.stdout
+    assert json.loads((tmp_path / "s.json").read_text())["seconds"]["2"][0]["collect"] > 0
+
+
+def test_benchmarks_run_in_a_row_and_fill_one_page(script, train_bin, tmp_path):
+    done = script(
+        "benchmark.py", "--only", "machine", "--seconds", "1", "--trainer", train_bin, "--out", tmp_path, timeout=300
+    )
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "benchmark.md").read_text()
+    assert "| 8-puzzle: step |" in page
+    assert "% |" in page
+    listed = script("benchmark.py", "--list", "--peer-python", "PEER", "--thrust", "THRUST").stdout
+    assert "--what quality" in listed
+    assert "--thrust THRUST" in listed
+
+
 def test_benchmark_of_the_rivals_runs_ours(script, train_bin):
     done = script("benchmark_rivals.py", "--repeats", "1", "--max-steps", "2560", "--trainer", train_bin)
     assert done.returncode == 0, done.stderr

@@ -1,77 +1,70 @@
-//! Timings of the learner on made-up data and of collection, for `bench learner` and `bench collection`.
+//! What there is to be timed: hot paths on made-up data ([`works`]), and what the machine could do at best ([`limits`]).
+//! For `benchmark`, `bench`, and the criterion benches.
+
+pub mod limits;
+pub mod works;
 
 use crate::Result;
 use crate::batch::Batch;
-use crate::learner::{AdamConfig, Learner};
-use crate::loss::ppo::{Ppo, PpoLossConfig};
+use std::fmt::{self, Debug, Formatter};
 use std::time::{Duration, Instant};
-use twisterl_core::policy::Policy;
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::policy::network::{MlpSizes, Network};
-use twisterl_core::registry::EnvSpec;
-use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
-use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace};
+use twisterl_core::policy::network::Network;
+use twisterl_core::space::ActionComponent;
 
-/// Samples a second of optimiser steps (gather, forward, loss, backward, Adam) on minibatches of `minibatch` rows,
-/// for at least `seconds` on the current rayon pool: the network of `sizes` on one-hot rows of `cells x cells` bits, as
-/// a board of that many cells has, and 4 actions.
-///
-/// # Errors
-/// If a size is out of range.
-pub fn bench_learner(
-    minibatch: usize,
-    seconds: f64,
-    cells: usize,
-    sizes: &MlpSizes,
-) -> Result<f64> {
-    let actions = ActionSpace::discrete(4);
-    let observation = ObservationSpace::SparseBinary { shape: vec![cells, cells] };
-    let network = Network::mlp(observation, actions, sizes)?;
-    let batch = made_up(&network, minibatch, cells);
-    let parameters = made_up_parameters(&network);
-    let mut learner = Learner::new(&network, parameters, AdamConfig::default())?;
-    let indices: Vec<u32> = (0..minibatch as u32).collect();
-    let config = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
-    let objective = Ppo { batch: &batch, config };
-    let mut step = || learner.step(&objective, &indices, Some(0.5), 1e-5);
-    step()?;
-    let (start, mut samples) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs_f64(seconds) {
-        step()?;
-        samples += minibatch;
-    }
-    Ok(samples as f64 / start.elapsed().as_secs_f64())
+/// A piece of work that can be done again and again.
+pub struct Work {
+    /// What it is.
+    pub name: String,
+    /// What it is counted in, such as `steps`.
+    pub unit: &'static str,
+    /// How many of these a call makes.
+    pub amount: f64,
+    /// Floating-point operations of a call that its result needs, those of memory-bound work not counted; 0 where
+    /// arithmetic is not what bounds it.
+    pub flops: f64,
+    /// Bytes that a call reads and writes in memory at least; 0 where memory is not what bounds it.
+    pub bytes: f64,
+    run: Box<dyn FnMut() -> Result<()> + Send>,
 }
 
-/// Environment steps a second of collection with a fresh policy of `sizes`, for at least `seconds` on the current rayon
-/// pool: `shape.0` environments, `shape.1` steps of each a collection, from scrambles of `difficulty`.
-///
-/// # Errors
-/// If a size is out of range, or the environment fails.
-pub fn bench_collection(
-    spec: &dyn EnvSpec,
-    sizes: &MlpSizes,
-    difficulty: usize,
-    shape: (usize, usize),
-    seconds: f64,
-) -> Result<f64> {
-    let network = Network::mlp(spec.observation_space(), spec.action_space(), sizes)?;
-    let policy = Policy::initial(network, spec.name(), spec.params(), Vec::new(), 0)?;
-    let executor = Executor::of(&policy)?;
-    let mut collector = Collector::new(spec, shape.0)?;
-    let starts = Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] };
-    let mut collect = |iteration| {
-        let horizon = Horizon::Steps(shape.1);
-        collector.collect(&Collection { evaluator: &executor, seed: 0, iteration, starts, horizon })
-    };
-    collect(0)?;
-    let (start, mut collections) = (Instant::now(), 0);
-    while start.elapsed() < Duration::from_secs_f64(seconds) {
-        collections += 1;
-        collect(collections)?;
+impl Work {
+    /// Work of which a call makes `amount` of `unit`.
+    pub fn new(
+        name: impl Into<String>,
+        (amount, unit): (usize, &'static str),
+        run: impl FnMut() -> Result<()> + Send + 'static,
+    ) -> Self {
+        let name = name.into();
+        Self { name, unit, amount: amount as f64, flops: 0.0, bytes: 0.0, run: Box::new(run) }
     }
-    let steps = collections as f64 * (shape.0 * shape.1) as f64;
-    Ok(steps / start.elapsed().as_secs_f64())
+
+    /// Does it once.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn call(&mut self) -> Result<()> {
+        (self.run)()
+    }
+
+    /// How many of its units are made a second: after one call to warm up, at least `seconds` on the current rayon pool.
+    ///
+    /// # Errors
+    /// Those of the work.
+    pub fn rate(&mut self, seconds: f64) -> Result<f64> {
+        self.call()?;
+        let (start, mut calls) = (Instant::now(), 0.0);
+        while start.elapsed() < Duration::from_secs_f64(seconds) {
+            self.call()?;
+            calls += 1.0;
+        }
+        Ok(calls * self.amount / start.elapsed().as_secs_f64())
+    }
+}
+
+impl Debug for Work {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of {}", self.amount, self.unit, self.name)
+    }
 }
 
 /// A number in [-1, 1) that looks arbitrary and is the same everywhere.

@@ -2,11 +2,10 @@
 
 use super::Output;
 use crate::Result;
-use crate::bench::{bench_collection, bench_learner};
+use crate::bench::works;
 use crate::play::{count, in_pool};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use twisterl_core::policy::network::{Activation, MlpSizes};
 use twisterl_core::registry::Registry;
 
 /// Time a part and print one JSON object.
@@ -61,23 +60,17 @@ enum Part {
 
 impl BenchArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
-        let sizes = MlpSizes {
-            embedding_size: self.embedding_size,
-            common_layers: self.common_layers,
-            policy_layers: Vec::new(),
-            value_layers: Vec::new(),
-            activation: Activation::Relu,
-        };
+        let sizes = works::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
         let figures = in_pool(Some(self.num_cores), || match &self.part {
             &Part::Learner { minibatch, cells } => {
-                let rate = bench_learner(minibatch, seconds, cells, &sizes)?;
+                let rate = works::learner(&sizes, cells, minibatch)?.rate(seconds)?;
                 Ok(json!({"samples_per_second": rate, "minibatch": minibatch}))
             }
             Part::Collection { env, params, difficulty, num_envs, rollout_length } => {
                 let spec = registry.make(env, params)?;
                 let shape = (*num_envs, *rollout_length);
-                let rate = bench_collection(&*spec, &sizes, *difficulty, shape, seconds)?;
+                let rate = works::collection(&*spec, &sizes, *difficulty, shape)?.rate(seconds)?;
                 Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
             }
         })?;

@@ -4,6 +4,7 @@
 //! Exit codes: 0 done, 1 failed (an error, or a problem left unsolved), 2 wrong usage, 130 interrupted.
 
 mod bench;
+mod benchmark;
 mod convert;
 mod envs;
 mod evaluate;
@@ -44,6 +45,7 @@ enum Command {
     Convert(convert::ConvertArgs),
     Schema(schema::SchemaArgs),
     Envs(envs::EnvsArgs),
+    Benchmark(benchmark::BenchmarkArgs),
     #[command(hide = true)]
     Bench(bench::BenchArgs),
 }
@@ -115,6 +117,7 @@ fn execute(cli: Cli, registry: &Registry) -> Result<Output> {
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Schema(args)) => Ok(args.run()),
         Some(Command::Envs(args)) => args.run(registry),
+        Some(Command::Benchmark(args)) => args.run(),
         Some(Command::Bench(args)) => args.run(registry),
     }
 }
