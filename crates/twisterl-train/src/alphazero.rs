@@ -333,27 +333,4 @@ struct State {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn simulations_grow_in_a_straight_line() {
-        let collecting = |start| CollectingConfig {
-            num_mcts_searches: 100,
-            num_mcts_searches_start: start,
-            ..CollectingConfig::default()
-        };
-        let along = |start| [0.0, 0.25, 1.0].map(|at| simulations(&collecting(start), at));
-        assert_eq!(along(None), [100; 3]);
-        assert_eq!(along(Some(20)), [20, 40, 100]);
-        assert_eq!(collecting(Some(200)).most_simulations(), 200);
-    }
-
-    #[test]
-    fn a_policy_surprises_by_its_divergence_from_the_prior() {
-        assert_eq!(divergence(&[0.5, 0.5], &[0.5, 0.5]), 0.0);
-        // 1 ln(1 / 0.25), and nothing for what is never done.
-        assert!((divergence(&[1.0, 0.0], &[0.25, 0.75]) - 4f32.ln()).abs() < 1e-6);
-        assert!(divergence(&[1.0, 0.0], &[0.0, 1.0]).is_finite());
-    }
-}
+mod tests;
