@@ -231,6 +231,18 @@ def test_every_figure_is_written_as_png_and_svg(tmp_path, kind):
         assert path.read_bytes().startswith(PNG if path.suffix == ".png" else b"<?xml"), path
 
 
+def test_where_there_is_nothing_to_solve_the_return_is_shown():
+    score = {"success": 0.0, "length": 0.0, "reward": 321.5}
+    run = plotting.History([{"env_steps": 5 * i, "time": {"elapsed": i}, "evals": {"greedy": score}} for i in (1, 2)])
+    control, puzzle = plotting.Group("control", [run]), plotting.Group("puzzle", [history()])
+    for figure in (plotting.overview, plotting.learning_curves, plotting.evaluations):
+        titles = [axes.get_title(loc="left") or axes.get_title() for axes in figure([control]).axes]
+        assert any("return" in title or title == "greedy" for title in titles), titles
+        assert not any("solved" in title for title in titles), titles
+    assert any("solved" in axes.get_title(loc="left") for axes in plotting.learning_curves([puzzle]).axes)
+    assert plotting.results_table([control]).rows[0].figures["return"].median == 321.5
+
+
 def test_the_same_figure_gives_the_same_bytes(tmp_path):
     group = plotting.Group("some", [history(5), history(6)])
     written = [plotting.save(plotting.learning_curves([group]), tmp_path / name) for name in "ab"]

@@ -145,23 +145,42 @@ def evaluations_of(groups: Sequence[Group], evaluation: str | None) -> list[str]
     return [chosen_evaluation(group, wanted) for group in groups]
 
 
+def ever_solves(groups: Sequence[Group], names: Sequence[str]) -> bool:
+    """Whether an evaluation of these names, one a group, ever solved a problem. Control problems have none to solve."""
+    paths = [metric(name, "success") for name in names]
+    return any(
+        max(run.series(STEPS, path)[1], default=0.0) > 0
+        for group, path in zip(groups, paths, strict=True)
+        for run in group.runs
+    )
+
+
+def score_panel(groups: Sequence[Group], names: Sequence[str], title: str, x: str = STEPS) -> Panel:
+    """How good the policies are: the share solved, or the return where there is nothing to solve."""
+    if ever_solves(groups, names):
+        return Panel(f"solved, {title}", [metric(name, "success") for name in names], x, percent=True)
+    return Panel(f"return, {title}", [metric(name, "reward") for name in names], x, robust=True)
+
+
 def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
-    """Problems solved and mean length of solutions, against steps and against seconds."""
+    """Problems solved and mean length of solutions, or the return where there is nothing to solve, against steps and
+    against seconds.
+    """
     names = evaluations_of(groups, evaluation)
     title = evaluation_name(names)
-    success, length = ([metric(name, figure) for name in names] for figure in ("success", "length"))
-    panels = [Panel(f"solved, {title}", success, x, percent=True) for x in (STEPS, SECONDS)] + [
-        Panel(f"moves of the solved, {title}", length, x, robust=True) for x in (STEPS, SECONDS)
-    ]
+    panels = [score_panel(groups, names, title, x) for x in (STEPS, SECONDS)]
+    if ever_solves(groups, names):
+        length = [metric(name, "length") for name in names]
+        panels += [Panel(f"moves of the solved, {title}", length, x, robust=True) for x in (STEPS, SECONDS)]
     return draw_grid(groups, panels, 2, row_height=2.15)
 
 
 def evaluations(groups: Sequence[Group]) -> Figure:
-    """Problems solved in every evaluation that there is, against steps."""
+    """Problems solved, or the return, in every evaluation that there is, against steps."""
     found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
     if not found:
         raise PlotError("expected runs with evaluations, found none")
-    panels = [Panel(name.replace("_", " "), [metric(name, "success")] * len(groups), percent=True) for name in found]
+    panels = [score_panel(groups, [name] * len(groups), name.replace("_", " ")) for name in found]
     return draw_grid(groups, panels, min(3, max(2, len(panels))))
 
 
@@ -208,15 +227,18 @@ def losses(groups: Sequence[Group]) -> Figure:
 
 
 def overview(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
-    """The one picture to look at first: solved, moves, difficulty, losses, speed."""
+    """The one picture to look at first: solved or return, moves, difficulty, losses, speed."""
     names = evaluations_of(groups, evaluation)
     title = evaluation_name(names)
-    success, length = ([metric(name, figure) for name in names] for figure in ("success", "length"))
     same = len(groups)
+    if ever_solves(groups, names):
+        third = Panel("moves of the solved", [metric(name, "length") for name in names], robust=True)
+    else:
+        third = Panel("return, training episodes", [metric(TRAINING, "reward")] * same, robust=True)
     panels = [
-        Panel(f"solved, {title}", success, percent=True),
-        Panel(f"solved, {title}", success, SECONDS, percent=True),
-        Panel("moves of the solved", length, robust=True),
+        score_panel(groups, names, title),
+        score_panel(groups, names, title, SECONDS),
+        third,
         Panel("difficulty of the curriculum", difficulty(groups), steps=True),
         Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
         Panel("value loss", ["losses.value_loss"] * same, robust=True),

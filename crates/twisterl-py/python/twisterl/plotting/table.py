@@ -52,6 +52,7 @@ def columns(threshold: float) -> list[Column]:
         Column("success", "solved", _percent),
         Column("best_success", "solved, best", _percent),
         Column("length", "moves", _decimal),
+        Column("return", "return", _decimal),
         Column("difficulty", "difficulty", _count),
         Column("steps_to_threshold", f"steps to {share}", _count),
         Column("seconds_to_threshold", f"s to {share}", _count),
@@ -67,8 +68,8 @@ def columns(threshold: float) -> list[Column]:
 def run_figures(run: History, evaluation: str, threshold: float) -> dict[str, float]:
     """The figures of one run; those that it does not have are left out.
 
-    ``success``, ``length`` and ``difficulty`` are the last ones known, ``best_success`` the highest. Steps and seconds
-    to the threshold are those at which ``evaluation`` first reached it, and infinite in a run that never did.
+    ``success``, ``length``, ``return`` and ``difficulty`` are the last ones known, ``best_success`` the highest. Steps
+    and seconds to the threshold are those at which ``evaluation`` first reached it; infinite in a run that never did.
     """
     path = metric(evaluation, "success")
     scores = run.series("env_steps", path)[1]
@@ -76,6 +77,7 @@ def run_figures(run: History, evaluation: str, threshold: float) -> dict[str, fl
         "success": scores[-1] if scores else None,
         "best_success": max(scores, default=None),
         "length": _last(run.series("env_steps", metric(evaluation, "length"))[1]),
+        "return": _last(run.series("env_steps", metric(evaluation, "reward"))[1]),
         "difficulty": run.last("difficulty"),
         "env_steps": run.last("env_steps"),
         "seconds": run.last("time.elapsed"),
@@ -152,7 +154,7 @@ class Table:
         note = (
             f"Median over seeds / interquartile mean [its {100 * CONFIDENCE:g} % interval by stratified bootstrap, "
             f"{RESAMPLES:,} resamples]. "
-            f"Solved and moves: last evaluation of {names}. "
+            f"Solved, moves and return: last evaluation of {names}. "
             "n: runs that have the figure, where not all do. ∞: not reached."
         )
         return "\n".join([*lines, "", note, ""])
