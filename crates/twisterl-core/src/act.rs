@@ -3,7 +3,7 @@
 use crate::batch::VecEnv;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::policy::distribution::{argmax, masked_softmax, sample};
-use crate::rng::Rng;
+use crate::rng::Draws;
 use crate::space::{ActionComponent, ActionSpace, Actions, Observations};
 use crate::symmetry::Canonical;
 use crate::{Error, Result};
@@ -76,14 +76,14 @@ impl Decision {
         slots: &[usize],
         evaluator: &dyn Evaluator,
         choice: Choice,
-        rng: &mut Rng,
+        draws: &mut dyn Draws,
     ) -> Result<()> {
         self.look(env, slots, evaluator)?;
         self.actions.clear();
         self.log_probs.clear();
         let width = evaluator.action_width().max(1);
         let rows = self.evaluation.actions.chunks_exact_mut(width).zip(self.masks.chunks(width));
-        for (mut logits, mut mask) in rows {
+        for (row, (mut logits, mut mask)) in rows.enumerate() {
             let mut log_prob = 0.0;
             for &n in &self.choices {
                 let (component, rest) = logits.split_at_mut(n);
@@ -91,7 +91,7 @@ impl Decision {
                 masked_softmax(component, allowed);
                 let action = match choice {
                     Choice::Greedy => argmax(component),
-                    Choice::Sample => sample(component, rng),
+                    Choice::Sample => sample(component, draws.row(row)),
                 };
                 log_prob += component[action].max(f32::MIN_POSITIVE).ln();
                 self.actions.discrete.push(action as u32);

@@ -34,6 +34,21 @@ pub enum Purpose {
     Expert = 10,
     /// Noise at the roots of searches.
     Search = 11,
+    /// Perturbations of weights.
+    Perturb = 12,
+}
+
+/// Where the rows of a batch draw from.
+pub trait Draws {
+    /// The generator of row `row`.
+    fn row(&mut self, row: usize) -> &mut Rng;
+}
+
+/// All rows draw from one generator, in their order.
+impl Draws for Rng {
+    fn row(&mut self, _: usize) -> &mut Rng {
+        self
+    }
 }
 
 /// The stream of `(seed, purpose, iteration, index)`.

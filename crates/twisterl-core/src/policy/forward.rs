@@ -1,6 +1,6 @@
 //! Inference: the executor of a network description in plain Rust.
 
-use super::layers::{Bag, Layer, Linear, Stack, size};
+use super::layers::{Bag, Embedding, Layer, Linear, Stack, size};
 use super::network::Network;
 use super::product::PackedLinear;
 use crate::evaluator::{Evaluation, Evaluator};
@@ -47,7 +47,7 @@ struct Path {
 
 /// How an observation is read.
 #[derive(Debug, Clone)]
-enum Source {
+pub(super) enum Source {
     /// By an embedding.
     Bag(Bag),
     /// As this many values.
@@ -118,7 +118,7 @@ impl Executor {
         let mut executor = Self {
             arch: Arch::new(),
             action_width: network.action_outputs(),
-            block: (BLOCK_VALUES / widest.max(work)).clamp(1, BLOCK),
+            block: block_rows(widest.max(work)),
             widest,
             work,
             trunk,
@@ -227,17 +227,55 @@ fn single_dense(layers: &[Layer]) -> Option<&Linear> {
     }
 }
 
+/// How many rows go through layers together that need `values` values a row.
+pub(super) fn block_rows(values: usize) -> usize {
+    (BLOCK_VALUES / values.max(1)).clamp(1, BLOCK)
+}
+
+impl Source {
+    /// That of layers which begin with `embedding`, or without one.
+    pub(super) fn of(observation: &ObservationSpace, embedding: Option<&Embedding>) -> Self {
+        let size = observation.size().unwrap_or(0);
+        match (embedding, observation) {
+            (Some(embedding), _) => Self::Bag(Bag::new(embedding, size)),
+            (None, ObservationSpace::Dense { .. }) => Self::Values(size),
+            (None, ObservationSpace::SparseBinary { .. }) => Self::Bits(size),
+        }
+    }
+
+    /// Values a row that it gives.
+    pub(super) fn width(&self) -> usize {
+        match self {
+            Self::Bag(bag) => bag.outputs(),
+            Self::Values(size) | Self::Bits(size) => *size,
+        }
+    }
+
+    /// Reads some rows into `out` (rows x width).
+    pub(super) fn write(
+        &self,
+        observations: &Observations,
+        rows: Range<usize>,
+        out: &mut [f32],
+    ) -> Result<()> {
+        match self {
+            Self::Bag(bag) => bag.run(observations, rows, out),
+            &Self::Values(size) => {
+                out.copy_from_slice(observations.dense_rows(rows, size)?);
+                Ok(())
+            }
+            &Self::Bits(size) => observations.write_bits(rows, size, out),
+        }
+    }
+}
+
 impl Path {
     /// Room for `layers`, all weights 0.
     fn new(observation: &ObservationSpace, layers: &[Layer]) -> Result<Self> {
-        let size = observation.size().unwrap_or(0);
         let embedding = layers.split_first().and_then(|(first, rest)| Some((first.kind()?, rest)));
-        let (source, rest) = match (embedding, observation) {
-            (Some((embedding, rest)), _) => (Source::Bag(Bag::new(embedding, size)), rest),
-            (None, ObservationSpace::Dense { .. }) => (Source::Values(size), layers),
-            (None, ObservationSpace::SparseBinary { .. }) => (Source::Bits(size), layers),
-        };
-        Ok(Self { source, stack: Stack::new(rest)? })
+        let (embedding, rest) = embedding.unzip();
+        let source = Source::of(observation, embedding);
+        Ok(Self { source, stack: Stack::new(rest.unwrap_or(layers))? })
     }
 
     /// Replaces the weights by the first of `parameters`. Returns the rest.
@@ -252,12 +290,11 @@ impl Path {
         }
     }
 
-    /// The most values a row that reading it takes.
+    /// The most values a row that reading it takes room for.
     fn width(&self) -> usize {
         match &self.source {
-            Source::Bag(bag) => bag.outputs(),
             Source::Values(_) => 0,
-            Source::Bits(size) => *size,
+            source => source.width(),
         }
     }
 
@@ -271,15 +308,10 @@ impl Path {
     ) -> Result<&'a [f32]> {
         let rows = range.len();
         let x = match &self.source {
-            Source::Bag(bag) => {
-                let out = &mut first[..rows * bag.outputs()];
-                bag.run(observations, range, out)?;
-                out
-            }
             &Source::Values(size) => observations.dense_rows(range, size)?,
-            &Source::Bits(size) => {
-                let out = &mut first[..rows * size];
-                observations.write_bits(range, size, out)?;
+            source => {
+                let out = &mut first[..rows * source.width()];
+                source.write(observations, range, out)?;
                 out
             }
         };

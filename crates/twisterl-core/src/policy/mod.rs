@@ -5,8 +5,10 @@ pub mod forward;
 pub mod init;
 pub mod layers;
 pub mod network;
+pub mod perturbation;
 #[allow(clippy::module_inception)]
 mod policy;
+pub mod population;
 mod product;
 pub mod tensors;
 pub mod weights;

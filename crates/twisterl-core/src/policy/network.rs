@@ -319,6 +319,11 @@ impl Network {
         specs
     }
 
+    /// The number of parameters that decide what is done: all but those of the value head, which come last.
+    pub fn acting_parameter_count(&self) -> usize {
+        self.common.iter().chain(&self.action).map(Layer::parameter_count).sum()
+    }
+
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
         self.layers().map(Layer::parameter_count).sum()

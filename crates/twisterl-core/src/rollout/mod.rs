@@ -1,12 +1,14 @@
 //! Collecting transitions: many episodes in lock step, in fixed groups that threads share out.
 
 mod group;
+mod population;
 mod start;
 #[cfg(test)]
 mod tests;
 mod trajectory;
 
 pub use group::LiveEpisode;
+pub use population::{Common, Trials};
 pub use start::{OwnedStart, Starts};
 pub use trajectory::{Episode, Trajectory};
 

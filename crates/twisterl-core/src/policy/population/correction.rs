@@ -1,0 +1,98 @@
+//! What a member adds to the sums of a layer: `x (W + s A B^T / sqrt(r))^T = x W^T + s / sqrt(r) (x B) A^T`, of
+//! `O(r (inputs + outputs))` work where the product takes `O(inputs outputs)`. In an embedding `x B` is a sum over the
+//! ones of a row, so that sparse observations stay sparse.
+
+use crate::policy::layers::Activation;
+use crate::policy::perturbation::{Form, Layout, Part};
+use pulp::Arch;
+
+/// What a layer reads.
+#[derive(Clone, Copy)]
+pub(super) enum Input<'a> {
+    Ones(&'a [u32]),
+    Values(&'a [f32]),
+}
+
+/// What a member adds to a row of sums of a layer.
+#[derive(Clone, Copy)]
+pub(super) struct Correction<'a> {
+    /// `A^T`, rank x rows of the matrix.
+    a: &'a [f32],
+    /// `B^T`, rank x columns.
+    b: &'a [f32],
+    bias: &'a [f32],
+    scale: f32,
+    /// `scale / sqrt(rank)`
+    matrix_scale: f32,
+}
+
+impl<'a> Correction<'a> {
+    /// That of the member whose perturbation is `scale` times what `noise` makes, for the layer with these two parts.
+    pub(super) fn of(
+        [matrix, bias]: &[Part; 2],
+        (noise, scale): (&'a [f32], f32),
+        layout: &Layout,
+    ) -> Self {
+        let rows = match matrix.form {
+            Form::LowRank { rows, .. } => rows,
+            Form::Full => 0,
+        };
+        let (a, b) = noise[matrix.noise.clone()].split_at(layout.rank() * rows);
+        let bias = &noise[bias.noise.clone()];
+        Self { a, b, bias, scale, matrix_scale: scale * layout.factor() }
+    }
+
+    /// Adds it to the sums `y`, and applies what comes after them.
+    #[inline]
+    pub(super) fn apply(self, arch: Arch, input: Input<'_>, y: &mut [f32], activation: Activation) {
+        arch.dispatch(
+            #[inline(always)]
+            || {
+                let outputs = y.len();
+                y.iter_mut().zip(self.bias).for_each(|(y, bias)| *y += self.scale * bias);
+                // Matrices of linear layers are (outputs, inputs), those of embeddings (inputs, outputs).
+                match input {
+                    Input::Ones(ones) => {
+                        let bits = self.a.len() * outputs / self.b.len().max(1);
+                        for (a, b) in self.a.chunks_exact(bits).zip(self.b.chunks_exact(outputs)) {
+                            let sum = ones.iter().filter_map(|&one| a.get(one as usize)).sum();
+                            add(self.matrix_scale, sum, b, y);
+                        }
+                    }
+                    Input::Values(x) => {
+                        let rank = self.a.chunks_exact(outputs).zip(self.b.chunks_exact(x.len()));
+                        rank.for_each(|(a, b)| add(self.matrix_scale, dot(x, b), a, y));
+                    }
+                }
+                if activation == Activation::Relu {
+                    y.iter_mut().for_each(|y| *y = y.max(0.0));
+                }
+            },
+        );
+        if activation != Activation::Relu {
+            activation.apply(y);
+        }
+    }
+}
+
+#[inline(always)]
+fn add(scale: f32, factor: f32, from: &[f32], to: &mut [f32]) {
+    let factor = scale * factor;
+    to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
+}
+
+/// A scalar product, in enough sums at once to fill the registers.
+#[inline(always)]
+fn dot(x: &[f32], y: &[f32]) -> f32 {
+    const LANES: usize = 32;
+    let (xs, x_rest) = x.as_chunks::<LANES>();
+    let (ys, y_rest) = y.as_chunks::<LANES>();
+    let mut sums = [0.0f32; LANES];
+    for (x, y) in xs.iter().zip(ys) {
+        for ((sum, x), y) in sums.iter_mut().zip(x).zip(y) {
+            *sum += x * y;
+        }
+    }
+    let rest: f32 = x_rest.iter().zip(y_rest).map(|(x, y)| x * y).sum();
+    sums.iter().sum::<f32>() + rest
+}
