@@ -1,14 +1,16 @@
 //! What the trainer knows of a learning algorithm.
 
-use crate::Result;
 use crate::checkpoint::ArrayData;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::rollout::Episode;
 
 /// What an algorithm is told about the iteration it makes.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Iteration {
     /// Its number, from 0.
     pub number: u64,
@@ -38,6 +40,22 @@ pub struct Snapshot {
     pub state: Value,
     /// Large arrays by name.
     pub arrays: Vec<(String, ArrayData)>,
+}
+
+impl Snapshot {
+    /// The values of the f32 array of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn floats(&self, name: &str) -> Result<Vec<f32>> {
+        match self.arrays.iter().find(|(n, _)| n == name) {
+            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
+            _ => {
+                let expected = format!("an f32 array {name:?}");
+                Err(Error::checkpoint("train.safetensors", expected, "none"))
+            }
+        }
+    }
 }
 
 /// A learning algorithm: it collects, updates, and can be saved between iterations.

@@ -2,7 +2,10 @@
 //! For `benchmark`, `bench`, and the criterion benches.
 
 pub mod limits;
+mod population;
 pub mod works;
+
+pub use population::{PopulationRates, bench_population};
 
 use crate::Result;
 use crate::batch::Batch;

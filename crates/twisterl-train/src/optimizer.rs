@@ -74,11 +74,40 @@ impl AdamState {
             });
         });
     }
+
+    /// One step along `scale * gradient` by plain gradient descent with momentum `betas.0`, which the first moment
+    /// holds; the second stays as it is.
+    pub fn momentum_step(
+        &mut self,
+        config: &AdamConfig,
+        parameters: &mut [f32],
+        gradient: &[f32],
+        scale: f32,
+        lr: f64,
+    ) {
+        self.t += 1;
+        let (lr, keep) = (lr as f32, config.betas.0 as f32);
+        for ((p, g), m) in parameters.iter_mut().zip(gradient).zip(&mut self.m) {
+            *m = keep * *m + (g * scale + config.weight_decay * *p);
+            *p -= lr * *m;
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn momentum_adds_up_gradients() {
+        let config = AdamConfig { betas: (0.5, 0.0), weight_decay: 0.0, eps: 1.0 };
+        let (mut state, mut p) = (AdamState::new(1), [1.0]);
+        for gradient in [2.0, 0.0, 4.0] {
+            state.momentum_step(&config, &mut p, &[gradient], -1.0, 0.1);
+        }
+        // Velocities -2, -1 and -4.5.
+        assert!((p[0] - 1.75).abs() < 1e-6 && (state.m[0] + 4.5).abs() < 1e-6, "{p:?} {state:?}");
+    }
 
     fn run(config: &AdamConfig, lr: f64, start: f32, gradients: &[f32]) -> (f32, AdamState) {
         let (mut state, mut p) = (AdamState::new(1), [start]);

@@ -149,18 +149,12 @@ impl Trainee {
             let expected = format!("the state of an algorithm at {}", e.path());
             Error::checkpoint("state.json", expected, e.inner())
         })?;
-        let array = |name: &str| match snapshot.arrays.iter().find(|(n, _)| n == name) {
-            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
-            _ => {
-                let expected = format!("an f32 array {name:?}");
-                Err(Error::checkpoint("train.safetensors", expected, "none"))
-            }
-        };
-        let adam = AdamState { m: array("adam.m")?, v: array("adam.v")?, t: state.adam_steps };
+        let (m, v) = (snapshot.floats("adam.m")?, snapshot.floats("adam.v")?);
+        let adam = AdamState { m, v, t: state.adam_steps };
         let weights = match &mut self.average {
             Some(average) => {
                 average.restore(parameters)?;
-                array("weights")?
+                snapshot.floats("weights")?
             }
             None => parameters.to_vec(),
         };

@@ -6,6 +6,7 @@ use crate::backward::BackwardScramble;
 use crate::checkpoint::Checkpoint;
 use crate::config::{AlgorithmClass, RunConfig};
 use crate::curriculum::{Curriculum, ROLLOUT_METRIC};
+use crate::es::Es;
 use crate::evaluation::{Score, evaluate};
 use crate::metrics::{LogLengths, RunLog};
 use crate::ppo::Ppo;
@@ -102,7 +103,7 @@ pub fn train(
         Some(file) => load::weights_for(config, &*spec, file)?,
         None => load::initial_policy(config, &*spec)?,
     };
-    let mut trainer = Trainer::new(config.clone(), spec, policy)?;
+    let mut trainer = Trainer::of(config.clone(), spec, policy)?;
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = RunFolder::create(path, config, &first)?;
     let log = RunLog::create(folder.path(), config.algorithm.logging.tensorboard)?;
@@ -125,7 +126,7 @@ pub fn resume(
     let checkpoint = Checkpoint::read(&folder.last())?;
     let spec = registry.make(&config.env_cls, &config.env)?;
     let tensorboard = config.algorithm.logging.tensorboard;
-    let mut trainer = Trainer::new(config, spec, checkpoint.policy.clone())?;
+    let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone())?;
     let lengths = trainer.restore(checkpoint)?;
     let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
@@ -152,11 +153,13 @@ struct Best {
     reward: f64,
 }
 
-struct Trainer {
+/// A run and where it stands.
+pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     config: RunConfig,
     spec: Arc<dyn EnvSpec>,
-    policy: Policy,
-    algorithm: Box<dyn Algorithm>,
+    /// What it began with.
+    pub(crate) policy: Policy,
+    pub(crate) algorithm: Box<A>,
     curriculum: Curriculum,
     best: Option<Best>,
     iteration: u64,
@@ -170,15 +173,29 @@ struct Trainer {
 }
 
 impl Trainer {
-    fn new(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
+    /// Begins with the algorithm that `config` names.
+    fn of(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
         let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
             AlgorithmClass::Ppo => Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?),
             AlgorithmClass::AlphaZero => Box::new(AlphaZero::new(&config, &*spec, &policy)?),
             AlgorithmClass::BackwardScramble => {
                 Box::new(BackwardScramble::new(&config, Arc::clone(&spec), &policy)?)
             }
+            AlgorithmClass::Es => Box::new(Es::new(&config, Arc::clone(&spec), &policy)?),
         };
-        Ok(Self {
+        Ok(Self::new(config, spec, policy, algorithm))
+    }
+}
+
+impl<A: Algorithm + ?Sized> Trainer<A> {
+    /// Begins with `policy`, from which `algorithm` begins too.
+    pub(crate) fn new(
+        config: RunConfig,
+        spec: Arc<dyn EnvSpec>,
+        policy: Policy,
+        algorithm: Box<A>,
+    ) -> Self {
+        Self {
             curriculum: Curriculum::new(&config.algorithm.learning, spec.difficulty()),
             config,
             spec,
@@ -191,7 +208,21 @@ impl Trainer {
             begun: Instant::now(),
             saved: Instant::now(),
             saving: 0.0,
-        })
+        }
+    }
+
+    pub(crate) fn interrupt_by(&mut self, interrupt: &Interrupt) {
+        self.algorithm.interrupt_by(interrupt);
+    }
+
+    /// The iteration that comes next.
+    pub(crate) fn now(&self) -> Iteration {
+        let (number, end) = (self.iteration, self.config.num_iterations);
+        Iteration {
+            number,
+            difficulty: self.curriculum.difficulty,
+            progress: end.map_or(0.0, |n| number as f64 / n.max(1) as f64),
+        }
     }
 
     /// Runs `work` on a thread pool of the run's own.
@@ -207,7 +238,7 @@ impl Trainer {
             .thread_name(|i| format!("twisterl-{i}"))
             .build()
             .map_err(|e| Error::threads(&e))?;
-        self.algorithm.interrupt_by(&options.interrupt);
+        self.interrupt_by(&options.interrupt);
         pool.install(|| work(self))
     }
 
@@ -261,23 +292,13 @@ impl Trainer {
         options: &Options,
     ) -> Result<bool> {
         let start = Instant::now();
-        let number = self.iteration;
-        let difficulty = self.curriculum.difficulty;
+        let now = self.now();
+        let Iteration { number, difficulty, .. } = now;
         let scores = self.evaluate(false)?;
         let evaluated = start.elapsed().as_secs_f64();
         self.keep_best(folder, log, &scores)?;
-        let outcome = self.algorithm.iterate(&Iteration {
-            number,
-            difficulty,
-            progress: self.config.num_iterations.map_or(0.0, |n| number as f64 / n.max(1) as f64),
-        })?;
-        let success = self.success(&scores, &outcome, difficulty);
-        let at_difficulty = outcome.episodes.iter().filter(|e| e.difficulty == Some(difficulty));
-        let solved = at_difficulty.clone().filter(|e| e.solved).count() as u64;
-        self.curriculum.observe(at_difficulty.count() as u64, solved);
-        self.curriculum.advance(&self.config.algorithm.learning, number, success);
-        self.iteration += 1;
-        self.env_steps += outcome.env_steps;
+        let outcome = self.algorithm.iterate(&now)?;
+        let success = self.advance(&now, &scores, &outcome);
         let seconds = start.elapsed().as_secs_f64();
         let rate = outcome.env_steps as f64 / seconds;
         progress.update(&Status {
@@ -314,6 +335,24 @@ impl Trainer {
         Ok(go_on)
     }
 
+    /// Takes note of what iteration `now` gave, and moves the curriculum on. Returns the success that this goes by,
+    /// where this iteration measured it.
+    pub(crate) fn advance(
+        &mut self,
+        now: &Iteration,
+        scores: &[(String, Score)],
+        outcome: &Outcome,
+    ) -> Option<f64> {
+        let success = self.success(scores, outcome, now.difficulty);
+        let hard = outcome.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));
+        let solved = hard.clone().filter(|e| e.solved).count() as u64;
+        self.curriculum.observe(hard.count() as u64, solved);
+        self.curriculum.advance(&self.config.algorithm.learning, now.number, success);
+        self.iteration += 1;
+        self.env_steps += outcome.env_steps;
+        success
+    }
+
     /// Writes the checkpoint that a resume goes on from.
     fn save(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
         let begun = Instant::now();
@@ -323,7 +362,7 @@ impl Trainer {
     }
 
     /// The evaluations that are due; all of them at the end.
-    fn evaluate(&self, all: bool) -> Result<Vec<(String, Score)>> {
+    pub(crate) fn evaluate(&self, all: bool) -> Result<Vec<(String, Score)>> {
         let evals = self.config.algorithm.evals.iter().enumerate();
         evals
             .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
@@ -386,7 +425,7 @@ impl Trainer {
         Ok(())
     }
 
-    fn metrics(
+    pub(crate) fn metrics(
         &self,
         difficulty: usize,
         success: Option<f64>,
@@ -423,11 +462,11 @@ impl Trainer {
         self.before + self.begun.elapsed().as_secs_f64()
     }
 
-    fn policy_now(&self) -> Policy {
+    pub(crate) fn policy_now(&self) -> Policy {
         Policy { parameters: self.algorithm.parameters().to_vec(), ..self.policy.clone() }
     }
 
-    fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
+    pub(crate) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
         let snapshot = self.algorithm.snapshot();
         let progressed = Progressed {
             iteration: self.iteration,
@@ -441,7 +480,7 @@ impl Trainer {
         Checkpoint { policy: self.policy_now(), state: json!(progressed), arrays: snapshot.arrays }
     }
 
-    fn restore(&mut self, checkpoint: Checkpoint) -> Result<LogLengths> {
+    pub(crate) fn restore(&mut self, checkpoint: Checkpoint) -> Result<LogLengths> {
         let state: Progressed =
             serde_path_to_error::deserialize(&checkpoint.state).map_err(|e| {
                 Error::checkpoint(

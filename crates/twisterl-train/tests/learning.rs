@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
@@ -101,9 +101,33 @@ fn alphazero(seed: u64, iterations: u64) -> RunConfig {
     .unwrap()
 }
 
+/// The same for ES.
+fn es(seed: u64, iterations: u64) -> RunConfig {
+    RunConfig::from_value(json!({
+        "env_cls": "Puzzle",
+        "env": {
+            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
+            "move_reward": -0.05, "failed_reward": -0.05
+        },
+        "policy": {"embedding_size": 32, "common_layers": [16]},
+        "algorithm_cls": "twisterl.rl.ES",
+        "algorithm": {
+            "collecting": {"starts": {"uniform": 0.2, "mixed": 0.3}},
+            "es": {"population": 64, "num_episodes": 4, "sigma": 0.1, "sigma_final": 0.05, "deterministic": false},
+            "learning": {"diff_metric": "rollout", "diff_threshold": 0.3, "diff_max": 32},
+            "optimizer": {"lr": 0.01, "averaging": 0.9},
+            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
+            "logging": {"checkpoint_freq": 7}
+        },
+        "seed": seed,
+        "num_iterations": iterations
+    }))
+    .unwrap()
+}
+
 type Config = fn(u64, u64) -> RunConfig;
-const ALGORITHMS: [(&str, Config); 3] =
-    [("ppo", ppo), ("backward", backward), ("alphazero", alphazero)];
+const ALGORITHMS: [(&str, Config); 4] =
+    [("ppo", ppo), ("backward", backward), ("alphazero", alphazero), ("es", es)];
 
 fn options(threads: usize) -> Options {
     Options { quiet: true, threads: Some(threads), ..Options::default() }
@@ -177,6 +201,37 @@ fn alphazero_solves_the_2x3_puzzle() {
 #[test]
 fn backward_walks_teach_the_2x3_puzzle() {
     solves_the_2x3_puzzle(backward, 300);
+}
+
+#[test]
+fn es_balances_the_pole_to_the_end() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..3 {
+        let config = RunConfig::from_value(json!({
+            "env_cls": "CartPole-v1",
+            "policy": {"embedding_size": 16, "activation": "tanh"},
+            "algorithm_cls": "ES",
+            "algorithm": {
+                "es": {"population": 64, "num_episodes": 2, "sigma": 0.1},
+                "learning": {"diff_metric": "greedy", "diff_max": 1},
+                "optimizer": {"lr": 0.1},
+                "evals": {"greedy": {"num_episodes": 10, "every": 1000}}
+            },
+            "seed": seed,
+            "num_iterations": 60
+        }));
+        let run = folder.path().join(seed.to_string());
+        // Solved: 475 of 500 steps, on average over the population.
+        let balancing =
+            |metrics: &Map<String, Value>| metrics["rollout"]["length"].as_f64() < Some(475.0);
+        let options = Options { observer: Some(Observer::new(balancing)), ..options(2) };
+        let summary = train(&config.unwrap(), &run, &options, &Registry::default()).unwrap();
+        assert!(
+            summary.interrupted,
+            "seed {seed}: not solved in {} iterations",
+            summary.iterations
+        );
+    }
 }
 
 /// Metrics without what depends on the clock.

@@ -2,7 +2,7 @@
 
 use super::Output;
 use crate::Result;
-use crate::bench::works;
+use crate::bench::{bench_population, works};
 use crate::play::{count, in_pool};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -56,6 +56,24 @@ enum Part {
         #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(1 << 14))]
         rollout_length: usize,
     },
+    /// Environment steps a second of a population of ES, of one policy, and of members that play one by one.
+    Population {
+        /// The environment.
+        #[arg(long, default_value = "Puzzle")]
+        env: String,
+        /// Its parameters, JSON.
+        #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
+        params: Value,
+        /// Difficulty of the scrambles.
+        #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
+        difficulty: usize,
+        /// Members, of one episode each.
+        #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1 << 20))]
+        population: usize,
+        /// Rank of the perturbations.
+        #[arg(long, value_name = "R", default_value_t = 1, value_parser = count(256))]
+        rank: usize,
+    },
 }
 
 impl BenchArgs {
@@ -72,6 +90,18 @@ impl BenchArgs {
                 let shape = (*num_envs, *rollout_length);
                 let rate = works::collection(&*spec, &sizes, *difficulty, shape)?.rate(seconds)?;
                 Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
+            }
+            Part::Population { env, params, difficulty, population, rank } => {
+                let spec = registry.make(env, params)?;
+                let size = (*population, *rank);
+                let rates = bench_population(&*spec, &sizes, *difficulty, size, seconds)?;
+                Ok(json!({
+                    "population": rates.population, "plain": rates.plain,
+                    "full_rank": rates.full_rank, "one_by_one": rates.one_by_one,
+                    "of_plain": rates.population / rates.plain,
+                    "times_one_by_one": rates.population / rates.one_by_one,
+                    "members": population, "rank": rank
+                }))
             }
         })?;
         Ok(format!("{figures}\n").into())

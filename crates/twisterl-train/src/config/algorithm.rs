@@ -1,6 +1,7 @@
 //! The `algorithm` part of a config.
 
 use super::collecting::CollectingConfig;
+use super::es::EsConfig;
 use super::evals::{EvalConfig, Evals};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,8 @@ pub enum AlgorithmClass {
     AlphaZero,
     /// Learning to undo walks away from solved states.
     BackwardScramble,
+    /// Evolution strategies: learning from how well random perturbations of the weights do.
+    Es,
 }
 
 impl TryFrom<String> for AlgorithmClass {
@@ -28,7 +31,8 @@ impl TryFrom<String> for AlgorithmClass {
             "PPO" => Ok(Self::Ppo),
             "AZ" => Ok(Self::AlphaZero),
             "BackwardScramble" => Ok(Self::BackwardScramble),
-            _ => Err(format!("expected PPO, AZ or BackwardScramble, found {name:?}")),
+            "ES" => Ok(Self::Es),
+            _ => Err(format!("expected PPO, AZ, BackwardScramble or ES, found {name:?}")),
         }
     }
 }
@@ -58,6 +62,7 @@ impl From<AlgorithmClass> for String {
             AlgorithmClass::Ppo => "PPO".into(),
             AlgorithmClass::AlphaZero => "AZ".into(),
             AlgorithmClass::BackwardScramble => "BackwardScramble".into(),
+            AlgorithmClass::Es => "ES".into(),
         }
     }
 }
@@ -81,6 +86,8 @@ pub struct AlgorithmConfig {
     pub collecting: CollectingConfig,
     /// How the policy is updated.
     pub training: TrainingConfig,
+    /// What ES does instead of both.
+    pub es: EsConfig,
     /// How problems get harder.
     pub learning: LearningConfig,
     /// The optimiser.

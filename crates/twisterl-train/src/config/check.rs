@@ -30,6 +30,7 @@ impl RunConfig {
         }
         self.check_policy()?;
         self.check_collecting()?;
+        self.check_es()?;
         check_evals(&self.algorithm.evals)?;
         self.check_learning()?;
         self.check_schedules()
@@ -82,6 +83,29 @@ impl RunConfig {
         Ok(())
     }
 
+    fn check_es(&self) -> Result<()> {
+        let (path, es) = ("algorithm.es", &self.algorithm.es);
+        if !es.population.is_multiple_of(2) {
+            let expected = "an even number, of pairs of members";
+            return Err(Error::config(format!("{path}.population"), expected, es.population));
+        }
+        let episodes = es.population.saturating_mul(es.num_episodes);
+        if episodes > MAX_STEPS {
+            let expected = format!("population x num_episodes of at most {MAX_STEPS}");
+            return Err(Error::config(path, expected, episodes));
+        }
+        let failures = self.algorithm.collecting.starts.failures;
+        if self.algorithm_cls == AlgorithmClass::Es && failures > 0.0 {
+            let path = "algorithm.collecting.starts.failures";
+            return Err(Error::config(
+                path,
+                "0 for ES, which does not look for failures",
+                failures,
+            ));
+        }
+        Ok(())
+    }
+
     fn check_learning(&self) -> Result<()> {
         let learning = &self.algorithm.learning;
         let (metric, evals) = (&learning.diff_metric, &self.algorithm.evals);
@@ -130,6 +154,7 @@ impl RunConfig {
         let scheduled = [
             (optimizer.lr_final, "algorithm.optimizer.lr_final"),
             (self.algorithm.training.ent_coef_final, "algorithm.training.ent_coef_final"),
+            (self.algorithm.es.sigma_final, "algorithm.es.sigma_final"),
         ];
         for (value, name) in scheduled {
             if value.is_some() && self.num_iterations.is_none() {

@@ -7,6 +7,7 @@
 mod algorithm;
 mod check;
 mod collecting;
+mod es;
 mod evals;
 mod explain;
 mod overrides;
@@ -19,6 +20,7 @@ pub use algorithm::{
     Schedule, TrainingConfig,
 };
 pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
+pub use es::{CommonName, EsConfig, EsOptimizer, Fitness, Shaping};
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;
 pub use policy::{
@@ -61,7 +63,8 @@ pub struct RunConfig {
     /// Learning algorithm.
     #[serde(default)]
     #[schemars(extend("enum" = [
-        "twisterl.rl.PPO", "PPO", "twisterl.rl.AZ", "AZ", "twisterl.rl.BackwardScramble", "BackwardScramble"
+        "twisterl.rl.PPO", "PPO", "twisterl.rl.AZ", "AZ", "twisterl.rl.BackwardScramble", "BackwardScramble",
+        "twisterl.rl.ES", "ES"
     ]))]
     pub algorithm_cls: AlgorithmClass,
     /// Parameters of the algorithm and of what surrounds it.

@@ -120,12 +120,12 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "algorithm_cls",
             json!("twisterl.rl.SAC"),
-            "algorithm_cls: expected PPO, AZ or BackwardScramble, found \"twisterl.rl.SAC\"",
+            "algorithm_cls: expected PPO, AZ, BackwardScramble or ES, found \"twisterl.rl.SAC\"",
         ),
         (
             "algorithm_cls",
             json!("A2C"),
-            "algorithm_cls: expected PPO, AZ or BackwardScramble, found \"A2C\"",
+            "algorithm_cls: expected PPO, AZ, BackwardScramble or ES, found \"A2C\"",
         ),
         ("algorithm_cls", json!(["A2C"]), "algorithm_cls: expected a string, found a list"),
     ] {
