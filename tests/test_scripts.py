@@ -148,3 +148,29 @@ def test_benchmark_of_the_rivals_runs_ours(script, train_bin):
     done = script("benchmark_rivals.py", "--repeats", "1", "--max-steps", "2560", "--trainer", train_bin)
     assert done.returncode == 0, done.stderr
     assert "| ours | 0 of 1 |" in done.stdout
+
+
+# benchmark_es.py
+
+
+def test_es_is_measured(script, train_bin, tmp_path):
+    out = tmp_path / "es.json"
+    result = script(
+        *("benchmark_es.py", "--trainer", train_bin, "--seeds", 1, "--seconds", 1, "--puzzle-seconds", 4, "--out", out),
+        *("--what", "population", "cartpole", "puzzle8"),
+        *("--set", "algorithm.es.population=64", "--set", "algorithm.es.num_episodes=2"),
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    found = json.loads(out.read_text())["found"]
+    rates = found["population"]
+    assert rates["members"] == 1024
+    assert rates["plain"] > rates["one_by_one"] > 0
+    assert found["cartpole"][0]["env_steps"] > 0
+    assert found["puzzle8"][0]["difficulty"] >= 0
+    assert "| CartPole-v1 to 475, seeds |" in out.with_suffix(".md").read_text()
+
+
+def test_es_benchmark_refuses_what_is_no_trainer(script, tmp_path):
+    result = script("benchmark_es.py", "--trainer", tmp_path / "none")
+    assert result.returncode == 2
+    assert "cargo build --release" in result.stderr

@@ -6,6 +6,7 @@ mod error;
 mod policy;
 mod pyenv;
 mod registry;
+mod spread;
 mod train;
 
 use pyo3::prelude::*;
@@ -38,6 +39,8 @@ mod _core {
     use super::env::EnvBatch;
     #[pymodule_export]
     use super::policy::Policy;
+    #[pymodule_export]
+    use super::spread::Spread;
     #[pymodule_export]
     use super::train::{
         collect, convert, convert_tensors, free_run_path, read_tensors, resolve_config, resume,

@@ -3,6 +3,7 @@
 use crate::convert::{kind, push_mask, push_observation, rows, state, state_object};
 use crate::error::{core_exception, exception, refuse};
 use crate::registry::registry;
+use crate::spread::Spread;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -101,20 +102,22 @@ impl Policy {
 #[pymethods]
 impl Policy {
     /// The policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run would begin
-    /// with: fresh, or with the weights that the path leads to.
+    /// with: fresh, or with the weights that the path leads to; with `spread`, its policy as it is now.
     #[new]
-    #[pyo3(signature = (path=None, config=None, initial=None))]
+    #[pyo3(signature = (path=None, config=None, initial=None, spread=None))]
     fn load(
         py: Python<'_>,
         path: Option<PathBuf>,
         config: Option<PathBuf>,
         initial: Option<&str>,
+        spread: Option<&Spread>,
     ) -> PyResult<Self> {
-        let make = || match (path, initial) {
-            (Some(path), None) => {
+        let make = || match (path, initial, spread) {
+            (_, _, Some(spread)) => Self::new(spread.policy_now()),
+            (Some(path), None, None) => {
                 Self::new(load::load_policy(&path, config.as_deref(), registry())?)
             }
-            (path, Some(initial)) => {
+            (path, Some(initial), None) => {
                 let config = crate::train::parse(initial, &[])?;
                 let spec = registry().make(&config.env_cls, &config.env)?;
                 Self::new(match path {
@@ -122,7 +125,7 @@ impl Policy {
                     None => load::initial_policy(&config, &*spec)?,
                 })
             }
-            (None, None) => Err(Error::usage("path: expected one, found none")),
+            (None, None, None) => Err(Error::usage("path: expected one, found none")),
         };
         py.detach(make).map_err(|e| exception(py, &e))
     }

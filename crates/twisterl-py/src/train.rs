@@ -19,7 +19,7 @@ use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
 use twisterl_train::{Error, Result};
 
 /// How often signals are looked for.
-const LOOK: Duration = Duration::from_millis(50);
+pub const LOOK: Duration = Duration::from_millis(50);
 
 /// Metrics of an iteration, and where to say whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
@@ -232,7 +232,7 @@ fn watch<'py>(
 }
 
 /// What comes next, if it comes in this time.
-fn wait<T: Send>(
+pub fn wait<T: Send>(
     py: Python<'_>,
     receiver: &mut Receiver<T>,
     time: Duration,
@@ -262,7 +262,7 @@ fn dict<'py>(py: Python<'py>, summary: &Summary) -> PyResult<Bound<'py, PyDict>>
 }
 
 /// JSON as Python objects.
-fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+pub fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     Ok(match value {
         Value::Null => py.None().into_bound(py),
         Value::Bool(truth) => truth.into_pyobject(py)?.to_owned().into_any(),
@@ -286,7 +286,7 @@ fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     })
 }
 
-fn panicked(payload: &(dyn Any + Send)) -> String {
+pub fn panicked(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|s| (*s).to_owned());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
     format!("a defect of twisterl, please report it: {}", text.unwrap_or_default())

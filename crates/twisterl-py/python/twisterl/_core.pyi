@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Sequence
-from typing import Any, Self, TypeAlias
+from typing import Any, Self, TypeAlias, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from typing_extensions import disjoint_base
 __all__ = [
     "EnvBatch",
     "Policy",
+    "Spread",
     "__version__",
     "collect",
     "convert",
@@ -34,7 +35,13 @@ _Component: TypeAlias = tuple[int, list[float], list[float], list[int]]
 
 @disjoint_base
 class Policy:
-    def __new__(cls, path: _Path | None = None, config: _Path | None = None, initial: str | None = None) -> Self: ...
+    def __new__(
+        cls,
+        path: _Path | None = None,
+        config: _Path | None = None,
+        initial: str | None = None,
+        spread: Spread | None = None,
+    ) -> Self: ...
     @property
     def env_cls(self) -> str: ...
     @property
@@ -111,6 +118,17 @@ class EnvBatch:
     def solved(self, slot: int = 0) -> bool: ...
     def render_text(self, slot: int = 0) -> str: ...
     def action_name(self, action: Any) -> str: ...
+
+@final
+class Spread:
+    def __new__(cls, config: str, weights: _Path | None = None, checkpoint: _Path | None = None) -> Self: ...
+    @property
+    def iteration(self) -> int: ...
+    @property
+    def difficulty(self) -> int: ...
+    def ask_range(self, first: int, last: int, num_cores: int | None = None) -> bytes: ...
+    def tell(self, parts: Sequence[bytes], num_cores: int | None = None) -> dict[str, Any]: ...
+    def save(self, folder: _Path) -> None: ...
 
 def resolve_config(config: str, sets: list[str] = ...) -> str: ...
 def schema() -> str: ...

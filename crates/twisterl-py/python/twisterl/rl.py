@@ -6,19 +6,22 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 import tempfile
 import time
 import weakref
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from twisterl import _core
+from twisterl._arguments import whole
 from twisterl.envs import Env, make
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
 
-__all__ = ["AZ", "CLASSES", "PPO", "Algorithm", "BackwardScramble"]
+__all__ = ["AZ", "CLASSES", "ES", "PPO", "Algorithm", "BackwardScramble"]
 
 
 class Algorithm:
@@ -166,4 +169,96 @@ class BackwardScramble(Algorithm):
     """Learning from walks away from solved states."""
 
 
-CLASSES = {"PPO": PPO, "AZ": AZ, "BackwardScramble": BackwardScramble}
+class ES(Algorithm):
+    """Evolution strategies.
+
+    `learn` trains on this machine. To spread iterations over processes or machines, make the same `ES` in each of them,
+    let each play some members of the population, and tell the answers of all to each:
+
+        part = es.ask_range(first, last)  # bytes, 56 and 13 an episode
+        metrics = es.tell(parts)  # in any order
+
+    After that all have the same weights, to the bit, and are at the same next iteration.
+    """
+
+    def __init__(
+        self, config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
+    ) -> None:
+        super().__init__(config, run_path, load_checkpoint_path)
+        self._spread: _core.Spread | None = None
+
+    @property
+    def population(self) -> int:
+        """The number of members."""
+        size: int = self.config["es"]["population"]
+        return size
+
+    @property
+    def iteration(self) -> int:
+        """The number of the iteration that is to be asked, from 0."""
+        return self._begun().iteration
+
+    def ask_range(self, first: int, last: int, num_cores: int | None = None) -> bytes:
+        """Play the members from `first` to below `last`, and return what `tell` needs to know of them.
+
+        That depends on nothing but the config, the weights, the iteration and the numbers of the members.
+
+        Args:
+            first: number of the first member, from 0.
+            last: number after the last one, at most `population`.
+            num_cores: an upper bound on threads.
+        """
+        first, last = whole("first", first), whole("last", last)
+        if not 0 <= first <= last <= self.population:
+            raise UsageError(f"ask_range: expected 0 <= first <= last <= {self.population}, found {first}, {last}")
+        return self._begun().ask_range(first, last, num_cores)
+
+    def tell(self, parts: Iterable[bytes], num_cores: int | None = None) -> dict[str, Any]:
+        """End the iteration with the answers of all members, and return its metrics as a run logs them.
+
+        Args:
+            parts: what `ask_range` returned here and elsewhere, in any order.
+            num_cores: an upper bound on threads.
+
+        Raises:
+            ConfigError: a member is missing or there twice, or a part belongs to other weights or another iteration.
+                Nothing has changed then.
+        """
+        parts = list(parts)
+        for part in parts:
+            if not isinstance(part, bytes):
+                raise UsageError(f"tell: expected what ask_range returned, found {type(part).__name__}")
+        spread = self._begun()
+        metrics = spread.tell(parts, num_cores)
+        self._take(spread)
+        return metrics
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a checkpoint folder, from which `load` goes on exactly."""
+        self._begun().save(path)
+
+    def load(self, path: str | os.PathLike[str]) -> None:
+        """Go on from a checkpoint folder: what `save` wrote, or the `checkpoint_last` of a run with this config."""
+        spread = _core.Spread(json.dumps(self._resolved), checkpoint=path)
+        self._spread = spread
+        self._take(spread)
+
+    def learn(self, num_steps: int) -> None:
+        """Make this many iterations, after those made before."""
+        if self._spread is not None:
+            raise UsageError("learn: this ES is spread; go on with ask_range and tell")
+        super().learn(num_steps)
+
+    def _begun(self) -> _core.Spread:
+        """Where this is, without the loop: at the beginning, or after what was learned."""
+        if self._spread is None:
+            learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._learned else None
+            self._spread = _core.Spread(json.dumps(self._resolved), self._weights, learned)
+        return self._spread
+
+    def _take(self, spread: _core.Spread) -> None:
+        self.policy = Policy(spread=spread)
+        self.env.difficulty = spread.difficulty
+
+
+CLASSES = {"PPO": PPO, "AZ": AZ, "BackwardScramble": BackwardScramble, "ES": ES}
