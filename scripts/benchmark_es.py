@@ -3,8 +3,8 @@
 
 `population` times 1,024 members with perturbations of rank 1 beside one policy in batches and members that play one by
 one. `cartpole` trains `examples/es_cartpole_v1.json` until its greedy policy holds the pole for 475 steps on average.
-`puzzle8` trains `examples/es_puzzle8_v1.json`, and `ppo` PPO's config for the same puzzle, for --puzzle-seconds and reports
-the highest difficulty whose evaluation reached 0.85. Seconds are those of the training.
+`puzzle8` trains `examples/es_puzzle8_v1.json`, and `ppo` PPO's config for the same puzzle, for --puzzle-seconds and
+reports the highest difficulty whose evaluation reached 0.85. Seconds are those of the training.
 """
 
 import argparse

@@ -29,7 +29,7 @@ pub struct PopulationRates {
     /// Of a population with full perturbations.
     pub full_rank: f64,
     /// Of ES written the obvious way: a member after the other on each thread draws a number for each weight, adds it, and
-    /// plays its episode step by step, by the products of a library of arrays ([`Arrays`]).
+    /// plays its episode step by step, by the products of a library of arrays.
     pub one_by_one: f64,
 }
 
