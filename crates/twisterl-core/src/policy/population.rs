@@ -1,7 +1,7 @@
 //! Inference for a population: many perturbations of one policy, evaluated in one batch.
 //!
 //! With low-rank perturbations the rows of all members share the product with the base weights, to which a member adds
-//! only its correction ([`shared`]). That is for networks whose layers with weights are embedding and linear ones. In
+//! only its correction (module `shared`). That is for networks whose layers with weights are embedding and linear ones. In
 //! all others, and with full perturbations, each member is an executor of its own.
 
 mod correction;
