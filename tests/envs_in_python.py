@@ -3,6 +3,9 @@
 import random
 from typing import ClassVar
 
+import gymnasium
+import numpy as np
+
 
 class Walk:
     """A line of `size` places with the goal at 0, in the words of the published package."""
@@ -135,3 +138,28 @@ class NeedsMore(Walk):
     def __init__(self, file):
         super().__init__()
         self.file = open(file)  # noqa: PTH123, SIM115
+
+
+class Match(gymnasium.Env):
+    """One move an episode: answer a number with everything that an action can be made of. The best return is 0."""
+
+    observation_space = gymnasium.spaces.Box(-1, 1, (1,))
+    action_space = gymnasium.spaces.Dict(
+        {
+            "arm": gymnasium.spaces.Box(-1, 1, (1, 2)),
+            "bits": gymnasium.spaces.MultiBinary(2),
+            "side": gymnasium.spaces.Discrete(2, start=5),
+        }
+    )
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.number = float(self.np_random.uniform(-1, 1))
+        return np.array([self.number], np.float32), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action), action
+        right = int(self.number > 0)
+        wrong = (action["side"] != 5 + right) + (action["bits"] != [right, 1 - right]).sum()
+        off = np.abs(action["arm"] - self.number / 2).sum()
+        return np.array([self.number], np.float32), float(-wrong - off), True, False, {}

@@ -1,11 +1,13 @@
 """The native control problems against Gymnasium's, step by step from equal states."""
 
+import os
+
 import gymnasium
 import numpy as np
 import pytest
 import twisterl
 
-EPISODES = 30
+EPISODES = int(os.environ.get("PARITY_EPISODES", "30"))
 
 
 @pytest.mark.parametrize(

@@ -174,3 +174,14 @@ def test_es_benchmark_refuses_what_is_no_trainer(script, tmp_path):
     result = script("benchmark_es.py", "--trainer", tmp_path / "none")
     assert result.returncode == 2
     assert "cargo build --release" in result.stderr
+
+
+# benchmark_control.py
+
+
+def test_control_examples_are_trained_and_tabled(script, train_bin):
+    result = script("benchmark_control.py", "--smoke", "--trainer", train_bin)
+    assert result.returncode == 0, result.stderr
+    rows = [line for line in result.stdout.splitlines() if line.startswith(("| ppo_", "| es_"))]
+    assert len(rows) == 7
+    assert all(row.count("|") == 12 for row in rows)

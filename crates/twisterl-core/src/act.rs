@@ -2,16 +2,15 @@
 
 use crate::batch::VecEnv;
 use crate::evaluator::{Evaluation, Evaluator};
-use crate::policy::distribution::{argmax, masked_softmax, sample};
 use crate::rng::Draws;
-use crate::space::{ActionComponent, ActionSpace, Actions, Observations};
+use crate::space::{ActionSpace, Actions, Observations};
 use crate::symmetry::Canonical;
 use crate::{Error, Result};
 
 /// How an action is taken from its distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// The most probable one, the first among equals.
+    /// The middle of the distribution: the most probable choices, the first among equals, and the means of numbers.
     Greedy,
     /// One drawn from the distribution.
     Sample,
@@ -24,46 +23,31 @@ pub struct Decision {
     pub observations: Observations,
     /// What was allowed, rows x mask width.
     pub masks: Vec<bool>,
-    /// Action distribution (masked probabilities) and values.
+    /// Action parameters, which choosing may overwrite, and values.
     pub evaluation: Evaluation,
-    /// What was chosen, in the frame of the observations that the evaluator saw.
+    /// What was chosen, as the distribution samples it, in the frame of the observations that the evaluator saw.
     pub actions: Actions,
     /// What was chosen, as the environment takes it.
     pub moves: Actions,
-    /// Log-probability of each choice.
+    /// Log-probability, or log-density, of each.
     pub log_probs: Vec<f32>,
-    choices: Vec<usize>,
+    mask_width: usize,
     canonical: Canonical,
 }
 
 impl Decision {
     /// Memory for decisions in `space`.
-    ///
-    /// # Errors
-    /// If the space has continuous components, which no distribution here covers yet.
-    pub fn new(space: &ActionSpace) -> Result<Self> {
-        let choices = space
-            .components()
-            .iter()
-            .map(|c| match c {
-                ActionComponent::Discrete { n } => Ok(*n),
-                ActionComponent::Continuous { .. } => Err(Error::config(
-                    "action_space",
-                    "discrete components (continuous actions cannot be trained or played yet)",
-                    "a continuous one",
-                )),
-            })
-            .collect::<Result<_>>()?;
-        Ok(Self {
+    pub fn new(space: &ActionSpace) -> Self {
+        Self {
             observations: Observations::new(),
             masks: Vec::new(),
             evaluation: Evaluation::default(),
             actions: Actions::new(space),
             moves: Actions::new(space),
             log_probs: Vec::new(),
-            choices,
+            mask_width: space.mask_width(),
             canonical: Canonical::default(),
-        })
+        }
     }
 
     /// Observes `slots` of `env`, evaluates them in one batch, and chooses an action for each.
@@ -79,30 +63,39 @@ impl Decision {
         draws: &mut dyn Draws,
     ) -> Result<()> {
         self.look(env, slots, evaluator)?;
+        self.choose(evaluator, choice, draws)
+    }
+
+    /// Chooses an action for each row that was evaluated last.
+    ///
+    /// # Errors
+    /// If what the evaluator said is not finite.
+    pub fn choose(
+        &mut self,
+        evaluator: &dyn Evaluator,
+        choice: Choice,
+        draws: &mut dyn Draws,
+    ) -> Result<()> {
         self.actions.clear();
         self.log_probs.clear();
-        let width = evaluator.action_width().max(1);
-        let rows = self.evaluation.actions.chunks_exact_mut(width).zip(self.masks.chunks(width));
-        for (row, (mut logits, mut mask)) in rows.enumerate() {
-            let mut log_prob = 0.0;
-            for &n in &self.choices {
-                let (component, rest) = logits.split_at_mut(n);
-                let (allowed, rest_mask) = mask.split_at(n);
-                masked_softmax(component, allowed);
-                let action = match choice {
-                    Choice::Greedy => argmax(component),
-                    Choice::Sample => sample(component, draws.row(row)),
-                };
-                log_prob += component[action].max(f32::MIN_POSITIVE).ln();
-                self.actions.discrete.push(action as u32);
-                (logits, mask) = (rest, rest_mask);
+        let distribution = evaluator.distribution();
+        let (width, mask_width) = (distribution.width().max(1), self.mask_width);
+        for (i, row) in self.evaluation.actions.chunks_exact_mut(width).enumerate() {
+            let mask = self.masks.get(i * mask_width..(i + 1) * mask_width).unwrap_or(&[]);
+            let log_prob = distribution.choose(row, mask, choice, draws.row(i), &mut self.actions);
+            if !log_prob.is_finite() {
+                return Err(Error::config("policy", "finite action parameters", log_prob));
             }
             self.log_probs.push(log_prob);
         }
         self.moves.clear();
+        distribution.act(&self.actions, &mut self.moves);
         let twists = evaluator.twists();
-        let moves = self.actions.discrete.iter().enumerate();
-        self.moves.discrete.extend(moves.map(|(row, &a)| self.canonical.original(twists, row, a)));
+        if !twists.is_empty() {
+            for (row, choice) in self.moves.discrete.iter_mut().enumerate() {
+                *choice = self.canonical.original(twists, row, *choice);
+            }
+        }
         Ok(())
     }
 
@@ -119,12 +112,27 @@ impl Decision {
         self.observations.clear();
         self.masks.clear();
         env.observe(slots, &mut self.observations, &mut self.masks)?;
-        let width: usize = self.choices.iter().sum();
-        if evaluator.action_width() != width || self.masks.len() != width * slots.len() {
+        self.evaluate(evaluator)
+    }
+
+    /// Evaluates the rows in `observations` and `masks`.
+    ///
+    /// # Errors
+    /// If they do not fit the evaluator.
+    pub fn evaluate(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
+        let (distribution, moves) = (evaluator.distribution(), &self.moves);
+        let found = (distribution.mask_width(), distribution.sample_widths());
+        let wanted = (self.mask_width, moves.widths());
+        if found != wanted || self.masks.len() != self.mask_width * self.observations.len() {
+            let text = |(choices, (discrete, continuous))| {
+                format!(
+                    "{discrete} discrete ({choices} choices) and {continuous} continuous values"
+                )
+            };
             return Err(Error::config(
                 "policy",
-                format!("{width} action outputs"),
-                evaluator.action_width(),
+                format!("actions of {}", text(wanted)),
+                text(found),
             ));
         }
         self.canonical.apply(evaluator.twists(), &mut self.observations, &mut self.masks);

@@ -5,7 +5,7 @@
 
 use crate::env::{Environment, Start, Step};
 use crate::rng::{Purpose, Rng, stream};
-use crate::space::{Action, ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
+use crate::space::{Action, ActionSpace, Actions, ObservationSpace, Observations};
 use crate::{Error, Result};
 use rand::RngExt;
 
@@ -346,12 +346,10 @@ impl<E: Environment> Check<'_, E> {
         let mut mask = vec![true; self.actions.mask_width()];
         env.action_mask(&mut mask);
         let mut rest = &mask[..];
-        for component in self.actions.components() {
-            if let ActionComponent::Discrete { n } = component {
-                let (choices, others) = rest.split_at(*n);
-                require::<E, _>(choices.contains(&true), rule::MASKS, || format!("{mask:?}"))?;
-                rest = others;
-            }
+        for n in self.actions.choices() {
+            let (choices, others) = rest.split_at(n);
+            require::<E, _>(choices.contains(&true), rule::MASKS, || format!("{mask:?}"))?;
+            rest = others;
         }
 
         let mut state = Vec::new();

@@ -1,11 +1,16 @@
-//! Environments by name.
+//! Environments and distributions by name.
 
 use crate::batch::{EnvBatch, VecEnv};
 use crate::check::{Report, check_env};
 use crate::env::Environment;
 use crate::envs::control;
+use crate::envs::journey::Journey;
+use crate::envs::lights_out::LightsOut;
+use crate::envs::maze::Maze;
 use crate::envs::puzzle::Puzzle;
-use crate::space::{ActionSpace, ObservationSpace};
+use crate::policy::distribution::{Custom, Distribution, DistributionSpec};
+use crate::policy::network::Network;
+use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::symmetry::Twist;
 use crate::walk::{Walk, Walker};
 use crate::{Error, Result};
@@ -104,9 +109,14 @@ type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
 
 type Resolver = Box<dyn Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
 
-/// The environments that configs can ask for. [`Registry::default`] holds the built-in ones.
+type DistributionMaker =
+    Box<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
+
+/// The environments that configs can ask for, and the distributions of actions beside those of
+/// [`DistributionSpec`]. [`Registry::default`] holds the built-in environments.
 pub struct Registry {
     makers: BTreeMap<String, Maker>,
+    distributions: BTreeMap<String, DistributionMaker>,
     resolver: Option<Resolver>,
 }
 
@@ -125,15 +135,75 @@ impl Default for Registry {
             .register::<control::MountainCar>()
             .register::<control::MountainCarContinuous>()
             .register::<control::Pendulum>()
+            .register::<Journey>()
+            .register::<LightsOut>()
+            .register::<Maze>()
             .register::<Puzzle>();
         registry
     }
 }
 
 impl Registry {
-    /// A registry without any environment.
+    /// Adds a distribution of one component of an action under `name`, which a config then gives as its `type`, and its
+    /// `params` to the maker. A later one of the same name replaces it.
+    pub fn register_distribution<F>(&mut self, name: &str, maker: F) -> &mut Self
+    where
+        F: Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync + 'static,
+    {
+        self.distributions.insert(name.to_owned(), Box::new(maker));
+        self
+    }
+
+    /// The description of the registered distribution `name` of `component`, ready for use.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it refuses the component or the parameters.
+    pub fn distribution(
+        &self,
+        name: &str,
+        params: &Value,
+        component: &ActionComponent,
+    ) -> Result<DistributionSpec> {
+        let Some(maker) = self.distributions.get(name) else {
+            let known = self.distributions.keys().map(|name| format!(", `{name}`"));
+            let expected = "`categorical`, `bernoulli`, `gaussian`, `squashed_gaussian`";
+            let expected = format!("{expected}{}", known.collect::<String>());
+            return Err(Error::config("type", expected, format!("{name:?}")));
+        };
+        let distribution = maker(component, params).map_err(|error| error.below("params"))?;
+        Ok(DistributionSpec::Custom(Custom {
+            name: name.to_owned(),
+            params: params.clone(),
+            parameters: distribution.parameters(),
+            shared: distribution.shared(),
+            distribution: Some(distribution),
+        }))
+    }
+
+    /// Adds to a network from a file the registered distributions that it names.
+    ///
+    /// # Errors
+    /// If one is not registered, or is no longer what the network was made for.
+    pub fn complete(&self, network: &mut Network) -> Result<()> {
+        let components = network.actions.components().iter();
+        let specs = network.distribution.iter_mut().zip(components).enumerate();
+        for (i, (spec, component)) in specs {
+            let DistributionSpec::Custom(custom) = spec else { continue };
+            let within = |error: Error| error.below(&format!("policy.distribution[{i}]"));
+            let made = self.distribution(&custom.name, &custom.params, component);
+            let made = made.map_err(within)?;
+            if made != *spec {
+                let expected = format!("{spec:?}");
+                return Err(within(Error::config("type", expected, format!("{made:?}"))));
+            }
+            *spec = made;
+        }
+        Ok(())
+    }
+
+    /// A registry without anything.
     pub fn empty() -> Self {
-        Self { makers: BTreeMap::new(), resolver: None }
+        Self { makers: BTreeMap::new(), distributions: BTreeMap::new(), resolver: None }
     }
 
     /// Adds a native environment under its name; a later one of the same name replaces it.
@@ -144,12 +214,7 @@ impl Registry {
                 let path = if path == "." { "env".into() } else { format!("env.{path}") };
                 Error::config(path, "a valid parameter", e.into_inner())
             })?;
-            let prototype = E::new(&params).map_err(|e| match e {
-                Error::Config { path, expected, found } => {
-                    Error::Config { path: format!("env.{path}"), expected, found }
-                }
-                other => other,
-            })?;
+            let prototype = E::new(&params).map_err(|error| error.below("env"))?;
             Ok(Arc::new(Native::<E> { params, prototype }))
         })
     }

@@ -3,7 +3,7 @@
 //! A stream is ChaCha8 keyed by the 256 bits `(seed, purpose, iteration, index)`, so that streams are
 //! distinct by construction, need no state to be saved, and do not depend on the number of threads.
 
-use rand::SeedableRng;
+use rand::{RngExt as _, SeedableRng};
 
 /// The generator that environments, rollouts and shuffles are handed.
 pub type Rng = rand_chacha::ChaCha8Rng;
@@ -60,6 +60,17 @@ pub fn stream(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> Rng {
         *bytes = word.to_le_bytes();
     }
     Rng::from_seed(key)
+}
+
+/// Uniform in (0, 1): never 0, so that its logarithm is finite.
+pub fn open_uniform(rng: &mut Rng) -> f64 {
+    1.0 - rng.random::<f64>() * (1.0 - f64::EPSILON)
+}
+
+/// A standard normal variable, by Box and Muller.
+pub fn normal(rng: &mut Rng) -> f64 {
+    let radius = (-2.0 * open_uniform(rng).ln()).sqrt();
+    radius * (std::f64::consts::TAU * open_uniform(rng)).cos()
 }
 
 #[cfg(test)]

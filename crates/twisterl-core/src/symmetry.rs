@@ -174,7 +174,7 @@ mod tests {
         let executor = Executor::of(&policy).unwrap();
         let mut puzzle = Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap();
         let mut env = spec.batch(2);
-        let mut decision = Decision::new(&spec.action_space()).unwrap();
+        let mut decision = Decision::new(&spec.action_space());
         let mut turned = 0;
         for index in 0..200 {
             let mut rng = stream(0, Purpose::Start, 0, index);

@@ -1,7 +1,9 @@
 //! Observations, masks, actions and states between Python and the batches of core.
 
 use crate::error::refuse;
-use numpy::{PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn, PyUntypedArrayMethods as _};
+use numpy::{
+    PyArray1, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn, PyUntypedArrayMethods as _,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyList, PyTuple};
 use twisterl_core::space::{
@@ -80,6 +82,56 @@ pub fn kind(value: &Bound<'_, PyAny>) -> String {
     }
 }
 
+/// The shape of an observation as Python sees it; bits and numbers together are one row, the bits first.
+pub fn shape(space: &ObservationSpace) -> Vec<usize> {
+    match space {
+        ObservationSpace::SparseBinary { shape } | ObservationSpace::Dense { shape } => {
+            shape.clone()
+        }
+        ObservationSpace::Mixed { .. } => vec![space.size().unwrap_or(0)],
+    }
+}
+
+/// Adds a row of values, of the right number, to a batch.
+///
+/// # Errors
+/// `ObservationError` if a bit is neither 0 nor 1, or a number is not finite.
+pub fn push_values(
+    py: Python<'_>,
+    observations: &mut Observations,
+    row: &[f32],
+    space: &ObservationSpace,
+) -> PyResult<()> {
+    let (bits, numbers) = row.split_at(space.bits().unwrap_or(0).min(row.len()));
+    let refused = |expected: &str, i: usize| {
+        let found = format!("{} at position {i}", row.get(i).copied().unwrap_or(f32::NAN));
+        Err(refuse(py, "ObservationError", "observation", expected, &found))
+    };
+    if let Some(i) = bits.iter().position(|&v| v != 0.0 && v != 1.0) {
+        return refused("zeros and ones", i);
+    }
+    if let Some(i) = numbers.iter().position(|v| !v.is_finite()) {
+        return refused("finite values", bits.len() + i);
+    }
+    observations.push_with(|out| {
+        out.ones(bits.iter().enumerate().filter(|&(_, &v)| v == 1.0).map(|(i, _)| i));
+        out.values(numbers);
+    });
+    Ok(())
+}
+
+/// A row as an array of values, bits as zeros and ones before the numbers.
+pub fn row_values(observations: &Observations, row: usize, space: &ObservationSpace) -> Vec<f32> {
+    let mut values = vec![0.0; space.bits().unwrap_or(0)];
+    for &one in observations.ones(row) {
+        if let Some(bit) = values.get_mut(one as usize) {
+            *bit = 1.0;
+        }
+    }
+    values.extend_from_slice(observations.values(row));
+    values
+}
+
 /// Adds one observation to a batch: the indices of the ones, or the values, flat or in their shape.
 ///
 /// # Errors
@@ -93,12 +145,12 @@ pub fn push_observation(
     let size = space.size().unwrap_or(0);
     let misfit = || {
         let (expected, shape) =
-            (format!("{size} values of shape {:?}", space.shape()), kind(value));
+            (format!("{size} values of shape {:?}", self::shape(space)), kind(value));
         let expected = match space {
             ObservationSpace::SparseBinary { .. } => {
                 format!("indices of ones below {size}, or {expected}")
             }
-            ObservationSpace::Dense { .. } => expected,
+            ObservationSpace::Dense { .. } | ObservationSpace::Mixed { .. } => expected,
         };
         refuse(py, "ObservationError", "observation", &expected, &shape)
     };
@@ -108,10 +160,10 @@ pub fn push_observation(
         Numbers::Whole(_) => &[],
         Numbers::Other(_, shape) => shape,
     };
-    if shape.len() > 1 && shape != space.shape() {
+    if shape.len() > 1 && shape != self::shape(space) {
         return Err(misfit());
     }
-    if matches!(space, ObservationSpace::Dense { .. }) {
+    if !matches!(space, ObservationSpace::SparseBinary { .. }) {
         let converted: Vec<f32>;
         let values = match &numbers {
             Numbers::F32(array) => array.as_slice().map_err(|_| misfit())?,
@@ -127,12 +179,7 @@ pub fn push_observation(
         if values.len() != size {
             return Err(misfit());
         }
-        if let Some(found) = values.iter().find(|v| !v.is_finite()) {
-            let found = found.to_string();
-            return Err(refuse(py, "ObservationError", "observation", "finite values", &found));
-        }
-        observations.push_with(|row| row.values(values));
-        return Ok(());
+        return push_values(py, observations, values, space);
     }
     let bit = |i: usize, v: f64| match v {
         0.0 => Ok(None),
@@ -185,12 +232,13 @@ fn indices(
 /// Adds one action mask, all true where there is none.
 ///
 /// # Errors
-/// `ObservationError` if it is not as many booleans as there are choices, or allows none of them.
+/// `ObservationError` if it is not as many booleans as there are choices, or leaves none of a component.
 pub fn push_mask(
     masks: &mut Vec<bool>,
     value: Option<&Bound<'_, PyAny>>,
-    width: usize,
+    space: &ActionSpace,
 ) -> PyResult<()> {
+    let width = space.mask_width();
     let Some(value) = value else {
         masks.resize(masks.len() + width, true);
         return Ok(());
@@ -219,7 +267,7 @@ pub fn push_mask(
         }
     }
     let row = masks.get(first..).unwrap_or(&[]);
-    if row.len() != width || !row.contains(&true) {
+    if row.len() != width || !space.leaves_a_choice(row) {
         let found = if row.len() == width { "none".into() } else { kind(value) };
         let expected = format!("{width} booleans, at least one of them true");
         return Err(refuse(py, "ObservationError", "mask", &expected, &found));
@@ -278,12 +326,14 @@ pub fn push_action(
     let mut next = || values.next().ok_or_else(misfit);
     for component in space.components() {
         match component {
-            ActionComponent::Discrete { .. } => {
-                let value = next()?;
-                if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
-                    return Err(misfit());
+            ActionComponent::Discrete { .. } | ActionComponent::Binary { .. } => {
+                for _ in 0..component.widths().0 {
+                    let value = next()?;
+                    if value.fract() != 0.0 || !(0.0..=f64::from(u32::MAX)).contains(&value) {
+                        return Err(misfit());
+                    }
+                    discrete.push(value as u32);
                 }
-                discrete.push(value as u32);
             }
             ActionComponent::Continuous { low, .. } => {
                 for _ in low {
@@ -300,21 +350,43 @@ pub fn push_action(
     Ok(())
 }
 
-/// An action as Python sees it: a number, an array of values, or a tuple of both.
-pub fn action_object<'py>(py: Python<'py>, action: Action<'_>) -> PyResult<Bound<'py, PyAny>> {
-    Ok(match action {
-        Action::Discrete(index) => index.into_pyobject(py)?.into_any(),
-        Action::Parts { discrete, continuous: [] } => {
-            discrete.to_vec().into_pyobject(py)?.into_any()
+/// An action of `space` as Python sees it: a number for one choice, an array for bits and real numbers, a list for
+/// several choices, else a tuple with one part for each component. [`push_action`] takes it back.
+pub fn action_object<'py>(
+    py: Python<'py>,
+    action: Action<'_>,
+    space: &ActionSpace,
+) -> PyResult<Bound<'py, PyAny>> {
+    let (discrete, continuous) = match action {
+        Action::Discrete(index) => return Ok(index.into_pyobject(py)?.into_any()),
+        Action::Parts { discrete, continuous } => (discrete, continuous),
+    };
+    let (mut choices, mut values) = (discrete.iter().copied(), continuous.iter().copied());
+    let mut part = |component: &ActionComponent| -> PyResult<Bound<'py, PyAny>> {
+        Ok(match component {
+            ActionComponent::Discrete { .. } => {
+                choices.next().unwrap_or(0).into_pyobject(py)?.into_any()
+            }
+            ActionComponent::Binary { n } => {
+                PyArray1::from_iter(py, choices.by_ref().take(*n).map(|bit| bit as i8)).into_any()
+            }
+            ActionComponent::Continuous { low, shape, .. } => {
+                let values: Vec<f32> = values.by_ref().take(low.len()).collect();
+                PyArray1::from_vec(py, values).reshape(shape.clone())?.into_any()
+            }
+        })
+    };
+    let parts = space.components();
+    if parts.iter().all(|part| matches!(part, ActionComponent::Discrete { .. })) {
+        return Ok(discrete.to_vec().into_pyobject(py)?.into_any());
+    }
+    match parts {
+        [one] => part(one),
+        many => {
+            let many = many.iter().map(part).collect::<PyResult<Vec<_>>>()?;
+            Ok(PyTuple::new(py, many)?.into_any())
         }
-        Action::Parts { discrete: [], continuous } => {
-            numpy::PyArray1::from_slice(py, continuous).into_any()
-        }
-        Action::Parts { discrete, continuous } => {
-            let continuous = numpy::PyArray1::from_slice(py, continuous);
-            (discrete.to_vec(), continuous).into_pyobject(py)?.into_any()
-        }
-    })
+    }
 }
 
 /// A state from Python: a sequence or array of finite numbers.

@@ -1,6 +1,6 @@
 //! Single environments and batches of them, to be stepped from Python.
 
-use crate::convert::{kind, push_action, state, state_object};
+use crate::convert::{kind, push_action, row_values, shape, state, state_object};
 use crate::error::{core_exception, refuse};
 use crate::registry::registry;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
@@ -123,16 +123,11 @@ impl EnvBatch {
         matches!(self.spec.observation_space(), ObservationSpace::SparseBinary { .. })
     }
 
-    /// The components of an action: (number of choices, or 0; lower bounds; upper bounds; shape).
+    /// The components of an action: (number of choices, or 0; lower bounds; upper bounds; shape). Bits have two choices
+    /// and a shape, a single choice has none.
     #[getter]
     fn action_components(&self) -> Vec<Component> {
-        let parts = |component: &ActionComponent| match component {
-            ActionComponent::Discrete { n } => (*n, vec![], vec![], vec![]),
-            ActionComponent::Continuous { low, high, shape } => {
-                (0, low.clone(), high.clone(), shape.clone())
-            }
-        };
-        self.space.components().iter().map(parts).collect()
+        components(&self.space)
     }
 
     fn __len__(&self) -> usize {
@@ -162,7 +157,7 @@ impl EnvBatch {
 
     /// Shape of an observation.
     fn obs_shape(&self) -> Vec<usize> {
-        self.spec.observation_space().shape().to_vec()
+        shape(&self.spec.observation_space())
     }
 
     /// The symmetries: permutations of the observation and of the actions, the identity first.
@@ -251,7 +246,8 @@ impl EnvBatch {
         if self.sparse() {
             return Ok(self.observations.ones(0).to_vec().into_pyobject(py)?.into_any());
         }
-        let values = PyArray1::from_slice(py, self.observations.values(0));
+        let space = self.spec.observation_space();
+        let values = PyArray1::from_vec(py, row_values(&self.observations, 0, &space));
         Ok(values.reshape(self.obs_shape())?.into_any())
     }
 
@@ -279,7 +275,9 @@ impl EnvBatch {
             }
             PyArray1::from_vec(py, bits).reshape([slots.len(), size])?.into_any()
         } else {
-            let values = PyArray1::from_slice(py, self.observations.dense());
+            let space = self.spec.observation_space();
+            let rows = (0..slots.len()).map(|row| row_values(&self.observations, row, &space));
+            let values = PyArray1::from_vec(py, rows.collect::<Vec<_>>().concat());
             values.reshape([slots.len(), size])?.into_any()
         };
         Ok((rows, masks))
@@ -325,7 +323,19 @@ impl EnvBatch {
 }
 
 /// Number of choices, or 0; lower bounds; upper bounds; shape.
-type Component = (usize, Vec<f32>, Vec<f32>, Vec<usize>);
+pub type Component = (usize, Vec<f32>, Vec<f32>, Vec<usize>);
+
+/// The components of an action. Bits have two choices and a shape, a single choice has none.
+pub fn components(space: &ActionSpace) -> Vec<Component> {
+    let parts = |component: &ActionComponent| match component {
+        ActionComponent::Discrete { n } => (*n, vec![], vec![], vec![]),
+        ActionComponent::Binary { n } => (2, vec![], vec![], vec![*n]),
+        ActionComponent::Continuous { low, high, shape } => {
+            (0, low.clone(), high.clone(), shape.clone())
+        }
+    };
+    space.components().iter().map(parts).collect()
+}
 
 /// Rewards, terminated, truncated, solved.
 type Stepped<'py> = (

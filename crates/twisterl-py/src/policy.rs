@@ -1,6 +1,9 @@
 //! Trained policies.
 
-use crate::convert::{kind, push_mask, push_observation, rows, state, state_object};
+use crate::convert::{
+    action_object, kind, push_mask, push_observation, push_values, rows, shape, state, state_object,
+};
+use crate::env::{Component, components};
 use crate::error::{core_exception, exception, refuse};
 use crate::registry::registry;
 use crate::spread::Spread;
@@ -11,7 +14,9 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
+use twisterl_core::act::{Choice, Decision};
 use twisterl_core::env::Start;
+use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::judge::{Judge, action_count};
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::policy::tensors::{TensorFile, f32_values};
@@ -19,7 +24,7 @@ use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Outcome, replay};
-use twisterl_core::space::{ObservationSpace, Observations};
+use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
 use twisterl_train::batch::Batch;
 use twisterl_train::config::RunConfig;
@@ -50,6 +55,10 @@ impl Policy {
         &self.policy.network.observation
     }
 
+    fn actions(&self) -> &ActionSpace {
+        &self.policy.network.actions
+    }
+
     /// The number of actions, where predictions make sense.
     fn width(&self, py: Python<'_>) -> PyResult<usize> {
         action_count(&self.policy.network.actions).map_err(|e| core_exception(py, e))
@@ -64,18 +73,50 @@ impl Policy {
     ) -> PyResult<T> {
         let py = observation.py();
         let width = self.width(py)?;
+        let actions = self.actions();
         let kept = self.judge.try_lock().ok().and_then(|mut judge| judge.take());
         let mut judge = kept.unwrap_or_else(|| Judge::new(width));
         judge.observations.clear();
         judge.masks.clear();
         push_observation(&mut judge.observations, observation, self.space())?;
-        push_mask(&mut judge.masks, mask, width)?;
+        push_mask(&mut judge.masks, mask, actions)?;
         judge.evaluate(&self.executor).map_err(|e| core_exception(py, e))?;
         let result = use_it(&judge);
         if let Ok(mut kept) = self.judge.try_lock() {
             *kept = Some(judge);
         }
         Ok(result)
+    }
+
+    /// Evaluates one observation of a policy for any kind of action.
+    fn decided(
+        &self,
+        observation: &Bound<'_, PyAny>,
+        mask: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Decision> {
+        let mut decision = Decision::new(self.actions());
+        push_observation(&mut decision.observations, observation, self.space())?;
+        push_mask(&mut decision.masks, mask, self.actions())?;
+        let done = decision.evaluate(&self.executor);
+        done.map_err(|e| core_exception(observation.py(), e))?;
+        Ok(decision)
+    }
+
+    /// Evaluates a batch in chunks: what the network says of each row, and the values.
+    fn evaluated(&self, chunks: &[Judge]) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let evaluate = |judge: &Judge| {
+            let mut evaluation = Evaluation::default();
+            self.executor.evaluate(&judge.observations, &mut evaluation)?;
+            Ok((evaluation.actions, evaluation.values))
+        };
+        let parts = chunks.par_iter().map(evaluate).collect::<Vec<Result<_, Error>>>();
+        let (mut parameters, mut values) = (Vec::new(), Vec::new());
+        for part in parts {
+            let (more, more_values) = part?;
+            parameters.extend(more);
+            values.extend(more_values);
+        }
+        Ok((parameters, values))
     }
 
     fn play(
@@ -121,8 +162,8 @@ impl Policy {
                 let config = crate::train::parse(initial, &[])?;
                 let spec = registry().make(&config.env_cls, &config.env)?;
                 Self::new(match path {
-                    Some(path) => load::weights_for(&config, &*spec, &path)?,
-                    None => load::initial_policy(&config, &*spec)?,
+                    Some(path) => load::weights_for(&config, &*spec, &path, registry())?,
+                    None => load::initial_policy(&config, &*spec, registry())?,
                 })
             }
             (None, None, None) => Err(Error::usage("path: expected one, found none")),
@@ -145,7 +186,7 @@ impl Policy {
     /// Shape of an observation.
     #[getter]
     fn obs_shape(&self) -> Vec<usize> {
-        self.space().shape().to_vec()
+        shape(self.space())
     }
 
     /// Whether observations are zeros and ones, given by the indices of the ones.
@@ -158,6 +199,12 @@ impl Policy {
     #[getter]
     fn num_actions(&self) -> usize {
         self.policy.network.actions.mask_width()
+    }
+
+    /// The components of an action, as [`EnvBatch`](crate::env::EnvBatch) has them.
+    #[getter]
+    fn action_components(&self) -> Vec<Component> {
+        components(self.actions())
     }
 
     /// Number of weights.
@@ -185,7 +232,8 @@ impl Policy {
         Ok(PyBytes::new(py, &bytes))
     }
 
-    /// Probabilities of the actions, and the value.
+    /// Where there is one discrete action, the probabilities of its choices, else the parameters of the distribution of
+    /// actions; and the value.
     #[pyo3(signature = (observation, mask=None))]
     fn predict<'py>(
         &self,
@@ -193,13 +241,18 @@ impl Policy {
         mask: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
         let py = observation.py();
+        if self.actions().single_discrete().is_none() {
+            let Evaluation { actions, values, .. } = self.decided(observation, mask)?.evaluation;
+            let value = values.first().copied().unwrap_or(0.0);
+            return Ok((PyArray1::from_vec(py, actions), value));
+        }
         self.judged(observation, mask, |judge| {
             let probabilities = judge.log_probs(0).iter().map(|log| log.exp());
             (PyArray1::from_iter(py, probabilities), judge.value(0))
         })
     }
 
-    /// The same for many observations, on all threads: probabilities (rows x actions) and values.
+    /// The same for many observations, on all threads: one row each, and the values.
     #[pyo3(signature = (observations, masks=None, num_cores=None))]
     fn predict_batch<'py>(
         &self,
@@ -208,8 +261,16 @@ impl Policy {
         num_cores: Option<usize>,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
-        let width = self.width(py)?;
+        let width = self.actions().mask_width();
         let mut chunks = self.chunks(observations, masks, width)?;
+        if self.actions().single_discrete().is_none() {
+            let (parameters, values) = py
+                .detach(|| in_pool(num_cores, || self.evaluated(&chunks)))
+                .map_err(|e| exception(py, &e))?;
+            let rows = [values.len(), self.executor.action_width()];
+            let parameters = PyArray1::from_vec(py, parameters).reshape(rows)?;
+            return Ok((parameters, PyArray1::from_vec(py, values)));
+        }
         let evaluate = |judge: &mut Judge| judge.evaluate(&self.executor);
         py.detach(|| match &mut chunks[..] {
             [one] => Ok(evaluate(one)?),
@@ -230,24 +291,34 @@ impl Policy {
         Ok((probabilities, PyArray1::from_vec(py, values)))
     }
 
-    /// An action: the most probable one, or one drawn with `seed`.
+    /// An action as the environment takes it: the most probable one, or the middle of the distribution of numbers; or one
+    /// drawn with `seed`.
     #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
-    fn act(
+    fn act<'py>(
         &self,
-        observation: &Bound<'_, PyAny>,
-        mask: Option<&Bound<'_, PyAny>>,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
         seed: u64,
-    ) -> PyResult<usize> {
+    ) -> PyResult<Bound<'py, PyAny>> {
         use twisterl_core::policy::distribution::{argmax, sample};
-        self.judged(observation, mask, |judge| {
+        let (py, mut rng) = (observation.py(), stream(seed, Purpose::Act, 0, 0));
+        if self.actions().single_discrete().is_none() {
+            let choice = if deterministic { Choice::Greedy } else { Choice::Sample };
+            let mut decision = self.decided(observation, mask)?;
+            let chosen = decision.choose(&self.executor, choice, &mut rng);
+            chosen.map_err(|e| core_exception(py, e))?;
+            return action_object(py, decision.moves.row(0), self.actions());
+        }
+        let chosen = self.judged(observation, mask, |judge| {
             let log_probs = judge.log_probs(0);
             if deterministic {
                 return argmax(log_probs);
             }
             let probabilities: Vec<f32> = log_probs.iter().map(|log| log.exp()).collect();
-            sample(&probabilities, &mut stream(seed, Purpose::Act, 0, 0))
-        })
+            sample(&probabilities, &mut rng)
+        })?;
+        Ok(chosen.into_pyobject(py)?.into_any())
     }
 
     /// Solves states: for each (solved, reward, actions, start, nodes, simulations, seconds).
@@ -262,7 +333,7 @@ impl Policy {
         let starts: Vec<_> =
             states.iter().map(|state| Start::State { state, difficulty: None }).collect();
         let (outcomes, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
-        outcomes.iter().map(|outcome| solved(py, outcome)).collect()
+        outcomes.iter().map(|outcome| solved(py, outcome, self.actions())).collect()
     }
 
     /// Solves scrambles, in the same way.
@@ -277,7 +348,7 @@ impl Policy {
         let difficulty = difficulty.unwrap_or_else(|| self.spec.difficulty());
         let starts = vec![Start::Scramble { difficulty }; count];
         let (outcomes, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
-        outcomes.iter().map(|outcome| solved(py, outcome)).collect()
+        outcomes.iter().map(|outcome| solved(py, outcome, self.actions())).collect()
     }
 
     /// The figures of an evaluation, as JSON.
@@ -362,10 +433,10 @@ type Predicted<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
 /// What came of a problem.
 type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
-fn solved<'py>(py: Python<'py>, outcome: &Outcome) -> PyResult<Solved<'py>> {
+fn solved<'py>(py: Python<'py>, outcome: &Outcome, space: &ActionSpace) -> PyResult<Solved<'py>> {
     let Outcome { solved, total, start, actions, nodes, simulations, seconds, .. } = outcome;
     let actions = (0..actions.len())
-        .map(|i| crate::convert::action_object(py, actions.row(i)))
+        .map(|i| action_object(py, actions.row(i), space))
         .collect::<PyResult<_>>()?;
     Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
 }
@@ -394,7 +465,8 @@ impl Policy {
                 let values = array.as_slice()?;
                 let size = self.space().size().unwrap_or(0).max(1);
                 for row in values.chunks(size) {
-                    count += add(&mut |batch| self.push_values(observations.py(), batch, row))?;
+                    count +=
+                        add(&mut |batch| push_values(observations.py(), batch, row, self.space()))?;
                 }
             }
             None => {
@@ -411,7 +483,7 @@ impl Policy {
         let mut rows = masks.iter().flatten();
         for judge in &mut chunks {
             for _ in 0..judge.observations.len() {
-                push_mask(&mut judge.masks, rows.next(), width)?;
+                push_mask(&mut judge.masks, rows.next(), self.actions())?;
             }
         }
         Ok(chunks)
@@ -428,10 +500,10 @@ impl Policy {
         else {
             return Ok(None);
         };
-        let (size, of) = (self.space().size(), self.space().shape());
+        let (size, of) = (self.space().size(), crate::convert::shape(self.space()));
         let fits = shape
             .get(1..)
-            .is_some_and(|row| row == of || row.len() == 1 && row.first().copied() == size);
+            .is_some_and(|row| *row == of || row.len() == 1 && row.first().copied() == size);
         if !fits {
             return Ok(None);
         }
@@ -455,25 +527,5 @@ impl Policy {
                 &e.to_string(),
             )
         })?))
-    }
-
-    fn push_values(&self, py: Python<'_>, batch: &mut Observations, row: &[f32]) -> PyResult<()> {
-        let refused = |expected: &str, i: usize, v: f32| {
-            let found = format!("{v} at position {i}");
-            Err(refuse(py, "ObservationError", "observation", expected, &found))
-        };
-        if !self.sparse() {
-            if let Some(i) = row.iter().position(|v| !v.is_finite()) {
-                return refused("finite values", i, row.get(i).copied().unwrap_or(f32::NAN));
-            }
-            batch.push_with(|out| out.values(row));
-            return Ok(());
-        }
-        if let Some(i) = row.iter().position(|&v| v != 0.0 && v != 1.0) {
-            return refused("zeros and ones", i, row.get(i).copied().unwrap_or(f32::NAN));
-        }
-        let ones = row.iter().enumerate().filter(|&(_, &v)| v == 1.0).map(|(i, _)| i);
-        batch.push_with(|out| out.ones(ones));
-        Ok(())
     }
 }

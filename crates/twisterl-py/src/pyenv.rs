@@ -61,7 +61,8 @@ impl PyEnvSpec {
             components.push(
                 match component?.extract::<(usize, Vec<f32>, Vec<f32>, Vec<usize>)>()? {
                     (0, low, high, shape) => ActionComponent::Continuous { low, high, shape },
-                    (n, ..) => ActionComponent::Discrete { n },
+                    (n, _, _, shape) if shape.is_empty() => ActionComponent::Discrete { n },
+                    (_, _, _, shape) => ActionComponent::Binary { n: shape.iter().product() },
                 },
             );
         }
@@ -128,6 +129,7 @@ impl EnvSpec for PyEnvSpec {
             batch: None,
             observation_space: self.observation_space.clone(),
             mask_width: self.action_space.mask_width(),
+            actions: self.action_space.clone(),
             single: self.action_space.single_discrete().is_some(),
             solved: vec![false; len],
         })
@@ -150,6 +152,7 @@ struct PyEnvBatch {
     problem: Py<PyAny>,
     batch: Option<Py<PyAny>>,
     observation_space: ObservationSpace,
+    actions: ActionSpace,
     mask_width: usize,
     single: bool,
     solved: Vec<bool>,
@@ -264,7 +267,7 @@ impl VecEnv for PyEnvBatch {
             let rule = format!("action masks have {width} entries");
             return Err(self.broken(&rule, format!("{} for {} states", rows.len(), slots.len())));
         }
-        if width > 0 && rows.chunks(width).any(|row| !row.contains(&true)) {
+        if width > 0 && rows.chunks(width).any(|row| !self.actions.leaves_a_choice(row)) {
             return Err(self.broken("action masks allow at least one action", "none".into()));
         }
         Ok(())

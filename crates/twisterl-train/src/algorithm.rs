@@ -43,13 +43,18 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// The array of this name.
+    pub fn array(&self, name: &str) -> Option<&ArrayData> {
+        self.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)
+    }
+
     /// The values of the f32 array of this name.
     ///
     /// # Errors
     /// If there is none.
     pub fn floats(&self, name: &str) -> Result<Vec<f32>> {
-        match self.arrays.iter().find(|(n, _)| n == name) {
-            Some((_, ArrayData::F32(values))) => Ok(values.clone()),
+        match self.array(name) {
+            Some(ArrayData::F32(values)) => Ok(values.clone()),
             _ => {
                 let expected = format!("an f32 array {name:?}");
                 Err(Error::checkpoint("train.safetensors", expected, "none"))

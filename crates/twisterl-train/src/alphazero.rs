@@ -65,6 +65,12 @@ impl AlphaZero {
     /// # Errors
     /// If the environment's actions cannot be searched, or the policy does not fit it.
     pub fn new(config: &RunConfig, spec: &dyn EnvSpec, policy: &Policy) -> Result<Self> {
+        let actions = spec.action_space();
+        if actions.single_discrete().is_none() {
+            let expected = "PPO, since AZ needs one discrete action";
+            let found = format!("AZ with {:?}", actions.components());
+            return Err(Error::config("algorithm_cls", expected, found));
+        }
         let algorithm = config.algorithm.clone();
         let collecting = &algorithm.collecting;
         let selection = match collecting.selection {

@@ -6,6 +6,7 @@
 use crate::Result;
 use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::scaling::Scaling;
 
 /// An exponential moving average of the weights, with its executor.
 #[derive(Debug, Clone)]
@@ -50,6 +51,14 @@ impl Average {
         self.executor.load(weights)?;
         self.weights.copy_from_slice(weights);
         Ok(())
+    }
+
+    /// See [`Executor::rescale`].
+    ///
+    /// # Errors
+    /// If the scaling is not for the observations of the network.
+    pub fn rescale(&mut self, scaling: &Scaling) -> Result<()> {
+        Ok(self.executor.rescale(scaling)?)
     }
 
     /// The averages.

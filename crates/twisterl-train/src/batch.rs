@@ -2,10 +2,12 @@
 
 use crate::Result;
 use std::ops::Range;
+use std::sync::Arc;
 use twisterl_core::Error;
+use twisterl_core::policy::distribution::ActionDistribution;
 use twisterl_core::policy::network::Network;
 use twisterl_core::rollout::Trajectory;
-use twisterl_core::space::{ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
+use twisterl_core::space::{ActionSpace, Actions, Observations};
 
 /// The samples of one iteration, structure of arrays, one row a transition.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +16,7 @@ pub struct Batch {
     pub observations: Observations,
     /// What was allowed, rows x mask width.
     pub masks: Vec<bool>,
-    /// What was done.
+    /// What was done, as samples of the distribution.
     pub actions: Actions,
     /// Its log-probability under the policy that acted, among the allowed choices.
     pub log_probs: Vec<f32>,
@@ -65,9 +67,11 @@ impl Batch {
 pub struct Targets {
     /// What was allowed, rows x mask width.
     pub masks: Vec<bool>,
-    /// The choices made, rows x discrete components.
+    /// The choices and bits drawn, rows x discrete values.
     pub choices: Vec<u32>,
-    /// Log-probability of each row's choices under the policy that acted.
+    /// The numbers drawn, rows x continuous values.
+    pub numbers: Vec<f32>,
+    /// Log-probability, or log-density, of each row's sample under the policy that acted.
     pub log_probs: Vec<f32>,
     /// Advantages.
     pub advantages: Vec<f32>,
@@ -78,46 +82,39 @@ pub struct Targets {
 /// The shape that a network asks of a batch's rows.
 #[derive(Debug, Clone)]
 pub struct RowShape {
-    /// The choices of each discrete action component.
+    /// The choices of each discrete value of an action.
     pub choices: Vec<usize>,
-    /// The sum of `choices`.
-    mask_width: usize,
-    /// Values a row; `None` where observations are sparse.
-    dense: Option<usize>,
+    /// The distribution of actions.
+    pub distribution: Arc<ActionDistribution>,
+    /// Dense values of an observation.
+    dense: usize,
 }
 
 impl RowShape {
     /// The row shape of `network`.
     ///
     /// # Errors
-    /// If a part of its actions is continuous: there is no loss for that yet.
+    /// If the distribution of actions does not fit them, or is not registered.
     pub fn of(network: &Network) -> Result<Self> {
-        let mut choices = Vec::new();
-        for (i, component) in network.actions.components().iter().enumerate() {
-            match component {
-                ActionComponent::Discrete { n } => choices.push(*n),
-                ActionComponent::Continuous { .. } => {
-                    let path = format!("action_space[{i}]");
-                    return Err(
-                        Error::config(path, "a discrete component", "a continuous one").into()
-                    );
-                }
-            }
-        }
         Ok(Self {
-            mask_width: choices.iter().sum(),
-            choices,
-            dense: match &network.observation {
-                ObservationSpace::SparseBinary { .. } => None,
-                space @ ObservationSpace::Dense { .. } => Some(space.size().unwrap_or(0)),
-            },
+            choices: network.actions.choices().collect(),
+            distribution: Arc::new(network.action_distribution()?),
+            dense: network.observation.values().unwrap_or(0),
         })
     }
 
     /// The row shape of sparse observations and one action of `n` choices.
     #[cfg(test)]
     pub(crate) fn discrete(n: usize) -> Self {
-        Self { choices: vec![n], mask_width: n, dense: None }
+        Self::sparse(&ActionSpace::discrete(n))
+    }
+
+    /// The row shape of sparse observations and actions of `space`.
+    #[cfg(test)]
+    pub(crate) fn sparse(space: &ActionSpace) -> Self {
+        #[allow(clippy::unwrap_used)]
+        let distribution = Arc::new(ActionDistribution::new(space, &[]).unwrap());
+        Self { choices: space.choices().collect(), distribution, dense: 0 }
     }
 
     /// Whether the arrays of `batch` have the lengths of its number of rows.
@@ -126,13 +123,16 @@ impl RowShape {
     /// Names the array.
     pub fn check(&self, batch: &Batch) -> Result<()> {
         let rows = batch.len();
+        let (mask, (choices, numbers)) =
+            (self.distribution.mask_width(), self.distribution.sample_widths());
         for (array, found, width) in [
-            ("masks", batch.masks.len(), self.mask_width),
-            ("actions", batch.actions.discrete.len(), self.choices.len()),
+            ("masks", batch.masks.len(), mask),
+            ("actions.discrete", batch.actions.discrete.len(), choices),
+            ("actions.continuous", batch.actions.continuous.len(), numbers),
             ("log_probs", batch.log_probs.len(), 1),
             ("advantages", batch.advantages.len(), 1),
             ("returns", batch.returns.len(), 1),
-            ("observations", batch.observations.dense().len(), self.dense.unwrap_or(0)),
+            ("observations", batch.observations.dense().len(), self.dense),
         ] {
             if found != rows * width {
                 let path = format!("batch.{array}");
@@ -149,12 +149,15 @@ impl RowShape {
     pub fn gather(&self, batch: &Batch, indices: &[u32]) -> Result<(Observations, Targets)> {
         let mut observations = Observations::new();
         let mut targets = Targets::default();
+        let (mask_width, (_, numbers)) =
+            (self.distribution.mask_width(), self.distribution.sample_widths());
         for &index in indices {
             let row = index as usize;
             let place = |width: usize| row * width..(row + 1) * width;
-            let (Some(mask), Some(choices)) = (
-                batch.masks.get(place(self.mask_width)),
+            let (Some(mask), Some(choices), Some(numbers)) = (
+                batch.masks.get(place(mask_width)),
                 batch.actions.discrete.get(place(self.choices.len())),
+                batch.actions.continuous.get(place(numbers)),
             ) else {
                 let (path, expected) = ("batch", format!("rows below {}", batch.len()));
                 return Err(Error::config(path, expected, row).into());
@@ -179,6 +182,10 @@ impl RowShape {
                 }
                 to.push(value);
             }
+            if let Some(odd) = numbers.iter().find(|number| !number.is_finite()) {
+                return Err(Error::action(format!("finite numbers in row {row}"), odd).into());
+            }
+            targets.numbers.extend_from_slice(numbers);
             targets.masks.extend_from_slice(mask);
             targets.choices.extend_from_slice(choices);
             observations.push_row(&batch.observations, row);
@@ -228,6 +235,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use proptest::prelude::*;
+    use twisterl_core::space::ActionComponent;
 
     proptest! {
         #[test]
@@ -260,7 +268,7 @@ mod tests {
         batch.log_probs = vec![-1.0, -2.0];
         batch.advantages = vec![0.5, -0.5];
         batch.returns = vec![3.0, 4.0];
-        (RowShape { choices: vec![2, 3], mask_width: 5, dense: None }, batch)
+        (RowShape::sparse(&space), batch)
     }
 
     #[test]

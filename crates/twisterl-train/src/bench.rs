@@ -81,13 +81,14 @@ pub(crate) fn noise(i: usize) -> f32 {
 pub(crate) fn made_up_parameters(network: &Network) -> Vec<f32> {
     let mut parameters = Vec::with_capacity(network.parameter_count());
     for spec in network.parameters() {
-        let scale = (spec.fan_in as f32).sqrt().recip();
+        let scale = (spec.fan_in.max(1) as f32).sqrt().recip();
         parameters.extend(spec.range.map(|i| noise(i) * scale));
     }
     parameters
 }
 
-/// A batch with one bit in each of `cells` groups of `cells`, and one choice in seven masked.
+/// A batch with one bit in each of `cells` groups of `cells`, and one choice in seven masked. Only tests have actions of
+/// more than one choice.
 pub(crate) fn made_up(network: &Network, rows: usize, cells: usize) -> Batch {
     let mut batch = Batch::new(&network.actions);
     let pick = |i: usize, n: usize| ((noise(i) + 1.0) * 0.5 * n as f32) as usize % n;
@@ -96,10 +97,18 @@ pub(crate) fn made_up(network: &Network, rows: usize, cells: usize) -> Batch {
             to.ones((0..cells).map(|cell| cell * cells + pick(row * cells + cell, cells)));
         });
         for (i, component) in network.actions.components().iter().enumerate() {
-            let &ActionComponent::Discrete { n } = component else { continue };
-            let choice = pick(3 * row + i + 7, n);
-            batch.actions.discrete.push(choice as u32);
-            batch.masks.extend((0..n).map(|a| a == choice || (row + a) % 7 != 0));
+            let (n, choices) = match component {
+                ActionComponent::Discrete { n } => (*n, 1),
+                ActionComponent::Binary { n } => (2, *n),
+                ActionComponent::Continuous { .. } => (1, 0),
+            };
+            for bit in 0..choices {
+                let choice = pick(3 * row + i + 7 + 31 * bit, n);
+                batch.actions.discrete.push(choice as u32);
+                batch.masks.extend((0..n).map(|a| a == choice || (row + a) % 7 != 0));
+            }
+            let numbers = component.widths().1;
+            batch.actions.continuous.extend((0..numbers).map(|j| noise(5 * row + i + j)));
         }
         batch.log_probs.push(-1.0 + 0.3 * noise(row + 11));
         batch.advantages.push(noise(row + 13));

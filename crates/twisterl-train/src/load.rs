@@ -1,7 +1,7 @@
 //! Policies from files: the one place that knows where weights may be and what must lie beside them.
 
 use crate::checkpoint::{self, Checkpoint, MAX_BYTES};
-use crate::config::{PolicyClass, RunConfig};
+use crate::config::{PolicyClass, RunConfig, descriptions};
 use crate::disk::{read_file, write_file};
 use crate::pt::PtFile;
 use crate::run_folder::{BEST, CONFIG, LAST};
@@ -9,7 +9,8 @@ use crate::{Error, Result};
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::network::Network;
+use twisterl_core::policy::network::{Decides, Network};
+use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::policy::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
 use twisterl_core::registry::{EnvSpec, Registry};
@@ -26,16 +27,22 @@ enum Source {
 /// The network of `config` for the environment `spec`.
 ///
 /// # Errors
-/// If the sizes make no network.
-pub fn build_policy_network(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Network> {
-    let (observation, actions) = (spec.observation_space(), spec.action_space());
+/// If the sizes make no network, or the distribution does not fit the actions.
+pub fn build_policy_network(
+    config: &RunConfig,
+    spec: &dyn EnvSpec,
+    registry: &Registry,
+) -> Result<Network> {
     let (policy, sizes) = (&config.policy, config.policy.sizes());
+    let (observation, actions) = (spec.observation_space(), spec.action_space());
+    let distribution = descriptions(&policy.distribution, &actions, registry)?;
+    let decides = Decides { actions, distribution };
     Ok(match (&policy.layers, config.policy_cls) {
-        (Some(layers), _) => Network::hidden(observation, actions, &layers.layers())
+        (Some(layers), _) => Network::hidden(observation, decides, &layers.layers())
             .map_err(|e| e.below("policy.layers"))?,
-        (None, PolicyClass::BasicPolicy) => Network::mlp(observation, actions, &sizes)?,
+        (None, PolicyClass::BasicPolicy) => Network::mlp(observation, decides, &sizes)?,
         (None, PolicyClass::Conv1dPolicy) => {
-            Network::conv1d(observation, actions, policy.conv_dim, &sizes)?
+            Network::conv1d(observation, decides, policy.conv_dim, &sizes)?
         }
     })
 }
@@ -44,12 +51,17 @@ pub fn build_policy_network(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Ne
 ///
 /// # Errors
 /// As for [`build_policy_network`].
-pub fn initial_policy(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Policy> {
-    let network = build_policy_network(config, spec)?;
+pub fn initial_policy(
+    config: &RunConfig,
+    spec: &dyn EnvSpec,
+    registry: &Registry,
+) -> Result<Policy> {
+    let network = build_policy_network(config, spec, registry)?;
     let mut policy =
         Policy::initial(network, spec.name(), spec.params(), spec.twists(), config.seed)?;
     policy.parameters = config.policy.init.init().parameters(&policy.network, config.seed);
     policy.symmetry = config.policy.symmetry.into();
+    policy.scaling = config.policy.scaling(&spec.observation_space())?;
     policy.check()?;
     Ok(policy)
 }
@@ -59,8 +71,13 @@ pub fn initial_policy(config: &RunConfig, spec: &dyn EnvSpec) -> Result<Policy> 
 ///
 /// # Errors
 /// If there are no weights, or their network is not that of `config`.
-pub fn weights_for(config: &RunConfig, spec: &dyn EnvSpec, path: &Path) -> Result<Policy> {
-    let header = header(config, spec)?;
+pub fn weights_for(
+    config: &RunConfig,
+    spec: &dyn EnvSpec,
+    path: &Path,
+    registry: &Registry,
+) -> Result<Policy> {
+    let header = header(config, spec, registry)?;
     let found = match find(path)? {
         Source::Checkpoint(folder) => Checkpoint::read_policy(&folder)?,
         Source::Safetensors(file) => read_safetensors(&file, || Ok(header.clone()))?,
@@ -73,8 +90,17 @@ pub fn weights_for(config: &RunConfig, spec: &dyn EnvSpec, path: &Path) -> Resul
             describe(&found.network),
         ));
     }
-    let PolicyHeader { env_cls, env, network, twists, symmetry } = header;
-    Ok(Policy { network, parameters: found.parameters, env_cls, env, twists, symmetry })
+    // Weights are for the scale of observations that they were trained on.
+    let scaling = match (found.scaling, header.scaling) {
+        (Some(found), Some(own)) => Some(Scaling { clip: own.clip, ..found }),
+        (None, own) => own,
+        (Some(_), None) => {
+            let expected = "true, for weights that were trained on normalised observations";
+            return Err(Error::config("policy.normalize_observations", expected, "false"));
+        }
+    };
+    let PolicyHeader { env_cls, env, network, twists, symmetry, .. } = header;
+    Ok(Policy { network, parameters: found.parameters, env_cls, env, twists, symmetry, scaling })
 }
 
 /// The policy that `path` leads to: a run folder (its best checkpoint, or its last where none is best yet), a
@@ -88,7 +114,8 @@ pub fn weights_for(config: &RunConfig, spec: &dyn EnvSpec, path: &Path) -> Resul
 /// If nothing is there, a file is broken, a config is needed and missing, or the network does not fit the environment
 /// as the registry makes it.
 pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
-    let policy = read_policy(path, config, registry)?;
+    let mut policy = read_policy(path, config, registry)?;
+    registry.complete(&mut policy.network)?;
     let spec = registry.make(&policy.env_cls, &policy.env)?;
     let (network, name) = (&policy.network, spec.name());
     if network.observation != spec.observation_space() || network.actions != spec.action_space() {
@@ -177,7 +204,7 @@ fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Resul
         };
         let config = RunConfig::load(&config, &[])?;
         let spec = registry.make(&config.env_cls, &config.env)?;
-        header(&config, &*spec)
+        header(&config, &*spec, registry)
     };
     match find(path)? {
         Source::Checkpoint(folder) => Checkpoint::read_policy(&folder),
@@ -258,13 +285,14 @@ fn config_beside(file: &Path) -> Result<PathBuf> {
     })
 }
 
-fn header(config: &RunConfig, spec: &dyn EnvSpec) -> Result<PolicyHeader> {
+fn header(config: &RunConfig, spec: &dyn EnvSpec, registry: &Registry) -> Result<PolicyHeader> {
     Ok(PolicyHeader {
         env_cls: spec.name().to_owned(),
         env: spec.params(),
-        network: build_policy_network(config, spec)?,
+        network: build_policy_network(config, spec, registry)?,
         twists: spec.twists(),
         symmetry: config.policy.symmetry.into(),
+        scaling: config.policy.scaling(&spec.observation_space())?,
     })
 }
 

@@ -20,6 +20,8 @@ const MAX_ROWS: usize = 256;
 pub struct Model {
     network: Network,
     layers: Vec<Twin>,
+    /// The parameters of the distribution that all rows share, if there are any, and their place in the flat vector.
+    shared: Option<([Var; 1], usize)>,
 }
 
 /// A layer with its variables.
@@ -53,19 +55,25 @@ impl Model {
         network.check()?;
         let mut layers = Vec::new();
         let mut start = 0;
-        for layer in network.layers() {
+        let zeros = |shape| Var::zeros(shape, candle_core::DType::F32, &Device::Cpu);
+        let mut shared = None;
+        let acting = network.common().len() + network.action().len();
+        for (i, layer) in network.layers().enumerate() {
+            if i == acting && network.shared_parameters() > 0 {
+                shared = Some(([zeros(vec![network.shared_parameters()])?], start));
+                start += network.shared_parameters();
+            }
             let how = match layer.kind::<Embedding>() {
                 Some(_) => How::Embedding,
                 None => How::Values(layers::find(layer.spec())?),
             };
-            let zeros = |shape| Var::zeros(shape, candle_core::DType::F32, &Device::Cpu);
             let variables = layer.parameters().into_iter().map(|parameter| zeros(parameter.shape));
             let variables = variables.collect::<candle_core::Result<Vec<_>>>()?;
             let length: usize = variables.iter().map(|v| v.elem_count()).sum();
             layers.push(Twin { layer: layer.clone(), how, variables, start });
             start += length;
         }
-        let mut model = Self { network: network.clone(), layers };
+        let mut model = Self { network: network.clone(), layers, shared };
         model.load(parameters)?;
         Ok(model)
     }
@@ -81,11 +89,15 @@ impl Model {
                 Error::weights("all", format!("{count} parameters"), parameters.len()).into()
             );
         }
-        let mut rest = parameters;
-        for variable in self.layers.iter().flat_map(|layer| &layer.variables) {
-            let (values, others) = rest.split_at(variable.elem_count());
-            variable.inplace_op1(&Assign(values))?;
-            rest = others;
+        let shared = self.shared.iter().map(|(variables, start)| (&variables[..], *start));
+        for (variables, mut start) in
+            self.layers.iter().map(|layer| (&layer.variables[..], layer.start)).chain(shared)
+        {
+            for variable in variables {
+                let end = start + variable.elem_count();
+                variable.inplace_op1(&Assign(parameters.get(start..end).unwrap_or(&[])))?;
+                start = end;
+            }
         }
         Ok(())
     }
@@ -96,8 +108,8 @@ impl Model {
         ((CANDLE_POOL_MIN - 1) / self.network.widest().max(1)).clamp(1, MAX_ROWS)
     }
 
-    /// The graph of (logits, values) of some rows: (rows, action outputs) and (rows, 1). With a `gradient`, a backward
-    /// pass adds the gradients of the parameters to it; without, candle's gradient store gets them.
+    /// The graph of (action parameters, values) of some rows: (rows, parameters of the distribution) and (rows, 1). With a
+    /// `gradient`, a backward pass adds the gradients of the parameters to it; without, candle's gradient store gets them.
     ///
     /// # Errors
     /// If a row does not fit the network.
@@ -114,8 +126,13 @@ impl Model {
             [] => observed,
             common => Input::Values(self.run(common, observed, gradient)?),
         };
-        let logits = self.run(action, features.clone(), gradient)?;
-        Ok((logits, self.run(value, features, gradient)?))
+        let mut actions = self.run(action, features.clone(), gradient)?;
+        if let Some((variables, start)) = &self.shared {
+            let shared = Parameters::new(variables, *start, gradient).tensor(0)?;
+            let shared = shared.broadcast_left(actions.dim(0)?)?;
+            actions = Tensor::cat(&[actions, shared], 1)?;
+        }
+        Ok((actions, self.run(value, features, gradient)?))
     }
 
     /// What some layers make of `input`.
@@ -159,24 +176,26 @@ enum Input {
 }
 
 impl Input {
-    /// As (rows, ..shape); the bits of sparse observations as zeros and ones.
+    /// As (rows, ..shape); bits as zeros and ones, and the values beside them, if any, in one vector.
     fn values(self, space: &ObservationSpace) -> Result<Tensor> {
         let observations = match self {
             Self::Values(values) => return Ok(values),
             Self::Observations(observations) => observations,
         };
-        let shape = [&[observations.len()], space.shape()].concat();
-        match space {
-            ObservationSpace::Dense { .. } => {
-                Ok(Tensor::from_slice(observations.dense(), shape, &Device::Cpu)?)
+        let rows = observations.len();
+        let shape = match space {
+            ObservationSpace::Dense { shape } | ObservationSpace::SparseBinary { shape } => {
+                [&[rows], &shape[..]].concat()
             }
-            ObservationSpace::SparseBinary { .. } => {
-                let bits = space.size().unwrap_or(0);
-                let mut values = vec![0.0; observations.len() * bits];
-                observations.write_bits(0..observations.len(), bits, &mut values)?;
-                Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
-            }
+            ObservationSpace::Mixed { .. } => vec![rows, space.size().unwrap_or(0)],
+        };
+        if let ObservationSpace::Dense { .. } = space {
+            return Ok(Tensor::from_slice(observations.dense(), shape, &Device::Cpu)?);
         }
+        let widths = (space.bits().unwrap_or(0), space.values().unwrap_or(0));
+        let mut values = vec![0.0; rows * (widths.0 + widths.1)];
+        observations.write(0..rows, widths, &mut values)?;
+        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
     }
 }
 
@@ -202,7 +221,7 @@ impl InplaceOp1 for Assign<'_> {
     }
 }
 
-/// Inference: logits (rows x action outputs) and values (rows) of all `observations`.
+/// Inference: action parameters (rows x parameters of the distribution) and values (rows) of all `observations`.
 ///
 /// # Errors
 /// If the parameters or a row do not fit the network.

@@ -7,6 +7,7 @@ use crate::config::{AlgorithmConfig, RunConfig, Schedule};
 use crate::failures::Failures;
 use crate::loss::Stats as _;
 use crate::loss::ppo::{self as loss, PpoLossConfig, PpoStats};
+use crate::rewards::RewardScaler;
 use crate::trainee::Trainee;
 use crate::{Error, Result, schedule, targets};
 use rand::seq::SliceRandom as _;
@@ -29,6 +30,7 @@ pub struct Ppo {
     collector: Collector,
     horizon: Horizon,
     trainee: Trainee,
+    rewards: RewardScaler,
     failures: Failures,
     batch: Batch,
 }
@@ -50,6 +52,7 @@ impl Ppo {
             collector: Collector::new(&*spec, slots)?,
             horizon,
             trainee: Trainee::new(&algorithm.optimizer, policy)?,
+            rewards: RewardScaler::new(collecting, slots),
             failures: Failures::default(),
             batch: Batch::new(&spec.action_space()),
             config: algorithm,
@@ -82,13 +85,16 @@ impl Ppo {
         Ok(())
     }
 
-    /// Lambda-returns and advantages of all transitions, as one batch. Returns the explained variance.
+    /// Lambda-returns and advantages of all transitions, as one batch. Observations and rewards are scaled. Returns the explained variance.
     fn estimate(&mut self) -> f64 {
         let collecting = &self.config.collecting;
         self.batch.clear();
+        self.rewards.scale(self.collector.trajectories_mut());
         for trajectory in self.collector.trajectories() {
             self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
         }
+        self.trainee.observe(&self.batch.observations);
+        self.trainee.scale(&mut self.batch.observations);
         let explained = targets::explained_variance(&self.batch);
         if self.config.training.normalize_advantage {
             targets::normalize(&mut self.batch.advantages);
@@ -130,6 +136,7 @@ impl Ppo {
             }
         }
         self.trainee.updated(iteration)?;
+        self.trainee.rescale()?;
         let mut losses = stats.to_map();
         losses.insert("lr".into(), json!(lr));
         losses.insert("ent_coef".into(), json!(ent_coef));
@@ -178,7 +185,10 @@ impl Algorithm for Ppo {
             Horizon::Steps(_) => self.collector.live(),
             Horizon::Episodes => Vec::new(),
         };
-        self.trainee.snapshot(json!(State { failures: self.failures.clone(), live }))
+        let state = json!(State { failures: self.failures.clone(), live });
+        let mut snapshot = self.trainee.snapshot(state);
+        self.rewards.save(&mut snapshot);
+        snapshot
     }
 
     fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
@@ -186,6 +196,7 @@ impl Algorithm for Ppo {
         let state: State = serde_path_to_error::deserialize(&state).map_err(|e| {
             Error::checkpoint("state.json", format!("PPO state at {}", e.path()), e.inner())
         })?;
+        self.rewards.restore(snapshot)?;
         self.failures = state.failures;
         self.collector.restore(state.live, self.seed)?;
         Ok(())

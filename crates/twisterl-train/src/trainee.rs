@@ -8,6 +8,7 @@ use crate::config::{OptimizerConfig, TrainingConfig};
 use crate::learner::{AdamConfig, AdamState, Learner};
 use crate::loss::Stats as _;
 use crate::loss::imitation::{Examples, Imitation, ImitationStats};
+use crate::moments::Moments;
 use crate::{Error, Result, schedule};
 use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,12 @@ use serde_json::{Map, Value, json};
 use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::space::Observations;
+
+/// The array of a checkpoint with the statistics of observations.
+const SEEN: &str = "observations.moments";
 
 /// A policy in training.
 pub struct Trainee {
@@ -24,6 +30,8 @@ pub struct Trainee {
     config: OptimizerConfig,
     acting: Executor,
     average: Option<Average>,
+    /// Statistics of the observations, where the policy scales them.
+    seen: Option<Moments>,
 }
 
 /// What a checkpoint holds beside weights and moments.
@@ -49,6 +57,7 @@ impl Trainee {
         Ok(Self {
             learner: Learner::new(&policy.network, policy.parameters.clone(), adam)?,
             average: Average::new(config.averaging, &policy.parameters, &acting),
+            seen: policy.scaling.as_ref().map(|s| Moments::of(s.count, &s.mean, &s.std)),
             acting,
             config: config.clone(),
         })
@@ -78,6 +87,40 @@ impl Trainee {
         self.acting.load(self.learner.parameters())?;
         if let Some(average) = &mut self.average {
             average.update(self.learner.parameters(), iteration.number)?;
+        }
+        Ok(())
+    }
+
+    /// Scales `observations` as the acting policy saw them, where it does.
+    pub fn scale(&self, observations: &mut Observations) {
+        if let Some(scaling) = self.acting.scaling() {
+            scaling.apply(observations);
+        }
+    }
+
+    /// Takes in the statistics of what was seen, as the environment showed it, where the policy scales observations.
+    /// They count from [`rescale`](Self::rescale) on.
+    pub fn observe(&mut self, observations: &Observations) {
+        if let Some(seen) = &mut self.seen {
+            seen.extend(observations.dense());
+        }
+    }
+
+    /// Has the policy scale observations by what was seen until now.
+    ///
+    /// # Errors
+    /// If an observation was not finite.
+    pub fn rescale(&mut self) -> Result<()> {
+        let (Some(seen), Some(now)) = (&self.seen, self.acting.scaling()) else { return Ok(()) };
+        let scaling = Scaling {
+            count: seen.count(),
+            mean: seen.mean().iter().map(|&x| x as f32).collect(),
+            std: seen.std().map(|x| x as f32).collect(),
+            clip: now.clip,
+        };
+        self.acting.rescale(&scaling)?;
+        if let Some(average) = &mut self.average {
+            average.rescale(&scaling)?;
         }
         Ok(())
     }
@@ -137,6 +180,9 @@ impl Trainee {
         if self.average.is_some() {
             arrays.push(("weights".into(), ArrayData::F32(self.learner.parameters().to_vec())));
         }
+        if let Some(seen) = &self.seen {
+            arrays.push((SEEN.into(), seen.to_array()));
+        }
         Snapshot { state: json!(State { adam_steps: adam.t, algorithm }), arrays }
     }
 
@@ -158,6 +204,10 @@ impl Trainee {
             }
             None => parameters.to_vec(),
         };
+        if let Some(seen) = &mut self.seen {
+            seen.restore(SEEN, snapshot.array(SEEN))?;
+        }
+        self.rescale()?;
         self.learner.restore(&weights, adam)?;
         self.acting.load(&weights)?;
         Ok(state.algorithm)

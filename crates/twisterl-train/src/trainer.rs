@@ -100,8 +100,8 @@ pub fn train(
 ) -> Result<Summary> {
     let spec = registry.make(&config.env_cls, &config.env)?;
     let policy = match &options.load_checkpoint {
-        Some(file) => load::weights_for(config, &*spec, file)?,
-        None => load::initial_policy(config, &*spec)?,
+        Some(file) => load::weights_for(config, &*spec, file, registry)?,
+        None => load::initial_policy(config, &*spec, registry)?,
     };
     let mut trainer = Trainer::of(config.clone(), spec, policy)?;
     let first = trainer.checkpoint(&LogLengths::default());
@@ -123,7 +123,8 @@ pub fn resume(
     let folder = RunFolder::open(path)?;
     let mut config = folder.config()?;
     config.num_iterations = num_iterations.or(config.num_iterations);
-    let checkpoint = Checkpoint::read(&folder.last())?;
+    let mut checkpoint = Checkpoint::read(&folder.last())?;
+    registry.complete(&mut checkpoint.policy.network)?;
     let spec = registry.make(&config.env_cls, &config.env)?;
     let tensorboard = config.algorithm.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone())?;
@@ -463,7 +464,11 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     }
 
     pub(crate) fn policy_now(&self) -> Policy {
-        Policy { parameters: self.algorithm.parameters().to_vec(), ..self.policy.clone() }
+        Policy {
+            parameters: self.algorithm.parameters().to_vec(),
+            scaling: self.algorithm.executor().scaling().cloned(),
+            ..self.policy.clone()
+        }
     }
 
     pub(crate) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {

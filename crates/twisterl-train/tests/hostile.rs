@@ -49,7 +49,7 @@ fn configs_are_read_or_refused() {
         };
         assert_eq!(RunConfig::from_value(config.to_value()).unwrap(), config);
         let spec = text(registry.make(&config.env_cls, &config.env))?;
-        text(build_policy_network(&config, &*spec)).map(drop)
+        text(build_policy_network(&config, &*spec, &registry)).map(drop)
     });
 }
 

@@ -8,13 +8,16 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use twisterl_core::act::Choice;
 use twisterl_core::env::Start;
+use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::registry::Registry;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{Outcome, Play};
+use twisterl_core::space::Observations;
 use twisterl_train::config::RunConfig;
+use twisterl_train::load::load_policy;
 use twisterl_train::trainer::{Observer, Options, resume, train};
 
 /// A 2x3 puzzle and a recipe by which PPO solves it in seconds.
@@ -125,9 +128,42 @@ fn es(seed: u64, iterations: u64) -> RunConfig {
     .unwrap()
 }
 
+/// PPO with continuous actions, and all that is scaled by what was seen.
+fn control(seed: u64, iterations: u64) -> RunConfig {
+    RunConfig::from_value(json!({
+        "env_cls": "Pendulum-v1",
+        "policy": {
+            "embedding_size": 32, "common_layers": [32], "activation": "tanh", "normalize_observations": true,
+            "distribution": [{"type": "gaussian", "log_std_init": -0.5}]
+        },
+        "algorithm": {
+            "collecting": {
+                "num_envs": 70, "rollout_length": 16, "gamma": 0.9, "lambda": 0.95,
+                "normalize_rewards": true, "reward_scale": 0.1
+            },
+            "training": {
+                "num_epochs": 2, "minibatch_size": 256, "clip_ratio": 0.2, "vf_coef": 0.5, "ent_coef": 0.0,
+                "normalize_advantage": true, "max_grad_norm": 0.5
+            },
+            "learning": {"diff_metric": "rollout"},
+            "optimizer": {"lr": 0.003, "averaging": 0.9},
+            "evals": {"greedy": {"num_episodes": 10, "every": 25}},
+            "logging": {"checkpoint_freq": 7}
+        },
+        "seed": seed,
+        "num_iterations": iterations
+    }))
+    .unwrap()
+}
+
 type Config = fn(u64, u64) -> RunConfig;
-const ALGORITHMS: [(&str, Config); 4] =
-    [("ppo", ppo), ("backward", backward), ("alphazero", alphazero), ("es", es)];
+const ALGORITHMS: [(&str, Config); 5] = [
+    ("ppo", ppo),
+    ("backward", backward),
+    ("alphazero", alphazero),
+    ("es", es),
+    ("control", control),
+];
 
 fn options(threads: usize) -> Options {
     Options { quiet: true, threads: Some(threads), ..Options::default() }
@@ -232,6 +268,42 @@ fn es_balances_the_pole_to_the_end() {
             summary.iterations
         );
     }
+}
+
+#[test]
+fn what_scales_observations_is_in_the_policy() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = folder.path().join("run");
+    let registry = Registry::default();
+    train(&control(0, 3), &run, &options(2), &registry).unwrap();
+    let policy = load_policy(&run.join("checkpoint_last"), None, &registry).unwrap();
+    let scaling = policy.scaling.clone().unwrap();
+    assert_eq!(scaling.count, 3 * 70 * 16);
+    // Cosine, sine and speed of a pendulum that is not in control yet.
+    let within = |values: &[f32], low: f32, high: f32| {
+        values.iter().all(|value| (low..high).contains(value))
+    };
+    assert!(within(&scaling.mean, -1.0, 1.0) && within(&scaling.std[..2], 0.3, 1.0));
+    assert!(scaling.std[2] > 1.0, "{scaling:?}");
+    // It plays as the weights do with observations scaled by hand.
+    let mut rows = Observations::new();
+    rows.push_with(|row| row.values(&[0.5, -0.8, 3.0]));
+    let (mut ours, mut theirs) = (Evaluation::default(), Evaluation::default());
+    Executor::of(&policy).unwrap().evaluate(&rows, &mut ours).unwrap();
+    scaling.apply(&mut rows);
+    let plain = Executor::of(&Policy { scaling: None, ..policy }).unwrap();
+    plain.evaluate(&rows, &mut theirs).unwrap();
+    assert_eq!((ours.actions, ours.values), (theirs.actions, theirs.values));
+    // Another run goes on from it, with its scaling; one without refuses it.
+    let from = Options { load_checkpoint: Some(run), ..options(2) };
+    let next = folder.path().join("next");
+    train(&control(1, 1), &next, &from, &registry).unwrap();
+    let next = load_policy(&next.join("checkpoint_last"), None, &registry).unwrap();
+    assert_eq!(next.scaling.unwrap().count, 4 * 70 * 16);
+    let mut config = control(1, 1);
+    config.policy.normalize_observations = false;
+    let error = train(&config, &folder.path().join("other"), &from, &registry).unwrap_err();
+    assert!(error.to_string().starts_with("policy.normalize_observations: expected true"));
 }
 
 /// Metrics without what depends on the clock.

@@ -1,7 +1,7 @@
 //! Random actions of any space.
 
 use crate::rng::Rng;
-use crate::space::{ActionComponent, ActionSpace, Actions};
+use crate::space::{ActionSpace, Actions};
 use rand::RngExt;
 
 /// Draws one action uniformly, among those that `mask` leaves if it is given. A continuous value lies on one of its
@@ -9,20 +9,13 @@ use rand::RngExt;
 pub(super) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) -> Actions {
     let mut action = Actions::new(space);
     let mut first = 0;
-    for component in space.components() {
-        match component {
-            ActionComponent::Discrete { n } => {
-                let legal = |choice: &u32| mask.is_none_or(|m| m[first + *choice as usize]);
-                let choices: Vec<u32> = (0..*n as u32).filter(legal).collect();
-                action.discrete.push(choices[rng.random_range(0..choices.len() as u32) as usize]);
-                first += n;
-            }
-            ActionComponent::Continuous { low, high, .. } => {
-                let values = low.iter().zip(high).map(|(&l, &h)| between(l, h, rng));
-                action.continuous.extend(values);
-            }
-        }
+    for n in space.choices() {
+        let legal = |choice: &u32| mask.is_none_or(|m| m[first + *choice as usize]);
+        let choices: Vec<u32> = (0..n as u32).filter(legal).collect();
+        action.discrete.push(choices[rng.random_range(0..choices.len() as u32) as usize]);
+        first += n;
     }
+    action.continuous.extend(space.bounds().map(|(low, high)| between(low, high, rng)));
     action
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::env::whole_numbers;
-use crate::space::ObservationRow;
+use crate::space::{ActionComponent, ObservationRow};
 use crate::symmetry::Twist;
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;

@@ -1,3 +1,6 @@
 //! Built-in environments.
 pub mod control;
+pub mod journey;
+pub mod lights_out;
+pub mod maze;
 pub mod puzzle;

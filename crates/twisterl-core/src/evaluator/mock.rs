@@ -1,21 +1,27 @@
 //! An evaluator that is a function, for tests and for search without a network.
 
 use super::{Evaluation, Evaluator};
+use crate::Result;
+use crate::policy::distribution::ActionDistribution;
 use crate::space::Observations;
-use crate::{Error, Result};
 
 /// Judges each row by a function of its ones and its dense values, which writes the logits (all 0 before) and returns
 /// the value.
 #[derive(Debug, Clone)]
 pub struct Mock<F> {
-    width: usize,
+    distribution: ActionDistribution,
     judge: F,
 }
 
 impl<F: Fn(&[u32], &[f32], &mut [f32]) -> f32 + Sync> Mock<F> {
-    /// An evaluator of `width` action parameters a row.
+    /// An evaluator for one choice among `width`, at least 1.
     pub fn new(width: usize, judge: F) -> Self {
-        Self { width, judge }
+        Self::of(ActionDistribution::categorical(width), judge)
+    }
+
+    /// An evaluator for actions of this distribution.
+    pub fn of(distribution: ActionDistribution, judge: F) -> Self {
+        Self { distribution, judge }
     }
 }
 
@@ -27,18 +33,16 @@ impl Mock<fn(&[u32], &[f32], &mut [f32]) -> f32> {
 }
 
 impl<F: Fn(&[u32], &[f32], &mut [f32]) -> f32 + Sync> Evaluator for Mock<F> {
-    fn action_width(&self) -> usize {
-        self.width
+    fn distribution(&self) -> &ActionDistribution {
+        &self.distribution
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
-        if self.width == 0 {
-            return Err(Error::config("policy", "at least one action output", 0));
-        }
+        let width = self.distribution.width();
         out.actions.clear();
-        out.actions.resize(observations.len() * self.width, 0.0);
+        out.actions.resize(observations.len() * width, 0.0);
         out.values.clear();
-        for (row, logits) in out.actions.chunks_exact_mut(self.width).enumerate() {
+        for (row, logits) in out.actions.chunks_exact_mut(width.max(1)).enumerate() {
             let (ones, dense) = (observations.ones(row), observations.values(row));
             out.values.push((self.judge)(ones, dense, logits));
         }

@@ -7,6 +7,7 @@ pub use mock::Mock;
 pub use twisted::{Averaged, Twisted};
 
 use crate::Result;
+use crate::policy::distribution::ActionDistribution;
 use crate::space::Observations;
 use crate::symmetry::Twist;
 
@@ -20,6 +21,8 @@ pub struct Evaluation {
     /// Memory for the layers in between.
     pub(crate) scratch: Vec<f32>,
     pub(crate) scratch2: Vec<f32>,
+    /// Memory for observations brought to scale.
+    pub(crate) scaled: Observations,
     /// Memory for an evaluator that asks another one.
     pub(crate) images: Observations,
     pub(crate) inner: Option<Box<Evaluation>>,
@@ -27,8 +30,13 @@ pub struct Evaluation {
 
 /// Judges observations.
 pub trait Evaluator: Sync {
+    /// The distribution of actions whose parameters it gives.
+    fn distribution(&self) -> &ActionDistribution;
+
     /// The number of action parameters a row.
-    fn action_width(&self) -> usize;
+    fn action_width(&self) -> usize {
+        self.distribution().width()
+    }
 
     /// The twists under which observations are brought into canonical form before they are evaluated
     /// ([`Symmetry::Canonical`](crate::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.

@@ -2,6 +2,7 @@
 
 use super::{Evaluation, Evaluator};
 use crate::Result;
+use crate::policy::distribution::ActionDistribution;
 use crate::space::Observations;
 use crate::symmetry::Twist;
 
@@ -22,8 +23,8 @@ impl<'a> Twisted<'a> {
 }
 
 impl Evaluator for Twisted<'_> {
-    fn action_width(&self) -> usize {
-        self.evaluator.action_width()
+    fn distribution(&self) -> &ActionDistribution {
+        self.evaluator.distribution()
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
@@ -52,8 +53,8 @@ impl<'a> Averaged<'a> {
 }
 
 impl Evaluator for Averaged<'_> {
-    fn action_width(&self) -> usize {
-        self.evaluator.action_width()
+    fn distribution(&self) -> &ActionDistribution {
+        self.evaluator.distribution()
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {

@@ -1,11 +1,13 @@
 //! Inference: the executor of a network description in plain Rust.
 
+use super::distribution::ActionDistribution;
 use super::layers::{Bag, Embedding, Layer, Linear, Stack, size};
 use super::network::Network;
 use super::product::PackedLinear;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::interrupt::Interrupt;
 use crate::policy::Policy;
+use crate::policy::scaling::Scaling;
 use crate::space::{ObservationSpace, Observations};
 use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -27,7 +29,10 @@ pub struct Executor {
     /// From the observation to the features; none where the heads read the observation.
     trunk: Option<Path>,
     heads: Heads,
-    action_width: usize,
+    distribution: ActionDistribution,
+    /// The distribution's parameters that all rows share.
+    shared: Vec<f32>,
+    scaling: Option<Scaling>,
     /// Rows of a block.
     block: usize,
     /// Values a row of each buffer.
@@ -52,8 +57,13 @@ pub(super) enum Source {
     Bag(Bag),
     /// As this many values.
     Values(usize),
-    /// As this many bits, written out as zeros and ones.
-    Bits(usize),
+    /// As this many bits, written out as zeros and ones, and the values behind them.
+    Bits {
+        /// Number of bits.
+        bits: usize,
+        /// Number of values.
+        values: usize,
+    },
 }
 
 /// Both heads; as one product where each is a single dense layer on the same features.
@@ -82,6 +92,7 @@ impl Executor {
         if policy.symmetry == Symmetry::Canonical {
             executor.twists.clone_from(&policy.twists);
         }
+        executor.scaling.clone_from(&policy.scaling);
         Ok(executor)
     }
 
@@ -117,7 +128,9 @@ impl Executor {
         let widest = network.widest().max(input) + 1;
         let mut executor = Self {
             arch: Arch::new(),
-            action_width: network.action_outputs(),
+            distribution: network.action_distribution()?,
+            shared: vec![0.0; network.shared_parameters()],
+            scaling: None,
             block: block_rows(widest.max(work)),
             widest,
             work,
@@ -136,11 +149,26 @@ impl Executor {
         self.interrupt = interrupt.clone();
     }
 
+    /// How dense observations are scaled, if they are.
+    pub fn scaling(&self) -> Option<&Scaling> {
+        self.scaling.as_ref()
+    }
+
+    /// Replaces the scaling of observations.
+    ///
+    /// # Errors
+    /// If it is not for the observations of the network.
+    pub fn rescale(&mut self, scaling: &Scaling) -> Result<()> {
+        scaling.check(&self.network.observation)?;
+        self.scaling.get_or_insert_with(|| scaling.clone()).clone_from(scaling);
+        Ok(())
+    }
+
     /// Replaces the weights; allocates nothing.
     ///
     /// # Errors
     /// If the number of parameters is not that of the network.
-    pub fn load(&mut self, parameters: &[f32]) -> Result<()> {
+    pub fn load<'a>(&mut self, parameters: &'a [f32]) -> Result<()> {
         let count = self.network.parameter_count();
         if parameters.len() != count {
             return Err(Error::weights("all", format!("{count} parameters"), parameters.len()));
@@ -149,25 +177,32 @@ impl Executor {
             Some(trunk) => trunk.load(parameters),
             None => parameters,
         };
+        let shared = &mut self.shared;
+        let mut share = |rest: &'a [f32]| {
+            let (own, rest) = rest.split_at(shared.len());
+            shared.copy_from_slice(own);
+            rest
+        };
         match &mut self.heads {
             Heads::Fused(packed) => {
                 let inputs = size(self.network.feature_shape());
-                let outputs = [self.action_width, 1];
-                let mut rest = rest;
-                for (first, outputs) in [0, self.action_width].into_iter().zip(outputs) {
-                    let (weights, others) = rest.split_at(inputs * outputs);
-                    let (bias, others) = others.split_at(outputs);
+                let actions = self.distribution.head_width();
+                let mut load = |first: usize, outputs: usize, rest: &'a [f32]| {
+                    let (weights, rest) = rest.split_at(inputs * outputs);
+                    let (bias, rest) = rest.split_at(outputs);
                     let weights = ArrayView2::from_shape((outputs, inputs), weights)
                         .map_err(|e| Error::weights("all", "a matrix", e))?;
                     packed.load(first, weights, bias);
-                    rest = others;
-                }
+                    Ok(rest)
+                };
+                let rest = load(0, actions, rest)?;
+                load(actions, 1, share(rest))?;
             }
             Heads::Separate { action, value } => {
-                value.load(action.load(rest));
+                value.load(share(action.load(rest)));
             }
             Heads::Whole { action, value } => {
-                value.load(action.load(rest));
+                value.load(share(action.load(rest)));
             }
         }
         Ok(())
@@ -187,7 +222,8 @@ impl Executor {
         let (c, rest) = rest.split_at_mut(self.block * self.widest);
         let (d, e) = rest.split_at_mut(self.block * self.widest);
         let range = start..start + rows;
-        let actions = &mut actions[start * self.action_width..range.end * self.action_width];
+        let outputs = self.distribution.head_width();
+        let actions = &mut actions[start * outputs..range.end * outputs];
         let values = &mut values[range.clone()];
         let features = match &self.trunk {
             Some(trunk) => trunk.run(observations, range.clone(), [a, b, c], work)?,
@@ -197,10 +233,10 @@ impl Executor {
             Heads::Fused(packed) => {
                 let out = &mut d[..rows * packed.outputs()];
                 packed.apply(self.arch, features, out);
-                let split = actions.chunks_exact_mut(self.action_width).zip(values);
+                let split = actions.chunks_exact_mut(outputs).zip(values);
                 for ((action, value), row) in split.zip(out.chunks_exact(packed.outputs())) {
-                    action.copy_from_slice(&row[..self.action_width]);
-                    *value = row[self.action_width];
+                    action.copy_from_slice(&row[..outputs]);
+                    *value = row[outputs];
                 }
             }
             Heads::Separate { action, value } => {
@@ -216,6 +252,18 @@ impl Executor {
             }
         }
         Ok(())
+    }
+}
+
+/// Moves the rows of the action head, of `width` values each, apart, and puts `shared` behind each.
+fn append_shared(shared: &[f32], width: usize, rows: usize, actions: &mut [f32]) {
+    if shared.is_empty() {
+        return;
+    }
+    let whole = width + shared.len();
+    for row in (0..rows).rev() {
+        actions.copy_within(row * width..(row + 1) * width, row * whole);
+        actions[row * whole + width..(row + 1) * whole].copy_from_slice(shared);
     }
 }
 
@@ -235,11 +283,11 @@ pub(super) fn block_rows(values: usize) -> usize {
 impl Source {
     /// That of layers which begin with `embedding`, or without one.
     pub(super) fn of(observation: &ObservationSpace, embedding: Option<&Embedding>) -> Self {
-        let size = observation.size().unwrap_or(0);
+        let (bits, values) = (observation.bits().unwrap_or(0), observation.values().unwrap_or(0));
         match (embedding, observation) {
-            (Some(embedding), _) => Self::Bag(Bag::new(embedding, size)),
-            (None, ObservationSpace::Dense { .. }) => Self::Values(size),
-            (None, ObservationSpace::SparseBinary { .. }) => Self::Bits(size),
+            (Some(embedding), _) => Self::Bag(Bag::new(embedding, bits, values)),
+            (None, ObservationSpace::Dense { .. }) => Self::Values(values),
+            (None, _) => Self::Bits { bits, values },
         }
     }
 
@@ -247,7 +295,8 @@ impl Source {
     pub(super) fn width(&self) -> usize {
         match self {
             Self::Bag(bag) => bag.outputs(),
-            Self::Values(size) | Self::Bits(size) => *size,
+            Self::Values(size) => *size,
+            Self::Bits { bits, values } => bits + values,
         }
     }
 
@@ -264,7 +313,7 @@ impl Source {
                 out.copy_from_slice(observations.dense_rows(rows, size)?);
                 Ok(())
             }
-            &Self::Bits(size) => observations.write_bits(rows, size, out),
+            &Self::Bits { bits, values } => observations.write(rows, (bits, values), out),
         }
     }
 }
@@ -286,7 +335,7 @@ impl Path {
                 bag.load(own);
                 self.stack.load(rest)
             }
-            Source::Values(_) | Source::Bits(_) => self.stack.load(parameters),
+            Source::Values(_) | Source::Bits { .. } => self.stack.load(parameters),
         }
     }
 
@@ -320,8 +369,8 @@ impl Path {
 }
 
 impl Evaluator for Executor {
-    fn action_width(&self) -> usize {
-        self.action_width
+    fn distribution(&self) -> &ActionDistribution {
+        &self.distribution
     }
 
     fn twists(&self) -> &[Twist] {
@@ -330,14 +379,21 @@ impl Evaluator for Executor {
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
         let rows = observations.len();
-        out.actions.resize(rows * self.action_width, 0.0);
+        out.actions.resize(rows * self.distribution.width(), 0.0);
         out.values.resize(rows, 0.0);
         out.scratch.resize(5 * self.block * self.widest, 0.0);
         out.scratch2.resize(self.block * self.work, 0.0);
         self.interrupt.check()?;
+        let mut scaled = std::mem::take(&mut out.scaled);
+        let seen = match &self.scaling {
+            None => observations,
+            Some(scaling) => scaling.scaled(observations, &mut scaled),
+        };
         for start in (0..rows).step_by(self.block) {
-            self.block(observations, start, self.block.min(rows - start), out)?;
+            self.block(seen, start, self.block.min(rows - start), out)?;
         }
+        out.scaled = scaled;
+        append_shared(&self.shared, self.distribution.head_width(), rows, &mut out.actions);
         Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Policies: the network description, inference on it, action distributions and weight files.
 
 pub mod distribution;
+mod elementary;
 pub mod forward;
 pub mod init;
 pub mod layers;
@@ -10,6 +11,7 @@ pub mod perturbation;
 mod policy;
 pub mod population;
 mod product;
+pub mod scaling;
 pub mod tensors;
 pub mod weights;
 

@@ -1,8 +1,10 @@
 //! The network description: plain data from which core builds its inference and train its gradients.
 
+use super::distribution::{ActionDistribution, DistributionSpec};
 pub use super::layers::{Activation, Layer};
 use super::layers::{
-    Conv1d, Embedding, Flatten, Initial, LayerSpec, Linear, MAX_WIDTH, Source, place, size,
+    Conv1d, Embedding, Flatten, Initial, LayerSpec, Linear, MAX_WIDTH, Parameter, Source, place,
+    size,
 };
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -36,9 +38,35 @@ pub struct Network {
     pub observation: ObservationSpace,
     /// What its action head is for.
     pub actions: ActionSpace,
+    /// What its action head's outputs are the parameters of, a description for each component of an action; empty: the
+    /// defaults of the components.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub distribution: Vec<DistributionSpec>,
     common: Vec<Layer>,
     action: Vec<Layer>,
     value: Vec<Layer>,
+}
+
+/// What a network decides: actions of a space, by the parameters of their distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Decides {
+    /// The space.
+    pub actions: ActionSpace,
+    /// See [`Network::distribution`].
+    pub distribution: Vec<DistributionSpec>,
+}
+
+impl From<ActionSpace> for Decides {
+    fn from(actions: ActionSpace) -> Self {
+        Self { actions, distribution: Vec::new() }
+    }
+}
+
+impl Decides {
+    /// How many of the distribution's parameters the action head computes, and how many all rows share.
+    fn widths(&self) -> Result<(usize, usize)> {
+        DistributionSpec::widths(&self.actions, &self.distribution)
+    }
 }
 
 /// The layers of a network.
@@ -46,7 +74,7 @@ pub struct Network {
 pub struct Layers {
     /// From the observation to the features.
     pub common: Vec<LayerSpec>,
-    /// From the features to the distribution's parameters (logits).
+    /// From the features to the distribution's parameters, but those that all rows share.
     pub action: Vec<LayerSpec>,
     /// From the features to the value, of width 1.
     pub value: Vec<LayerSpec>,
@@ -57,6 +85,8 @@ pub struct Layers {
 struct Description {
     observation: ObservationSpace,
     actions: ActionSpace,
+    #[serde(default)]
+    distribution: Vec<DistributionSpec>,
     common: Vec<LayerSpec>,
     action: Vec<LayerSpec>,
     value: Vec<LayerSpec>,
@@ -66,8 +96,9 @@ impl TryFrom<Description> for Network {
     type Error = Error;
 
     fn try_from(description: Description) -> Result<Self> {
-        let Description { observation, actions, common, action, value } = description;
-        Self::new(observation, actions, &Layers { common, action, value })
+        let Description { observation, actions, distribution, common, action, value } = description;
+        let decides = Decides { actions, distribution };
+        Self::new(observation, decides, &Layers { common, action, value })
     }
 }
 
@@ -96,30 +127,38 @@ impl Network {
     /// as `common[1].kernel`, and both shapes.
     pub fn new(
         observation: ObservationSpace,
-        actions: ActionSpace,
+        decides: impl Into<Decides>,
         layers: &Layers,
     ) -> Result<Self> {
-        let bits = observation.size().filter(|&n| n > 0 && n <= MAX_WIDTH);
-        if bits.is_none() {
+        let decides = decides.into();
+        let (outputs, shared) = decides.widths()?;
+        if shared > MAX_WIDTH {
+            return Err(Error::config("distribution", "at most 2^24 shared parameters", shared));
+        }
+        let size = observation.size().filter(|&n| n > 0 && n <= MAX_WIDTH);
+        let Some(size) = size else {
             let found = format!("{:?}", observation.shape());
             return Err(Error::config("observation_space", "1 to 2^24 bits or values", found));
-        }
+        };
         let named = |part: &str, specs: &[LayerSpec], source: Source<'_>| {
             let name =
                 |(i, spec): (usize, &LayerSpec)| spec.clone().or_named(|| format!("{part}.{i}"));
             place(&specs.iter().enumerate().map(name).collect::<Vec<_>>(), part, source)
         };
+        let mixed = [size];
         let input = match &observation {
             ObservationSpace::SparseBinary { shape } => Source::Ones(shape),
+            ObservationSpace::Mixed { .. } => Source::Ones(&mixed),
             ObservationSpace::Dense { shape } => Source::Values(shape),
         };
         let common = named("common", &layers.common, input)?;
         let features = common.last().map_or(input, |last| Source::Values(last.output()));
         let action = named("action", &layers.action, features)?;
         let value = named("value", &layers.value, features)?;
-        let network = Self { observation, actions, common, action, value };
+        let Decides { actions, distribution } = decides;
+        let network = Self { observation, actions, distribution, common, action, value };
         network.check_size()?;
-        network.check_outputs("action", &network.action, network.action_outputs())?;
+        network.check_outputs("action", &network.action, outputs)?;
         network.check_outputs("value", &network.value, 1)?;
         Ok(network)
     }
@@ -131,20 +170,20 @@ impl Network {
     /// If a size is 0 or absurdly large.
     pub fn mlp(
         observation: ObservationSpace,
-        actions: ActionSpace,
+        decides: impl Into<Decides>,
         sizes: &MlpSizes,
     ) -> Result<Self> {
         let (outputs, activation) = (sizes.embedding_size, sizes.activation);
         let inputs = observation.size();
         let first = match &observation {
-            ObservationSpace::SparseBinary { .. } => {
+            ObservationSpace::SparseBinary { .. } | ObservationSpace::Mixed { .. } => {
                 LayerSpec::new(Embedding { inputs, outputs, activation })?
             }
             ObservationSpace::Dense { .. } => {
                 LayerSpec::new(Linear { inputs, outputs, activation })?
             }
         };
-        Self::with_heads(observation, actions, vec![first.named("embeddings")], sizes)
+        Self::with_heads(observation, decides.into(), vec![first.named("embeddings")], sizes)
     }
 
     /// The peer's `Conv1dPolicy`: of an observation of two axes, the vectors along `conv_dim` all go through the same
@@ -155,7 +194,7 @@ impl Network {
     /// If the observation has other axes, or a size is 0, absurdly large, or not a multiple of what it is shared among.
     pub fn conv1d(
         observation: ObservationSpace,
-        actions: ActionSpace,
+        decides: impl Into<Decides>,
         conv_dim: usize,
         sizes: &MlpSizes,
     ) -> Result<Self> {
@@ -180,7 +219,7 @@ impl Network {
             bias: false,
             activation: sizes.activation,
         })?;
-        Self::with_heads(observation, actions, vec![first.named("conv_layer")], sizes)
+        Self::with_heads(observation, decides.into(), vec![first.named("conv_layer")], sizes)
     }
 
     /// A network of these layers, and after them a linear layer for each head that gives what it must. Where neither head
@@ -190,10 +229,11 @@ impl Network {
     /// As for [`new`](Self::new).
     pub fn hidden(
         observation: ObservationSpace,
-        actions: ActionSpace,
+        decides: impl Into<Decides>,
         layers: &Layers,
     ) -> Result<Self> {
-        let outputs = actions.mask_width() + actions.continuous_width();
+        let decides = decides.into();
+        let (outputs, _) = decides.widths()?;
         let mut layers = layers.clone();
         if layers.action.is_empty() && layers.value.is_empty() && !layers.common.is_empty() {
             layers.common.push(LayerSpec::new(Flatten {})?);
@@ -202,13 +242,13 @@ impl Network {
             let last = Linear { inputs: None, outputs, activation: Activation::Identity };
             head.push(LayerSpec::new(last)?);
         }
-        Self::new(observation, actions, &layers)
+        Self::new(observation, decides, &layers)
     }
 
     /// `first`, layers that give `embedding_size` values, and on them the rest of a multi-layer perceptron.
     fn with_heads(
         observation: ObservationSpace,
-        actions: ActionSpace,
+        decides: Decides,
         first: Vec<LayerSpec>,
         sizes: &MlpSizes,
     ) -> Result<Self> {
@@ -224,7 +264,7 @@ impl Network {
             };
             widths.windows(2).enumerate().map(layer).collect::<Result<Vec<_>>>()
         };
-        let outputs = actions.mask_width() + actions.continuous_width();
+        let (outputs, _) = decides.widths()?;
         let features = sizes.common_layers.last().copied().unwrap_or(sizes.embedding_size);
         let mut common = first;
         common.extend(stack("common", sizes.embedding_size, &sizes.common_layers, None)?);
@@ -233,7 +273,7 @@ impl Network {
             action: stack("action", features, &sizes.policy_layers, Some(outputs))?,
             value: stack("value", features, &sizes.value_layers, Some(1))?,
         };
-        Self::new(observation, actions, &layers).map_err(|e| e.below("policy"))
+        Self::new(observation, decides, &layers).map_err(|e| e.below("policy"))
     }
 
     /// Whether the layers fit each other and the spaces, and the sizes are within bounds.
@@ -245,14 +285,17 @@ impl Network {
         let (common, action, value) =
             (specs(&self.common), specs(&self.action), specs(&self.value));
         let layers = Layers { common, action, value };
-        match Self::new(self.observation.clone(), self.actions.clone(), &layers)? == *self {
+        let (actions, distribution) = (self.actions.clone(), self.distribution.clone());
+        let decides = Decides { actions, distribution };
+        match Self::new(self.observation.clone(), decides, &layers)? == *self {
             true => Ok(()),
             false => Err(Error::config("network", "layers on its own spaces", "others")),
         }
     }
 
     fn check_size(&self) -> Result<()> {
-        let total = self.layers().map(Layer::parameter_count).fold(0, usize::saturating_add);
+        let counts = self.layers().map(Layer::parameter_count);
+        let total = counts.fold(self.shared_parameters(), usize::saturating_add);
         if total > MAX_PARAMETERS {
             return Err(Error::config("parameters", "at most 2^30 in all", total));
         }
@@ -270,9 +313,26 @@ impl Network {
         }
     }
 
-    /// The width of the action head: a logit for each discrete choice, a mean for each continuous value.
+    /// The distribution of actions, ready for use.
+    ///
+    /// # Errors
+    /// If a description does not fit its component, or names a distribution that was not registered.
+    pub fn action_distribution(&self) -> Result<ActionDistribution> {
+        ActionDistribution::new(&self.actions, &self.distribution)
+    }
+
+    /// The width of the action head: the distribution's parameters but those that all rows share.
     pub fn action_outputs(&self) -> usize {
-        self.actions.mask_width() + self.actions.continuous_width()
+        self.distribution_widths().0
+    }
+
+    /// The number of the distribution's parameters that all rows share. They follow those of the action head.
+    pub fn shared_parameters(&self) -> usize {
+        self.distribution_widths().1
+    }
+
+    fn distribution_widths(&self) -> (usize, usize) {
+        DistributionSpec::widths(&self.actions, &self.distribution).unwrap_or_default()
     }
 
     /// The layers from the observation to the features; none where the heads read the observation.
@@ -280,7 +340,7 @@ impl Network {
         &self.common
     }
 
-    /// The layers from the features to the distribution's parameters.
+    /// The layers from the features to the distribution's parameters, but those that all rows share.
     pub fn action(&self) -> &[Layer] {
         &self.action
     }
@@ -290,7 +350,8 @@ impl Network {
         &self.value
     }
 
-    /// All layers in the order of their parameters: common, action, value.
+    /// All layers in the order of their parameters: common, action, value. Before those of the value head are what the
+    /// distribution of actions shares among all rows.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.common.iter().chain(&self.action).chain(&self.value)
     }
@@ -300,11 +361,17 @@ impl Network {
         self.common.last().map_or(self.observation.shape(), Layer::output)
     }
 
-    /// The parameter tensors in their fixed order, layer by layer.
+    /// The parameter tensors in their fixed order: layer by layer, and between the two heads what the distribution of
+    /// actions shares among all rows, if anything.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
+        let acting = self.common.iter().chain(&self.action).flat_map(Layer::named_parameters);
+        let value = self.value.iter().flat_map(Layer::named_parameters);
+        let shared = Some(self.shared_parameters())
+            .filter(|&n| n > 0)
+            .map(|n| Parameter::bias(n, 0).named("distribution").initially(Initial::Constant(0.0)));
         let mut start = 0;
         let mut specs = Vec::new();
-        for parameter in self.layers().flat_map(Layer::named_parameters) {
+        for parameter in acting.chain(shared).chain(value) {
             let range = start..start + parameter.len();
             start = range.end;
             specs.push(ParameterSpec {
@@ -321,12 +388,14 @@ impl Network {
 
     /// The number of parameters that decide what is done: all but those of the value head, which come last.
     pub fn acting_parameter_count(&self) -> usize {
-        self.common.iter().chain(&self.action).map(Layer::parameter_count).sum()
+        let layers = self.common.iter().chain(&self.action);
+        layers.map(Layer::parameter_count).sum::<usize>() + self.shared_parameters()
     }
 
     /// The number of parameters.
     pub fn parameter_count(&self) -> usize {
-        self.layers().map(Layer::parameter_count).sum()
+        let value = self.value.iter().map(Layer::parameter_count);
+        self.acting_parameter_count() + value.sum::<usize>()
     }
 
     /// The most values a row that a layer gives.

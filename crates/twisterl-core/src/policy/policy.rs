@@ -2,6 +2,7 @@
 
 use super::init::Scheme;
 use super::network::Network;
+use super::scaling::Scaling;
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -23,6 +24,8 @@ pub struct Policy {
     pub twists: Vec<Twist>,
     /// What the policy does with them.
     pub symmetry: Symmetry,
+    /// How it scales dense observations; not at all if `None`.
+    pub scaling: Option<Scaling>,
 }
 
 impl Policy {
@@ -39,9 +42,9 @@ impl Policy {
     ) -> Result<Self> {
         network.check()?;
         let parameters = Scheme::Uniform.with_usual_gains().parameters(&network, seed);
-        let symmetry = Symmetry::None;
+        let (symmetry, scaling) = (Symmetry::None, None);
         let env_cls = env_cls.into();
-        let policy = Self { network, parameters, env_cls, env, twists, symmetry };
+        let policy = Self { network, parameters, env_cls, env, twists, symmetry, scaling };
         policy.check()?;
         Ok(policy)
     }
@@ -77,6 +80,9 @@ impl Policy {
                 "none (canonical is for sparse observations and one discrete action)",
                 "canonical",
             ));
+        }
+        if let Some(scaling) = &self.scaling {
+            scaling.check(&self.network.observation)?;
         }
         let bits = self.network.observation.size().unwrap_or(0);
         let actions = self.network.actions.mask_width();

@@ -9,9 +9,11 @@ mod shared;
 
 use self::shared::SharedBase;
 use super::Policy;
+use super::distribution::ActionDistribution;
 use super::forward::Executor;
 use super::network::Network;
 use super::perturbation::Layout;
+use super::scaling::Scaling;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::interrupt::Interrupt;
 use crate::space::Observations;
@@ -27,6 +29,8 @@ const SHARED_ROWS: usize = 64;
 pub struct Population {
     network: Network,
     layout: Layout,
+    distribution: ActionDistribution,
+    scaling: Option<Scaling>,
     parameters: Vec<f32>,
     shared: Option<SharedBase>,
     twists: Vec<Twist>,
@@ -58,6 +62,8 @@ impl Population {
         let mut population = Self {
             shared: SharedBase::new(&network, &layout)?,
             twists: if canonical { policy.twists.clone() } else { Vec::new() },
+            distribution: network.action_distribution()?,
+            scaling: policy.scaling.clone(),
             parameters: Vec::new(),
             layout,
             network,
@@ -171,8 +177,8 @@ pub struct Rows<'a> {
 }
 
 impl Evaluator for Rows<'_> {
-    fn action_width(&self) -> usize {
-        self.members.population.network.action_outputs()
+    fn distribution(&self) -> &ActionDistribution {
+        &self.members.population.distribution
     }
 
     fn twists(&self) -> &[Twist] {
@@ -181,12 +187,26 @@ impl Evaluator for Rows<'_> {
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
         self.members.population.interrupt.check()?;
-        let wrong = |found: usize| Error::config("rows", "a member for each row", found);
         if observations.len() != self.rows.len() {
-            return Err(wrong(self.rows.len()));
+            return Err(Error::config("rows", "a member for each row", self.rows.len()));
         }
+        let mut scaled = std::mem::take(&mut out.scaled);
+        let seen = match &self.members.population.scaling {
+            None => observations,
+            Some(scaling) => scaling.scaled(observations, &mut scaled),
+        };
         out.values.clear();
         out.values.resize(observations.len(), 0.0);
+        let judged = self.judge(seen, out);
+        out.scaled = scaled;
+        judged
+    }
+}
+
+impl Rows<'_> {
+    /// Evaluates observations at their scale.
+    fn judge(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
+        let wrong = |found: usize| Error::config("rows", "a member for each row", found);
         match &self.members.forward {
             Forward::Shared { base, noise, places } => {
                 let layout = &self.members.population.layout;

@@ -187,19 +187,23 @@ fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
     sums
 }
 
-/// `out = f(b + sum of the rows of W that are ones)`, `W` of `(bits, outputs)`.
+/// `out = f(b + sum of the rows of W that are ones + V^T values)`, `W` of `(bits, outputs)`, `V` of the rows that follow
+/// in `weights`, one for each value.
 pub fn embedding_bag(
     arch: Arch,
     weights: &[f32],
     bias: &[f32],
-    ones: &[u32],
+    (ones, values): (&[u32], &[f32]),
     activation: Activation,
     out: &mut [f32],
 ) {
+    let first = weights.len().saturating_sub(values.len() * out.len());
     arch.dispatch(Bag {
         weights,
         bias,
         ones,
+        values,
+        scaled: weights.get(first..).unwrap_or(&[]),
         relu: activation == Activation::Relu,
         out: &mut *out,
     });
@@ -212,6 +216,9 @@ struct Bag<'a> {
     weights: &'a [f32],
     bias: &'a [f32],
     ones: &'a [u32],
+    values: &'a [f32],
+    /// The rows that the values scale.
+    scaled: &'a [f32],
     relu: bool,
     out: &'a mut [f32],
 }
@@ -244,6 +251,11 @@ impl WithSimd for Bag<'_> {
                         }
                     }
                     None => {}
+                }
+            }
+            for (&value, row) in self.values.iter().zip(self.scaled.chunks_exact(width)) {
+                for (s, w) in sums.iter_mut().zip(&row[b * BLOCK..b * BLOCK + n]) {
+                    *s += value * w;
                 }
             }
             if self.relu {
@@ -281,16 +293,19 @@ mod tests {
         }
 
         #[test]
-        fn embedding_bag_is_the_product_with_a_one_hot_row(
+        fn embedding_bag_is_the_product_with_a_row_of_bits_and_values(
             width in 1usize..200,
-            ones in proptest::collection::btree_set(0u32..20, 0..8),
+            ones in proptest::collection::btree_set(0u32..17, 0..8),
+            values in proptest::collection::vec(-8i8..8, 3),
         ) {
             let w = Array2::from_shape_fn((20, width), |(i, j)| ((i * 31 + j * 17) % 23) as f32 - 11.0);
             let b = Array1::from_shape_fn(width, |j| j as f32);
-            let x = Array1::from_shape_fn(20, |i| f32::from(u8::from(ones.contains(&(i as u32)))));
+            let values: Vec<f32> = values.into_iter().map(f32::from).collect();
+            let bit = |i: usize| f32::from(u8::from(ones.contains(&(i as u32))));
+            let x = Array1::from_shape_fn(20, |i| if i < 17 { bit(i) } else { values[i - 17] });
             let ones: Vec<u32> = ones.into_iter().collect();
             let mut out = vec![0.0; width];
-            embedding_bag(Arch::new(), w.as_slice().unwrap(), b.as_slice().unwrap(), &ones, Activation::Identity, &mut out);
+            embedding_bag(Arch::new(), w.as_slice().unwrap(), b.as_slice().unwrap(), (&ones, &values), Activation::Identity, &mut out);
             prop_assert_eq!(out, (x.dot(&w) + b).to_vec());
         }
     }

@@ -5,6 +5,7 @@
 
 use super::network::{Network, ParameterSpec};
 use super::policy::{Policy, check_network};
+use super::scaling::Scaling;
 use super::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -35,6 +36,9 @@ pub struct PolicyHeader {
     /// What the policy does with them.
     #[serde(default)]
     pub symmetry: Symmetry,
+    /// How dense observations are scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
 }
 
 impl PolicyHeader {
@@ -44,8 +48,8 @@ impl PolicyHeader {
     /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
     pub fn with_tensors(self, tensors: &Tensors<'_>) -> Result<Policy> {
         let parameters = parameters_from_tensors(&self.network, tensors)?;
-        let Self { env_cls, env, network, twists, symmetry } = self;
-        let policy = Policy { network, parameters, env_cls, env, twists, symmetry };
+        let Self { env_cls, env, network, twists, symmetry, scaling } = self;
+        let policy = Policy { network, parameters, env_cls, env, twists, symmetry, scaling };
         policy.check()?;
         Ok(policy)
     }
@@ -90,6 +94,7 @@ impl Policy {
             network: self.network.clone(),
             twists: self.twists.clone(),
             symmetry: self.symmetry,
+            scaling: self.scaling.clone(),
         }
     }
 

@@ -54,7 +54,7 @@ impl Group {
             env: spec.batch(len),
             live: Vec::new(),
             active: Vec::new(),
-            decision: Decision::new(&space)?,
+            decision: Decision::new(&space),
             cut: Observations::new(),
             cut_rows: Vec::new(),
             cut_masks: Vec::new(),

@@ -84,6 +84,11 @@ impl Collector {
         self.groups.iter().map(|g| &g.trajectory)
     }
 
+    /// The same, to be changed in place.
+    pub fn trajectories_mut(&mut self) -> impl Iterator<Item = &mut Trajectory> {
+        self.groups.iter_mut().map(|g| &mut g.trajectory)
+    }
+
     /// The episodes under way, slot by slot; none where the next collection begins anew.
     pub fn live(&self) -> Vec<LiveEpisode> {
         self.groups.iter().flat_map(|g| g.live.iter().cloned()).collect()

@@ -118,7 +118,7 @@ impl Trials<'_> {
         }
         let mut active: Vec<usize> = (0..slots).collect();
         let mut rows: Vec<u32> = Vec::with_capacity(slots);
-        let mut decision = Decision::new(&self.spec.action_space())?;
+        let mut decision = Decision::new(&self.spec.action_space());
         let mut steps = Vec::with_capacity(slots);
         for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
             if active.is_empty() {

@@ -42,7 +42,8 @@ pub struct Trajectory {
 }
 
 impl Trajectory {
-    pub(super) fn new(space: &ActionSpace) -> Self {
+    /// An empty one, for actions of `space`.
+    pub fn new(space: &ActionSpace) -> Self {
         Self {
             observations: Observations::new(),
             masks: Vec::new(),

@@ -1,33 +1,25 @@
 //! Random numbers that search needs at its roots.
 
-use crate::rng::Rng;
-use rand::RngExt as _;
-
-/// Uniform in (0, 1): never 0, so that its logarithm is finite.
-fn uniform(rng: &mut Rng) -> f64 {
-    1.0 - rng.random::<f64>() * (1.0 - f64::EPSILON)
-}
+use crate::rng::{Rng, normal, open_uniform};
 
 /// A standard Gumbel variable.
 pub(crate) fn gumbel(rng: &mut Rng) -> f32 {
     // Kept off 1 as well, whose logarithm is 0.
-    -(-uniform(rng).min(1.0 - f64::EPSILON).ln()).ln() as f32
+    -(-open_uniform(rng).min(1.0 - f64::EPSILON).ln()).ln() as f32
 }
 
 /// A Gamma variable of this shape and scale 1 (Marsaglia and Tsang, "A simple method for generating gamma variables",
 /// 2000), in double precision since small shapes give tiny numbers.
 fn gamma(shape: f64, rng: &mut Rng) -> f64 {
     if shape < 1.0 {
-        return gamma(shape + 1.0, rng) * uniform(rng).powf(1.0 / shape);
+        return gamma(shape + 1.0, rng) * open_uniform(rng).powf(1.0 / shape);
     }
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     loop {
-        // A normal variable, by Box and Muller.
-        let radius = (-2.0 * uniform(rng).ln()).sqrt();
-        let x = radius * (std::f64::consts::TAU * uniform(rng)).cos();
+        let x = normal(rng);
         let v = (1.0 + c * x).powi(3);
-        if v > 0.0 && uniform(rng).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+        if v > 0.0 && open_uniform(rng).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
             return d * v;
         }
     }

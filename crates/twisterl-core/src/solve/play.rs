@@ -130,7 +130,7 @@ impl Play<'_> {
             }
         }
         let mut rng = stream(self.seed, self.purpose, self.iteration, group as u64);
-        let mut decision = Decision::new(&space)?;
+        let mut decision = Decision::new(&space);
         let mut steps = Vec::new();
         for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
             let time_left = !limit.expired();

@@ -13,6 +13,7 @@ import copy
 import importlib
 import inspect
 import json
+import math
 import random
 import sys
 import threading
@@ -169,7 +170,7 @@ class Player:
         self._moves([float(number) for number in rest])
 
     def _moves(self, numbers: list[float]) -> None:
-        choices = sum(1 for n, *_ in self.actions if n > 0)
+        choices = sum(math.prod(shape) for n, _, _, shape in self.actions if n > 0)
         values = sum(len(low) for _, low, *_ in self.actions)
         if (choices, values) == (1, 0):
             for number in numbers:
@@ -356,7 +357,7 @@ class Gym(Player):
         self._masker = getattr(env, "action_masks", None) or getattr(
             getattr(env, "unwrapped", None), "action_masks", None
         )
-        self._width = sum(n for n, *_ in self.actions)
+        self._width = sum(n * math.prod(shape) for n, _, _, shape in self.actions if n > 0)
         self.masked = self._width > 0
 
     def difficulty(self) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-# A part of an action: the number of choices, or 0 and bounds and shape.
+# A part of an action: the number of choices, or 0 and bounds and shape. Bits have two choices and a shape.
 Component = tuple[int, list[float], list[float], list[int]]
 
 
@@ -71,7 +71,7 @@ def _composed(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Cal
         ).astype(dtype)
     if isinstance(space, gym.spaces.MultiBinary):
         count, shape = int(np.prod(space.shape)), space.shape
-        return [(2, [], [], [])] * count, lambda choices, _: np.array(
+        return [(2, [], [], [count])], lambda choices, _: np.array(
             [next(choices) for _ in range(count)], np.int8
         ).reshape(shape)
     if isinstance(space, gym.spaces.Box):

@@ -40,19 +40,21 @@ def spaces(env: _core.EnvBatch) -> tuple[gymnasium.Space[Any], gymnasium.Space[A
         if env.sparse
         else gymnasium.spaces.Box(-np.inf, np.inf, shape, np.float32)
     )
-    parts = [
-        gymnasium.spaces.Discrete(n)
-        if n
-        else gymnasium.spaces.Box(
-            np.array(low, np.float32).reshape(size), np.array(high, np.float32).reshape(size), dtype=np.float32
-        )
-        for n, low, high, size in env.action_components
-    ]
+    parts = [_part(*component) for component in env.action_components]
     if len(parts) == 1:
         return observation, parts[0]
     if all(isinstance(part, gymnasium.spaces.Discrete) for part in parts):
         return observation, gymnasium.spaces.MultiDiscrete([n for n, *_ in env.action_components])
     return observation, gymnasium.spaces.Tuple(parts)
+
+
+def _part(choices: int, low: list[float], high: list[float], shape: list[int]) -> gymnasium.Space[Any]:
+    if choices and shape:
+        return gymnasium.spaces.MultiBinary(shape)
+    if choices:
+        return gymnasium.spaces.Discrete(choices)
+    lowest, highest = (np.array(bound, np.float32).reshape(shape) for bound in (low, high))
+    return gymnasium.spaces.Box(lowest, highest, dtype=np.float32)
 
 
 class GymEnv(gymnasium.Env[Any, Any]):

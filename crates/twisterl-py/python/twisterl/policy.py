@@ -195,7 +195,8 @@ class Policy(_core.Policy):
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.obs_shape))
-        return f"<Policy for {self.env_cls}: {shape} -> {self.num_actions} actions, {self.num_parameters:,} weights>"
+        actions = " + ".join(_kind(*component) for component in self.action_components)
+        return f"<Policy for {self.env_cls}: {shape} -> {actions}, {self.num_parameters:,} weights>"
 
 
 class Solution(Sequence[Any]):
@@ -279,3 +280,9 @@ class Solution(Sequence[Any]):
             for number, (name, board) in enumerate(self.frames())
         )
         return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
+
+
+def _kind(choices: int, low: list[float], _: list[float], shape: list[int]) -> str:
+    if choices and shape:
+        return f"{shape[0]} bits"
+    return f"{choices} actions" if choices else f"{len(low)} numbers"

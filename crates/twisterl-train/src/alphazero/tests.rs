@@ -18,7 +18,7 @@ fn played(collecting: Value) -> AlphaZero {
     own.extend(collecting.as_object().unwrap().clone());
     let config = RunConfig::from_value(config).unwrap();
     let spec = Registry::default().make(&config.env_cls, &config.env).unwrap();
-    let policy = initial_policy(&config, &*spec).unwrap();
+    let policy = initial_policy(&config, &*spec, &Registry::default()).unwrap();
     let mut az = AlphaZero::new(&config, &*spec, &policy).unwrap();
     let iteration = Iteration { number: 0, difficulty: 12, progress: 0.0 };
     az.play(&iteration).unwrap();

@@ -1,13 +1,14 @@
 //! How fast a population plays, beside one policy and beside members that play one by one.
 
 use crate::{Error, Result};
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
 use twisterl_core::act::Choice;
 use twisterl_core::env::Start;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::Policy;
+use twisterl_core::policy::distribution::ActionDistribution;
 use twisterl_core::policy::forward::Executor;
 use twisterl_core::policy::layers::{Embedding, Linear};
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
@@ -122,6 +123,7 @@ fn in_turn<const N: usize>(
 /// A multi-layer perceptron as arrays: matrices of (outputs, inputs), biases and activations.
 struct Arrays {
     layers: Vec<(Array2<f32>, Array1<f32>, Activation)>,
+    distribution: ActionDistribution,
 }
 
 impl Arrays {
@@ -150,13 +152,13 @@ impl Arrays {
             let activation = embedding.map(|e| e.activation).or(linear).unwrap_or_default();
             layers.push((matrix, Array1::from(bias.to_vec()), activation));
         }
-        Ok(Self { layers })
+        Ok(Self { layers, distribution: network.action_distribution()? })
     }
 }
 
 impl Evaluator for Arrays {
-    fn action_width(&self) -> usize {
-        self.layers.last().map_or(0, |(_, bias, _)| bias.len())
+    fn distribution(&self) -> &ActionDistribution {
+        &self.distribution
     }
 
     fn evaluate(
@@ -170,14 +172,9 @@ impl Evaluator for Arrays {
         let inputs = self.layers.first().map_or(0, |(matrix, ..)| matrix.ncols());
         for row in 0..observations.len() {
             let mut x = Array1::zeros(inputs);
-            match observations.values(row) {
-                [] => observations.write_bits(
-                    row..row + 1,
-                    inputs,
-                    x.as_slice_mut().unwrap_or_default(),
-                )?,
-                values => x.assign(&ArrayView1::from(values)),
-            }
+            let values = observations.values(row).len();
+            let widths = (inputs.saturating_sub(values), values);
+            observations.write(row..row + 1, widths, x.as_slice_mut().unwrap_or_default())?;
             for (matrix, bias, activation) in &self.layers {
                 x = matrix.dot(&x) + bias;
                 activation.apply(x.as_slice_mut().unwrap_or_default());

@@ -72,20 +72,23 @@ fn brief(value: &Value) -> String {
 }
 
 fn observation(space: &ObservationSpace) -> String {
-    let shape: Vec<_> = space.shape().iter().map(usize::to_string).collect();
-    let kind = match space {
-        ObservationSpace::SparseBinary { .. } => "bits",
-        ObservationSpace::Dense { .. } => "numbers",
-    };
-    format!("{} {kind}", shape.join(" x "))
+    match space {
+        ObservationSpace::SparseBinary { shape } => format!("{} bits", times(shape)),
+        ObservationSpace::Dense { shape } => format!("{} numbers", times(shape)),
+        ObservationSpace::Mixed { bits, values } => {
+            format!("{} bits, {} numbers", times(bits), times(values))
+        }
+    }
 }
 
 fn action(component: &ActionComponent) -> String {
     match component {
         ActionComponent::Discrete { n } => format!("one of {n}"),
-        ActionComponent::Continuous { shape, .. } => {
-            let shape: Vec<_> = shape.iter().map(usize::to_string).collect();
-            format!("{} numbers", shape.join(" x "))
-        }
+        ActionComponent::Binary { n } => format!("{n} bits"),
+        ActionComponent::Continuous { shape, .. } => format!("{} numbers", times(shape)),
     }
+}
+
+fn times(shape: &[usize]) -> String {
+    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -70,6 +70,19 @@ impl RunConfig {
             let expected = "shares uniform + mixed + failures of at most 1";
             return Err(Error::config(format!("{path}.starts"), expected, share));
         }
+        if self.algorithm_cls != AlgorithmClass::Ppo {
+            for (name, given) in [
+                ("policy.normalize_observations", self.policy.normalize_observations),
+                ("algorithm.collecting.normalize_rewards", collecting.normalize_rewards),
+                ("algorithm.collecting.reward_scale", collecting.reward_scale != 1.0),
+            ] {
+                if given {
+                    let class = String::from(self.algorithm_cls);
+                    let expected = format!("its default, which {class} needs");
+                    return Err(Error::config(name, expected, "another value"));
+                }
+            }
+        }
         if self.algorithm_cls == AlgorithmClass::AlphaZero {
             let most = collecting.most_simulations();
             let growth = check_growth(path, most, collecting.max_expand_depth)?;

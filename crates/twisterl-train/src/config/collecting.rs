@@ -27,6 +27,14 @@ pub struct CollectingConfig {
     /// Steps of each environment an iteration, where `num_envs` is given; at most 2^24 steps in all.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub rollout_length: usize,
+    /// Rewards are multiplied by this before anything is learned from them, for PPO.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub reward_scale: f64,
+    /// Divide rewards by the running standard deviation of the discounted sums of rewards in training, for PPO.
+    pub normalize_rewards: bool,
+    /// Normalised rewards are cut to this magnitude.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub clip_rewards: f64,
     /// Where episodes start.
     pub starts: StartsConfig,
     /// Simulations a move, for AZ.
@@ -156,6 +164,9 @@ impl Default for CollectingConfig {
             gamma: 0.995,
             num_envs: None,
             rollout_length: 32,
+            reward_scale: 1.0,
+            normalize_rewards: false,
+            clip_rewards: 10.0,
             starts: StartsConfig::default(),
             num_mcts_searches: 1000,
             num_mcts_searches_start: None,

@@ -7,6 +7,7 @@
 mod algorithm;
 mod check;
 mod collecting;
+mod distribution;
 mod es;
 mod evals;
 mod explain;
@@ -20,6 +21,8 @@ pub use algorithm::{
     Schedule, TrainingConfig,
 };
 pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
+pub(crate) use distribution::descriptions;
+pub use distribution::{DistributionConfig, LogStdName};
 pub use es::{CommonName, EsConfig, EsOptimizer, Fitness, Shaping};
 pub use evals::{EvalConfig, EvalStart, Evals};
 pub use overrides::Override;

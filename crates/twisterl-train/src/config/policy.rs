@@ -1,11 +1,15 @@
 //! The `policy` part of a config.
 
+use super::distribution::DistributionConfig;
+use crate::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::policy::init::{Init, Scheme};
 use twisterl_core::policy::layers::LayerSpec;
 use twisterl_core::policy::network::{Activation, Layers, MlpSizes};
+use twisterl_core::policy::scaling::Scaling;
+use twisterl_core::space::ObservationSpace;
 use twisterl_core::symmetry::Symmetry;
 
 /// The kinds of policy.
@@ -178,6 +182,16 @@ pub struct PolicyConfig {
     pub init: InitConfig,
     /// What the policy does with the symmetries of its environment.
     pub symmetry: SymmetryName,
+    /// Scale the numbers of observations to mean 0 and standard deviation 1 over all that was seen in training. The
+    /// statistics are part of the policy. For PPO.
+    pub normalize_observations: bool,
+    /// Normalised numbers are cut to this magnitude.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    pub clip_observations: f64,
+    /// How the network's outputs become actions, one entry for each component of an action; none: `categorical`,
+    /// `bernoulli` and `gaussian`, as the components are.
+    #[schemars(length(max = 1024))]
+    pub distribution: Vec<DistributionConfig>,
 }
 
 impl Default for PolicyConfig {
@@ -192,11 +206,30 @@ impl Default for PolicyConfig {
             layers: None,
             init: InitConfig::default(),
             symmetry: SymmetryName::None,
+            normalize_observations: false,
+            clip_observations: 10.0,
+            distribution: Vec::new(),
         }
     }
 }
 
 impl PolicyConfig {
+    /// How observations of `space` are scaled before anything is known of them.
+    ///
+    /// # Errors
+    /// If they have no numbers to scale.
+    pub fn scaling(&self, space: &ObservationSpace) -> crate::Result<Option<Scaling>> {
+        match (self.normalize_observations, space.values().unwrap_or(0)) {
+            (false, _) => Ok(None),
+            (true, 0) => Err(Error::config(
+                "policy.normalize_observations",
+                "false for an environment that shows no numbers",
+                "true",
+            )),
+            (true, width) => Ok(Some(Scaling::identity(width, self.clip_observations as f32))),
+        }
+    }
+
     /// The sizes from which the network description is made.
     pub fn sizes(&self) -> MlpSizes {
         MlpSizes {

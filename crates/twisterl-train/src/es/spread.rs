@@ -29,8 +29,8 @@ impl Spread {
     pub fn new(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
         let spec = registry.make(&config.env_cls, &config.env)?;
         let policy = match weights {
-            Some(path) => load::weights_for(config, &*spec, path)?,
-            None => load::initial_policy(config, &*spec)?,
+            Some(path) => load::weights_for(config, &*spec, path, registry)?,
+            None => load::initial_policy(config, &*spec, registry)?,
         };
         if config.algorithm_cls != AlgorithmClass::Es {
             let found = String::from(config.algorithm_cls);
@@ -51,7 +51,8 @@ impl Spread {
     /// If there is no such checkpoint, or its network is another.
     pub fn load(config: &RunConfig, folder: &Path, registry: &Registry) -> Result<Self> {
         let mut spread = Self::new(config, None, registry)?;
-        let checkpoint = Checkpoint::read(folder)?;
+        let mut checkpoint = Checkpoint::read(folder)?;
+        registry.complete(&mut checkpoint.policy.network)?;
         let (policy, found) = (&spread.trainer.policy, &checkpoint.policy);
         if (&policy.network, policy.symmetry) != (&found.network, found.symmetry) {
             let expected = "a policy with the network and symmetry of the config";

@@ -19,6 +19,22 @@ fn network(actions: ActionSpace, hidden: usize) -> Network {
     Network::mlp(ObservationSpace::SparseBinary { shape: vec![9, 9] }, actions, &sizes).unwrap()
 }
 
+/// A choice, bits, and numbers of both kinds.
+fn mixed() -> ActionSpace {
+    let numbers = |low: f32, high: f32| ActionComponent::Continuous {
+        low: vec![low; 2],
+        high: vec![high; 2],
+        shape: vec![2],
+    };
+    ActionSpace::new(vec![
+        numbers(-1.0, f32::INFINITY),
+        ActionComponent::Discrete { n: 3 },
+        ActionComponent::Binary { n: 2 },
+        numbers(0.0, 1.0),
+    ])
+    .unwrap()
+}
+
 fn learner(network: &Network) -> Learner {
     Learner::new(network, made_up_parameters(network), AdamConfig::default()).unwrap()
 }
@@ -33,7 +49,13 @@ fn indices(rows: usize) -> Vec<u32> {
 
 #[test]
 fn any_number_of_threads_gives_the_same_bytes() {
-    let network = network(ActionSpace::discrete(4), 300);
+    for actions in [ActionSpace::discrete(4), mixed()] {
+        any_number_of_threads(actions);
+    }
+}
+
+fn any_number_of_threads(actions: ActionSpace) {
+    let network = network(actions, 300);
     let batch = made_up(&network, 2000, 9);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
@@ -55,11 +77,7 @@ fn any_number_of_threads_gives_the_same_bytes() {
 
 #[test]
 fn the_gradient_is_that_of_one_graph_of_all_rows() {
-    let space = ActionSpace::new(vec![
-        ActionComponent::Discrete { n: 3 },
-        ActionComponent::Discrete { n: 10 },
-    ]);
-    let network = network(space.unwrap(), 300);
+    let network = network(mixed(), 300);
     let batch = made_up(&network, 1000, 9);
     let mut learner = learner(&network);
     let model = Model::new(&network, learner.parameters()).unwrap();
@@ -158,13 +176,28 @@ fn it_learns_what_it_is_rewarded_for() {
 }
 
 #[test]
-fn continuous_actions_are_refused() {
-    let space = ActionSpace::new(vec![
-        ActionComponent::Discrete { n: 3 },
-        ActionComponent::Continuous { low: vec![0.0], high: vec![1.0], shape: vec![1] },
-    ]);
-    let network = network(space.unwrap(), 8);
-    let parameters = vec![0.0; network.parameter_count()];
-    let error = Learner::new(&network, parameters, AdamConfig::default()).unwrap_err();
-    assert!(error.to_string().starts_with("action_space[1]: expected a discrete"), "{error}");
+fn it_learns_each_part_of_an_action() {
+    // Choice and bits by the first two cells, numbers by the third; all are worth the same.
+    let network = network(mixed(), 32);
+    let mut batch = made_up(&network, 256, 9);
+    let mut learner = learner(&network);
+    batch.actions.discrete.clear();
+    batch.actions.continuous.clear();
+    for row in 0..256 {
+        let [a, b, c, ..] = batch.observations.ones(row)[..] else { panic!() };
+        batch.actions.discrete.extend([a % 3, b % 2, a % 2]);
+        let x = if c % 2 == 0 { 1.0 } else { -0.5 };
+        batch.actions.continuous.extend([x, 2.0 * x, -x, 0.0]);
+    }
+    batch.masks.fill(true);
+    batch.advantages.fill(1.0);
+    // As if the acting policy had found each action likely: the gradient goes on until the new one does so, too.
+    batch.log_probs.fill(0.0);
+    let config = PpoLossConfig { ent_coef: 0.0, vf_coef: 0.0, ..LOSS };
+    let objective = Ppo { batch: &batch, config };
+    let mut last = PpoStats::default();
+    for _ in 0..400 {
+        last = learner.step(&objective, &indices(256), Some(0.5), 3e-3).unwrap();
+    }
+    assert!(last.policy_loss() < -0.98, "{last:?}");
 }

@@ -215,7 +215,7 @@ fn layers_that_do_not_fit_are_refused_with_both_shapes() {
         let config = json!({"env_cls": "Puzzle", "policy": policy});
         let config = RunConfig::from_value(config).unwrap();
         let spec = Registry::default().make("Puzzle", &json!({})).unwrap();
-        initial_policy(&config, &*spec).unwrap_err().to_string()
+        initial_policy(&config, &*spec, &Registry::default()).unwrap_err().to_string()
     };
     for (layers, message) in [
         (
@@ -249,8 +249,8 @@ fn a_run_starts_from_weights_of_its_own_network_only() {
     let start = |name: &str, weights: &Path| {
         let config = RunConfig::load(&config(name), &[]).unwrap();
         let spec = registry.make(&config.env_cls, &config.env).unwrap();
-        weights_for(&config, &*spec, weights)
-            .map(|policy| (policy, initial_policy(&config, &*spec)))
+        weights_for(&config, &*spec, weights, &registry)
+            .map(|policy| (policy, initial_policy(&config, &*spec, &registry)))
     };
     let (policy, initial) = start("ppo_puzzle8_v1", &vector("ppo_puzzle8_v1.pt")).unwrap();
     assert_eq!(policy, peer_policy("ppo_puzzle8_v1", "pt"));

@@ -7,12 +7,13 @@
 //! loss = -sum_a t_a ln p_a + vf_coef (V - R)^2        d loss / d z_j = p_j - t_j
 //! ```
 
-use super::{Loss, Objective, Outcome, Stats, log_normaliser, means};
+use super::{Loss, Objective, Outcome, Stats, means};
 use crate::batch::RowShape;
 pub use crate::examples::Examples;
 use crate::{Error, Result};
 use candle_core::bail;
 use serde_json::{Map, Value};
+use twisterl_core::policy::distribution::log_normaliser;
 use twisterl_core::space::Observations;
 
 /// Learning from examples.

@@ -36,7 +36,7 @@ pub trait Loss: Send + Sync {
     /// What is reported of it.
     type Stats: Stats;
 
-    /// Value and gradients for `logits` (rows x choices) and `values` (rows), each row's share of them multiplied by
+    /// Value and gradients for `logits` (rows x action parameters) and `values` (rows), each row's share of them multiplied by
     /// `weight`; statistics are not.
     ///
     /// # Errors
@@ -84,7 +84,7 @@ pub struct LossOp<L: Loss> {
 }
 
 impl<L: Loss + 'static> LossOp<L> {
-    /// The loss of `logits` (rows, choices) and `values` (rows, 1): a scalar, the sum over the rows times `weight`, and
+    /// The loss of `logits` (rows, action parameters) and `values` (rows, 1): a scalar, the sum over the rows times `weight`, and
     /// where its statistics are found.
     ///
     /// # Errors
@@ -143,12 +143,4 @@ impl<L: Loss> CustomOp2 for LossOp<L> {
 /// Named means, in order.
 fn means<const N: usize>(means: [(&str, f64); N]) -> Map<String, Value> {
     means.map(|(name, mean)| (name.to_owned(), json!(mean))).into_iter().collect()
-}
-
-/// The logarithm of the sum of the exponentials of the allowed `logits`. NaNs are not hidden.
-fn log_normaliser(logits: &[f32], mask: &[bool]) -> f64 {
-    let allowed = || logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
-    // Not `f64::max`, which would hide a NaN.
-    let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
-    max + allowed().map(|z| (z - max).exp()).sum::<f64>().ln()
 }

@@ -1,24 +1,26 @@
 //! The loss of PPO (Schulman et al. 2017, equations 7 and 9), with its gradient in closed form.
 //!
 //! Per row, with `r` the ratio of the probabilities of the action under the new and the acting policy, `A` its
-//! advantage, `R` the target of the value `V`, `p` the policy's probabilities and `H` their entropy:
+//! advantage, `R` the target of the value `V`, and `H` the entropy of the policy:
 //!
 //! ```text
 //! loss = -min(r A, clip(r, 1 - e, 1 + e) A) + vf_coef (V - R)^2 - ent_coef H
-//! d ln p(a) / d z_j = [j = a] - p_j          d H / d z_j = -p_j (ln p_j + H)
 //! ```
 //!
-//! An action of several components has the sum of their log-probabilities and of their entropies. Masked choices have
-//! probability 0, and no part in entropy and gradient.
+//! The derivatives of log-probability and entropy by the parameters are those of the action's distribution
+//! ([`twisterl_core::policy::distribution`]).
 
-use super::{Loss, Objective, Outcome, Stats, log_normaliser, means};
+use super::{Loss, Objective, Outcome, Stats, means};
 use crate::Result;
 use crate::batch::{Batch, RowShape, Targets};
 use candle_core::bail;
 use serde_json::{Map, Value};
+use std::sync::Arc;
+use twisterl_core::policy::distribution::{ActionDistribution, Sample, Slopes};
 use twisterl_core::space::Observations;
 
-/// Log-probabilities are never taken to be below this: so rare an action is a matter of rounding.
+/// Log-probabilities of choices are never taken to be below this: so rare an action is a matter of rounding. Densities
+/// have no such bound.
 const MIN_LOG_PROB: f64 = -30.0;
 /// Bound of the log of the ratio: with it the loss stays finite however far the policy has moved.
 const MAX_LOG_RATIO: f64 = 10.0;
@@ -146,8 +148,8 @@ impl Objective for Ppo<'_> {
 
     fn gather(&self, shape: &RowShape, indices: &[u32]) -> Result<(Observations, PpoLoss)> {
         let (observations, targets) = shape.gather(self.batch, indices)?;
-        let choices = shape.choices.clone();
-        Ok((observations, PpoLoss { config: self.config, choices, targets }))
+        let distribution = Arc::clone(&shape.distribution);
+        Ok((observations, PpoLoss { config: self.config, distribution, targets }))
     }
 }
 
@@ -156,8 +158,8 @@ impl Objective for Ppo<'_> {
 pub struct PpoLoss {
     /// Coefficients.
     pub config: PpoLossConfig,
-    /// The choices of each action component.
-    pub choices: Vec<usize>,
+    /// The distribution whose parameters the logits are.
+    pub distribution: Arc<ActionDistribution>,
     /// What the rows aim at.
     pub targets: Targets,
 }
@@ -171,11 +173,13 @@ impl Loss for PpoLoss {
         values: &[f32],
         weight: f64,
     ) -> candle_core::Result<Outcome<PpoStats>> {
-        let (rows, width) = (values.len(), self.choices.iter().sum::<usize>());
-        let targets = &self.targets;
+        let (rows, distribution, targets) = (values.len(), &*self.distribution, &self.targets);
+        let (width, mask_width) = (distribution.width(), distribution.mask_width());
+        let (choices, numbers) = distribution.sample_widths();
         if logits.len() != rows * width
-            || targets.masks.len() != rows * width
-            || targets.choices.len() != rows * self.choices.len()
+            || targets.masks.len() != rows * mask_width
+            || targets.choices.len() != rows * choices
+            || targets.numbers.len() != rows * numbers
             || [&targets.log_probs, &targets.advantages, &targets.returns].map(Vec::len)
                 != [rows; 3]
         {
@@ -185,24 +189,29 @@ impl Loss for PpoLoss {
         let mut logits_gradient = vec![0.0; logits.len()];
         let mut values_gradient = Vec::with_capacity(rows);
         let [vf_coef, ent_coef] = [self.config.vf_coef, self.config.ent_coef].map(f64::from);
-        let mut probabilities = vec![Choice::default(); width];
-        let numbers = targets.log_probs.iter().zip(&targets.advantages).zip(&targets.returns);
+        let mut scratch = vec![0.0; distribution.scratch_width()];
+        let mut row_gradient = vec![0.0; width];
+        let scalars = targets.log_probs.iter().zip(&targets.advantages).zip(&targets.returns);
         let rows = logits
             .chunks_exact(width)
-            .zip(targets.masks.chunks_exact(width))
-            .zip(targets.choices.chunks_exact(self.choices.len()))
             .zip(logits_gradient.chunks_exact_mut(width))
-            .zip(values.iter().zip(numbers));
-        for ((((logits, mask), chosen), gradient), (&value, ((&old, &advantage), &target))) in rows
-        {
-            let (log_prob, entropy) =
-                distributions(&self.choices, logits, mask, chosen, &mut probabilities);
+            .zip(values.iter().zip(scalars))
+            .enumerate();
+        for (i, ((logits, gradient), (&value, ((&old, &advantage), &target)))) in rows {
+            let place = |width: usize| i * width..(i + 1) * width;
+            let mask = targets.masks.get(place(mask_width)).unwrap_or(&[]);
+            let sample = Sample {
+                choices: targets.choices.get(place(choices)).unwrap_or(&[]),
+                values: targets.numbers.get(place(numbers)).unwrap_or(&[]),
+            };
+            let score = distribution.score(logits, mask, sample, &mut scratch);
+            let (log_prob, entropy) = (score.log_prob, score.entropy);
             let surrogate = self.surrogate(log_prob, f64::from(old), f64::from(advantage));
-            for (d, p) in gradient.iter_mut().zip(&probabilities) {
-                let chosen = if p.chosen { 1.0 } else { 0.0 };
-                let policy = surrogate.slope * (chosen - p.probability);
-                let bonus = ent_coef * p.probability * (p.log + p.entropy);
-                *d = (weight * (policy + bonus)) as f32;
+            let slopes = Slopes { log_prob: surrogate.slope, entropy: -ent_coef };
+            row_gradient.fill(0.0);
+            distribution.gradient(logits, mask, sample, &scratch, slopes, &mut row_gradient);
+            for (to, from) in gradient.iter_mut().zip(&row_gradient) {
+                *to = (weight * from) as f32;
             }
             let error = f64::from(value) - f64::from(target);
             values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
@@ -221,8 +230,12 @@ impl PpoLoss {
     /// The negated clipped objective of one row.
     fn surrogate(&self, log_prob: f64, old: f64, advantage: f64) -> Surrogate {
         let clip = f64::from(self.config.clip_ratio);
-        let log_ratio = log_prob.max(MIN_LOG_PROB) - old.max(MIN_LOG_PROB);
-        let free = log_prob > MIN_LOG_PROB && log_ratio.abs() < MAX_LOG_RATIO;
+        let least = match self.distribution.sample_widths() {
+            (_, 0) => MIN_LOG_PROB,
+            _ => f64::MIN,
+        };
+        let log_ratio = log_prob.max(least) - old.max(least);
+        let free = log_prob > least && log_ratio.abs() < MAX_LOG_RATIO;
         let log_ratio = log_ratio.clamp(-MAX_LOG_RATIO, MAX_LOG_RATIO);
         let ratio = log_ratio.exp();
         let (plain, clipped) = (ratio * advantage, ratio.clamp(1.0 - clip, 1.0 + clip) * advantage);
@@ -243,54 +256,6 @@ struct Surrogate {
     slope: f64,
     kl: f64,
     clipped: f64,
-}
-
-/// One choice of one component.
-#[derive(Debug, Clone, Copy, Default)]
-struct Choice {
-    probability: f64,
-    /// Its logarithm; 0 where the choice is masked.
-    log: f64,
-    chosen: bool,
-    /// Of the component that it belongs to.
-    entropy: f64,
-}
-
-/// Fills in the masked softmax of each component. Returns the log-probability of what was chosen, and the entropy.
-fn distributions(
-    components: &[usize],
-    logits: &[f32],
-    mask: &[bool],
-    chosen: &[u32],
-    out: &mut [Choice],
-) -> (f64, f64) {
-    let (mut log_prob, mut entropy) = (0.0, 0.0);
-    let (mut logits, mut mask, mut out) = (logits, mask, out);
-    for (&n, &chosen) in components.iter().zip(chosen) {
-        let (these, this_mask, this_out);
-        (these, logits) = logits.split_at(n.min(logits.len()));
-        (this_mask, mask) = mask.split_at(n.min(mask.len()));
-        (this_out, out) = out.split_at_mut(n.min(out.len()));
-        let normaliser = log_normaliser(these, this_mask);
-        let mut this_entropy = 0.0;
-        for (i, ((choice, &z), &m)) in this_out.iter_mut().zip(these).zip(this_mask).enumerate() {
-            *choice = Choice::default();
-            if m {
-                choice.log = f64::from(z) - normaliser;
-                choice.probability = choice.log.exp();
-                this_entropy -= choice.probability * choice.log;
-            }
-            if i == chosen as usize {
-                choice.chosen = true;
-                log_prob += choice.log;
-            }
-        }
-        for choice in this_out {
-            choice.entropy = this_entropy;
-        }
-        entropy += this_entropy;
-    }
-    (log_prob, entropy)
 }
 
 #[cfg(test)]

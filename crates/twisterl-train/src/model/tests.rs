@@ -2,6 +2,8 @@
 use super::*;
 use crate::bench::{made_up_parameters, noise};
 use proptest::prelude::*;
+use twisterl_core::evaluator::{Evaluation, Evaluator as _};
+use twisterl_core::policy::forward::Executor;
 use twisterl_core::policy::layers::Linear;
 use twisterl_core::policy::network::{Activation, MlpSizes};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
@@ -47,24 +49,23 @@ fn networks() -> impl Strategy<Value = Network> {
         Just(Activation::Silu),
         Just(Activation::Identity)
     ];
-    (any::<bool>(), 1usize..30, 1usize..40, 1usize..12, activation, (hidden(), hidden(), hidden()))
-        .prop_map(
-            |(sparse, inputs, embedding_size, actions, activation, (common, policy, value))| {
-                let shape = vec![inputs];
-                let observation = match sparse {
-                    true => ObservationSpace::SparseBinary { shape },
-                    false => ObservationSpace::Dense { shape },
-                };
-                let sizes = MlpSizes {
-                    embedding_size,
-                    common_layers: common,
-                    policy_layers: policy,
-                    value_layers: value,
-                    activation,
-                };
-                Network::mlp(observation, ActionSpace::discrete(actions), &sizes).unwrap()
-            },
-        )
+    (0usize..3, 1usize..30, 1usize..40, 1usize..12, activation, (hidden(), hidden(), hidden()))
+        .prop_map(|(kind, inputs, embedding_size, actions, activation, (common, policy, value))| {
+            let shape = vec![inputs];
+            let observation = match kind {
+                0 => ObservationSpace::SparseBinary { shape },
+                1 => ObservationSpace::Dense { shape },
+                _ => ObservationSpace::Mixed { bits: shape, values: vec![3] },
+            };
+            let sizes = MlpSizes {
+                embedding_size,
+                common_layers: common,
+                policy_layers: policy,
+                value_layers: value,
+                activation,
+            };
+            Network::mlp(observation, ActionSpace::discrete(actions), &sizes).unwrap()
+        })
 }
 
 proptest! {
@@ -74,17 +75,28 @@ proptest! {
         let mut observations = Observations::new();
         let mut dense = vec![0.0; rows * inputs];
         for (r, dense) in dense.chunks_mut(inputs).enumerate() {
-            if matches!(network.observation, ObservationSpace::Dense { .. }) {
-                dense.iter_mut().enumerate().for_each(|(i, x)| *x = noise(r * inputs + i));
-                observations.push_with(|row| row.values(dense));
-            } else {
-                let ones: Vec<u32> = (0..inputs as u32).filter(|&i| noise(r * 57 + i as usize) > 0.3).collect();
-                ones.iter().for_each(|&i| dense[i as usize] = 1.0);
-                observations.push_ones(&ones);
-            }
+            let bits = network.observation.bits().unwrap();
+            let (binary, numbers) = dense.split_at_mut(bits);
+            numbers.iter_mut().enumerate().for_each(|(i, x)| *x = noise(r * inputs + i));
+            let ones: Vec<usize> = (0..bits).filter(|&i| noise(r * 57 + i) > 0.3).collect();
+            ones.iter().for_each(|&i| binary[i] = 1.0);
+            observations.push_with(|row| {
+                row.ones(ones);
+                row.values(numbers);
+            });
         }
         let model = Model::new(&network, &made_up_parameters(&network)).unwrap();
         let (logits, values) = model.forward(observations.clone(), None).unwrap();
+
+        // Inference sees the same.
+        let executor = Executor::new(&network, &made_up_parameters(&network)).unwrap();
+        let mut evaluation = Evaluation::default();
+        executor.evaluate(&observations, &mut evaluation).unwrap();
+        for (a, b) in [(&logits, &evaluation.actions), (&values, &evaluation.values)] {
+            for (a, b) in a.flatten_all().unwrap().to_vec1::<f32>().unwrap().iter().zip(b) {
+                prop_assert!((a - b).abs() < 1e-5 * b.abs().max(1.0), "{a} {b}");
+            }
+        }
 
         let mut layers = model.layers.iter();
         let mut run = |count: usize, mut x: Tensor| {

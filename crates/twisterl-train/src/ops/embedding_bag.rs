@@ -1,16 +1,18 @@
-//! The first layer on sparse binary input: an embedding-bag with bias and activation as one op.
+//! The first layer on sparse binary input, with numbers beside it if there are any: an embedding-bag with bias and
+//! activation as one op.
 
-use super::kernels::{Combine, activate, activation_gradient};
+use super::kernels::{Combine, activation_gradient};
 use super::{Sink, Values, parameter_gradients, values};
 use candle_core::{CpuStorage, CustomOp2, Layout, Result, Shape, Tensor, bail};
 use twisterl_core::policy::network::Activation;
 use twisterl_core::space::Observations;
 
 /// `y = f(sum of the rows of W that are ones + b)` of `W` (bits, outputs) and `b` (outputs); `y` is
-/// (rows, outputs). The same numbers as a dense product with the one-hot rows, for a fraction of the work.
+/// (rows, outputs). The same numbers as a dense product with the one-hot rows, for a fraction of the work. Where rows have
+/// numbers, too, `W` has another row for each, which is added that many times.
 #[derive(Debug, Clone)]
 pub struct EmbeddingBag {
-    /// The sparse rows.
+    /// The sparse rows, and the numbers beside them.
     pub rows: Observations,
     /// The function `f`, one whose derivative follows from its output: not GELU, not SiLU.
     pub activation: Activation,
@@ -25,6 +27,11 @@ impl EmbeddingBag {
     /// If the shapes do not fit each other or an index is out of range.
     pub fn apply(self, weight: &Tensor, bias: &Tensor) -> Result<Tensor> {
         weight.apply_op2(bias, self)
+    }
+
+    /// The number of numbers in each row.
+    fn numbers(&self) -> usize {
+        self.rows.dense().len().checked_div(self.rows.len()).unwrap_or(0)
     }
 }
 
@@ -50,15 +57,25 @@ impl CustomOp2 for EmbeddingBag {
         bias_layout: &Layout,
     ) -> Result<(CpuStorage, Shape)> {
         let (bits, outputs) = sizes(weight_layout.shape(), bias_layout.shape())?;
+        let bits = bits.saturating_sub(self.numbers());
         if let Some(one) = self.rows.indices().iter().find(|&&i| i as usize >= bits) {
             bail!("embedding-bag: expected indices below {bits}, found {one}")
         }
         let weight = values("embedding-bag", weight, weight_layout)?;
         let bias = values("embedding-bag", bias, bias_layout)?;
         let mut y = bias.repeat(self.rows.len());
-        let ones = |r| self.rows.ones(r).iter().map(|&i| (i as usize, 1.0));
-        Combine { out: &mut y, rows: weight, width: outputs, terms: ones }.run();
-        activate(self.activation, &mut y);
+        if self.numbers() == 0 {
+            let ones = |r| self.rows.ones(r).iter().map(|&i| (i as usize, 1.0));
+            Combine { out: &mut y, rows: weight, width: outputs, terms: ones }.run();
+        } else {
+            let both = |r| {
+                let numbers = self.rows.values(r).iter().enumerate();
+                let ones = self.rows.ones(r).iter().map(|&i| (i as usize, 1.0));
+                ones.chain(numbers.map(|(i, &x)| (bits + i, x)))
+            };
+            Combine { out: &mut y, rows: weight, width: outputs, terms: both }.run();
+        }
+        self.activation.apply(&mut y);
         Ok((CpuStorage::F32(y), Shape::from((self.rows.len(), outputs))))
     }
 
@@ -73,9 +90,14 @@ impl CustomOp2 for EmbeddingBag {
         let dy = dy.contiguous()?;
         let dz =
             activation_gradient(self.activation, Values::of(y).get()?, Values::of(&dy).get()?)?;
-        let rows = self.rows.len();
+        let (rows, numbers) = (self.rows.len(), self.numbers());
+        let bits = bits.saturating_sub(numbers);
         let users = Users::of(&self.rows, bits);
         parameter_gradients(self.sink.as_ref(), weight, bias, |dw, db| {
+            let (dw, scaled) = dw.split_at_mut(bits * outputs);
+            let column =
+                |i| (0..rows).map(move |r| (r, self.rows.values(r).get(i).copied().unwrap_or(0.0)));
+            Combine { out: scaled, rows: &dz, width: outputs, terms: column }.run();
             let user = |bit| users.of_bit(bit).iter().map(|&r| (r as usize, 1.0));
             Combine { out: dw, rows: &dz, width: outputs, terms: user }.run();
             Combine { out: db, rows: &dz, width: outputs, terms: |_| (0..rows).map(|r| (r, 1.0)) }

@@ -139,19 +139,6 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     simd.reduce_sum_f32s(sum) + tail
 }
 
-/// Applies an activation in place. A NaN stays one.
-pub(crate) fn activate(activation: Activation, values: &mut [f32]) {
-    match activation {
-        Activation::Identity => {}
-        Activation::Relu => vectorised(|| {
-            for x in values {
-                *x = if *x < 0.0 { 0.0 } else { *x };
-            }
-        }),
-        other => other.apply(values),
-    }
-}
-
 /// The gradient before an activation, from its output `y` and the gradient `dy` after it.
 ///
 /// # Errors
@@ -237,7 +224,7 @@ mod tests {
     #[test]
     fn rectifying_hides_no_nan() {
         let mut values = [f32::NAN, -1.0, 2.0];
-        activate(Activation::Relu, &mut values);
+        Activation::Relu.apply(&mut values);
         assert!(values[0].is_nan());
         assert_eq!(values[1..], [0.0, 2.0]);
     }

@@ -1,6 +1,6 @@
 //! A dense layer with bias and activation as one op.
 
-use super::kernels::{Combine, Dots, activate, activation_gradient};
+use super::kernels::{Combine, Dots, activation_gradient};
 use super::product::{Matrix, add_product};
 use super::{Sink, Values, parameter_gradients, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
@@ -65,7 +65,7 @@ impl CustomOp3 for Linear {
             let weight = Matrix::new(weight, outputs, inputs)?;
             add_product(&mut y, Matrix::new(x, rows, inputs)?, weight.t())?;
         }
-        activate(self.activation, &mut y);
+        self.activation.apply(&mut y);
         Ok((CpuStorage::F32(y), Shape::from((rows, outputs))))
     }
 

@@ -1,5 +1,5 @@
 //! The classic control problems of Gymnasium, under its names and with its dynamics: from equal states, equal actions
-//! give equal observations, rewards and ends, to the rounding of sines and cosines (`tests/test_gymnasium.py`).
+//! give equal observations, rewards and ends, to the rounding of sines and cosines (`tests/test_control.py`).
 //!
 //! Dynamics are computed in f64 and shown in f32, as Gymnasium does; where it computes in f32, so is it here. A
 //! time limit truncates, unless the same step terminates. Continuous actions beyond their bounds count as the bound.

@@ -2,6 +2,8 @@
 
 use super::{Forward, LayerKind};
 use crate::Result;
+use crate::policy::elementary::{exp, tanh};
+use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
@@ -25,13 +27,11 @@ pub enum Activation {
 impl Activation {
     /// Applies it in place. NaNs stay what they are.
     pub fn apply(self, values: &mut [f32]) {
-        let each =
-            |f: fn(f32) -> f32, values: &mut [f32]| values.iter_mut().for_each(|x| *x = f(*x));
         match self {
-            Self::Relu => each(|x| if x < 0.0 { 0.0 } else { x }, values),
-            Self::Tanh => each(f32::tanh, values),
-            Self::Gelu => each(|x| x * normal_cdf(x), values),
-            Self::Silu => each(|x| x * sigmoid(x), values),
+            Self::Relu => each(values, |x| if x < 0.0 { 0.0 } else { x }),
+            Self::Tanh => each(values, tanh),
+            Self::Gelu => each(values, |x| x * normal_cdf(x)),
+            Self::Silu => each(values, |x| x * sigmoid(x)),
             Self::Identity => {}
         }
     }
@@ -40,8 +40,8 @@ impl Activation {
     pub fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Relu => f32::from(u8::from(x > 0.0)),
-            Self::Tanh => 1.0 - x.tanh() * x.tanh(),
-            Self::Gelu => normal_cdf(x) + x * (-0.5 * x * x).exp() / (2.0 * PI).sqrt(),
+            Self::Tanh => 1.0 - tanh(x) * tanh(x),
+            Self::Gelu => normal_cdf(x) + x * exp(-0.5 * x * x) / (2.0 * PI).sqrt(),
             Self::Silu => {
                 let s = sigmoid(x);
                 s * (1.0 + x * (1.0 - s))
@@ -59,18 +59,29 @@ impl Activation {
     }
 }
 
+/// Replaces each value, with the widest vectors that there are.
+#[inline(always)]
+fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
+    Arch::new().dispatch(
+        #[inline(always)]
+        || values.iter_mut().for_each(|x| *x = f(*x)),
+    );
+}
+
+#[inline(always)]
 fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
+    1.0 / (1.0 + exp(-x))
 }
 
 /// `Φ(x) = erfc(-x / sqrt(2)) / 2`, by Abramowitz and Stegun, formula 7.1.26, within 1e-7.
+#[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     let z = x.abs() * FRAC_1_SQRT_2;
     let t = 1.0 / (1.0 + 0.327_591_1 * z);
     let series = t
         * (0.254_829_6
             + t * (-0.284_496_72 + t * (1.421_413_8 + t * (-1.453_152_1 + t * 1.061_405_4))));
-    let tail = 0.5 * series * (-z * z).exp();
+    let tail = 0.5 * series * exp(-z * z);
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 

@@ -9,12 +9,13 @@ use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Sum of the weight rows of the ones of a sparse binary observation, plus a bias: what a linear layer is on all of its
-/// bits, at the cost of its ones. It can only come first. Weights in memory: `(inputs, outputs)`; in a file, as for a
+/// bits, at the cost of its ones. Where there are dense values beside the bits, their rows follow those of the bits, and
+/// count as often as the values say. It can only come first. Weights in memory: `(inputs, outputs)`; in a file, as for a
 /// linear layer: `(outputs, inputs)`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
-    /// Number of bits; where not given, that of the observation.
+    /// Number of bits and values; where not given, that of the observation.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<usize>,
     /// Width.
@@ -57,20 +58,22 @@ impl LayerKind for Embedding {
 pub(crate) struct Bag {
     arch: Arch,
     bits: usize,
+    values: usize,
     activation: Activation,
     weights: Vec<f32>,
     bias: Vec<f32>,
 }
 
 impl Bag {
-    /// Room for an embedding of this many bits; all weights 0.
-    pub(crate) fn new(embedding: &Embedding, bits: usize) -> Self {
+    /// Room for an embedding of this many bits and values; all weights 0.
+    pub(crate) fn new(embedding: &Embedding, bits: usize, values: usize) -> Self {
         let outputs = embedding.outputs;
         Self {
             arch: Arch::new(),
             bits,
+            values,
             activation: embedding.activation,
-            weights: vec![0.0; bits * outputs],
+            weights: vec![0.0; (bits + values) * outputs],
             bias: vec![0.0; outputs],
         }
     }
@@ -102,12 +105,14 @@ impl Bag {
         rows: Range<usize>,
         out: &mut [f32],
     ) -> Result<()> {
+        observations.dense_rows(rows.clone(), self.values)?;
         for (row, out) in rows.zip(out.chunks_exact_mut(self.bias.len())) {
             let ones = observations.ones(row);
             if let Some(index) = ones.iter().find(|&&i| i as usize >= self.bits) {
                 return Err(Error::observation(format!("indices below {}", self.bits), index));
             }
-            embedding_bag(self.arch, &self.weights, &self.bias, ones, self.activation, out);
+            let seen = (ones, observations.values(row));
+            embedding_bag(self.arch, &self.weights, &self.bias, seen, self.activation, out);
         }
         Ok(())
     }

@@ -9,7 +9,8 @@ use pulp::Arch;
 /// What a layer reads.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
-    Ones(&'a [u32]),
+    /// The ones, and the values whose rows of weights come last.
+    Sparse(&'a [u32], &'a [f32]),
     Values(&'a [f32]),
 }
 
@@ -52,11 +53,14 @@ impl<'a> Correction<'a> {
                 y.iter_mut().zip(self.bias).for_each(|(y, bias)| *y += self.scale * bias);
                 // Matrices of linear layers are (outputs, inputs), those of embeddings (inputs, outputs).
                 match input {
-                    Input::Ones(ones) => {
-                        let bits = self.a.len() * outputs / self.b.len().max(1);
-                        for (a, b) in self.a.chunks_exact(bits).zip(self.b.chunks_exact(outputs)) {
-                            let sum = ones.iter().filter_map(|&one| a.get(one as usize)).sum();
-                            add(self.matrix_scale, sum, b, y);
+                    Input::Sparse(ones, values) => {
+                        let inputs = self.a.len() * outputs / self.b.len().max(1);
+                        for (a, b) in self.a.chunks_exact(inputs).zip(self.b.chunks_exact(outputs))
+                        {
+                            let behind = &a[inputs.saturating_sub(values.len())..];
+                            let sum: f32 = ones.iter().filter_map(|&one| a.get(one as usize)).sum();
+                            let values = behind.iter().zip(values).map(|(a, x)| a * x);
+                            add(self.matrix_scale, sum + values.sum::<f32>(), b, y);
                         }
                     }
                     Input::Values(x) => {

@@ -18,8 +18,11 @@ pub(super) struct SharedBase {
     /// What members correct of what an embedding read.
     embedding: Option<Open>,
     steps: Vec<Step>,
-    /// Values a row that the action has.
+    /// Values a row that the action head has.
     actions: usize,
+    /// What all rows of a member share behind those, and its perturbation; empty where nothing is.
+    shared: Vec<f32>,
+    shared_part: Option<Part>,
     /// The most values a row between layers.
     widest: usize,
     /// The most values a row that a layer needs in between.
@@ -57,7 +60,8 @@ impl SharedBase {
         if layout.rank() == 0 || !layers().all(is_known) {
             return Ok(None);
         }
-        let mut parts = layout.parts().as_chunks::<2>().0.iter();
+        let (parts, rest) = layout.parts().as_chunks::<2>();
+        let mut parts = parts.iter();
         let mut open = |shape, activation| {
             parts.next().map(|parts| Open { parts: parts.clone(), shape, activation })
         };
@@ -72,6 +76,8 @@ impl SharedBase {
             embedding: first.and_then(|(embedding, shape)| open(shape, embedding.activation)),
             steps: Vec::new(),
             actions: network.action_outputs(),
+            shared: vec![0.0; network.shared_parameters()],
+            shared_part: rest.first().cloned(),
             widest: 0,
             work: 0,
         };
@@ -105,6 +111,10 @@ impl SharedBase {
                 step.forward.load(open.weights(parameters));
             }
         }
+        if let Some(own) = self.shared_part.as_ref().and_then(|p| parameters.get(p.weights.clone()))
+        {
+            self.shared.copy_from_slice(own);
+        }
     }
 
     /// Evaluates all rows; `member` gives the numbers of a row's perturbation and its scale.
@@ -118,7 +128,8 @@ impl SharedBase {
         let (rows, arch) = (observations.len(), Arch::new());
         let size = block_rows(self.widest.max(self.work));
         let Evaluation { actions, scratch, scratch2, .. } = out;
-        actions.resize(rows * self.actions, 0.0);
+        let all = self.actions + self.shared.len();
+        actions.resize(rows * all, 0.0);
         scratch.resize(2 * size * self.widest, 0.0);
         scratch2.resize(size * self.work, 0.0);
         for start in (0..rows).step_by(size) {
@@ -129,7 +140,8 @@ impl SharedBase {
             if let Some(open) = &self.embedding {
                 for (row, y) in block.clone().zip(x.chunks_exact_mut(width)) {
                     let correction = Correction::of(&open.parts, member(row)?, layout);
-                    correction.apply(arch, Input::Ones(observations.ones(row)), y, open.activation);
+                    let seen = Input::Sparse(observations.ones(row), observations.values(row));
+                    correction.apply(arch, seen, y, open.activation);
                 }
             }
             for Step { forward, outputs, open } in &self.steps {
@@ -148,8 +160,17 @@ impl SharedBase {
                 width = *outputs;
                 std::mem::swap(&mut x, &mut y);
             }
-            let range = block.start * self.actions..block.end * self.actions;
-            actions[range].copy_from_slice(&x[..block.len() * self.actions]);
+            let to = actions[block.start * all..block.end * all].chunks_exact_mut(all.max(1));
+            let from = x[..block.len() * self.actions].chunks_exact(self.actions.max(1));
+            for ((row, to), from) in block.zip(to).zip(from) {
+                let (head, shared) = to.split_at_mut(self.actions);
+                head.copy_from_slice(from);
+                if let Some(part) = &self.shared_part {
+                    let (noise, scale) = member(row)?;
+                    let own = self.shared.iter().zip(&noise[part.noise.clone()]);
+                    shared.iter_mut().zip(own).for_each(|(to, (mean, e))| *to = mean + scale * e);
+                }
+            }
         }
         Ok(())
     }

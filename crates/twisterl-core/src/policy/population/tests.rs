@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::policy::layers::LayerSpec;
-use crate::policy::network::{Activation, Layers, MlpSizes};
+use crate::policy::layers::{Layer, LayerSpec};
+use crate::policy::network::{Activation, Decides, Layers, MlpSizes};
 use crate::space::{ActionSpace, ObservationSpace};
 use serde_json::{Value, json};
 
@@ -17,11 +17,24 @@ fn dense() -> ObservationSpace {
     ObservationSpace::Dense { shape: vec![3] }
 }
 
+fn mixed() -> ObservationSpace {
+    ObservationSpace::Mixed { bits: vec![9, 9], values: vec![3] }
+}
+
 fn policy(network: Network) -> Policy {
     Policy::initial(network, "Puzzle", json!({}), vec![], 3).unwrap()
 }
 
 fn mlp(observation: ObservationSpace, activation: Activation, heads: &[usize]) -> Policy {
+    mlp_for(observation, ActionSpace::discrete(5), activation, heads)
+}
+
+fn mlp_for(
+    observation: ObservationSpace,
+    decides: impl Into<Decides>,
+    activation: Activation,
+    heads: &[usize],
+) -> Policy {
     let sizes = MlpSizes {
         embedding_size: 40,
         common_layers: vec![70, 33],
@@ -29,7 +42,7 @@ fn mlp(observation: ObservationSpace, activation: Activation, heads: &[usize]) -
         value_layers: vec![5],
         activation,
     };
-    policy(Network::mlp(observation, ActionSpace::discrete(5), &sizes).unwrap())
+    policy(Network::mlp(observation, decides, &sizes).unwrap())
 }
 
 fn layered(observation: ObservationSpace, common: Value, action: Value) -> Policy {
@@ -38,15 +51,15 @@ fn layered(observation: ObservationSpace, common: Value, action: Value) -> Polic
     policy(Network::hidden(observation, ActionSpace::discrete(5), &layers).unwrap())
 }
 
-/// 100 rows of bits or values, which belong to the members 3 to 8 in turn.
+/// 100 rows of bits, values or both, which belong to the members 3 to 8 in turn.
 fn rows(observation: &ObservationSpace) -> (Observations, Vec<u32>) {
     let mut rows = Observations::new();
     for i in 0..100 {
-        rows.push_with(|row| match observation {
-            ObservationSpace::SparseBinary { .. } => {
+        rows.push_with(|row| {
+            if observation.bits() != Some(0) {
                 row.ones((0..9).map(|cell| cell * 9 + (cell * i + i) % 9));
             }
-            ObservationSpace::Dense { .. } => {
+            if observation.values() != Some(0) {
                 row.values(&[0.1 * i as f32, -1.0, (i as f32).sin()]);
             }
         });
@@ -67,7 +80,7 @@ fn expected(policy: &Policy, rank: usize) -> Vec<f32> {
         layout.perturb(&noise, sign * DRAW.sigma, &mut weights).unwrap();
         let (mut one, mut out) = (Observations::new(), Evaluation::default());
         one.push_row(&observations, row);
-        let executor = Executor::new(&policy.network, &weights).unwrap();
+        let executor = Executor::of(&Policy { parameters: weights, ..policy.clone() }).unwrap();
         executor.evaluate(&one, &mut out).unwrap();
         all.extend_from_slice(&out.actions);
     }
@@ -93,7 +106,7 @@ fn agrees(policy: &Policy, rank: usize) -> bool {
 #[test]
 fn every_member_is_an_executor_of_its_perturbed_weights() {
     for rank in [0, 1, 2, 5] {
-        for observation in [sparse(), dense()] {
+        for observation in [sparse(), dense(), mixed()] {
             for (activation, heads) in [(Activation::Relu, &[][..]), (Activation::Tanh, &[7])] {
                 let policy = mlp(observation.clone(), activation, heads);
                 assert_eq!(agrees(&policy, rank), rank > 0);
@@ -141,6 +154,22 @@ fn heads_without_a_trunk_are_perturbed_too() {
     let layers = Layers { common: vec![], action: layers(&head), value: layers(&head) };
     let network = Network::hidden(sparse(), ActionSpace::discrete(5), &layers).unwrap();
     assert!(agrees(&policy(network), 1));
+}
+
+#[test]
+fn what_all_rows_share_and_the_scale_of_observations_are_those_of_the_policy() {
+    for observation in [dense(), mixed()] {
+        let actions = ActionSpace::discrete(2).and(ActionSpace::continuous(&[(-1.0, 1.0); 3]));
+        let mut policy = mlp_for(observation, actions, Activation::Tanh, &[]);
+        assert_eq!(policy.network.shared_parameters(), 3);
+        let layers: usize = policy.network.layers().map(Layer::parameter_count).sum();
+        assert_eq!(policy.network.parameter_count(), layers + 3);
+        policy.scaling =
+            Some(Scaling { count: 9, mean: vec![1.0; 3], std: vec![2.0; 3], clip: 2.0 });
+        for rank in [0, 1, 2] {
+            assert_eq!(agrees(&policy, rank), rank > 0);
+        }
+    }
 }
 
 #[test]

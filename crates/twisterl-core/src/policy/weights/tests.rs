@@ -29,6 +29,7 @@ fn peer_header(cells: usize, common: &[usize]) -> PolicyHeader {
         network: mlp(bits, ActionSpace::discrete(4), sizes),
         twists: vec![],
         symmetry: Symmetry::None,
+        scaling: None,
     }
 }
 

@@ -4,11 +4,15 @@ use crate::loss::LossOp;
 use candle_core::{D, DType, Device, Tensor, Var};
 use proptest::prelude::*;
 use serde_json::json;
+use twisterl_core::space::{ActionComponent, ActionSpace};
 
 const CONFIG: PpoLossConfig = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.03 };
 
 fn loss(choices: &[usize], targets: &Targets, config: PpoLossConfig) -> PpoLoss {
-    PpoLoss { config, choices: choices.to_vec(), targets: targets.clone() }
+    let components = choices.iter().map(|&n| ActionComponent::Discrete { n }).collect();
+    let space = ActionSpace::new(components).unwrap();
+    let distribution = Arc::new(ActionDistribution::new(&space, &[]).unwrap());
+    PpoLoss { config, distribution, targets: targets.clone() }
 }
 
 /// One row of one component with these logits, all choices allowed.
@@ -18,6 +22,7 @@ fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (Outcome<PpoS
     let targets = Targets {
         masks: vec![true; logits.len()],
         choices: vec![choice],
+        numbers: vec![],
         log_probs: vec![log_prob - ratio.ln()],
         advantages: vec![advantage],
         returns: vec![0.0],
@@ -59,6 +64,7 @@ fn masked_choices_and_forced_moves_have_no_gradient() {
     let targets = Targets {
         masks: vec![true, false, true, false, true, false],
         choices: vec![2, 1],
+        numbers: vec![],
         log_probs: vec![-0.5, 0.0],
         advantages: vec![1.0, 1.0],
         returns: vec![0.0, 0.0],
@@ -83,6 +89,7 @@ fn extreme_policies_give_finite_losses_and_gradients() {
         let targets = Targets {
             masks: vec![true; 3],
             choices: vec![choice],
+            numbers: vec![],
             log_probs: vec![f32::ln(ratio)],
             advantages: vec![advantage],
             returns: vec![1e6],

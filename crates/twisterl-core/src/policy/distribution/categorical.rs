@@ -1,7 +1,103 @@
 //! The masked categorical distribution over the choices of an action.
+//!
+//! ```text
+//! p = softmax(z)    d ln p(a) / d z_j = [j = a] - p_j    d H / d z_j = -p_j (ln p_j + H)
+//! ```
+//!
+//! Masked choices have probability 0, and no part in entropy and gradient.
 
+use super::{Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, Score, Slopes};
+use crate::act::Choice;
 use crate::rng::Rng;
 use rand::RngExt as _;
+
+/// One of `n` choices, with a logit for each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Categorical {
+    /// The number of choices.
+    pub n: usize,
+}
+
+impl Distribution for Categorical {
+    fn parameters(&self) -> usize {
+        self.n
+    }
+
+    /// For each choice its probability and the logarithm of it, which is 0 where the choice is masked; and the entropy.
+    fn scratch(&self) -> usize {
+        2 * self.n + 1
+    }
+
+    /// Leaves the probabilities in place of the logits.
+    fn choose(
+        &self,
+        parameters: ParametersMut<'_>,
+        choice: Choice,
+        rng: &mut Rng,
+        to: SampleMut<'_>,
+    ) -> f32 {
+        let ParametersMut { head, mask, .. } = parameters;
+        masked_softmax(head, mask);
+        let chosen = match choice {
+            Choice::Greedy => argmax(head),
+            Choice::Sample => sample(head, rng),
+        };
+        to.choices.push(chosen as u32);
+        head.get(chosen).map_or(0.0, |p| p.max(f32::MIN_POSITIVE).ln())
+    }
+
+    fn score(&self, parameters: Parameters<'_>, sample: Sample<'_>, scratch: &mut [f64]) -> Score {
+        let Some((entropy, pairs)) = scratch.split_first_mut() else { return Score::default() };
+        let (logits, mask) = (parameters.head, parameters.mask);
+        let normaliser = log_normaliser(logits, mask);
+        let chosen = chosen(sample);
+        let mut log_prob = 0.0;
+        *entropy = 0.0;
+        let choices = pairs.as_chunks_mut::<2>().0.iter_mut().zip(logits).zip(mask);
+        for (i, (([probability, log], &z), &allowed)) in choices.enumerate() {
+            (*probability, *log) = (0.0, 0.0);
+            if allowed {
+                *log = f64::from(z) - normaliser;
+                *probability = log.exp();
+                *entropy -= *probability * *log;
+            }
+            if i == chosen {
+                log_prob += *log;
+            }
+        }
+        Score { log_prob, entropy: *entropy }
+    }
+
+    fn gradient(
+        &self,
+        _: Parameters<'_>,
+        sample: Sample<'_>,
+        scratch: &[f64],
+        slopes: Slopes,
+        gradient: Gradient<'_>,
+    ) {
+        let Some((entropy, pairs)) = scratch.split_first() else { return };
+        let chosen = chosen(sample);
+        let choices = gradient.head.iter_mut().zip(pairs.as_chunks::<2>().0).enumerate();
+        for (i, (d, [probability, log])) in choices {
+            let chosen = if i == chosen { 1.0 } else { 0.0 };
+            let policy = slopes.log_prob * (chosen - probability);
+            *d = policy - slopes.entropy * probability * (log + entropy);
+        }
+    }
+}
+
+fn chosen(sample: Sample<'_>) -> usize {
+    sample.choices.first().map_or(usize::MAX, |&choice| choice as usize)
+}
+
+/// The logarithm of the sum of the exponentials of the allowed `logits`. NaNs are not hidden.
+pub fn log_normaliser(logits: &[f32], mask: &[bool]) -> f64 {
+    let allowed = || logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
+    // Not `f64::max`, which would hide a NaN.
+    let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
+    max + allowed().map(|z| (z - max).exp()).sum::<f64>().ln()
+}
 
 /// Replaces `logits` by the softmax over the entries whose `mask` is true; all others become exactly 0.
 /// Where no entry is allowed, all become 0.

@@ -1,0 +1,450 @@
+//! What environments take: choices, bits, real numbers, or several of these at once.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+
+/// The most bits of one component.
+const MAX_BITS: usize = 1 << 24;
+
+/// One part of an action.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ActionComponent {
+    /// One of `n` choices.
+    Discrete {
+        /// The number of choices.
+        n: usize,
+    },
+    /// `n` choices between 0 and 1, each made for itself.
+    Binary {
+        /// The number of bits.
+        n: usize,
+    },
+    /// A real vector or array within bounds, which may be infinite.
+    Continuous {
+        /// Lower bound of each value, as many as the shape's product.
+        #[serde(with = "bounds")]
+        low: Vec<f32>,
+        /// Upper bound of each value.
+        #[serde(with = "bounds")]
+        high: Vec<f32>,
+        /// Shape of the array.
+        shape: Vec<usize>,
+    },
+}
+
+impl ActionComponent {
+    /// The numbers of its discrete and of its continuous values.
+    pub fn widths(&self) -> (usize, usize) {
+        match self {
+            Self::Discrete { .. } => (1, 0),
+            Self::Binary { n } => (*n, 0),
+            Self::Continuous { low, .. } => (0, low.len()),
+        }
+    }
+
+    /// Its width in an action mask: the choices of all its discrete values.
+    pub fn mask_width(&self) -> usize {
+        match self {
+            Self::Discrete { n } => *n,
+            Self::Binary { n } => n.saturating_mul(2),
+            Self::Continuous { .. } => 0,
+        }
+    }
+}
+
+/// What an action is made of: one or more components.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct ActionSpace {
+    components: Vec<ActionComponent>,
+}
+
+impl ActionSpace {
+    /// A space of these components.
+    ///
+    /// # Errors
+    /// If there is none, a discrete one has no choices, or bounds do not fit their shape or are not ordered.
+    pub fn new(components: Vec<ActionComponent>) -> Result<Self> {
+        if components.is_empty() {
+            return Err(Error::config("action_space", "at least one component", "none"));
+        }
+        for (i, component) in components.iter().enumerate() {
+            let path = format!("action_space[{i}]");
+            match component {
+                ActionComponent::Discrete { n } if *n == 0 || *n > u32::MAX as usize => {
+                    return Err(Error::config(path, "1 to 2^32-1 choices", n));
+                }
+                ActionComponent::Binary { n } if *n == 0 || *n > MAX_BITS => {
+                    return Err(Error::config(path, format!("1 to {MAX_BITS} bits"), n));
+                }
+                ActionComponent::Discrete { .. } | ActionComponent::Binary { .. } => {}
+                ActionComponent::Continuous { low, high, shape } => {
+                    let size = shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+                    if size != Some(low.len()) || low.len() != high.len() || low.is_empty() {
+                        return Err(Error::config(
+                            path,
+                            format!("as many bounds as the shape {shape:?} has values"),
+                            format!("{} lower, {} upper", low.len(), high.len()),
+                        ));
+                    }
+                    if let Some((l, h)) =
+                        low.iter().zip(high).find(|(l, h)| l.is_nan() || h.is_nan() || l >= h)
+                    {
+                        return Err(Error::config(path, "lower < upper", format!("{l} and {h}")));
+                    }
+                }
+            }
+        }
+        Ok(Self { components })
+    }
+
+    /// The common case: one choice among `n` (at least 1).
+    pub fn discrete(n: usize) -> Self {
+        Self { components: vec![ActionComponent::Discrete { n: n.max(1) }] }
+    }
+
+    /// Real numbers alone, each from a lower to an upper bound `(low, high)`; as one component, a vector.
+    pub fn continuous(bounds: &[(f32, f32)]) -> Self {
+        let (low, high) = bounds.iter().copied().unzip();
+        let shape = vec![bounds.len()];
+        Self { components: vec![ActionComponent::Continuous { low, high, shape }] }
+    }
+
+    /// Both at once: the components of this space, and then those of `other`.
+    #[must_use]
+    pub fn and(mut self, other: Self) -> Self {
+        self.components.extend(other.components);
+        self
+    }
+
+    /// The components, in order.
+    pub fn components(&self) -> &[ActionComponent] {
+        &self.components
+    }
+
+    /// The number of choices if the space is a single discrete component.
+    pub fn single_discrete(&self) -> Option<usize> {
+        match self.components[..] {
+            [ActionComponent::Discrete { n }] => Some(n),
+            _ => None,
+        }
+    }
+
+    /// Of each discrete value of an action, in order, the number of its choices: a bit has two.
+    pub fn choices(&self) -> impl Iterator<Item = usize> + '_ {
+        self.components.iter().flat_map(|component| {
+            let (choices, count) = match component {
+                ActionComponent::Discrete { n } => (*n, 1),
+                ActionComponent::Binary { n } => (2, *n),
+                ActionComponent::Continuous { .. } => (0, 0),
+            };
+            std::iter::repeat_n(choices, count)
+        })
+    }
+
+    /// The lower and upper bound of each continuous value of an action, in order.
+    pub fn bounds(&self) -> impl Iterator<Item = (f32, f32)> + '_ {
+        self.components.iter().flat_map(|component| {
+            let (low, high) = match component {
+                ActionComponent::Discrete { .. } | ActionComponent::Binary { .. } => {
+                    (&[][..], &[][..])
+                }
+                ActionComponent::Continuous { low, high, .. } => (&low[..], &high[..]),
+            };
+            low.iter().copied().zip(high.iter().copied())
+        })
+    }
+
+    /// The number of discrete values: one for each discrete component, one for each bit.
+    pub fn discrete_width(&self) -> usize {
+        self.components.iter().map(|component| component.widths().0).sum()
+    }
+
+    /// The number of continuous values over all components.
+    pub fn continuous_width(&self) -> usize {
+        self.components.iter().map(|component| component.widths().1).sum()
+    }
+
+    /// The number of choices over all discrete values: the width of an action mask.
+    pub fn mask_width(&self) -> usize {
+        self.components.iter().map(ActionComponent::mask_width).sum()
+    }
+
+    /// Whether a row of a mask leaves at least one choice of each discrete value.
+    pub fn leaves_a_choice(&self, mask: &[bool]) -> bool {
+        let mut rest = mask;
+        self.choices().all(|n| {
+            let (these, others) = rest.split_at(n.min(rest.len()));
+            rest = others;
+            these.contains(&true)
+        })
+    }
+
+    /// Whether `action` is an element of the space.
+    ///
+    /// # Errors
+    /// Says which component does not fit.
+    pub fn check(&self, action: Action<'_>) -> Result<()> {
+        let single;
+        let (discrete, continuous) = match action {
+            Action::Discrete(index) => {
+                single = [u32::try_from(index).unwrap_or(u32::MAX)];
+                (&single[..], &[][..])
+            }
+            Action::Parts { discrete, continuous } => (discrete, continuous),
+        };
+        if discrete.len() != self.discrete_width() || continuous.len() != self.continuous_width() {
+            return Err(Error::action(
+                format!(
+                    "{} discrete and {} continuous values",
+                    self.discrete_width(),
+                    self.continuous_width()
+                ),
+                format!("{} and {}", discrete.len(), continuous.len()),
+            ));
+        }
+        for (&choice, n) in discrete.iter().zip(self.choices()) {
+            if choice as usize >= n {
+                return Err(Error::action(format!("0 to {}", n - 1), choice));
+            }
+        }
+        for (value, (low, high)) in continuous.iter().zip(self.bounds()) {
+            if !(low..=high).contains(value) {
+                return Err(Error::action(format!("{low} to {high}"), value));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// An action handed to an environment. A `usize` converts into the single discrete case.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Action<'a> {
+    /// The choice of a space with one discrete component.
+    Discrete(usize),
+    /// The discrete values (choices, and bits as 0 or 1) and the continuous ones, each in the components' order.
+    Parts {
+        /// The choices.
+        discrete: &'a [u32],
+        /// The values.
+        continuous: &'a [f32],
+    },
+}
+
+impl From<usize> for Action<'_> {
+    fn from(index: usize) -> Self {
+        Self::Discrete(index)
+    }
+}
+
+impl Action<'_> {
+    /// The first (often only) discrete choice; 0 where there is none.
+    #[inline]
+    pub fn index(&self) -> usize {
+        match self {
+            Self::Discrete(index) => *index,
+            Self::Parts { discrete, .. } => discrete.first().map_or(0, |&i| i as usize),
+        }
+    }
+
+    /// Continuous value `i`; 0 where there is none.
+    #[inline]
+    pub fn value(&self, i: usize) -> f32 {
+        match self {
+            Self::Discrete(_) => 0.0,
+            Self::Parts { continuous, .. } => continuous.get(i).copied().unwrap_or(0.0),
+        }
+    }
+}
+
+/// A batch of actions as flat arrays, one row an action.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Actions {
+    /// Choices and bits, rows x discrete values.
+    pub discrete: Vec<u32>,
+    /// Values, rows x continuous values.
+    pub continuous: Vec<f32>,
+    discrete_width: usize,
+    continuous_width: usize,
+}
+
+impl Actions {
+    /// An empty batch for this space.
+    pub fn new(space: &ActionSpace) -> Self {
+        Self {
+            discrete_width: space.discrete_width(),
+            continuous_width: space.continuous_width(),
+            ..Self::default()
+        }
+    }
+
+    /// The numbers of discrete and of continuous values a row.
+    pub fn widths(&self) -> (usize, usize) {
+        (self.discrete_width, self.continuous_width)
+    }
+
+    /// Drops all rows, keeps the memory.
+    pub fn clear(&mut self) {
+        self.discrete.clear();
+        self.continuous.clear();
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        match self.discrete_width {
+            0 => self.continuous.len().checked_div(self.continuous_width).unwrap_or(0),
+            width => self.discrete.len() / width,
+        }
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, action: Action<'_>) {
+        match action {
+            Action::Discrete(index) => self.discrete.push(index as u32),
+            Action::Parts { discrete, continuous } => {
+                self.discrete.extend_from_slice(discrete);
+                self.continuous.extend_from_slice(continuous);
+            }
+        }
+    }
+
+    /// Adds all rows of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        self.discrete.extend_from_slice(&other.discrete);
+        self.continuous.extend_from_slice(&other.continuous);
+    }
+
+    /// Row `i`; the default action where it is out of range.
+    #[inline]
+    pub fn row(&self, i: usize) -> Action<'_> {
+        if self.discrete_width == 1 && self.continuous_width == 0 {
+            return Action::Discrete(self.discrete.get(i).map_or(0, |&a| a as usize));
+        }
+        let part = |width: usize| i * width..(i + 1) * width;
+        Action::Parts {
+            discrete: self.discrete.get(part(self.discrete_width)).unwrap_or(&[]),
+            continuous: self.continuous.get(part(self.continuous_width)).unwrap_or(&[]),
+        }
+    }
+}
+
+/// Bounds in JSON, which has no infinite numbers: those are written `"inf"` and `"-inf"`.
+mod bounds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[derive(Serialize, Deserialize)]
+    #[serde(untagged)]
+    enum Bound {
+        Finite(f32),
+        Infinite(Infinite),
+    }
+
+    #[derive(Serialize, Deserialize)]
+    enum Infinite {
+        #[serde(rename = "inf")]
+        Above,
+        #[serde(rename = "-inf")]
+        Below,
+    }
+
+    pub(super) fn serialize<S: Serializer>(
+        bounds: &[f32],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(bounds.iter().map(|&bound| match bound {
+            f32::INFINITY => Bound::Infinite(Infinite::Above),
+            f32::NEG_INFINITY => Bound::Infinite(Infinite::Below),
+            finite => Bound::Finite(finite),
+        }))
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<f32>, D::Error> {
+        let bounds = Vec::<Bound>::deserialize(deserializer)?;
+        let number = |bound| match bound {
+            Bound::Finite(finite) => finite,
+            Bound::Infinite(Infinite::Above) => f32::INFINITY,
+            Bound::Infinite(Infinite::Below) => f32::NEG_INFINITY,
+        };
+        Ok(bounds.into_iter().map(number).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn mixed() -> ActionSpace {
+        ActionSpace::new(vec![
+            ActionComponent::Discrete { n: 3 },
+            ActionComponent::Continuous {
+                low: vec![-1.0, 0.0],
+                high: vec![1.0, 2.0],
+                shape: vec![2],
+            },
+            ActionComponent::Discrete { n: 2 },
+        ])
+        .unwrap()
+    }
+
+    #[test]
+    fn mixed_actions_are_one_case() {
+        let space = mixed();
+        assert_eq!(
+            (space.discrete_width(), space.continuous_width(), space.mask_width()),
+            (2, 2, 5)
+        );
+        assert_eq!(space.single_discrete(), None);
+        let mut actions = Actions::new(&space);
+        actions.discrete.extend([2, 1, 0, 0]);
+        actions.continuous.extend([0.5, 1.5, -1.0, 0.0]);
+        for i in 0..2 {
+            space.check(actions.row(i)).unwrap();
+        }
+        assert_eq!(actions.row(0).index(), 2);
+    }
+
+    #[test]
+    fn actions_outside_of_the_space_are_refused() {
+        let space = mixed();
+        let bad = |discrete: &[u32], continuous: &[f32]| {
+            space.check(Action::Parts { discrete, continuous }).unwrap_err().to_string()
+        };
+        assert_eq!(bad(&[3, 0], &[0.0, 0.0]), "action: expected 0 to 2, found 3");
+        assert_eq!(bad(&[0, 0], &[0.0, f32::NAN]), "action: expected 0 to 2, found NaN");
+        assert!(bad(&[0], &[0.0, 0.0]).contains("2 discrete"));
+        assert!(ActionSpace::discrete(4).check(4.into()).is_err());
+        assert!(ActionSpace::new(vec![]).is_err());
+        assert!(ActionSpace::new(vec![ActionComponent::Discrete { n: 0 }]).is_err());
+    }
+
+    #[test]
+    fn bits_are_two_choices_each() {
+        let bits = ActionSpace::new(vec![ActionComponent::Binary { n: 2 }]).unwrap();
+        let space = bits.and(ActionSpace::discrete(3));
+        assert_eq!(space.choices().collect::<Vec<_>>(), [2, 2, 3]);
+        assert_eq!((space.discrete_width(), space.mask_width()), (3, 7));
+        let check = |discrete: &[u32]| space.check(Action::Parts { discrete, continuous: &[] });
+        check(&[1, 0, 2]).unwrap();
+        assert!(check(&[2, 0, 2]).is_err());
+        assert!(ActionSpace::new(vec![ActionComponent::Binary { n: 0 }]).is_err());
+    }
+
+    #[test]
+    fn infinite_bounds_survive_json() {
+        let bounds = [(f32::NEG_INFINITY, 0.1), (-1.5, f32::INFINITY)];
+        let space = ActionSpace::continuous(&bounds);
+        let text = serde_json::to_string(&space).unwrap();
+        assert!(text.contains(r#""low":["-inf",-1.5]"#), "{text}");
+        assert_eq!(serde_json::from_str::<ActionSpace>(&text).unwrap(), space);
+        assert!(serde_json::from_str::<ActionSpace>(&text.replace("-inf", "-in")).is_err());
+    }
+}

@@ -1,0 +1,304 @@
+//! What environments show: sparse bits, dense values, or both.
+
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::ops::Range;
+
+/// What an environment shows of its state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum ObservationSpace {
+    /// Zeros and ones, given as the indices of the ones in the flattened `shape`.
+    SparseBinary {
+        /// Shape; the number of bits is its product.
+        shape: Vec<usize>,
+    },
+    /// Real numbers of a fixed `shape`, row-major.
+    Dense {
+        /// Shape; the number of values is its product.
+        shape: Vec<usize>,
+    },
+    /// Both: zeros and ones as of [`SparseBinary`](Self::SparseBinary), and real numbers as of [`Dense`](Self::Dense).
+    Mixed {
+        /// Shape of the zeros and ones.
+        bits: Vec<usize>,
+        /// Shape of the real numbers.
+        values: Vec<usize>,
+    },
+}
+
+impl ObservationSpace {
+    /// The shape; that of the bits where there are values too.
+    pub fn shape(&self) -> &[usize] {
+        match self {
+            Self::SparseBinary { shape } | Self::Dense { shape } => shape,
+            Self::Mixed { bits, .. } => bits,
+        }
+    }
+
+    /// The number of bits and values; 0 for an empty shape, `None` where the product overflows.
+    pub fn size(&self) -> Option<usize> {
+        self.bits()?.checked_add(self.values()?)
+    }
+
+    /// The number of bits: 0 where observations are dense, `None` where the product overflows.
+    pub fn bits(&self) -> Option<usize> {
+        match self {
+            Self::SparseBinary { shape } | Self::Mixed { bits: shape, .. } => product(shape),
+            Self::Dense { .. } => Some(0),
+        }
+    }
+
+    /// The number of dense values: 0 where there are bits alone, `None` where the product overflows.
+    pub fn values(&self) -> Option<usize> {
+        match self {
+            Self::Dense { shape } | Self::Mixed { values: shape, .. } => product(shape),
+            Self::SparseBinary { .. } => Some(0),
+        }
+    }
+}
+
+fn product(shape: &[usize]) -> Option<usize> {
+    match shape {
+        [] => Some(0),
+        shape => shape.iter().try_fold(1usize, |n, &d| n.checked_mul(d)),
+    }
+}
+
+/// A batch of observations: ones of sparse rows as offsets and indices, values of dense rows row-major.
+/// The array of a kind that the space does not have stays empty.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Observations {
+    rows: usize,
+    offsets: Vec<u32>,
+    indices: Vec<u32>,
+    values: Vec<f32>,
+}
+
+impl Observations {
+    /// An empty batch.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The number of rows.
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there are no rows.
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Drops all rows, keeps the memory.
+    pub fn clear(&mut self) {
+        self.rows = 0;
+        self.offsets.clear();
+        self.indices.clear();
+        self.values.clear();
+    }
+
+    /// Adds a row that `write` fills.
+    #[inline]
+    pub fn push_with(&mut self, write: impl FnOnce(&mut ObservationRow<'_>)) {
+        write(&mut ObservationRow { indices: &mut self.indices, values: &mut self.values });
+        self.offsets.push(self.indices.len() as u32);
+        self.rows += 1;
+    }
+
+    /// Adds a sparse row of these ones.
+    pub fn push_ones(&mut self, ones: &[u32]) {
+        self.push_with(|row| row.ones(ones.iter().map(|&i| i as usize)));
+    }
+
+    /// Adds all rows of `other`.
+    pub fn extend(&mut self, other: &Self) {
+        let base = self.indices.len() as u32;
+        self.rows += other.rows;
+        self.offsets.extend(other.offsets.iter().map(|o| o + base));
+        self.indices.extend_from_slice(&other.indices);
+        self.values.extend_from_slice(&other.values);
+    }
+
+    /// Adds row `i` of `other`, if it has it.
+    pub fn push_row(&mut self, other: &Self, i: usize) {
+        if i < other.rows {
+            self.indices.extend_from_slice(other.ones(i));
+            self.values.extend_from_slice(other.values(i));
+            self.offsets.push(self.indices.len() as u32);
+            self.rows += 1;
+        }
+    }
+
+    /// The ones of row `i`.
+    #[inline]
+    pub fn ones(&self, i: usize) -> &[u32] {
+        let start = if i == 0 { 0 } else { self.offsets.get(i - 1).map_or(0, |&o| o as usize) };
+        let end = self.offsets.get(i).map_or(start, |&o| o as usize);
+        self.indices.get(start..end).unwrap_or(&[])
+    }
+
+    /// The ones of row `i`, to be replaced by as many others.
+    pub(crate) fn ones_mut(&mut self, i: usize) -> &mut [u32] {
+        let start = if i == 0 { 0 } else { self.offsets.get(i - 1).map_or(0, |&o| o as usize) };
+        let end = self.offsets.get(i).map_or(start, |&o| o as usize);
+        self.indices.get_mut(start..end).unwrap_or(&mut [])
+    }
+
+    /// The dense values of row `i`.
+    #[inline]
+    pub fn values(&self, i: usize) -> &[f32] {
+        let width = self.values.len().checked_div(self.rows).unwrap_or(0);
+        self.values.get(i * width..(i + 1) * width).unwrap_or(&[])
+    }
+
+    /// All indices of ones, row after row.
+    pub fn indices(&self) -> &[u32] {
+        &self.indices
+    }
+
+    /// All dense values, row-major.
+    pub fn dense(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// All dense values, to be changed in place.
+    pub fn dense_mut(&mut self) -> &mut [f32] {
+        &mut self.values
+    }
+
+    /// Some dense rows of `size` values each, row-major.
+    ///
+    /// # Errors
+    /// If the rows are not of this size.
+    pub(crate) fn dense_rows(&self, rows: Range<usize>, size: usize) -> Result<&[f32]> {
+        let values = self.values.get(rows.start * size..rows.end * size);
+        values.filter(|_| self.values.len() == self.rows * size).ok_or_else(|| {
+            let found = format!("{} values in {} rows", self.values.len(), self.rows);
+            Error::observation(format!("{size} values a row"), found)
+        })
+    }
+
+    /// Writes some rows with `bits` bits, as zeros and ones, and `values` values behind them, row-major.
+    ///
+    /// # Errors
+    /// If an index is out of range, or rows have another number of values.
+    pub fn write(
+        &self,
+        rows: Range<usize>,
+        (bits, values): (usize, usize),
+        out: &mut [f32],
+    ) -> Result<()> {
+        self.dense_rows(rows.clone(), values)?;
+        out.fill(0.0);
+        for (row, out) in rows.zip(out.chunks_exact_mut((bits + values).max(1))) {
+            let (zeros, behind) = out.split_at_mut(bits);
+            for &one in self.ones(row) {
+                match zeros.get_mut(one as usize) {
+                    Some(bit) => *bit = 1.0,
+                    None => return Err(Error::observation(format!("indices below {bits}"), one)),
+                }
+            }
+            behind.copy_from_slice(self.values(row));
+        }
+        Ok(())
+    }
+
+    /// Whether every row is an element of `space`.
+    ///
+    /// # Errors
+    /// Says which index is out of range or what number of values does not fit.
+    pub fn check(&self, space: &ObservationSpace) -> Result<()> {
+        let (bits, values) = (space.bits().unwrap_or(0), space.values().unwrap_or(0));
+        if let Some(index) = self.indices.iter().find(|&&i| i as usize >= bits) {
+            return Err(match bits {
+                0 => Error::observation("dense values", format!("index {index} of a one")),
+                bits => Error::observation(format!("indices below {bits}"), index),
+            });
+        }
+        if self.values.len() != values * self.rows {
+            let found = format!("{} values in {} rows", self.values.len(), self.rows);
+            return Err(Error::observation(format!("{values} values a row"), found));
+        }
+        Ok(())
+    }
+}
+
+/// The row of a batch that an environment writes its observation to.
+#[derive(Debug)]
+pub struct ObservationRow<'a> {
+    indices: &'a mut Vec<u32>,
+    values: &'a mut Vec<f32>,
+}
+
+impl ObservationRow<'_> {
+    /// Sets one bit.
+    #[inline]
+    pub fn one(&mut self, index: usize) {
+        self.indices.push(index as u32);
+    }
+
+    /// Sets several bits.
+    #[inline]
+    pub fn ones(&mut self, indices: impl IntoIterator<Item = usize>) {
+        self.indices.extend(indices.into_iter().map(|i| i as u32));
+    }
+
+    /// Appends dense values.
+    #[inline]
+    pub fn values(&mut self, values: &[f32]) {
+        self.values.extend_from_slice(values);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn sparse_rows_read_back_as_written() {
+        let mut batch = Observations::new();
+        batch.push_ones(&[1, 5]);
+        batch.push_ones(&[]);
+        batch.push_ones(&[7]);
+        assert_eq!((batch.ones(0), batch.ones(1), batch.ones(2)), (&[1, 5][..], &[][..], &[7][..]));
+        let mut twice = batch.clone();
+        twice.extend(&batch);
+        assert_eq!((twice.len(), twice.ones(3), twice.ones(5)), (6, &[1, 5][..], &[7][..]));
+        batch.check(&ObservationSpace::SparseBinary { shape: vec![2, 4] }).unwrap();
+        assert!(batch.check(&ObservationSpace::SparseBinary { shape: vec![7] }).is_err());
+    }
+
+    #[test]
+    fn dense_rows_read_back_as_written() {
+        let mut batch = Observations::new();
+        batch.push_with(|row| row.values(&[1.0, 2.0]));
+        batch.push_with(|row| row.values(&[3.0, 4.0]));
+        assert_eq!(batch.values(1), &[3.0, 4.0]);
+        batch.check(&ObservationSpace::Dense { shape: vec![2] }).unwrap();
+        assert!(batch.check(&ObservationSpace::Dense { shape: vec![3] }).is_err());
+    }
+
+    #[test]
+    fn mixed_rows_read_back_as_written() {
+        let mut batch = Observations::new();
+        for (ones, value) in [(&[1, 2][..], 0.5), (&[0][..], -0.5)] {
+            batch.push_with(|row| {
+                row.ones(ones.iter().copied());
+                row.values(&[value]);
+            });
+        }
+        let mut copy = Observations::new();
+        copy.push_row(&batch, 1);
+        copy.push_row(&batch, 0);
+        assert_eq!((copy.ones(1), copy.values(1)), (&[1, 2][..], &[0.5][..]));
+        let space =
+            |bits, values| ObservationSpace::Mixed { bits: vec![bits], values: vec![values] };
+        assert_eq!(space(3, 1).size(), Some(4));
+        batch.check(&space(3, 1)).unwrap();
+        assert!(batch.check(&space(2, 1)).is_err() && batch.check(&space(3, 2)).is_err());
+        assert!(batch.check(&ObservationSpace::Dense { shape: vec![1] }).is_err());
+    }
+}
