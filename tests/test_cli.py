@@ -169,7 +169,7 @@ def test_schema_and_trainer_refuse_the_same(schema, cli, tmp_path, path, value):
         (changed("env.width", 1), ["env.width"]),
         (changed("env.width", 1e300), ["env.width"]),
         (changed("env.nonsense", 1), ["nonsense"]),
-        (changed("env_cls", "Maze"), ["env_cls", "Maze", "Puzzle"]),
+        (changed("env_cls", "Labyrinth"), ["env_cls", "Labyrinth", "Puzzle"]),
         (changed("algorithm_cls", "Magic"), ["algorithm_cls", "Magic"]),
         (changed("algorithm.learning.diff_metric", "missing"), ["diff_metric", "missing", "ppo_1"]),
         (changed("policy.embedding_size", 10**9), ["policy"]),

@@ -312,8 +312,9 @@ pub fn push_action(
         actions.discrete.push(index as u32);
         return Ok(());
     }
-    let numbers = |part: &Bound<'_, PyAny>| {
-        as_f64(part).map_err(|_| misfit())?.to_vec().map_err(|_| misfit())
+    let numbers = |part: &Bound<'_, PyAny>| match part.extract::<f64>() {
+        Ok(number) => Ok(vec![number]),
+        Err(_) => as_f64(part).map_err(|_| misfit())?.to_vec().map_err(|_| misfit()),
     };
     let values: Vec<f64> = match value.cast::<PyTuple>() {
         Ok(parts) => {
