@@ -77,7 +77,6 @@ wheel() {
 
 # The Mojo port, where there is a Mojo: compiler and standard library come from PyPI.
 mojo_port() {
-    local file program
     case "$(uname -s) $(uname -m)" in
     "Linux x86_64" | "Linux aarch64" | "Darwin arm64") ;;
     *)
@@ -90,13 +89,20 @@ mojo_port() {
     local PATH=$PWD/.venv/bin:$PATH
     mblack --check --quiet --line-length 120 mojo || { echo "run: mojo format --line-length 120 mojo"; return 1; }
     mkdir -p "$target/mojo" || return
-    # One program each: in a program of several, some modules find none of their tests.
-    for file in mojo/tests/test_*.mojo; do
-        program=$target/mojo/$(basename "$file" .mojo)
-        mojo build --Werror -I mojo/src -o "$program" "$file" || return
-        "$program" || return
-    done
+    # One program each, several at a time: in a program of several, some modules find none of their tests.
+    printf '%s\0' mojo/tests/test_*.mojo |
+        xargs -0 -n 1 -P "$(getconf _NPROCESSORS_ONLN)" bash -c 'mojo_tests "$@"' "$target/mojo"
 }
+
+# Compiles and runs one file of Mojo tests into the folder $0; what it prints comes at its end, in one piece.
+mojo_tests() {
+    local program=$0/$(basename "$1" .mojo) said
+    said=$(mojo build --Werror -I mojo/src -o "$program" "$1" 2>&1 && "$program" 2>&1)
+    local status=$?
+    printf '%s\n' "$said"
+    return "$status"
+}
+export -f mojo_tests
 
 require cargo "install Rust from https://rustup.rs"
 require cc "install a C linker (Debian: gcc)"
