@@ -1,15 +1,13 @@
 """The programs of the Mojo port, as a user meets them, and policies on their way between it and the Rust programs."""
 
 import json
-import os
 import subprocess
-import sys
 from pathlib import Path
 
 import benchmark_mojo
 import pytest
+from mojo_programs import MOJO, build
 
-MOJO = Path(sys.executable).parent / "mojo"
 pytestmark = pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python")
 
 CONFIG = {
@@ -49,15 +47,6 @@ CONFIG = {
     "seed": 0,
     "num_iterations": 600,
 }
-
-
-def build(root: Path, source: str, program: Path, *defines: str) -> Path:
-    """Compiles a program."""
-    command = [MOJO, "build", "-I", "mojo/src", *defines, "-o", program, source]
-    path = f"{MOJO.parent}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, "PATH": path})
-    assert result.returncode == 0, result.stderr
-    return program
 
 
 def call(program: Path, *args) -> subprocess.CompletedProcess:
@@ -127,3 +116,17 @@ def test_benchmark_times_every_operation(root, tmp_path):
     figures = benchmark_mojo.measure({"mojo": program, "rust": program}, rounds=1, iterations=100)
     assert all(time >= 0 for row in figures.values() for time in row.values())
     assert len(benchmark_mojo.table(figures).splitlines()) == 2 + len(benchmark_mojo.OPERATIONS)
+
+
+def test_benchmark_compares_es_in_mojo_and_rust(programs, train_bin):
+    config = {
+        **CONFIG,
+        "algorithm_cls": "ES",
+        "algorithm": {"es": {"population": 64, "num_episodes": 4, "sigma": 0.1}, "optimizer": {"lr": 0.05}},
+    }
+    config = benchmark_mojo.es_config(config, difficulty=8, iterations=4, cores=2)
+    rates = benchmark_mojo.measure_es({"mojo": programs["train_puzzle"], "rust": train_bin}, config, rounds=1)
+    assert min(rates.values()) > 0
+    assert f"| {rates['mojo']:,.0f} | {rates['rust']:,.0f} |" in benchmark_mojo.es_table(rates)
+    with pytest.raises(SystemExit, match=r"algorithm\.es"):
+        benchmark_mojo.es_config({**CONFIG, "algorithm": {}}, difficulty=8, iterations=4, cores=2)
