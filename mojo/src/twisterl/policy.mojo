@@ -122,8 +122,9 @@ def load_policy(path: String, fallback: Optional[Policy] = None) raises -> Polic
     """Reads a file. One that we or the Rust implementation wrote is complete in itself; one of bare tensors (the peer's)
     takes all but its weights from `fallback`, which is otherwise ignored.
     """
+    var bytes = read_file(path, MAX_FILE)
     try:
-        return policy_of(read_file(path, MAX_FILE), fallback)
+        return policy_of(bytes, fallback)
     except error:
         raise Error(path, ": ", error)
 

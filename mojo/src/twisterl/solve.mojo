@@ -185,3 +185,28 @@ def search_trees[
         if found[i].better_than(outcomes[i]):
             outcomes[i] = found[i].copy()
     return outcomes^
+
+
+def solve_by[E: Environment](start: E, executor: Executor, method: String, path: String) raises -> Outcome:
+    """Plays from one start by a method that is given as text: greedy, best-of=N, mcts=N or gumbel=N. Raises, under the
+    name `path`, for any other text.
+    """
+    var starts: List[E] = [start.copy()]
+    var parts = method.split("=")
+    var number = 1
+    if len(parts) == 2:
+        try:
+            number = Int(parts[1])
+        except:
+            number = 0
+    var name = String(parts[0])
+    var takes_number = name == "best-of" or name == "mcts" or name == "gumbel"
+    if number < 1 or number > 1 << 16 or len(parts) > 2 or takes_number != (len(parts) == 2):
+        name = ""
+    if name == "greedy":
+        return play(starts, executor, Play(greedy=True))[0].copy()
+    if name == "best-of":
+        return play(starts, executor, Play(greedy=False, searches=number))[0].copy()
+    if name == "mcts" or name == "gumbel":
+        return search_trees(starts, executor, SearchConfig(use_gumbel=name == "gumbel", simulations=number))[0].copy()
+    raise Error(path, ": expected greedy, best-of=N, mcts=N or gumbel=N with N from 1 to 65536, found ", method)
