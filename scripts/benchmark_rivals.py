@@ -5,7 +5,7 @@
 
 The rivals' interpreter needs `pip install stable-baselines3 rlox` (`--setup FOLDER` makes it); the binary is what
 `cargo build --release` makes of benches/rivals/thrust. Sides whose interpreter or binary is not given are left out.
-All train with the RL Zoo's hyperparameters for Stable-Baselines3's PPO (ours scales Pendulum's rewards by 0.1 as well),
+Ours trains its examples. The others train with the RL Zoo's hyperparameters for Stable-Baselines3's PPO,
 `thrust-shipped` with those of its own example.
 
 Every EVERY steps 100 greedy episodes are played, off the clock. The problem is solved at the first of two evaluations
