@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import json
+import subprocess
 import sys
 
 import numpy as np
@@ -41,6 +42,11 @@ def policies(root, tmp_path_factory):
     fresh = tmp_path_factory.mktemp("policy") / "canonical.safetensors"
     twisterl.Policy(initial=json.dumps(CANONICAL)).save(fresh)
     return [root / "benches/runs/puzzle15/policy.safetensors", fresh]
+
+
+def test_child_processes_find_this_python_s_packages(mojo):
+    # They see the environment of the process as it is, which may be other than what `os.environ` says.
+    subprocess.run([sys.executable, "-c", "import twisterl"], check=True, timeout=60)
 
 
 def test_policies_say_and_choose_what_they_do_in_rust(mojo, policies):

@@ -8,7 +8,7 @@ call holds the interpreter's lock until it returns.
 """
 
 from std.collections.string.string_span import get_static_string
-from std.os import abort
+from std.os import abort, getenv, setenv, unsetenv
 from std.python import PythonObject
 from std.python.bindings import PythonModuleBuilder
 
@@ -18,9 +18,17 @@ from board import Board, make_puzzle
 from player import Player
 
 
+# What Mojo sets when it looks for an interpreter. Here it is a guest of one that runs, whose child processes, inheriting
+# these, would not find their own packages.
+comptime INTERPRETER_VARIABLES = ["PYTHONEXECUTABLE", "PYTHONPATH", "MOJO_PYTHON_LIBRARY"]
+
+
 @export
 def PyInit_twisterl_mojo() abi("C") -> PythonObject:
     """What Python calls on import."""
+    var before = List[String]()
+    for name in materialize[INTERPRETER_VARIABLES]():
+        before.append(getenv(name))
     try:
         var module = PythonModuleBuilder("twisterl_mojo")
         Player.bind(module)
@@ -35,6 +43,9 @@ def PyInit_twisterl_mojo() abi("C") -> PythonObject:
                 " with the first scramble of seed."
             ),
         )
-        return module.finalize()
+        var finished = module.finalize()
+        for i, name in enumerate(materialize[INTERPRETER_VARIABLES]()):
+            _ = setenv(name, before[i]) if before[i] else unsetenv(name)
+        return finished^
     except error:
         abort(String("twisterl_mojo: ", error))
