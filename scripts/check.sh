@@ -104,6 +104,22 @@ mojo_tests() {
 }
 export -f mojo_tests
 
+# The Mojo port's path for accelerators, compiled for one by name; its tests run on the processor in its place.
+mojo_accelerator() {
+    if [ "$(uname -s)" != Linux ]; then
+        echo "SKIPPED: only tried on Linux"
+        skipped+=("Mojo on accelerators")
+        return
+    fi
+    "$python" -m pip install --quiet --disable-pip-version-check --requirement mojo/gpu/requirements.txt || return
+    local PATH=$PWD/.venv/bin:$PATH
+    mkdir -p "$target/mojo/gpu_tests" || return
+    printf '%s\0' train_puzzle benchmark tests/test_forward |
+        xargs -0 -I {} -P "$(getconf _NPROCESSORS_ONLN)" mojo build --Werror -I mojo/src -I mojo/gpu \
+            --target-accelerator sm_90 -o "$target/mojo/gpu_{}" mojo/gpu/{}.mojo || return
+    "$target/mojo/gpu_tests/test_forward"
+}
+
 require cargo "install Rust from https://rustup.rs"
 require cc "install a C linker (Debian: gcc)"
 require python3 "install Python 3.11 or newer"
@@ -124,6 +140,7 @@ step "Python environment" environment
 step "Python lints" "$python" -m ruff check
 step "Python format" "$python" -m ruff format --check
 step "Mojo port" mojo_port
+step "Mojo for accelerators" mojo_accelerator
 step "Python wheel" wheel
 export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
 step "Python tests" "$python" -m pytest --quiet

@@ -6,7 +6,7 @@ from .distribution import argmax, masked_softmax, sample
 from .env import Environment
 from .forward import Evaluation, Executor
 from .rng import Rng
-from .symmetry import canonical, original
+from .symmetry import Twist, canonical, original
 
 comptime LEAST = Float32(1.1754944e-38)
 """The least positive number of full precision: what a probability counts at least, for its logarithm."""
@@ -39,8 +39,8 @@ struct Decision[E: Environment](Copyable):
         self.moves = List[Int]()
         self.log_probs = List[Float32]()
 
-    def look(mut self, envs: List[Self.E], slots: List[Int], executor: Executor) raises:
-        """Observes and evaluates the environments at `slots`."""
+    def see(mut self, envs: List[Self.E], slots: List[Int], twists: List[Twist]):
+        """Observes the environments at `slots`, in canonical form under `twists`."""
         comptime ones = Self.E.ONES
         comptime actions = Self.E.ACTIONS
         self.ones.resize(len(slots) * ones, 0)
@@ -51,17 +51,18 @@ struct Decision[E: Environment](Copyable):
             var allowed = Span(self.masks)[row * actions : (row + 1) * actions]
             envs[slots[row]].observe(seen)
             envs[slots[row]].action_mask(allowed)
-            self.frames.append(canonical(executor.twists, seen, allowed))
+            self.frames.append(canonical(twists, seen, allowed))
+
+    def look(mut self, envs: List[Self.E], slots: List[Int], executor: Executor) raises:
+        """Observes and evaluates the environments at `slots`."""
+        self.see(envs, slots, executor.twists)
         executor.evaluate(self.ones, len(slots), self.evaluation)
 
-    def decide(
-        mut self, envs: List[Self.E], slots: List[Int], executor: Executor, greedy: Bool, mut rngs: List[Rng]
-    ) raises:
-        """Chooses an action for each of `slots`: the most probable one, or one drawn from the distribution by the
-        generator of its slot, or by the one that all have in common.
+    def choose(mut self, slots: List[Int], twists: List[Twist], greedy: Bool, mut rngs: List[Rng]):
+        """Chooses an action for each of `slots`, which were seen and evaluated: the most probable one, or one drawn from the
+        distribution by the generator of its slot, or by the one that all have in common.
         """
         comptime actions = Self.E.ACTIONS
-        self.look(envs, slots, executor)
         self.actions.clear()
         self.moves.clear()
         self.log_probs.clear()
@@ -71,4 +72,11 @@ struct Decision[E: Environment](Copyable):
             var action = argmax(distribution) if greedy else sample(distribution, rngs[min(slots[row], len(rngs) - 1)])
             self.log_probs.append(log(max(distribution[action], LEAST)))
             self.actions.append(action)
-            self.moves.append(original(executor.twists, self.frames[row], action))
+            self.moves.append(original(twists, self.frames[row], action))
+
+    def decide(
+        mut self, envs: List[Self.E], slots: List[Int], executor: Executor, greedy: Bool, mut rngs: List[Rng]
+    ) raises:
+        """Looks, and chooses."""
+        self.look(envs, slots, executor)
+        self.choose(slots, executor.twists, greedy, rngs)

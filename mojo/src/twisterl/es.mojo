@@ -9,7 +9,7 @@ from std.math import isfinite, sqrt
 from .act import Decision
 from .config import RunConfig
 from .env import Environment
-from .forward import Executor
+from .forward import Evaluator, Executor
 from .optimizer import Adam
 from .parallel import Job, lent, run_all
 from .perturbation import Layout
@@ -18,6 +18,7 @@ from .rollout import Episode
 from .schedule import scheduled
 from .sections import EsConfig, Shaping
 from .starts import REDRAWS, Starts
+from .symmetry import Twist
 from .trainee import Average, Iteration
 
 comptime MAX_EPISODES = 1 << 20
@@ -56,26 +57,24 @@ struct Es[E: Environment](Copyable):
         self.episodes = List[Episode]()
         self.fitness = List[Float64]()
 
-    def iterate(mut self, iteration: Iteration) raises:
-        """One iteration."""
-        self.ask(iteration)
-        self.tell(iteration)
-
     def sigma(self, iteration: Iteration) -> Float64:
         """The standard deviation of the perturbations of an iteration."""
         ref es = self.config.es
         return scheduled(es.sigma_schedule, es.sigma, es.sigma_final, iteration.progress)
 
+    def starts(self, iteration: Iteration) -> Starts[Self.E]:
+        """Where the episodes of an iteration begin."""
+        ref collecting = self.config.collecting
+        return Starts[Self.E](iteration.difficulty, collecting.uniform, collecting.mixed)
+
     def ask(mut self, iteration: Iteration) raises:
         """Plays the episodes of all members."""
         ref es = self.config.es
-        ref collecting = self.config.collecting
-        var starts = Starts[Self.E](iteration.difficulty, collecting.uniform, collecting.mixed)
+        var starts = self.starts(iteration)
         var pairs = List[Pair[Self.E]](capacity=es.population // 2)
         for index in range(es.population // 2):
-            var pair = Pair[Self.E](index, self.env, es, self.sigma(iteration).cast[DType.float32]())
-            pair.seed = self.config.seed
-            pair.iteration = UInt64(iteration.number)
+            var members = Members[Self.E](self.env, es, self.config.seed, UInt64(iteration.number))
+            var pair = Pair[Self.E](index, self.sigma(iteration).cast[DType.float32](), members^)
             pair.base = lent(self.executor)
             pair.weights = lent(self.weights)
             pair.layout = lent(self.layout)
@@ -83,10 +82,16 @@ struct Es[E: Environment](Copyable):
             pairs.append(pair^)
         run_all(pairs, self.threads)
         _ = starts.difficulty  # lives until all threads are done
-        self.episodes.clear()
-        self.fitness.clear()
+        var episodes = List[Episode](capacity=es.population * es.num_episodes)
         for pair in pairs:
-            self.episodes.extend(Span(pair.episodes))
+            episodes.extend(Span(pair.members.episodes))
+        self.judge(episodes^)
+
+    def judge(mut self, var episodes: List[Episode]):
+        """Takes the episodes of all members, member after member, and their fitness."""
+        ref es = self.config.es
+        self.episodes = episodes^
+        self.fitness.clear()
         for member in range(es.population):
             var sum = Float64(0)
             for i in range(member * es.num_episodes, (member + 1) * es.num_episodes):
@@ -125,84 +130,130 @@ struct Es[E: Environment](Copyable):
         self.average.update(self.executor.weights, iteration.number)
 
 
+trait Asking(Copyable, Deinitable):
+    """Who plays the episodes of an iteration."""
+
+    def __init__(out self) raises:
+        """Gets ready."""
+        ...
+
+    def ask[E: Environment](mut self, mut es: Es[E], iteration: Iteration) raises:
+        """Plays the episodes of all members."""
+        ...
+
+
+@fieldwise_init
+struct OnThreads(Asking):
+    """Pairs of members on the threads of the processor, each with weights of its own."""
+
+    def ask[E: Environment](mut self, mut es: Es[E], iteration: Iteration) raises:
+        """Plays the episodes of all members."""
+        es.ask(iteration)
+
+
 struct Pair[E: Environment](Job):
     """The two members of a perturbation, which play from the same starts."""
 
     var index: Int
-    var env: Self.E
-    var es: EsConfig
     var sigma: Float32
-    var seed: UInt64
-    var iteration: UInt64
+    var members: Members[Self.E]
     var base: Optional[Pointer[Executor, ImmUntrackedOrigin]]
     var weights: Optional[Pointer[List[Float32], ImmUntrackedOrigin]]
     var layout: Optional[Pointer[Layout, ImmUntrackedOrigin]]
     var starts: Optional[Pointer[Starts[Self.E], ImmUntrackedOrigin]]
-    var episodes: List[Episode]
 
-    def __init__(out self, index: Int, env: Self.E, es: EsConfig, sigma: Float32):
+    def __init__(out self, index: Int, sigma: Float32, var members: Members[Self.E]):
         self.index = index
-        self.env = env.copy()
-        self.es = es
         self.sigma = sigma
-        self.seed = 0
-        self.iteration = 0
+        self.members = members^
         self.base = None
         self.weights = None
         self.layout = None
         self.starts = None
-        self.episodes = List[Episode]()
 
     def run(mut self) raises:
         """Plays the episodes of both."""
         var noise = List[Float32]()
-        self.layout.value()[].draw(self.seed, self.iteration, UInt64(self.index), noise)
+        self.layout.value()[].draw(self.members.seed, self.members.iteration, UInt64(self.index), noise)
         var executor = self.base.value()[].copy()
         for member in range(2):
             var weights = self.weights.value()[].copy()
             self.layout.value()[].add(noise, self.sigma if member == 0 else -self.sigma, weights)
             executor.load(weights)
-            self.play(executor)
+            self.members.begin(self.index, self.starts.value()[])
+            self.members.play(executor, self.base.value()[].twists)
 
-    def stream(self, purpose: Int, episode: Int, redraw: Int) -> Rng:
+
+struct Members[E: Environment](Copyable):
+    """Members of a population, which play their episodes in lock step."""
+
+    var env: Self.E
+    var es: EsConfig
+    var seed: UInt64
+    var iteration: UInt64
+    var envs: List[Self.E]
+    """Of the members that play, `es.num_episodes` each."""
+    var rngs: List[Rng]
+    """What each draws its actions from."""
+    var episodes: List[Episode]
+    """Of all members, those before and those that play."""
+
+    def __init__(out self, env: Self.E, es: EsConfig, seed: UInt64, iteration: UInt64):
+        """None yet."""
+        self.env = env.copy()
+        self.es = es
+        self.seed = seed
+        self.iteration = iteration
+        self.envs = List[Self.E]()
+        self.rngs = List[Rng]()
+        self.episodes = List[Episode]()
+
+    def stream(self, purpose: Int, pair: Int, episode: Int, redraw: Int) -> Rng:
         """What an episode draws from."""
-        var number = episode if self.es.common_population else self.index * MAX_EPISODES + episode
+        var number = episode if self.es.common_population else pair * MAX_EPISODES + episode
         return Rng(self.seed, purpose, self.iteration, UInt64(number) << 6 | UInt64(redraw))
 
-    def play(mut self, executor: Executor) raises:
-        """Plays the episodes of one member in lock step."""
-        var envs = List[Self.E](length=self.es.num_episodes, fill=self.env)
-        var rngs = List[Rng](capacity=self.es.num_episodes)
-        var active = List[Int](capacity=self.es.num_episodes)
-        var first = len(self.episodes)
+    def begin(mut self, pair: Int, starts: Starts[Self.E]):
+        """Begins the episodes of one more member, which is of `pair`."""
         for slot in range(self.es.num_episodes):
+            var env = self.env.copy()
             var difficulty = -1
             for redraw in range(REDRAWS):
-                var choice = self.stream(Purpose.CHOICE, slot, redraw)
-                var rng = self.stream(Purpose.START, slot, redraw)
-                difficulty = self.starts.value()[].begin(envs[slot], choice, rng)
-                if not envs[slot].solved():
+                var choice = self.stream(Purpose.CHOICE, pair, slot, redraw)
+                var rng = self.stream(Purpose.START, pair, slot, redraw)
+                difficulty = starts.begin(env, choice, rng)
+                if not env.solved():
                     break
-            if not self.es.deterministic:
-                rngs.append(self.stream(Purpose.ACT, slot, 0))
-            self.episodes.append(Episode(difficulty, 0, 0, envs[slot].solved()))
+            self.rngs.append(self.stream(Purpose.ACT, pair, slot, 0))
+            self.episodes.append(Episode(difficulty, 0, 0, env.solved()))
+            self.envs.append(env^)
+
+    def play[V: Evaluator](mut self, mut evaluator: V, twists: List[Twist]) raises:
+        """Plays what was begun to the end."""
+        var first = len(self.episodes) - len(self.envs)
+        var active = List[Int](capacity=len(self.envs))
+        for slot in range(len(self.envs)):
             active.append(slot)
         var decision = Decision[Self.E]()
         for _ in range(self.es.max_steps):
             if len(active) == 0:
-                return
-            decision.decide(envs, active, executor, self.es.deterministic, rngs)
+                break
+            decision.see(self.envs, active, twists)
+            evaluator.evaluate_slots(decision.ones, active, decision.evaluation)
+            decision.choose(active, twists, self.es.deterministic, self.rngs)
             var going = List[Int](capacity=len(active))
             for row in range(len(active)):
                 var slot = active[row]
-                var step = envs[slot].step(decision.moves[row])
+                var step = self.envs[slot].step(decision.moves[row])
                 ref episode = self.episodes[first + slot]
                 episode.length += 1
                 episode.total += step.reward
-                episode.solved = envs[slot].solved()
+                episode.solved = self.envs[slot].solved()
                 if not step.done():
                     going.append(slot)
             active = going^
+        self.envs.clear()
+        self.rngs.clear()
 
 
 struct Slice(Job):

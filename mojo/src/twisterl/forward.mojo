@@ -31,12 +31,22 @@ struct Evaluation(Copyable):
         self.right = List[Float32]()
 
 
+trait Evaluator:
+    """What evaluates the observations of environments that play in lock step."""
+
+    def evaluate_slots(mut self, ones: Span[UInt16, _], slots: List[Int], mut out: Evaluation) raises:
+        """Evaluates a row for each of `slots`, the numbers of the environments that were observed. Fills the logits; the
+        values only where it has them. Raises if an observation does not fit the network.
+        """
+        ...
+
+
 def whole(width: Int) -> Int:
     """A width rounded up to whole vectors."""
     return (width + LANES - 1) // LANES * LANES
 
 
-struct Executor(Copyable):
+struct Executor(Copyable, Evaluator):
     """A network with its weights, laid out for inference: matrices (inputs, outputs), with outputs padded to whole
     vectors by zeros. Heads of one layer each are one matrix.
     """
@@ -116,12 +126,7 @@ struct Executor(Copyable):
 
     def evaluate(self, ones: Span[UInt16, _], rows: Int, mut out: Evaluation) raises:
         """Evaluates `rows` observations, given by their ones, equally many each. Raises if one does not fit the network."""
-        var per_row = len(ones) // max(rows, 1)
-        if per_row * rows != len(ones):
-            raise Error("observation: expected equally many ones in each of ", rows, " rows, found ", len(ones))
-        for i in range(len(ones)):
-            if Int(ones.unsafe_get(i)) >= self.network.bits:
-                raise Error("observation: expected ones below ", self.network.bits, ", found ", ones[i])
+        var per_row = self.network.ones_per_row(ones, rows)
         out.logits.resize(rows * self.network.actions, 0.0)
         out.values.resize(rows, 0.0)
         out.features.resize(BLOCK * self.widest, 0.0)
@@ -132,6 +137,10 @@ struct Executor(Copyable):
             var count = min(BLOCK, rows - start)
             self.block(ones, start, count, per_row, out)
             start += count
+
+    def evaluate_slots(mut self, ones: Span[UInt16, _], slots: List[Int], mut out: Evaluation) raises:
+        """The same for each of `slots`, whichever they are."""
+        self.evaluate(ones, len(slots), out)
 
     def block(self, ones: Span[UInt16, _], start: Int, rows: Int, per_row: Int, mut out: Evaluation):
         """Evaluates the rows from `start` on."""

@@ -163,6 +163,16 @@ struct Network(Copyable):
                 self.layers[layer].outputs,
             )
 
+    def ones_per_row(self, ones: Span[UInt16, _], rows: Int) raises -> Int:
+        """The ones of each of `rows` observations, equally many each. Raises if they do not fit the network."""
+        var per_row = len(ones) // max(rows, 1)
+        if per_row * rows != len(ones):
+            raise Error("observation: expected equally many ones in each of ", rows, " rows, found ", len(ones))
+        for i in range(len(ones)):
+            if Int(ones.unsafe_get(i)) >= self.bits:
+                raise Error("observation: expected ones below ", self.bits, ", found ", ones[i])
+        return per_row
+
     def widest(self) -> Int:
         """The greatest width of a layer's output."""
         var width = 0

@@ -6,7 +6,7 @@ from std.time import perf_counter_ns
 from .alphazero import AlphaZero
 from .config import Algorithm, RunConfig
 from .env import Environment
-from .es import Es
+from .es import Asking, Es, OnThreads
 from .files import write_file
 from .forward import Executor
 from .json import quoted
@@ -121,8 +121,8 @@ struct Curriculum(Copyable):
         self.solved = 0
 
 
-struct Trainer[height: Int, width: Int](Copyable):
-    """A run of one of the algorithms on the puzzle."""
+struct Trainer[height: Int, width: Int, A: Asking = OnThreads](Copyable):
+    """A run of one of the algorithms on the puzzle; `A` plays the episodes of evolution strategies."""
 
     comptime E = Puzzle[Self.height, Self.width]
 
@@ -132,6 +132,7 @@ struct Trainer[height: Int, width: Int](Copyable):
     var ppo: Optional[Ppo[Self.E]]
     var az: Optional[AlphaZero[Self.E]]
     var es: Optional[Es[Self.E]]
+    var asking: Self.A
     var curriculum: Curriculum
     var iteration: Int
     """Iterations made."""
@@ -150,6 +151,7 @@ struct Trainer[height: Int, width: Int](Copyable):
         self.ppo = None
         self.az = None
         self.es = None
+        self.asking = Self.A()
         self.curriculum = Curriculum(config)
         self.iteration = 0
         self.steps = 0
@@ -210,7 +212,8 @@ struct Trainer[height: Int, width: Int](Copyable):
             episodes = self.az.value().episodes.copy()
             sums = self.az.value().sums
         else:
-            self.es.value().iterate(at)
+            self.asking.ask(self.es.value(), at)
+            self.es.value().tell(at)
             episodes = self.es.value().episodes.copy()
         var seconds = Float64(perf_counter_ns() - start) / 1e9
         var solved = 0

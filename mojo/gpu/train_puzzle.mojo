@@ -1,0 +1,24 @@
+"""Trains as mojo/train_puzzle.mojo does; the populations of evolution strategies play on an accelerator if there is one.
+
+    mojo build -I mojo/src -I mojo/gpu [--target-accelerator sm_90] -o train_puzzle mojo/gpu/train_puzzle.mojo
+    ./train_puzzle --config examples/es_puzzle8_v1.json
+
+The accelerator to build for is that of this machine unless one is named.
+"""
+
+from max.gpu.host import DeviceContext
+
+from twisterl.args import fail
+from twisterl.train import train_program
+from twisterl_gpu.es import OnDevice
+
+
+def main():
+    try:
+        if DeviceContext.number_of_devices() > 0:
+            print("on", DeviceContext().name())
+        else:
+            print("no accelerator found: on the processor")
+        train_program[OnDevice]("train_puzzle.mojo")
+    except error:
+        fail(error)

@@ -1,0 +1,1 @@
+"""Batched policies and populations on an accelerator."""
