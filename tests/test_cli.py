@@ -404,6 +404,39 @@ def test_peer_config_trains(cli, root, tmp_path, name):
     assert list(record["evals"]) == ["ppo_1", "ppo_10"]
 
 
+def test_play_that_never_goes_back_is_not_caught_between_two_states(cli, root, tmp_path):
+    peer = [root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"]
+    peer += ["--config", root / "tests/configs/ppo_puzzle8_v1.peer.json"]
+    many = ["--num-episodes", 300, "--difficulty", 1000, "--json"]
+    success = [
+        json.loads(cli("evaluate", *peer, *many, "--greedy", *flag).stdout)["success"]
+        for flag in ([], ["--no-backtracking"])
+    ]
+    assert success[0] < 0.6
+    assert success[1] > 0.9
+    refused = cli("evaluate", *peer, *many, "--search", "beam=4", "--no-backtracking")
+    assert refused.returncode == 2
+    assert "no-backtracking: expected search greedy, sample or best-of=N with it, found beam=4" in refused.stderr
+    # It is part of the policy where the config says so.
+    config = tmp_path / "run.json"
+    config.write_text(
+        json.dumps(
+            {
+                "env_cls": "Puzzle",
+                "policy": {"embedding_size": 16, "common_layers": [], "backtracking": False},
+                "algorithm": {"collecting": {"num_episodes": 8}, "training": {"num_epochs": 1}},
+                "num_iterations": 1,
+            }
+        )
+    )
+    assert cli(config, "--run-path", tmp_path / "run").returncode == 0
+    score = [cli("evaluate", tmp_path / "run", *many, "--greedy", *flag) for flag in ([], ["--no-backtracking"])]
+    assert json.loads(score[0].stdout)["lengths"] == json.loads(score[1].stdout)["lengths"]
+    refused = cli(config, "--run-path", tmp_path / "no", "--set", "env_cls=CartPole-v1")
+    assert refused.returncode == 1
+    assert "policy.backtracking: expected true for an environment that does not declare" in refused.stderr
+
+
 @pytest.mark.parametrize("suffix", ["safetensors", "pt"])
 def test_peer_checkpoint_solves_and_converts(cli, root, tmp_path, suffix):
     checkpoint = root / f"tests/vectors/peer/ppo_puzzle8_v1.{suffix}"

@@ -3,6 +3,7 @@
 import gc
 import importlib.util
 import json
+import os
 import subprocess
 import sys
 
@@ -46,7 +47,10 @@ def policies(root, tmp_path_factory):
 
 def test_child_processes_find_this_python_s_packages(mojo):
     # They see the environment of the process as it is, which may be other than what `os.environ` says.
-    subprocess.run([sys.executable, "-c", "import twisterl"], check=True, timeout=60)
+    names = ["MOJO_PYTHON_LIBRARY", "PYTHONEXECUTABLE", "PYTHONPATH"]
+    child = f"import json, os, twisterl; print(json.dumps([os.environ.get(name) for name in {names}]))"
+    said = subprocess.run([sys.executable, "-c", child], check=True, timeout=60, capture_output=True).stdout
+    assert json.loads(said) == [os.environ.get(name) for name in names]
 
 
 def test_policies_say_and_choose_what_they_do_in_rust(mojo, policies):

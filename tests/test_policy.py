@@ -1,5 +1,6 @@
 """Policies from Python: the published package's golden numbers, what is accepted, and what is refused."""
 
+import itertools
 import json
 import threading
 
@@ -168,6 +169,12 @@ def test_evaluation_figures(policy):
     assert figures["mean_length"] == figures["mean_optimal"] == figures["optimal_fraction"] == 1
     with pytest.raises(twisterl.UsageError):
         policy.evaluate([])
+    hard = {"num_episodes": 200, "difficulty": 1000, "deterministic": True}
+    onward = policy.evaluate(**hard, backtracking=False)
+    assert onward["success"] > policy.evaluate(**hard)["success"]
+    state = [8, 6, 7, 2, 5, 4, 3, 0, 1]
+    moves = policy.solve(state, num_searches=1, backtracking=False).actions
+    assert not any({a, b} in ({0, 2}, {1, 3}) for a, b in itertools.pairwise(moves))
 
 
 def test_policies_are_saved_whole(policy, tmp_path):

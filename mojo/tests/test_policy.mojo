@@ -22,7 +22,7 @@ def peer(name: String, cells: Int) raises -> Policy:
     """A checkpoint of the peer, which is a file of bare tensors."""
     var sizes = Sizes(512, [256], List[Int](), List[Int](), Activation.RELU)
     var network = Network(cells * cells, 4, sizes)
-    var fallback = Policy(network^, List[Float32](), "Puzzle", "{}", [cells, cells], List[Twist](), False)
+    var fallback = Policy(network^, List[Float32](), "Puzzle", "{}", [cells, cells], List[Twist](), False, True)
     return load_policy(String("tests/vectors/peer/", name, ".safetensors"), fallback^)
 
 
@@ -174,9 +174,10 @@ def test_broken_files_are_refused_with_a_reason() raises:
 def test_changed_files_are_read_or_refused_but_never_crash() raises:
     var network = Network(16, 4, Sizes(3, [2], List[Int](), List[Int](), Activation.RELU))
     var parameters = network.initial(0)
-    var policy = Policy(network^, parameters^, "Puzzle", "{}", [4, 4], square_twists(2), True)
+    var policy = Policy(network^, parameters^, "Puzzle", "{}", [4, 4], square_twists(2), True, False)
     var good = policy.to_bytes()
     assert_equal(policy_of(good).parameters, policy.parameters)
+    assert_true(not policy_of(good).backtracking)
     var rng = Rng(2, Purpose.ACT)
     var refused = 0
     for _ in range(4000):

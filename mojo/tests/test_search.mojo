@@ -153,6 +153,28 @@ def test_search_solves_what_is_near_without_knowing_anything() raises:
         assert_equal(outcome.actions, [2, 1, 0, 0])
 
 
+def test_who_never_goes_back_is_not_caught_between_two_states() raises:
+    # Forwards, the boards of 2 x 2 are one circle of 12: whoever does not turn round solves them all.
+    var starts = List[Puzzle[2, 2]]()
+    for i in range(20):
+        var puzzle = Puzzle[2, 2](PuzzleParams(max_depth=40))
+        var rng = Rng(3, Purpose.START, 0, UInt64(i))
+        puzzle.reset_uniform(rng)
+        puzzle.budget = 40
+        starts.append(puzzle^)
+    var executor = indifferent(16)
+    for greedy in [True, False]:
+        executor.backtracking = True
+        var solved = 0
+        for outcome in play(starts, executor, Play(greedy=greedy)):
+            solved += Int(outcome.solved)
+        assert_true(solved < 20 or not greedy)
+        executor.backtracking = False
+        for outcome in play(starts, executor, Play(greedy=greedy)):
+            assert_true(outcome.solved)
+            assert_true(len(outcome.actions) <= 12)
+
+
 def test_what_is_solved_already_needs_no_move() raises:
     var starts: List[Small] = [small([0, 1, 2, 3, 4, 5])]
     for outcome in [

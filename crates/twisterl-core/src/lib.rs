@@ -19,6 +19,7 @@ pub mod error;
 pub mod evaluator;
 pub mod interrupt;
 pub mod judge;
+pub mod onward;
 pub mod policy;
 pub mod registry;
 pub mod rng;

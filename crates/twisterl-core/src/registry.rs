@@ -12,7 +12,7 @@ use crate::policy::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::symmetry::Twist;
-use crate::walk::{Walk, Walker};
+use crate::walk::{Walk, Walker, inverses};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -41,6 +41,12 @@ pub trait EnvSpec: Send + Sync {
 
     /// A batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;
+
+    /// The action that undoes each action.
+    ///
+    /// # Errors
+    /// If the environment does not declare the inverse of each.
+    fn inverses(&self) -> Result<Vec<u32>>;
 
     /// A maker of walks away from solved states.
     ///
@@ -94,6 +100,10 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {
         Box::new(EnvBatch::new(&self.prototype, len))
+    }
+
+    fn inverses(&self) -> Result<Vec<u32>> {
+        inverses(&self.prototype)
     }
 
     fn walker(&self) -> Result<Box<dyn Walk>> {

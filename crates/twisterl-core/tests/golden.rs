@@ -46,6 +46,7 @@ fn check(checkpoint: &str, cells: usize) {
         network: Network::mlp(observation, ActionSpace::discrete(4), &sizes).unwrap(),
         twists: vec![],
         symmetry: Symmetry::None,
+        backtracking: true,
         scaling: None,
     };
     let bytes = std::fs::read(peer(&format!("{checkpoint}.safetensors"))).unwrap();

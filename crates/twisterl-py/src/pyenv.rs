@@ -97,6 +97,14 @@ fn raised(name: &str, error: PyErr) -> Error {
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 
+impl PyEnvSpec {
+    fn without_inverses(&self) -> Error {
+        let expected =
+            "an environment that declares the inverse of each action, as native ones can";
+        Error::config("env_cls", expected, &self.name)
+    }
+}
+
 impl EnvSpec for PyEnvSpec {
     fn name(&self) -> &str {
         &self.name
@@ -135,10 +143,12 @@ impl EnvSpec for PyEnvSpec {
         })
     }
 
+    fn inverses(&self) -> Result<Vec<u32>> {
+        Err(self.without_inverses())
+    }
+
     fn walker(&self) -> Result<Box<dyn Walk>> {
-        let expected =
-            "an environment that declares the inverse of each action, as native ones can";
-        Err(Error::config("env_cls", expected, &self.name))
+        Err(self.without_inverses())
     }
 
     fn check(&self, _: u64) -> Result<Report> {

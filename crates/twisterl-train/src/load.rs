@@ -8,6 +8,7 @@ use crate::run_folder::{BEST, CONFIG, LAST};
 use crate::{Error, Result};
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
+use twisterl_core::onward::inverses;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Decides, Network};
 use twisterl_core::policy::scaling::Scaling;
@@ -61,6 +62,7 @@ pub fn initial_policy(
         Policy::initial(network, spec.name(), spec.params(), spec.twists(), config.seed)?;
     policy.parameters = config.policy.init.init().parameters(&policy.network, config.seed);
     policy.symmetry = config.policy.symmetry.into();
+    policy.backtracking = backtracking(config, spec)?;
     policy.scaling = config.policy.scaling(&spec.observation_space())?;
     policy.check()?;
     Ok(policy)
@@ -99,8 +101,16 @@ pub fn weights_for(
             return Err(Error::config("policy.normalize_observations", expected, "false"));
         }
     };
-    let PolicyHeader { env_cls, env, network, twists, symmetry, .. } = header;
-    Ok(Policy { network, parameters: found.parameters, env_cls, env, twists, symmetry, scaling })
+    Ok(Policy {
+        network: header.network,
+        parameters: found.parameters,
+        env_cls: header.env_cls,
+        env: header.env,
+        twists: header.twists,
+        symmetry: header.symmetry,
+        backtracking: header.backtracking,
+        scaling,
+    })
 }
 
 /// The policy that `path` leads to: a run folder (its best checkpoint, or its last where none is best yet), a
@@ -292,8 +302,17 @@ fn header(config: &RunConfig, spec: &dyn EnvSpec, registry: &Registry) -> Result
         network: build_policy_network(config, spec, registry)?,
         twists: spec.twists(),
         symmetry: config.policy.symmetry.into(),
+        backtracking: backtracking(config, spec)?,
         scaling: config.policy.scaling(&spec.observation_space())?,
     })
+}
+
+/// Whether the policy may take its last move back.
+fn backtracking(config: &RunConfig, spec: &dyn EnvSpec) -> Result<bool> {
+    if !config.policy.backtracking {
+        inverses(spec)?;
+    }
+    Ok(config.policy.backtracking)
 }
 
 /// A network in one line.

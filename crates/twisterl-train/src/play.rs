@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use twisterl_core::env::Start;
-use twisterl_core::evaluator::Evaluator;
+use twisterl_core::evaluator::{Evaluator, Onward};
 use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::Purpose;
 use twisterl_core::search::{SearchConfig, Selection};
@@ -23,6 +23,9 @@ pub struct PlayArgs {
     /// Take the most likely move each time, instead of drawing moves from the policy.
     #[arg(long, conflicts_with_all = ["num_searches", "num_mcts_searches"])]
     pub greedy: bool,
+    /// Never take the last move back, in greedy, sample and best-of: for environments that declare the inverse of each action.
+    #[arg(long, alias = "no_backtracking")]
+    pub no_backtracking: bool,
     /// Tries at each problem, of which the best counts.
     #[arg(long, alias = "num_searches", value_name = "N", value_parser = count(65536))]
     pub num_searches: Option<usize>,
@@ -162,6 +165,11 @@ impl PlayArgs {
             _ if self.score.is_some() => return refuse("score", "beam=W or widening=W"),
             _ => {}
         }
+        if self.no_backtracking
+            && !matches!(method, Method::Greedy | Method::Sample | Method::BestOf(_))
+        {
+            return refuse("no-backtracking", "greedy, sample or best-of=N");
+        }
         match &mut method {
             Method::Tree(config) => {
                 config.max_expand_depth = self.max_expand_depth.unwrap_or(config.max_expand_depth);
@@ -195,9 +203,10 @@ impl PlayArgs {
     ) -> Result<Vec<Outcome>> {
         let begun = Instant::now();
         let clock = || begun.elapsed().as_secs_f64();
+        let onward = Onward(evaluator);
         let solver = Solver {
             spec,
-            evaluator,
+            evaluator: if self.no_backtracking { &onward } else { evaluator },
             method: self.method(tries)?,
             budget: Budget { nodes: self.nodes, seconds: self.seconds, clock: &clock },
             images: self.twists.unwrap_or_default(),

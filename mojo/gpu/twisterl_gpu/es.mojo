@@ -39,5 +39,5 @@ def ask_device[E: Environment](mut device: DeviceExecutor, mut es: Es[E], iterat
     var starts = es.starts(iteration)
     for member in range(2 * pairs):
         members.begin(member // 2, starts)
-    members.play(device, es.executor.twists)
+    members.play(device, es.executor)
     es.judge(members.episodes.copy())

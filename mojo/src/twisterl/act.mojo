@@ -29,6 +29,9 @@ struct Decision[E: Environment](Copyable):
     """What was chosen, as the environment takes it."""
     var log_probs: List[Float32]
     """Log-probability of each choice."""
+    var last: List[Int]
+    """The last action of each slot, or -1, which `see` forbids to take back where another one is allowed. Empty: none is
+    forbidden."""
 
     def __init__(out self):
         self.ones = List[UInt16]()
@@ -38,6 +41,7 @@ struct Decision[E: Environment](Copyable):
         self.actions = List[Int]()
         self.moves = List[Int]()
         self.log_probs = List[Float32]()
+        self.last = List[Int]()
 
     def see(mut self, envs: List[Self.E], slots: List[Int], twists: List[Twist]):
         """Observes the environments at `slots`, in canonical form under `twists`."""
@@ -51,6 +55,8 @@ struct Decision[E: Environment](Copyable):
             var allowed = Span(self.masks)[row * actions : (row + 1) * actions]
             envs[slots[row]].observe(seen)
             envs[slots[row]].action_mask(allowed)
+            if len(self.last) > 0 and self.last[slots[row]] >= 0:
+                forbid(envs[slots[row]].inverse(self.last[slots[row]]), allowed)
             self.frames.append(canonical(twists, seen, allowed))
 
     def look(mut self, envs: List[Self.E], slots: List[Int], executor: Executor) raises:
@@ -80,3 +86,18 @@ struct Decision[E: Environment](Copyable):
         """Looks, and chooses."""
         self.look(envs, slots, executor)
         self.choose(slots, executor.twists, greedy, rngs)
+
+    def remember(mut self, slots: List[Int]):
+        """Keeps what was chosen for `slots` as their last actions, where those count."""
+        if len(self.last) > 0:
+            for row in range(len(slots)):
+                self.last[slots[row]] = self.moves[row]
+
+
+def forbid(action: Int, mask: MutSpan[Bool, _]):
+    """Forbids an action if another one is allowed."""
+    var others = False
+    for other in range(len(mask)):
+        others = others or (mask[other] and other != action)
+    if others:
+        mask[action] = False

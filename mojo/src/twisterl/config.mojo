@@ -43,6 +43,8 @@ struct RunConfig(Copyable):
     var sizes: Sizes
     var canonical: Bool
     """Whether the policy sees of each state and its images only the first."""
+    var backtracking: Bool
+    """Whether the policy may take its last move back when it plays."""
     var algorithm: Int
     var collecting: CollectingConfig
     var training: TrainingConfig
@@ -77,6 +79,7 @@ struct RunConfig(Copyable):
             raise root.wrong("policy_cls", "BasicPolicy, the only policy of the Mojo port")
         var policy = root.section("policy")
         self.canonical = one_of(policy, "symmetry", "none", ["none", "canonical"]) == 1
+        self.backtracking = policy.flag("backtracking", True)
         self.sizes = read_sizes(policy)
         for key in ["layers", "init", "conv_dim"]:
             policy.refuse(key)

@@ -18,7 +18,6 @@ from .rollout import Episode
 from .schedule import scheduled
 from .sections import EsConfig, Shaping
 from .starts import REDRAWS, Starts
-from .symmetry import Twist
 from .trainee import Average, Iteration
 
 comptime MAX_EPISODES = 1 << 20
@@ -181,7 +180,7 @@ struct Pair[E: Environment](Job):
             self.layout.value()[].add(noise, self.sigma if member == 0 else -self.sigma, weights)
             executor.load(weights)
             self.members.begin(self.index, self.starts.value()[])
-            self.members.play(executor, self.base.value()[].twists)
+            self.members.play(executor, self.base.value()[])
 
 
 struct Members[E: Environment](Copyable):
@@ -228,19 +227,22 @@ struct Members[E: Environment](Copyable):
             self.episodes.append(Episode(difficulty, 0, 0, env.solved()))
             self.envs.append(env^)
 
-    def play[V: Evaluator](mut self, mut evaluator: V, twists: List[Twist]) raises:
-        """Plays what was begun to the end."""
+    def play[V: Evaluator](mut self, mut evaluator: V, base: Executor) raises:
+        """Plays what was begun to the end, by the rules of the policy in the middle."""
         var first = len(self.episodes) - len(self.envs)
         var active = List[Int](capacity=len(self.envs))
         for slot in range(len(self.envs)):
             active.append(slot)
         var decision = Decision[Self.E]()
+        if not base.backtracking:
+            decision.last.resize(len(self.envs), -1)
         for _ in range(self.es.max_steps):
             if len(active) == 0:
                 break
-            decision.see(self.envs, active, twists)
+            decision.see(self.envs, active, base.twists)
             evaluator.evaluate_slots(decision.ones, active, decision.evaluation)
-            decision.choose(active, twists, self.es.deterministic, self.rngs)
+            decision.choose(active, base.twists, self.es.deterministic, self.rngs)
+            decision.remember(active)
             var going = List[Int](capacity=len(active))
             for row in range(len(active)):
                 var slot = active[row]

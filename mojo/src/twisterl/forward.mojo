@@ -61,10 +61,13 @@ struct Executor(Copyable, Evaluator):
     """Those under which observations are brought into canonical form before they are evaluated; none: they are evaluated
     as they are.
     """
+    var backtracking: Bool
+    """Whether play may take its last move back."""
 
     def __init__(out self, policy: Policy) raises:
         """The executor of a policy."""
         self = Executor(policy.network, policy.parameters)
+        self.backtracking = policy.backtracking
         if policy.canonical:
             self.twists = policy.twists.copy()
 
@@ -72,6 +75,7 @@ struct Executor(Copyable, Evaluator):
         """Raises if the parameters are not those of the network."""
         network.check()
         self.twists = List[Twist]()
+        self.backtracking = True
         self.network = network.copy()
         self.places = List[Int]()
         self.weights = List[Float32]()

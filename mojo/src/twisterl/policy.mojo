@@ -36,6 +36,8 @@ struct Policy(Copyable):
     """The symmetries of the problem, without the identity."""
     var canonical: Bool
     """Whether the policy sees of each state and its images only the first."""
+    var backtracking: Bool
+    """Whether it may take its last move back when it plays."""
 
     def save(self, path: String) raises:
         """Writes the policy as a file. Equal policies give equal bytes."""
@@ -79,7 +81,8 @@ struct Policy(Copyable):
                 joined(self.twists[i].action),
                 "}",
             )
-        return text + String('],"symmetry":', '"canonical"}' if self.canonical else '"none"}')
+        text += String('],"symmetry":', '"canonical"' if self.canonical else '"none"')
+        return text + ("}" if self.backtracking else ',"backtracking":false}')
 
     def layers(self, start: Int, end: Int) -> String:
         """The description of some layers."""
@@ -241,8 +244,9 @@ def described(text: String) raises -> Policy:
     var symmetry = header.text("symmetry", "none")
     if symmetry != "none" and symmetry != "canonical":
         raise header.wrong("symmetry", "none or canonical")
+    var backtracking = header.flag("backtracking", True)
     header.close()
-    return Policy(network^, List[Float32](), env_cls, env, shape^, twists^, symmetry == "canonical")
+    return Policy(network^, List[Float32](), env_cls, env, shape^, twists^, symmetry == "canonical", backtracking)
 
 
 def read_layers(json: Json, mut network_fields: Fields[_], part: String, mut network: Network) raises:

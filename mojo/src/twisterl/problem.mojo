@@ -45,7 +45,7 @@ def described_by(path: String) raises -> Policy:
     var config = load_config(path)
     var cells = config.width * config.height
     var network = Network(cells * cells, 4, config.sizes)
-    return Policy(network^, List[Float32](), "Puzzle", config.env_text(), [cells, cells], List[Twist](), False)
+    return Policy(network^, List[Float32](), "Puzzle", config.env_text(), [cells, cells], List[Twist](), False, True)
 
 
 def check_fits[height: Int, width: Int](network: Network) raises:

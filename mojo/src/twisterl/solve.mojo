@@ -111,10 +111,13 @@ struct Group[E: Environment](Job):
                 active.append(slot)
         var rngs: List[Rng] = [Rng(self.how.seed, self.how.purpose, self.how.iteration, UInt64(self.index))]
         var decision = Decision[Self.E]()
+        if not self.executor[].backtracking:
+            decision.last.resize(len(envs), -1)
         for _ in range(self.how.max_steps):
             if len(active) == 0:
                 break
             decision.decide(envs, active, self.executor[], self.how.greedy, rngs)
+            decision.remember(active)
             var left = List[Int](capacity=len(active))
             for row in range(len(active)):
                 var slot = active[row]

@@ -164,7 +164,14 @@ struct Trainer[height: Int, width: Int, A: Asking = OnThreads](Copyable):
             twists = square_twists(Self.width)
         var parameters = network.initial(config.seed)
         self.best = Policy(
-            network^, parameters^, "Puzzle", config.env_text(), [cells, cells], twists^, config.canonical
+            network^,
+            parameters^,
+            "Puzzle",
+            config.env_text(),
+            [cells, cells],
+            twists^,
+            config.canonical,
+            config.backtracking,
         )
         var executor = Executor(self.best)
         if config.algorithm == Algorithm.PPO:

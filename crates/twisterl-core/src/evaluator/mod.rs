@@ -1,9 +1,11 @@
 //! The only view that rollout and search have of a policy: a batch of observations in, action parameters and values out.
 
 mod mock;
+mod onward;
 mod twisted;
 
 pub use mock::Mock;
+pub use onward::Onward;
 pub use twisted::{Averaged, Twisted};
 
 use crate::Result;
@@ -42,6 +44,11 @@ pub trait Evaluator: Sync {
     /// ([`Symmetry::Canonical`](crate::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.
     fn twists(&self) -> &[Twist] {
         &[]
+    }
+
+    /// Whether play may take its last move back, see [`crate::onward`].
+    fn backtracking(&self) -> bool {
+        true
     }
 
     /// Evaluates all rows of `observations`.

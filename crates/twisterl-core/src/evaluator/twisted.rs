@@ -27,6 +27,10 @@ impl Evaluator for Twisted<'_> {
         self.evaluator.distribution()
     }
 
+    fn backtracking(&self) -> bool {
+        self.evaluator.backtracking()
+    }
+
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
         out.actions.clear();
         out.actions.resize(observations.len() * self.action_width(), 0.0);
@@ -55,6 +59,10 @@ impl<'a> Averaged<'a> {
 impl Evaluator for Averaged<'_> {
     fn distribution(&self) -> &ActionDistribution {
         self.evaluator.distribution()
+    }
+
+    fn backtracking(&self) -> bool {
+        self.evaluator.backtracking()
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {

@@ -40,6 +40,7 @@ pub struct Executor {
     /// Values a row that a layer needs in between.
     work: usize,
     twists: Vec<Twist>,
+    backtracking: bool,
     interrupt: Interrupt,
 }
 
@@ -82,7 +83,7 @@ enum Heads {
 }
 
 impl Executor {
-    /// The executor of a policy, with what the policy does with symmetries.
+    /// The executor of a policy, with what the policy does with symmetries, and how it plays.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other.
@@ -92,6 +93,7 @@ impl Executor {
         if policy.symmetry == Symmetry::Canonical {
             executor.twists.clone_from(&policy.twists);
         }
+        executor.backtracking = policy.backtracking;
         executor.scaling.clone_from(&policy.scaling);
         Ok(executor)
     }
@@ -138,6 +140,7 @@ impl Executor {
             heads,
             network: network.clone(),
             twists: Vec::new(),
+            backtracking: true,
             interrupt: Interrupt::default(),
         };
         executor.load(parameters)?;
@@ -375,6 +378,10 @@ impl Evaluator for Executor {
 
     fn twists(&self) -> &[Twist] {
         &self.twists
+    }
+
+    fn backtracking(&self) -> bool {
+        self.backtracking
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {

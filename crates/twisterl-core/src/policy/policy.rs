@@ -24,6 +24,8 @@ pub struct Policy {
     pub twists: Vec<Twist>,
     /// What the policy does with them.
     pub symmetry: Symmetry,
+    /// Whether it may take its last move back when it plays ([`crate::onward`]).
+    pub backtracking: bool,
     /// How it scales dense observations; not at all if `None`.
     pub scaling: Option<Scaling>,
 }
@@ -42,9 +44,10 @@ impl Policy {
     ) -> Result<Self> {
         network.check()?;
         let parameters = Scheme::Uniform.with_usual_gains().parameters(&network, seed);
-        let (symmetry, scaling) = (Symmetry::None, None);
+        let (symmetry, backtracking, scaling) = (Symmetry::None, true, None);
         let env_cls = env_cls.into();
-        let policy = Self { network, parameters, env_cls, env, twists, symmetry, scaling };
+        let policy =
+            Self { network, parameters, env_cls, env, twists, symmetry, backtracking, scaling };
         policy.check()?;
         Ok(policy)
     }
@@ -80,6 +83,10 @@ impl Policy {
                 "none (canonical is for sparse observations and one discrete action)",
                 "canonical",
             ));
+        }
+        if !self.backtracking && !one_choice {
+            let expected = "true (moves are taken back where an action is one choice)";
+            return Err(Error::config("policy.backtracking", expected, "false"));
         }
         if let Some(scaling) = &self.scaling {
             scaling.check(&self.network.observation)?;

@@ -34,6 +34,7 @@ pub struct Population {
     parameters: Vec<f32>,
     shared: Option<SharedBase>,
     twists: Vec<Twist>,
+    backtracking: bool,
     interrupt: Interrupt,
 }
 
@@ -62,6 +63,7 @@ impl Population {
         let mut population = Self {
             shared: SharedBase::new(&network, &layout)?,
             twists: if canonical { policy.twists.clone() } else { Vec::new() },
+            backtracking: policy.backtracking,
             distribution: network.action_distribution()?,
             scaling: policy.scaling.clone(),
             parameters: Vec::new(),
@@ -98,6 +100,11 @@ impl Population {
     /// The weights in the middle.
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
+    }
+
+    /// Whether members may take their last moves back.
+    pub fn backtracking(&self) -> bool {
+        self.backtracking
     }
 
     /// Which weights are perturbed, and how.
@@ -183,6 +190,10 @@ impl Evaluator for Rows<'_> {
 
     fn twists(&self) -> &[Twist] {
         &self.members.population.twists
+    }
+
+    fn backtracking(&self) -> bool {
+        self.members.population.backtracking()
     }
 
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {

@@ -20,6 +20,15 @@ const METADATA_KEY: &str = "twisterl";
 /// The version of its content that this code writes and reads.
 const FORMAT: u64 = 1;
 
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
 /// All of a policy but its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -36,6 +45,9 @@ pub struct PolicyHeader {
     /// What the policy does with them.
     #[serde(default)]
     pub symmetry: Symmetry,
+    /// Whether it may take its last move back when it plays.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub backtracking: bool,
     /// How dense observations are scaled.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
@@ -48,8 +60,9 @@ impl PolicyHeader {
     /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
     pub fn with_tensors(self, tensors: &Tensors<'_>) -> Result<Policy> {
         let parameters = parameters_from_tensors(&self.network, tensors)?;
-        let Self { env_cls, env, network, twists, symmetry, scaling } = self;
-        let policy = Policy { network, parameters, env_cls, env, twists, symmetry, scaling };
+        let Self { env_cls, env, network, twists, symmetry, backtracking, scaling } = self;
+        let policy =
+            Policy { network, parameters, env_cls, env, twists, symmetry, backtracking, scaling };
         policy.check()?;
         Ok(policy)
     }
@@ -94,6 +107,7 @@ impl Policy {
             network: self.network.clone(),
             twists: self.twists.clone(),
             symmetry: self.symmetry,
+            backtracking: self.backtracking,
             scaling: self.scaling.clone(),
         }
     }

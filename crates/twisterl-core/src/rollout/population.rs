@@ -4,6 +4,7 @@ use super::Episode;
 use super::start::{OwnedStart, Starts};
 use crate::act::{Choice, Decision};
 use crate::env::Step;
+use crate::onward;
 use crate::policy::population::{Draw, Population};
 use crate::registry::EnvSpec;
 use crate::rng::{Draws, Purpose, Rng, stream};
@@ -90,7 +91,7 @@ impl Trials<'_> {
         let first = members.start;
         let slots = (members.end - first) as usize * self.episodes;
         let policies = population.members(draw, members)?;
-        let mut env = self.spec.batch(slots);
+        let mut env = onward::batch(self.spec, slots, population.backtracking())?;
         let mut episodes = Vec::with_capacity(slots);
         let mut rngs = Vec::with_capacity(slots);
         for slot in 0..slots {

@@ -4,6 +4,7 @@ use crate::Result;
 use crate::act::{Choice, Decision};
 use crate::env::{Start, Step};
 use crate::evaluator::Evaluator;
+use crate::onward;
 use crate::registry::EnvSpec;
 use crate::rng::{Purpose, Rng, stream};
 use crate::rollout::GROUP;
@@ -111,7 +112,7 @@ impl Play<'_> {
     ) -> Result<Vec<Outcome>> {
         let searches = self.searches.max(1);
         let slots = starts.len() * searches;
-        let mut env = self.spec.batch(slots);
+        let mut env = onward::batch(self.spec, slots, self.evaluator.backtracking())?;
         let space = self.spec.action_space();
         let mut outcomes =
             vec![Outcome { actions: Actions::new(&space), ..Outcome::default() }; slots];

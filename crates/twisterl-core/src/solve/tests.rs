@@ -78,7 +78,7 @@ fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str)
     }
 }
 
-/// A network with random weights for 3 x 3 boards.
+/// A network with random weights.
 fn random_policy(spec: &dyn EnvSpec) -> Policy {
     let sizes = MlpSizes {
         embedding_size: 16,
@@ -112,6 +112,25 @@ fn a_beam_as_wide_as_the_problem_is_optimal_and_evaluates_no_state_twice() {
             }
         }
     }
+}
+
+#[test]
+fn who_never_goes_back_is_not_caught_between_two_states() {
+    // Forwards, the boards of 2 x 2 are one circle of 12: whoever does not turn round solves them all.
+    let spec = puzzle(2, 2);
+    let states = states(&distances(2, 2));
+    let solved = |policy: &Policy, method: &str| {
+        let executor = Executor::of(policy).unwrap();
+        let outcomes = solver(&*spec, &executor, method).run(&starts(&states)).unwrap();
+        assert!(outcomes.iter().all(|o| policy.backtracking || o.length <= 12));
+        outcomes.iter().filter(|o| o.solved).count()
+    };
+    let mut policy = random_policy(&*spec);
+    assert!(solved(&policy, "greedy") < 12);
+    policy.backtracking = false;
+    assert_eq!(solved(&policy, "greedy"), 12);
+    assert_eq!(solved(&policy, "sample"), 12);
+    assert_eq!(solved(&policy, "best-of=3"), 12);
 }
 
 #[test]

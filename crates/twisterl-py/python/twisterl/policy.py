@@ -68,6 +68,7 @@ class Policy(_core.Policy):
         *,
         search: str | None = None,
         deterministic: bool | None = None,
+        backtracking: bool = True,
         num_searches: int | None = None,
         num_mcts_searches: int | None = None,
         C: float | None = None,  # noqa: N803 (the published package's name)
@@ -90,6 +91,7 @@ class Policy(_core.Policy):
             search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; the best of 64
                 samples if nothing is asked for.
             deterministic: the most likely action each time.
+            backtracking: False never takes the last move back, in `greedy`, `sample` and `best-of`.
             num_searches: samples, of which the best counts.
             num_mcts_searches: simulations a move of tree search.
             C: weight of exploration in tree search.
@@ -117,6 +119,7 @@ class Policy(_core.Policy):
             "nodes": nodes,
             "seconds": seconds,
             "max-steps": max_steps,
+            "no-backtracking": not _arguments.flag("backtracking", backtracking),
             "num-cores": num_cores,
         }
         tries, greedy = 1, _arguments.flag("deterministic", deterministic)
@@ -177,6 +180,7 @@ class Policy(_core.Policy):
             states = [s.get("state") if isinstance(s, Mapping) else s for s in states]
         if _arguments.flag("deterministic", options.pop("deterministic", False)):
             options.setdefault("search", "greedy")
+        options["no-backtracking"] = not _arguments.flag("backtracking", options.pop("backtracking", True))
         renamed = {"C": "exploration"}
         written = _arguments.options({renamed.get(name, name): value for name, value in options.items()})
         figures: dict[str, float | None] = json.loads(

@@ -182,6 +182,10 @@ pub struct PolicyConfig {
     pub init: InitConfig,
     /// What the policy does with the symmetries of its environment.
     pub symmetry: SymmetryName,
+    /// Whether the policy may take its last move back when it plays: in evaluations, and in solving without a tree or a beam.
+    /// Most failures of greedy play are pairs of states that lead to each other, which false rules out. Training plays freely
+    /// but for ES. For environments that declare the inverse of each action.
+    pub backtracking: bool,
     /// Scale the numbers of observations to mean 0 and standard deviation 1 over all that was seen in training. The
     /// statistics are part of the policy. For PPO.
     pub normalize_observations: bool,
@@ -206,6 +210,7 @@ impl Default for PolicyConfig {
             layers: None,
             init: InitConfig::default(),
             symmetry: SymmetryName::None,
+            backtracking: true,
             normalize_observations: false,
             clip_observations: 10.0,
             distribution: Vec::new(),

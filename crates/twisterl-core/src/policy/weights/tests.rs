@@ -29,6 +29,7 @@ fn peer_header(cells: usize, common: &[usize]) -> PolicyHeader {
         network: mlp(bits, ActionSpace::discrete(4), sizes),
         twists: vec![],
         symmetry: Symmetry::None,
+        backtracking: true,
         scaling: None,
     }
 }
@@ -79,7 +80,9 @@ fn policies() -> impl Strategy<Value = Policy> {
             let sizes =
                 MlpSizes { embedding_size, common_layers, policy_layers, value_layers, activation };
             let network = mlp(observation, ActionSpace::new(parts).unwrap(), sizes);
-            Policy::initial(network, "Env", json!({"a": [1, 2.5, null]}), vec![], seed).unwrap()
+            let env = json!({"a": [1, 2.5, null]});
+            let policy = Policy::initial(network, "Env", env, vec![], seed).unwrap();
+            Policy { backtracking: mixed || seed % 2 == 0, ..policy }
         },
     )
 }
