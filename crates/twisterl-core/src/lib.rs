@@ -10,25 +10,17 @@
 //! and [`solve`] plays single problems to their end.
 #![forbid(unsafe_code)]
 
-pub mod act;
-pub mod batch;
-pub mod check;
 pub mod env;
 pub mod envs;
 pub mod error;
 pub mod evaluator;
-pub mod interrupt;
-pub mod judge;
-pub mod onward;
+mod math;
 pub mod policy;
-pub mod registry;
 pub mod rng;
 pub mod rollout;
 pub mod search;
-pub mod shorten;
 pub mod solve;
 pub mod space;
-pub mod symmetry;
-pub mod walk;
 
+pub use envs::registry;
 pub use error::{Error, Result};

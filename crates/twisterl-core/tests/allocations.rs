@@ -4,9 +4,9 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use twisterl_core::policy::forward::Executor;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
-use twisterl_core::registry::Registry;
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 
 struct Counting;

@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 use serde::Deserialize;
-use twisterl_core::policy::distribution::{ActionDistribution, DistributionSpec, Sample};
+use twisterl_core::evaluator::distribution::{ActionDistribution, DistributionSpec, Sample};
 use twisterl_core::space::{ActionComponent, ActionSpace};
 
 #[derive(Debug, Deserialize)]

@@ -4,14 +4,14 @@
 
 use serde_json::Value;
 use std::path::PathBuf;
+use twisterl_core::evaluator::distribution::masked_softmax;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::distribution::masked_softmax;
-use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::policy::weights::PolicyHeader;
+use twisterl_core::space::symmetry::Symmetry;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
-use twisterl_core::symmetry::Symmetry;
 
 /// The golden numbers were written with six decimals by a float32 forward pass.
 const TOLERANCE: f64 = 1e-4;

@@ -7,9 +7,9 @@ use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
-use twisterl_core::batch::VecEnv;
+use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
-use twisterl_core::registry::EnvSpec;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::space::{ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
 

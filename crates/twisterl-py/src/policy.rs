@@ -14,22 +14,23 @@ use rayon::prelude::*;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
-use twisterl_core::act::{Choice, Decision};
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::batched::{BatchedEvaluation, action_count};
+use twisterl_core::evaluator::decision::Decision;
+use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
-use twisterl_core::judge::{Judge, action_count};
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::policy::tensors::{TensorFile, f32_values};
-use twisterl_core::registry::EnvSpec;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
-use twisterl_core::solve::{Outcome, replay};
+use twisterl_core::solve::{Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
-use twisterl_train::batch::Batch;
 use twisterl_train::config::RunConfig;
-use twisterl_train::load;
+use twisterl_train::data::batch::Batch;
 use twisterl_train::play::{PlayArgs, figures, in_pool};
+use twisterl_train::record::load;
 
 /// Rows of a batch that are evaluated together on one thread.
 const CHUNK: usize = 512;
@@ -41,7 +42,7 @@ pub struct Policy {
     executor: Executor,
     spec: Arc<dyn EnvSpec>,
     /// Memory of single predictions; a second thread makes its own.
-    judge: Mutex<Option<Judge>>,
+    judge: Mutex<Option<BatchedEvaluation>>,
 }
 
 impl Policy {
@@ -69,13 +70,13 @@ impl Policy {
         &self,
         observation: &Bound<'_, PyAny>,
         mask: Option<&Bound<'_, PyAny>>,
-        use_it: impl FnOnce(&Judge) -> T,
+        use_it: impl FnOnce(&BatchedEvaluation) -> T,
     ) -> PyResult<T> {
         let py = observation.py();
         let width = self.width(py)?;
         let actions = self.actions();
         let kept = self.judge.try_lock().ok().and_then(|mut judge| judge.take());
-        let mut judge = kept.unwrap_or_else(|| Judge::new(width));
+        let mut judge = kept.unwrap_or_else(|| BatchedEvaluation::new(width));
         judge.observations.clear();
         judge.masks.clear();
         push_observation(&mut judge.observations, observation, self.space())?;
@@ -103,8 +104,8 @@ impl Policy {
     }
 
     /// Evaluates a batch in chunks: what the network says of each row, and the values.
-    fn evaluated(&self, chunks: &[Judge]) -> Result<(Vec<f32>, Vec<f32>), Error> {
-        let evaluate = |judge: &Judge| {
+    fn evaluated(&self, chunks: &[BatchedEvaluation]) -> Result<(Vec<f32>, Vec<f32>), Error> {
+        let evaluate = |judge: &BatchedEvaluation| {
             let mut evaluation = Evaluation::default();
             self.executor.evaluate(&judge.observations, &mut evaluation)?;
             Ok((evaluation.actions, evaluation.values))
@@ -125,7 +126,7 @@ impl Policy {
         options: &Bound<'_, PyDict>,
         starts: &[Start<'_>],
         (purpose, tries): (Purpose, usize),
-    ) -> PyResult<(Vec<Outcome>, f64)> {
+    ) -> PyResult<(Vec<Solution>, f64)> {
         let pairs: Vec<(String, String)> = options
             .iter()
             .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
@@ -271,7 +272,7 @@ impl Policy {
             let parameters = PyArray1::from_vec(py, parameters).reshape(rows)?;
             return Ok((parameters, PyArray1::from_vec(py, values)));
         }
-        let evaluate = |judge: &mut Judge| judge.evaluate(&self.executor);
+        let evaluate = |judge: &mut BatchedEvaluation| judge.evaluate(&self.executor);
         py.detach(|| match &mut chunks[..] {
             [one] => Ok(evaluate(one)?),
             many => in_pool(num_cores, || {
@@ -301,7 +302,7 @@ impl Policy {
         deterministic: bool,
         seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        use twisterl_core::policy::distribution::{argmax, sample};
+        use twisterl_core::evaluator::distribution::{argmax, sample};
         let (py, mut rng) = (observation.py(), stream(seed, Purpose::Act, 0, 0));
         if self.actions().single_discrete().is_none() {
             let choice = if deterministic { Choice::Greedy } else { Choice::Sample };
@@ -433,8 +434,8 @@ type Predicted<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
 /// What came of a problem.
 type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
-fn solved<'py>(py: Python<'py>, outcome: &Outcome, space: &ActionSpace) -> PyResult<Solved<'py>> {
-    let Outcome { solved, total, start, actions, nodes, simulations, seconds, .. } = outcome;
+fn solved<'py>(py: Python<'py>, outcome: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
+    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = outcome;
     let actions = (0..actions.len())
         .map(|i| action_object(py, actions.row(i), space))
         .collect::<PyResult<_>>()?;
@@ -448,11 +449,11 @@ impl Policy {
         observations: &Bound<'_, PyAny>,
         masks: Option<&Bound<'_, PyAny>>,
         width: usize,
-    ) -> PyResult<Vec<Judge>> {
-        let mut chunks: Vec<Judge> = Vec::new();
+    ) -> PyResult<Vec<BatchedEvaluation>> {
+        let mut chunks: Vec<BatchedEvaluation> = Vec::new();
         let mut add = |push: &mut dyn FnMut(&mut Observations) -> PyResult<()>| -> PyResult<usize> {
             if chunks.last().is_none_or(|judge| judge.observations.len() == CHUNK) {
-                chunks.push(Judge::new(width));
+                chunks.push(BatchedEvaluation::new(width));
             }
             match chunks.last_mut() {
                 Some(judge) => push(&mut judge.observations).map(|()| 1),

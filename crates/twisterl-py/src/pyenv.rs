@@ -5,17 +5,17 @@ use pyo3::prelude::*;
 use pyo3::types::PyList;
 use rand::Rng as _;
 use serde_json::Value;
-use twisterl_core::batch::VecEnv;
-use twisterl_core::check::Report;
+use twisterl_core::env::batch::VecEnv;
+use twisterl_core::env::check::Report;
+use twisterl_core::env::walk::Walk;
 use twisterl_core::env::{Start, Step};
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::Raised;
-use twisterl_core::registry::EnvSpec;
 use twisterl_core::rng::Rng;
+use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{
     Action, ActionComponent, ActionSpace, Actions, ObservationSpace, Observations,
 };
-use twisterl_core::symmetry::Twist;
-use twisterl_core::walk::Walk;
 use twisterl_core::{Error, Result};
 
 /// One problem in Python: its parameters, its spaces, and the maker of its batches.

@@ -3,7 +3,7 @@
 use crate::pyenv::PyEnvSpec;
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
-use twisterl_core::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::{Error, Result};
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {

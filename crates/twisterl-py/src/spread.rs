@@ -10,27 +10,28 @@ use std::path::PathBuf;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{PoisonError, RwLock};
 use std::thread;
-use twisterl_core::interrupt::Interrupt;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
-use twisterl_train::es::{self, Returns};
+use twisterl_train::algorithms::es::Returns;
 use twisterl_train::play::in_pool;
+use twisterl_train::trainer::distributed_es::DistributedEs;
 use twisterl_train::{Error, Result};
 
 /// A run of ES without its loop.
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct Spread {
     /// Only waited for without the interpreter, which environments written in Python need meanwhile.
-    inner: RwLock<es::Spread>,
+    inner: RwLock<DistributedEs>,
     interrupt: Interrupt,
 }
 
 impl Spread {
-    fn read<T>(&self, read: impl FnOnce(&es::Spread) -> T) -> T {
+    fn read<T>(&self, read: impl FnOnce(&DistributedEs) -> T) -> T {
         read(&self.inner.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub fn policy_now(&self) -> Policy {
-        self.read(es::Spread::policy)
+        self.read(DistributedEs::policy)
     }
 
     /// Does `work` on a thread of its own, while this one looks for signals.
@@ -84,8 +85,8 @@ impl Spread {
         let make = || {
             let config = parse(config, &[])?;
             let mut spread = match checkpoint {
-                Some(folder) => es::Spread::load(&config, &folder, registry())?,
-                None => es::Spread::new(&config, weights.as_deref(), registry())?,
+                Some(folder) => DistributedEs::load(&config, &folder, registry())?,
+                None => DistributedEs::new(&config, weights.as_deref(), registry())?,
             };
             spread.interrupt_by(&interrupt);
             Ok::<_, Error>(spread)
@@ -97,13 +98,13 @@ impl Spread {
     /// The number of the iteration that is to be asked, from 0.
     #[getter]
     fn iteration(&self, py: Python<'_>) -> u64 {
-        py.detach(|| self.read(es::Spread::iteration))
+        py.detach(|| self.read(DistributedEs::iteration))
     }
 
     /// The difficulty of its episodes.
     #[getter]
     fn difficulty(&self, py: Python<'_>) -> usize {
-        py.detach(|| self.read(es::Spread::difficulty))
+        py.detach(|| self.read(DistributedEs::difficulty))
     }
 
     /// Plays the members from `first` to below `last`, and returns what they answer, as bytes.

@@ -50,7 +50,7 @@ pub fn schema() -> String {
 /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
 #[pyfunction]
 pub fn free_run_path(path: PathBuf) -> PathBuf {
-    twisterl_train::run_folder::RunFolder::free(&path)
+    twisterl_train::record::run_folder::RunFolder::free(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.
@@ -62,21 +62,23 @@ pub fn convert(
     output: PathBuf,
     config: Option<PathBuf>,
 ) -> PyResult<()> {
-    py.detach(|| twisterl_train::load::convert(&input, config.as_deref(), &output, registry()))
-        .map_err(|e| exception(py, &e))
+    py.detach(|| {
+        twisterl_train::record::load::convert(&input, config.as_deref(), &output, registry())
+    })
+    .map_err(|e| exception(py, &e))
 }
 
 /// Writes the tensors of a `.pt` file as they are as a `.safetensors` file.
 #[pyfunction]
 pub fn convert_tensors(py: Python<'_>, input: PathBuf, output: PathBuf) -> PyResult<()> {
-    py.detach(|| twisterl_train::load::convert_tensors(&input, &output))
+    py.detach(|| twisterl_train::record::load::convert_tensors(&input, &output))
         .map_err(|e| exception(py, &e))
 }
 
 /// The tensors of a file of weights by name, as arrays.
 #[pyfunction]
 pub fn read_tensors(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
-    let tensors = py.detach(|| twisterl_train::load::read_tensors(&path));
+    let tensors = py.detach(|| twisterl_train::record::load::read_tensors(&path));
     let dict = PyDict::new(py);
     for (name, shape, values) in tensors.map_err(|e| exception(py, &e))? {
         dict.set_item(name, PyArray1::from_vec(py, values).reshape(shape)?)?;

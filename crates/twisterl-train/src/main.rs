@@ -1,7 +1,7 @@
 //! The command `twisterl-train` with the built-in environments.
 
 use std::process::ExitCode;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 
 fn main() -> ExitCode {
     twisterl_train::cli::run(Registry::default())

@@ -7,11 +7,11 @@ use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
 use twisterl_core::env::Start;
-use twisterl_core::evaluator::{Evaluator, Onward};
-use twisterl_core::registry::EnvSpec;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::{Evaluator, WithoutBacktracking};
 use twisterl_core::rng::Purpose;
 use twisterl_core::search::{SearchConfig, Selection};
-use twisterl_core::solve::{Budget, Images, Method, Outcome, Score, Solver};
+use twisterl_core::solve::{BeamScore, Budget, Method, Solution, Solver, SymmetryUse};
 
 /// How problems are solved.
 #[derive(Debug, Clone, Default, Args)]
@@ -49,10 +49,10 @@ pub struct PlayArgs {
     pub leaves: Option<usize>,
     /// What ranks the states of a beam: policy, value, or a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", value_parser = parse_score, allow_hyphen_values = true)]
-    pub score: Option<Score>,
+    pub score: Option<BeamScore>,
     /// Use of the problem's symmetries: average (each evaluation over all images), or each (solve all images, keep the best).
-    #[arg(long, value_name = "USE", value_parser = parse_images)]
-    pub twists: Option<Images>,
+    #[arg(long, value_name = "USE", value_parser = parse_symmetry_use)]
+    pub twists: Option<SymmetryUse>,
     /// States evaluated for a problem, at most.
     #[arg(long, value_name = "N", value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     pub nodes: Option<u64>,
@@ -74,11 +74,11 @@ pub struct PlayArgs {
 ///
 /// # Errors
 /// If it is none.
-pub fn parse_score(text: &str) -> Result<Score, String> {
+pub fn parse_score(text: &str) -> Result<BeamScore, String> {
     match (text, text.parse::<f32>()) {
-        ("policy", _) => Ok(Score::Policy),
-        ("value", _) => Ok(Score::Value),
-        (_, Ok(weight)) if weight.is_finite() => Ok(Score::Blend { weight }),
+        ("policy", _) => Ok(BeamScore::Policy),
+        ("value", _) => Ok(BeamScore::Value),
+        (_, Ok(weight)) if weight.is_finite() => Ok(BeamScore::Blend { weight }),
         _ => Err("expected policy, value, or a number".into()),
     }
 }
@@ -87,11 +87,11 @@ pub fn parse_score(text: &str) -> Result<Score, String> {
 ///
 /// # Errors
 /// If it is none.
-pub fn parse_images(text: &str) -> Result<Images, String> {
+pub fn parse_symmetry_use(text: &str) -> Result<SymmetryUse, String> {
     match text {
-        "none" => Ok(Images::None),
-        "average" => Ok(Images::Average),
-        "each" => Ok(Images::Each),
+        "none" => Ok(SymmetryUse::None),
+        "average" => Ok(SymmetryUse::Average),
+        "each" => Ok(SymmetryUse::Each),
         _ => Err("expected none, average or each".into()),
     }
 }
@@ -200,13 +200,13 @@ impl PlayArgs {
         evaluator: &dyn Evaluator,
         (purpose, tries): (Purpose, usize),
         starts: &[Start<'_>],
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<Vec<Solution>> {
         let begun = Instant::now();
         let clock = || begun.elapsed().as_secs_f64();
-        let onward = Onward(evaluator);
+        let without_backtracking = WithoutBacktracking(evaluator);
         let solver = Solver {
             spec,
-            evaluator: if self.no_backtracking { &onward } else { evaluator },
+            evaluator: if self.no_backtracking { &without_backtracking } else { evaluator },
             method: self.method(tries)?,
             budget: Budget { nodes: self.nodes, seconds: self.seconds, clock: &clock },
             images: self.twists.unwrap_or_default(),
@@ -229,7 +229,7 @@ impl PlayArgs {
 /// - `nodes_per_state`: mean number of states evaluated;
 /// - of tree search, `simulations_per_state`: mean number of simulations;
 /// - `seconds_per_state`: wall-clock time by `count`.
-pub fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
+pub fn figures(outcomes: &[Solution], optimal: &[Option<u32>], seconds: f64) -> Map<String, Value> {
     let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
     let count = outcomes.len();
     let solved: Vec<_> = outcomes.iter().filter(|o| o.solved).collect();
@@ -264,7 +264,7 @@ pub fn figures(outcomes: &[Outcome], optimal: &[Option<u32>], seconds: f64) -> M
 
 /// How many problems were solved in `length` moves that take `optimal`, for a histogram: a list of
 /// `{"length", "optimal", "count"}`, where `length` is `null` for what was not solved, `optimal` for what is not known.
-pub fn lengths(outcomes: &[Outcome], optimal: &[Option<u32>]) -> Value {
+pub fn lengths(outcomes: &[Solution], optimal: &[Option<u32>]) -> Value {
     let mut counts = BTreeMap::new();
     for (i, outcome) in outcomes.iter().enumerate() {
         let length = outcome.solved.then_some(outcome.length);
@@ -306,8 +306,13 @@ mod tests {
 
     #[test]
     fn figures_are_over_the_problems_they_name() {
-        let outcome =
-            |solved, length| Outcome { solved, length, total: 1.0, nodes: 7, ..Outcome::default() };
+        let outcome = |solved, length| Solution {
+            solved,
+            length,
+            total: 1.0,
+            nodes: 7,
+            ..Solution::default()
+        };
         let outcomes = [outcome(true, 4), outcome(true, 8), outcome(false, 9), outcome(true, 3)];
         let optimal = [Some(4), Some(6), Some(2), None];
         let figures = Value::Object(figures(&outcomes, &optimal, 2.0));
@@ -322,7 +327,7 @@ mod tests {
 
     #[test]
     fn lengths_are_counted_beside_the_optimal_ones() {
-        let outcome = |solved, length| Outcome { solved, length, ..Outcome::default() };
+        let outcome = |solved, length| Solution { solved, length, ..Solution::default() };
         let outcomes = [outcome(true, 4), outcome(true, 4), outcome(false, 9), outcome(true, 3)];
         let row = |length: Option<u32>, optimal: Option<u32>, count| json!({"length": length, "optimal": optimal, "count": count});
         assert_eq!(
@@ -334,7 +339,7 @@ mod tests {
 
     #[test]
     fn nothing_solved_has_no_mean_length() {
-        let outcomes = [Outcome::default()];
+        let outcomes = [Solution::default()];
         let figures = Value::Object(figures(&outcomes, &[], 1.0));
         assert_eq!(figures["mean_length"], Value::Null);
         assert_eq!(figures.get("mean_optimal"), None);

@@ -6,15 +6,15 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use twisterl_core::act::Choice;
-use twisterl_core::policy::distribution::{
-    Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, Score, Slopes,
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::evaluator::distribution::Choice;
+use twisterl_core::evaluator::distribution::{
+    Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
 };
-use twisterl_core::registry::Registry;
 use twisterl_core::rng::Rng;
 use twisterl_core::space::ActionComponent;
 use twisterl_train::config::RunConfig;
-use twisterl_train::load::load_policy;
+use twisterl_train::record::load::load_policy;
 use twisterl_train::trainer::{Options, resume, train};
 
 /// A number that is Laplace-distributed around the network's output: `ln p = -|u - m| / b - ln 2b`, `H = 1 + ln 2b`.
@@ -79,9 +79,9 @@ impl Distribution for Laplace {
         action.extend(values.iter().map(|u| u.clamp(self.low, self.high)));
     }
 
-    fn score(&self, parameters: Parameters<'_>, sample: Sample<'_>, _: &mut [f64]) -> Score {
+    fn score(&self, parameters: Parameters<'_>, sample: Sample<'_>, _: &mut [f64]) -> SampleScore {
         let log_prob = self.log_density(parameters.head[0], sample.values[0]);
-        Score { log_prob, entropy: 1.0 + (2.0 * self.scale).ln() }
+        SampleScore { log_prob, entropy: 1.0 + (2.0 * self.scale).ln() }
     }
 
     fn gradient(
@@ -158,8 +158,8 @@ impl Distribution for Wide {
         0.0
     }
 
-    fn score(&self, _: Parameters<'_>, _: Sample<'_>, _: &mut [f64]) -> Score {
-        Score::default()
+    fn score(&self, _: Parameters<'_>, _: Sample<'_>, _: &mut [f64]) -> SampleScore {
+        SampleScore::default()
     }
 
     fn gradient(&self, _: Parameters<'_>, _: Sample<'_>, _: &[f64], _: Slopes, _: Gradient<'_>) {}

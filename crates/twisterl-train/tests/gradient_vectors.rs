@@ -10,11 +10,11 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace};
-use twisterl_train::batch::Batch;
-use twisterl_train::learner::{AdamConfig, Learner};
-use twisterl_train::loss::imitation::{Examples, Imitation};
-use twisterl_train::loss::ppo::{Ppo, PpoLossConfig};
-use twisterl_train::loss::{Objective, Stats as _};
+use twisterl_train::data::batch::Batch;
+use twisterl_train::gradient::learner::{AdamConfig, Learner};
+use twisterl_train::gradient::loss::imitation::{Imitation, SupervisedBatch};
+use twisterl_train::gradient::loss::ppo::{Ppo, PpoLossConfig};
+use twisterl_train::gradient::loss::{Objective, Stats as _};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/updates.json");
 const CELLS: usize = 4;
@@ -59,7 +59,7 @@ fn vectors(activation: Activation, value_layers: Vec<usize>) -> Value {
     let space = ActionSpace::discrete(ACTIONS);
     let network = Network::mlp(observation, space.clone(), &sizes).unwrap();
     let mut rng = stream(9, Purpose::Act, 0, 0);
-    let (mut batch, mut examples) = (Batch::new(&space), Examples::default());
+    let (mut batch, mut examples) = (Batch::new(&space), SupervisedBatch::default());
     let mut rows = Vec::new();
     for _ in 0..ROWS {
         let ones: Vec<u32> =

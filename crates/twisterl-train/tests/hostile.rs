@@ -19,10 +19,10 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_core::env::Start;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
-use twisterl_train::load::{build_policy_network, convert, load_policy};
+use twisterl_train::record::load::{build_policy_network, convert, load_policy};
 use twisterl_train::trainer::{self, Options};
 
 #[test]

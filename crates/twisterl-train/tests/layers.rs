@@ -6,15 +6,15 @@ use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use twisterl_core::Result;
+use twisterl_core::envs::registry::Registry;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
-use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Forward, Initial, LayerKind, Parameter, size};
 use twisterl_core::policy::network::Network;
-use twisterl_core::registry::Registry;
 use twisterl_core::space::{ActionSpace, Observations};
 use twisterl_train::config::RunConfig;
-use twisterl_train::layers::{Differentiable, Parameters, register};
-use twisterl_train::load::load_policy;
+use twisterl_train::gradient::layers::{Differentiable, Parameters, register};
+use twisterl_train::record::load::load_policy;
 use twisterl_train::trainer::{Options, train};
 
 /// `y = scale * x`, with a scale for each value.

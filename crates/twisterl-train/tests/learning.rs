@@ -6,18 +6,18 @@ use serde_json::{Map, Value, json};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
-use twisterl_core::act::Choice;
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
-use twisterl_core::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::registry::Registry;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Outcome, Play};
+use twisterl_core::solve::{Play, Solution};
 use twisterl_core::space::Observations;
 use twisterl_train::config::RunConfig;
-use twisterl_train::load::load_policy;
+use twisterl_train::record::load::load_policy;
 use twisterl_train::trainer::{Observer, Options, resume, train};
 
 /// A 2x3 puzzle and a recipe by which PPO solves it in seconds.
@@ -193,7 +193,7 @@ fn all_boards(policy: &Policy) -> Vec<Vec<f64>> {
     boards
 }
 
-fn play(policy: &Policy, boards: &[Vec<f64>]) -> Vec<Outcome> {
+fn play(policy: &Policy, boards: &[Vec<f64>]) -> Vec<Solution> {
     let spec = Registry::default().make(&policy.env_cls, &policy.env).unwrap();
     let starts: Vec<Start<'_>> =
         boards.iter().map(|state| Start::State { state, difficulty: None }).collect();

@@ -4,14 +4,14 @@
 //! `state`/`set_state`. All methods with a default in [`Environment`] can wait. Then let [`check_env`] tell you what is
 //! still wrong, as the first test below does.
 //!
-//! [`check_env`]: twisterl_core::check::check_env
+//! [`check_env`]: twisterl_core::env::check::check_env
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use twisterl_core::env::{Environment, Step, whole_numbers};
 use twisterl_core::rng::Rng;
+use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use twisterl_core::symmetry::Twist;
 use twisterl_core::{Error, Result};
 
 /// What configs give under `env`. Every field has a default, and a misspelt one is an error.
@@ -215,8 +215,8 @@ mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use twisterl_core::check::check_env;
-    use twisterl_core::registry::Registry;
+    use twisterl_core::env::check::check_env;
+    use twisterl_core::envs::registry::Registry;
     use twisterl_core::rng::{Purpose, stream};
 
     fn grid(height: usize, width: usize) -> GridWorld {

@@ -190,7 +190,7 @@ impl Environment for Journey {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::check::check_env;
+    use crate::env::check::check_env;
 
     fn journey() -> Journey {
         Journey::new(&JourneyParams::default()).unwrap()

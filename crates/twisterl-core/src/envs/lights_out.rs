@@ -11,8 +11,8 @@
 
 use crate::env::{Environment, Step, key_of_words, whole_numbers};
 use crate::rng::Rng;
+use crate::space::symmetry::Twist;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use crate::symmetry::Twist;
 use crate::{Error, Result};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -288,7 +288,7 @@ impl Environment for LightsOut {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::check::check_env;
+    use crate::env::check::check_env;
     use crate::rng::{Purpose, stream};
     use std::collections::BTreeSet;
 

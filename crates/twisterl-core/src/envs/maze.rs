@@ -6,8 +6,8 @@
 
 use crate::env::{Environment, Step, key_of_words, whole_numbers};
 use crate::rng::Rng;
+use crate::space::symmetry::Twist;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use crate::symmetry::Twist;
 use crate::{Error, Result};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
@@ -307,7 +307,7 @@ impl Environment for Maze {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::check::check_env;
+    use crate::env::check::check_env;
     use crate::rng::{Purpose, stream};
 
     fn maze(height: usize, width: usize, walls: f64) -> Maze {

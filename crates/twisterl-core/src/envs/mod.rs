@@ -4,3 +4,4 @@ pub mod journey;
 pub mod lights_out;
 pub mod maze;
 pub mod puzzle;
+pub mod registry;

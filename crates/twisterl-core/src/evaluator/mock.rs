@@ -2,7 +2,7 @@
 
 use super::{Evaluation, Evaluator};
 use crate::Result;
-use crate::policy::distribution::ActionDistribution;
+use crate::evaluator::distribution::ActionDistribution;
 use crate::space::Observations;
 
 /// Judges each row by a function of its ones and its dense values, which writes the logits (all 0 before) and returns

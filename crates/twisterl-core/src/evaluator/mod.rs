@@ -1,17 +1,20 @@
 //! The only view that rollout and search have of a policy: a batch of observations in, action parameters and values out.
 
+pub mod batched;
+pub mod decision;
+pub mod distribution;
 mod mock;
-mod onward;
 mod twisted;
+mod without_backtracking;
 
 pub use mock::Mock;
-pub use onward::Onward;
 pub use twisted::{Averaged, Twisted};
+pub use without_backtracking::WithoutBacktracking;
 
 use crate::Result;
-use crate::policy::distribution::ActionDistribution;
+use crate::evaluator::distribution::ActionDistribution;
 use crate::space::Observations;
-use crate::symmetry::Twist;
+use crate::space::symmetry::Twist;
 
 /// The outcome of one evaluation, with its working memory, both reused between calls.
 #[derive(Debug, Clone, Default)]
@@ -41,12 +44,12 @@ pub trait Evaluator: Sync {
     }
 
     /// The twists under which observations are brought into canonical form before they are evaluated
-    /// ([`Symmetry::Canonical`](crate::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.
+    /// ([`Symmetry::Canonical`](crate::space::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.
     fn twists(&self) -> &[Twist] {
         &[]
     }
 
-    /// Whether play may take its last move back, see [`crate::onward`].
+    /// Whether play may take its last move back, see [`crate::env::no_backtracking`].
     fn backtracking(&self) -> bool {
         true
     }

@@ -2,9 +2,9 @@
 
 use super::{Evaluation, Evaluator};
 use crate::Result;
-use crate::policy::distribution::ActionDistribution;
+use crate::evaluator::distribution::ActionDistribution;
 use crate::space::Observations;
-use crate::symmetry::Twist;
+use crate::space::symmetry::Twist;
 
 /// Sees of each state its image under one twist, and takes what it is told back into the state's own frame. To search
 /// with it is to search the image of the problem with the evaluator itself.

@@ -1,11 +1,11 @@
 //! The network description: plain data from which core builds its inference and train its gradients.
 
-use super::distribution::{ActionDistribution, DistributionSpec};
 pub use super::layers::{Activation, Layer};
 use super::layers::{
-    Conv1d, Embedding, Flatten, Initial, LayerSpec, Linear, MAX_WIDTH, Parameter, Source, place,
-    size,
+    Conv1d, Embedding, Flatten, Initial, LayerInput, LayerSpec, Linear, MAX_WIDTH, Parameter,
+    place, size,
 };
+use crate::evaluator::distribution::{ActionDistribution, DistributionSpec};
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -140,19 +140,19 @@ impl Network {
             let found = format!("{:?}", observation.shape());
             return Err(Error::config("observation_space", "1 to 2^24 bits or values", found));
         };
-        let named = |part: &str, specs: &[LayerSpec], source: Source<'_>| {
+        let named = |part: &str, specs: &[LayerSpec], source: LayerInput<'_>| {
             let name =
                 |(i, spec): (usize, &LayerSpec)| spec.clone().or_named(|| format!("{part}.{i}"));
             place(&specs.iter().enumerate().map(name).collect::<Vec<_>>(), part, source)
         };
         let mixed = [size];
         let input = match &observation {
-            ObservationSpace::SparseBinary { shape } => Source::Ones(shape),
-            ObservationSpace::Mixed { .. } => Source::Ones(&mixed),
-            ObservationSpace::Dense { shape } => Source::Values(shape),
+            ObservationSpace::SparseBinary { shape } => LayerInput::Ones(shape),
+            ObservationSpace::Mixed { .. } => LayerInput::Ones(&mixed),
+            ObservationSpace::Dense { shape } => LayerInput::Values(shape),
         };
         let common = named("common", &layers.common, input)?;
-        let features = common.last().map_or(input, |last| Source::Values(last.output()));
+        let features = common.last().map_or(input, |last| LayerInput::Values(last.output()));
         let action = named("action", &layers.action, features)?;
         let value = named("value", &layers.value, features)?;
         let Decides { actions, distribution } = decides;

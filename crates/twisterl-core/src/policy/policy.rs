@@ -3,8 +3,8 @@
 use super::init::Scheme;
 use super::network::Network;
 use super::scaling::Scaling;
+use crate::space::symmetry::{Symmetry, Twist};
 use crate::space::{ActionSpace, ObservationSpace};
-use crate::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::HashSet;
@@ -24,7 +24,7 @@ pub struct Policy {
     pub twists: Vec<Twist>,
     /// What the policy does with them.
     pub symmetry: Symmetry,
-    /// Whether it may take its last move back when it plays ([`crate::onward`]).
+    /// Whether it may take its last move back when it plays ([`crate::env::no_backtracking`]).
     pub backtracking: bool,
     /// How it scales dense observations; not at all if `None`.
     pub scaling: Option<Scaling>,

@@ -3,10 +3,11 @@
 use super::start::OwnedStart;
 use super::trajectory::{Episode, Trajectory};
 use super::{Collection, Horizon};
-use crate::act::{Choice, Decision};
-use crate::batch::VecEnv;
 use crate::env::Step;
-use crate::registry::EnvSpec;
+use crate::env::batch::VecEnv;
+use crate::envs::registry::EnvSpec;
+use crate::evaluator::decision::Decision;
+use crate::evaluator::distribution::Choice;
 use crate::rng::{Purpose, Rng, stream};
 use crate::space::{Action, ActionSpace, Actions, Observations};
 use crate::{Error, Result};
@@ -33,7 +34,7 @@ pub struct LiveEpisode {
 }
 
 /// One group of slots with all its memory.
-pub(super) struct Group {
+pub(super) struct SlotGroup {
     index: usize,
     pub(super) env: Box<dyn VecEnv>,
     pub(super) live: Vec<LiveEpisode>,
@@ -46,7 +47,7 @@ pub(super) struct Group {
     pub(super) trajectory: Trajectory,
 }
 
-impl Group {
+impl SlotGroup {
     pub(super) fn new(spec: &dyn EnvSpec, index: usize, len: usize) -> Result<Self> {
         let space = spec.action_space();
         Ok(Self {

@@ -8,18 +8,16 @@ mod tests;
 mod trajectory;
 
 pub use group::LiveEpisode;
-pub use population::{Common, Trials};
+pub use population::{CommonRandomNumbers, PopulationRollout};
 pub use start::{OwnedStart, Starts};
 pub use trajectory::{Episode, Trajectory};
 
+use crate::env::batch::GROUP_SLOTS;
+use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
-use crate::registry::EnvSpec;
 use crate::space::ActionSpace;
 use crate::{Error, Result};
-use group::Group;
-
-/// Slots that step together. Fixed, so that results do not depend on the number of threads.
-pub const GROUP: usize = 64;
+use group::SlotGroup;
 
 /// How much one collection gathers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,7 +45,7 @@ pub struct Collection<'a> {
 
 /// Collects transitions from a fixed number of slots.
 pub struct Collector {
-    groups: Vec<Group>,
+    groups: Vec<SlotGroup>,
     space: ActionSpace,
     slots: usize,
 }
@@ -58,8 +56,8 @@ impl Collector {
     /// # Errors
     /// If the action space has parts that cannot be played.
     pub fn new(spec: &dyn EnvSpec, slots: usize) -> Result<Self> {
-        let groups = (0..slots.div_ceil(GROUP))
-            .map(|i| Group::new(spec, i, GROUP.min(slots - i * GROUP)))
+        let groups = (0..slots.div_ceil(GROUP_SLOTS))
+            .map(|i| SlotGroup::new(spec, i, GROUP_SLOTS.min(slots - i * GROUP_SLOTS)))
             .collect::<Result<_>>()?;
         Ok(Self { groups, space: spec.action_space(), slots })
     }

@@ -2,13 +2,13 @@
 
 use super::Episode;
 use super::start::{OwnedStart, Starts};
-use crate::act::{Choice, Decision};
 use crate::env::Step;
-use crate::onward;
-use crate::policy::population::{Draw, Population};
-use crate::registry::EnvSpec;
+use crate::env::batch::MAX_EPISODE_STEPS;
+use crate::envs::registry::EnvSpec;
+use crate::evaluator::decision::Decision;
+use crate::evaluator::distribution::Choice;
+use crate::policy::population::{PerturbationKey, Population};
 use crate::rng::{Draws, Purpose, Rng, stream};
-use crate::solve::MAX_STEPS;
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -19,7 +19,7 @@ const MAX_EPISODES: u64 = 1 << 20;
 
 /// Who starts from the same states, and draws actions by the same random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Common {
+pub enum CommonRandomNumbers {
     /// The two members of a pair.
     Pair,
     /// The whole population.
@@ -28,7 +28,7 @@ pub enum Common {
 
 /// How the members of a population are tried.
 #[derive(Clone, Copy)]
-pub struct Trials<'a> {
+pub struct PopulationRollout<'a> {
     /// The problem.
     pub spec: &'a dyn EnvSpec,
     /// Where episodes start.
@@ -36,14 +36,14 @@ pub struct Trials<'a> {
     /// Episodes of each member.
     pub episodes: usize,
     /// Who has the same ones.
-    pub common: Common,
+    pub common: CommonRandomNumbers,
     /// How actions are chosen.
     pub choice: Choice,
     /// The longest episode; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
 }
 
-impl Trials<'_> {
+impl PopulationRollout<'_> {
     /// The episodes of these members of `population`, member after member, on the threads of the current rayon pool.
     /// Each depends on nothing but its own number, the weights, `draw` and these trials: neither on the threads nor on
     /// which members are played together.
@@ -53,7 +53,7 @@ impl Trials<'_> {
     pub fn run(
         &self,
         population: &Population,
-        draw: Draw,
+        draw: PerturbationKey,
         members: Range<u64>,
     ) -> Result<Vec<Episode>> {
         if self.episodes as u64 > MAX_EPISODES || members.end > u64::from(u32::MAX) {
@@ -85,20 +85,20 @@ impl Trials<'_> {
     fn group(
         &self,
         population: &Population,
-        draw: Draw,
+        draw: PerturbationKey,
         members: Range<u64>,
     ) -> Result<Vec<Episode>> {
         let first = members.start;
         let slots = (members.end - first) as usize * self.episodes;
         let policies = population.members(draw, members)?;
-        let mut env = onward::batch(self.spec, slots, population.backtracking())?;
+        let mut env = self.spec.play_batch(slots, population.backtracking())?;
         let mut episodes = Vec::with_capacity(slots);
         let mut rngs = Vec::with_capacity(slots);
         for slot in 0..slots {
             let (member, episode) = (slot / self.episodes, (slot % self.episodes) as u64);
             let key = match self.common {
-                Common::Pair => ((first + member as u64) / 2) * MAX_EPISODES + episode,
-                Common::Population => episode,
+                CommonRandomNumbers::Pair => ((first + member as u64) / 2) * MAX_EPISODES + episode,
+                CommonRandomNumbers::Population => episode,
             };
             let key =
                 |purpose, redraw| stream(draw.seed, purpose, draw.iteration, key << 6 | redraw);
@@ -121,7 +121,7 @@ impl Trials<'_> {
         let mut rows: Vec<u32> = Vec::with_capacity(slots);
         let mut decision = Decision::new(&self.spec.action_space());
         let mut steps = Vec::with_capacity(slots);
-        for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
+        for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
             if active.is_empty() {
                 break;
             }

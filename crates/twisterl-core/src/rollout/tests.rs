@@ -2,9 +2,9 @@
 
 use super::*;
 use crate::env::Step;
-use crate::policy::forward::Executor;
+use crate::envs::registry::Registry;
+use crate::policy::executor::Executor;
 use crate::policy::network::{Activation, MlpSizes, Network};
-use crate::registry::Registry;
 use serde_json::json;
 use std::sync::Arc;
 

@@ -3,26 +3,19 @@
 //! All of it is for problems of one player with one discrete action, sees the policy only as an
 //! [`Evaluator`](crate::evaluator::Evaluator), and evaluates in batches.
 
+mod action_path;
 mod beam;
 mod budget;
-mod cache;
-mod game;
-mod group;
-mod gumbel;
 mod mcts;
-mod noise;
-mod path;
-mod puct;
-mod rank;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use beam::Score;
-pub(crate) use beam::{Beam, BeamConfig, Spread};
+pub(crate) use action_path::ActionPath;
+pub use beam::BeamScore;
+pub(crate) use beam::{Beam, BeamConfig, Threads};
 pub use budget::Budget;
 pub(crate) use budget::Limit;
-pub use gumbel::Gumbel;
 pub use mcts::{Cycles, Plan, Reuse, Root, SEARCH_GROUP, Search, SearchConfig, Selection};
-pub(crate) use path::{KeyHasher, Path};
-pub use puct::{Dirichlet, Puct};
+pub use tree::gumbel::Gumbel;
+pub use tree::puct::{Dirichlet, Puct};

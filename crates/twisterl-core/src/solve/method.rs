@@ -1,6 +1,6 @@
 //! The ways to solve a problem, and how they are written.
 
-use crate::search::{Cycles, Gumbel, Puct, Score, SearchConfig, Selection};
+use crate::search::{BeamScore, Cycles, Gumbel, Puct, SearchConfig, Selection};
 use crate::{Error, Result};
 use std::fmt;
 use std::str::FromStr;
@@ -22,7 +22,7 @@ pub enum Method {
         /// States kept of each depth.
         width: usize,
         /// What ranks them.
-        score: Score,
+        score: BeamScore,
     },
     /// Beams of width 1, 4, 16, ... up to this one, each in search of a better solution than those before it found:
     /// `widening=W`. Never worse than a widening beam of a lower bound, or than its own result with a smaller budget.
@@ -30,7 +30,7 @@ pub enum Method {
         /// The widest beam.
         width: usize,
         /// What ranks its states.
-        score: Score,
+        score: BeamScore,
     },
 }
 
@@ -57,7 +57,7 @@ impl FromStr for Method {
         if number.is_some_and(|n| !(1..=MOST).contains(&n)) {
             return Err(refuse());
         }
-        let score = Score::default();
+        let score = BeamScore::default();
         // No best solution comes through a state twice.
         let tree = |selection, n| {
             Self::Tree(SearchConfig { cycles: Cycles::Prune, ..SearchConfig::new(selection, n) })

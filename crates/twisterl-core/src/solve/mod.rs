@@ -10,17 +10,17 @@ mod replay;
 mod tests;
 mod trees;
 
-pub use crate::search::{Budget, Score};
+pub use crate::search::{BeamScore, Budget};
 pub use method::Method;
-pub use play::{MAX_STEPS, Outcome, Play};
+pub use play::{Play, Solution};
 pub use replay::{Replay, indices, replay};
 
-use crate::act::Choice;
 use crate::env::Start;
+use crate::envs::registry::EnvSpec;
+use crate::evaluator::distribution::Choice;
 use crate::evaluator::{Averaged, Evaluator, Twisted};
-use crate::registry::EnvSpec;
 use crate::rng::Purpose;
-use crate::search::{Beam, BeamConfig, Path, Spread};
+use crate::search::{ActionPath, Beam, BeamConfig, Threads};
 use crate::space::Actions;
 use crate::{Error, Result};
 
@@ -29,7 +29,7 @@ const GROWTH: usize = 4;
 
 /// How the symmetries of the problem are used. A policy that is canonical is symmetric by itself, and ignores it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Images {
+pub enum SymmetryUse {
     /// Not at all.
     #[default]
     None,
@@ -51,7 +51,7 @@ pub struct Solver<'a> {
     /// Bounds for each problem.
     pub budget: Budget<'a>,
     /// Whether images are looked at, too.
-    pub images: Images,
+    pub images: SymmetryUse,
     /// The longest solution; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
     /// Seed of all randomness.
@@ -69,15 +69,15 @@ impl Solver<'_> {
     ///
     /// # Errors
     /// If a start is refused, the environment fails, or the method cannot search its actions.
-    pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+    pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
         let twists = self.spec.twists();
         let symmetric = twists.is_empty() || !self.evaluator.twists().is_empty();
         let mut outcomes = match self.images {
-            Images::Average if !symmetric => {
+            SymmetryUse::Average if !symmetric => {
                 let evaluator = Averaged::new(self.evaluator, &twists);
                 Solver { evaluator: &evaluator, ..*self }.solve(starts)?
             }
-            Images::Each if !symmetric => {
+            SymmetryUse::Each if !symmetric => {
                 let solver = Solver { budget: self.budget.share(1 + twists.len()), ..*self };
                 let mut best = solver.solve(starts)?;
                 for twist in &twists {
@@ -90,7 +90,7 @@ impl Solver<'_> {
                         if other.better_than(best) {
                             *best = other;
                         }
-                        *best = Outcome { nodes, simulations, seconds, ..std::mem::take(best) };
+                        *best = Solution { nodes, simulations, seconds, ..std::mem::take(best) };
                     }
                 }
                 best
@@ -101,7 +101,7 @@ impl Solver<'_> {
         Ok(outcomes)
     }
 
-    fn solve(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+    fn solve(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
         match self.method {
             Method::Greedy => self.play(Choice::Greedy, 1).run_within(starts, &self.budget),
             Method::Sample => self.play(Choice::Sample, 1).run_within(starts, &self.budget),
@@ -131,9 +131,9 @@ impl Solver<'_> {
     fn beams(
         &self,
         widths: std::ops::RangeInclusive<usize>,
-        score: Score,
+        score: BeamScore,
         starts: &[Start<'_>],
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<Vec<Solution>> {
         let widths: Vec<_> = std::iter::successors(Some(*widths.start()), |width| {
             (width < widths.end()).then(|| width.saturating_mul(GROWTH).min(*widths.end()))
         })
@@ -148,7 +148,7 @@ impl Solver<'_> {
             if starts.len() >= rayon::current_num_threads().max(2) {
                 let starts = starts.par_iter().enumerate();
                 let solve = |beams: &mut Vec<Beam>, (index, start): (usize, &Start<'_>)| {
-                    self.widen(beams, &configs, (index, *start), Spread::One)
+                    self.widen(beams, &configs, (index, *start), Threads::One)
                 };
                 return starts.map_init(Vec::new, solve).collect();
             }
@@ -156,7 +156,7 @@ impl Solver<'_> {
         let mut beams = Vec::new();
         let starts = starts.iter().enumerate();
         starts
-            .map(|(index, start)| self.widen(&mut beams, &configs, (index, *start), Spread::All))
+            .map(|(index, start)| self.widen(&mut beams, &configs, (index, *start), Threads::All))
             .collect()
     }
 
@@ -166,10 +166,10 @@ impl Solver<'_> {
         beams: &mut Vec<Beam>,
         configs: &[BeamConfig],
         (index, start): (usize, Start<'_>),
-        spread: Spread,
-    ) -> Result<Outcome> {
+        spread: Threads,
+    ) -> Result<Solution> {
         let limit = self.budget.begin(1);
-        let (mut found, mut nodes) = (Path::default(), 0);
+        let (mut found, mut nodes) = (ActionPath::default(), 0);
         for (level, config) in configs.iter().enumerate() {
             if level > 0 && (limit.expired() || nodes >= limit.nodes) {
                 break;
@@ -189,7 +189,7 @@ impl Solver<'_> {
     }
 
     /// Plays every outcome again from its start, and fills in the start state.
-    fn verify(&self, starts: &[Start<'_>], outcomes: &mut [Outcome]) -> Result<()> {
+    fn verify(&self, starts: &[Start<'_>], outcomes: &mut [Solution]) -> Result<()> {
         let mut env = self.spec.batch(1);
         let play = self.play(Choice::Greedy, 1);
         let mut one = Actions::new(&self.spec.action_space());

@@ -1,18 +1,15 @@
 //! Playing problems to their end with a policy, many in lock step.
 
 use crate::Result;
-use crate::act::{Choice, Decision};
+use crate::env::batch::{GROUP_SLOTS, MAX_EPISODE_STEPS};
 use crate::env::{Start, Step};
+use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
-use crate::onward;
-use crate::registry::EnvSpec;
+use crate::evaluator::decision::Decision;
+use crate::evaluator::distribution::Choice;
 use crate::rng::{Purpose, Rng, stream};
-use crate::rollout::GROUP;
 use crate::search::{Budget, Limit};
 use crate::space::Actions;
-
-/// The longest episode that is played where nothing sets a bound.
-pub const MAX_STEPS: usize = 100_000;
 
 /// Set in the index of the streams of starts; those of actions are numbered by group.
 pub(super) const START: u64 = 1 << 63;
@@ -42,7 +39,7 @@ pub struct Play<'a> {
 
 /// How one start was played.
 #[derive(Debug, Clone, PartialEq, Default)]
-pub struct Outcome {
+pub struct Solution {
     /// Whether it was solved.
     pub solved: bool,
     /// Steps made.
@@ -61,7 +58,7 @@ pub struct Outcome {
     pub seconds: f64,
 }
 
-impl Outcome {
+impl Solution {
     /// Solved before unsolved, then the higher return.
     pub fn better_than(&self, other: &Self) -> bool {
         (self.solved, self.total) > (other.solved, other.total)
@@ -74,20 +71,20 @@ impl Play<'_> {
     ///
     /// # Errors
     /// If a start is refused or the environment fails.
-    pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+    pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
         self.run_within(starts, &Budget::unlimited())
     }
 
     /// As [`run`](Self::run), within a budget for each start. All tries at a start end when it is used up, and each
-    /// ends when [`VecEnv::best_return`](crate::batch::VecEnv::best_return) proves that it cannot beat the best.
+    /// ends when [`VecEnv::best_return`](crate::env::batch::VecEnv::best_return) proves that it cannot beat the best.
     ///
     /// # Errors
     /// If a start is refused or the environment fails.
-    pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Outcome>> {
-        let per_group = (GROUP / self.searches.max(1)).max(1);
+    pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Solution>> {
+        let per_group = (GROUP_SLOTS / self.searches.max(1)).max(1);
         let groups = starts.chunks(per_group).enumerate();
         #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Outcome>> = {
+        let played: Vec<Vec<Solution>> = {
             use rayon::prelude::*;
             let groups: Vec<_> = groups.collect();
             groups
@@ -96,7 +93,7 @@ impl Play<'_> {
                 .collect::<Result<_>>()?
         };
         #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Outcome>> = groups
+        let played: Vec<Vec<Solution>> = groups
             .map(|(i, s)| self.group(i, i * per_group, s, &budget.begin(s.len())))
             .collect::<Result<_>>()?;
         Ok(played.into_iter().flatten().collect())
@@ -109,13 +106,13 @@ impl Play<'_> {
         first: usize,
         starts: &[Start<'_>],
         limit: &Limit<'_>,
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<Vec<Solution>> {
         let searches = self.searches.max(1);
         let slots = starts.len() * searches;
-        let mut env = onward::batch(self.spec, slots, self.evaluator.backtracking())?;
+        let mut env = self.spec.play_batch(slots, self.evaluator.backtracking())?;
         let space = self.spec.action_space();
         let mut outcomes =
-            vec![Outcome { actions: Actions::new(&space), ..Outcome::default() }; slots];
+            vec![Solution { actions: Actions::new(&space), ..Solution::default() }; slots];
         let mut races = vec![Race::default(); starts.len()];
         let mut active = Vec::with_capacity(slots);
         for (slot, outcome) in outcomes.iter_mut().enumerate() {
@@ -133,7 +130,7 @@ impl Play<'_> {
         let mut rng = stream(self.seed, self.purpose, self.iteration, group as u64);
         let mut decision = Decision::new(&space);
         let mut steps = Vec::new();
-        for _ in 0..self.max_steps.unwrap_or(MAX_STEPS) {
+        for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
             let time_left = !limit.expired();
             active.retain(|slot| {
                 time_left
@@ -170,15 +167,15 @@ impl Play<'_> {
                 !done.next().unwrap_or(true) && !hopeless
             });
         }
-        let best = |(tries, race): (&[Outcome], &Race)| {
-            let mut best: Option<&Outcome> = None;
+        let best = |(tries, race): (&[Solution], &Race)| {
+            let mut best: Option<&Solution> = None;
             for outcome in tries {
                 if best.is_none_or(|b| outcome.better_than(b)) {
                     best = Some(outcome);
                 }
             }
             let best = best.cloned().unwrap_or_default();
-            Outcome { nodes: race.nodes, seconds: race.seconds, ..best }
+            Solution { nodes: race.nodes, seconds: race.seconds, ..best }
         };
         Ok(outcomes.chunks(searches).zip(&races).map(best).collect())
     }

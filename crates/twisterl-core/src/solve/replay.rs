@@ -3,7 +3,7 @@
 use super::play::START;
 use crate::Result;
 use crate::env::Start;
-use crate::registry::EnvSpec;
+use crate::envs::registry::EnvSpec;
 use crate::rng::{Purpose, stream};
 use crate::space::{Action, Actions};
 

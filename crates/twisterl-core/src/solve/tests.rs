@@ -3,12 +3,12 @@
 use super::*;
 use crate::env::Environment;
 use crate::envs::puzzle::{Puzzle, PuzzleParams};
+use crate::envs::registry::Registry;
 use crate::evaluator::Mock;
 use crate::policy::Policy;
-use crate::policy::forward::Executor;
+use crate::policy::executor::Executor;
 use crate::policy::network::{Activation, MlpSizes, Network};
-use crate::registry::Registry;
-use crate::symmetry::Symmetry;
+use crate::space::symmetry::Symmetry;
 use proptest::prelude::*;
 use serde_json::json;
 use std::collections::HashMap;
@@ -70,7 +70,7 @@ fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str)
         evaluator,
         method: method.parse().unwrap(),
         budget: Budget::unlimited(),
-        images: Images::None,
+        images: SymmetryUse::None,
         max_steps: None,
         seed: 1,
         purpose: Purpose::Solve,
@@ -142,7 +142,7 @@ fn a_true_value_leads_the_narrowest_beam_along_a_shortest_path() {
         -(distances[&board] as f32)
     };
     let mock = Mock::new(4, judge);
-    for score in [Score::Value, Score::Blend { weight: 100.0 }] {
+    for score in [BeamScore::Value, BeamScore::Blend { weight: 100.0 }] {
         let method = Method::Beam { width: 1, score };
         let solver = Solver { method, ..solver(&*spec, &mock, "greedy") };
         for ((_, distance), outcome) in states.iter().zip(solver.run(&starts(&states)).unwrap()) {
@@ -184,7 +184,7 @@ fn a_widening_beam_is_never_worse_with_more_width_or_nodes() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
     let runs = |methods: &[(String, Option<u64>)]| {
-        let mut last: Option<Vec<Outcome>> = None;
+        let mut last: Option<Vec<Solution>> = None;
         let mut better = 0;
         for (method, nodes) in methods {
             let budget = Budget { nodes: *nodes, ..Budget::unlimited() };
@@ -280,7 +280,8 @@ fn every_image_is_solved_and_the_best_counts() {
         let solver = Solver { images, ..solver(&*spec, &executor, "beam=20") };
         solver.run(&scrambles(50)).unwrap()
     };
-    let (none, each, mean) = (solve(Images::None), solve(Images::Each), solve(Images::Average));
+    let (none, each, mean) =
+        (solve(SymmetryUse::None), solve(SymmetryUse::Each), solve(SymmetryUse::Average));
     assert!(none.iter().zip(&each).all(|(one, both)| !one.better_than(both)));
     assert!(none.iter().zip(&each).any(|(one, both)| both.better_than(one)));
     assert!(none.iter().zip(&each).all(|(one, both)| both.nodes >= one.nodes));
@@ -304,11 +305,12 @@ fn a_symmetric_policy_solves_a_state_and_its_image_alike() {
         states.push((state, 0));
         images.push((puzzle.twisted_state(0).unwrap(), 0));
     }
-    for (executor, images_used) in [(&canonical, Images::None), (&plain, Images::Average)] {
+    for (executor, images_used) in [(&canonical, SymmetryUse::None), (&plain, SymmetryUse::Average)]
+    {
         let solver = Solver { images: images_used, ..solver(&*spec, executor, "beam=16") };
         let here = solver.run(&starts(&states)).unwrap();
         let there = solver.run(&starts(&images)).unwrap();
-        let lengths = |outcomes: &[Outcome]| {
+        let lengths = |outcomes: &[Solution]| {
             outcomes.iter().map(|o| (o.solved, o.length, o.nodes)).collect::<Vec<_>>()
         };
         assert_eq!(lengths(&here), lengths(&there), "{images_used:?}");

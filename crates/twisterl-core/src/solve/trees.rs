@@ -1,11 +1,12 @@
 //! Problems played to their end by tree search, move by move.
 
-use super::{MAX_STEPS, Outcome, Solver};
+use super::{Solution, Solver};
 use crate::Result;
-use crate::act::Choice;
 use crate::env::Start;
+use crate::env::batch::MAX_EPISODE_STEPS;
+use crate::evaluator::distribution::Choice;
 use crate::rng::stream;
-use crate::search::{Limit, Path, Plan, SEARCH_GROUP, Search, SearchConfig};
+use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
 use crate::space::Actions;
 
 /// Set in the index of the streams of moves that are drawn, beside the game and the number of the move.
@@ -14,7 +15,11 @@ const MOVE: u64 = 1 << 62;
 impl Solver<'_> {
     /// Plays `starts` in groups that step together. Solutions that a tree comes upon count as well as those played, and
     /// a game ends where nothing better can come of it.
-    pub(super) fn trees(&self, config: SearchConfig, starts: &[Start<'_>]) -> Result<Vec<Outcome>> {
+    pub(super) fn trees(
+        &self,
+        config: SearchConfig,
+        starts: &[Start<'_>],
+    ) -> Result<Vec<Solution>> {
         let games = SEARCH_GROUP.min(starts.len());
         let chunks: Vec<_> = starts.chunks(SEARCH_GROUP).enumerate().collect();
         let play = |search: &mut Option<Search>, (index, starts): (usize, &[Start<'_>])| {
@@ -26,12 +31,12 @@ impl Solver<'_> {
             self.play_chunk(search, config, index * SEARCH_GROUP, starts)
         };
         #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Outcome>> = {
+        let played: Vec<Vec<Solution>> = {
             use rayon::prelude::*;
             chunks.into_par_iter().map_init(|| None, play).collect::<Result<_>>()?
         };
         #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Outcome>> = {
+        let played: Vec<Vec<Solution>> = {
             let mut search = None;
             chunks.into_iter().map(|chunk| play(&mut search, chunk)).collect::<Result<_>>()?
         };
@@ -44,9 +49,9 @@ impl Solver<'_> {
         config: SearchConfig,
         first: usize,
         starts: &[Start<'_>],
-    ) -> Result<Vec<Outcome>> {
+    ) -> Result<Vec<Solution>> {
         let limit = self.budget.begin(starts.len());
-        let most = self.max_steps.unwrap_or(MAX_STEPS);
+        let most = self.max_steps.unwrap_or(MAX_EPISODE_STEPS);
         let mut seconds = vec![0.0; starts.len()];
         let mut plans = vec![Plan::default(); starts.len()];
         let mut live = Vec::with_capacity(starts.len());
@@ -101,24 +106,24 @@ impl Solver<'_> {
         let outcomes = seconds.into_iter().enumerate().map(|(game, seconds)| {
             let mut path = search.played(game);
             if let Some((actions, total)) = search.solution(game) {
-                path = Path { solved: true, total, actions: actions.to_vec() };
+                path = ActionPath { solved: true, total, actions: actions.to_vec() };
             }
             if path.actions.len() > most {
                 path = search.played(game); // a tree may look beyond the longest solution allowed
             }
             let simulations = search.simulations(game);
-            Outcome { simulations, ..self.outcome(path, search.nodes(game), seconds) }
+            Solution { simulations, ..self.outcome(path, search.nodes(game), seconds) }
         });
         Ok(outcomes.collect())
     }
 
     /// The outcome of a path that was searched.
-    pub(super) fn outcome(&self, path: Path, nodes: u64, seconds: f64) -> Outcome {
+    pub(super) fn outcome(&self, path: ActionPath, nodes: u64, seconds: f64) -> Solution {
         let mut actions = Actions::new(&self.spec.action_space());
         let length = path.actions.len();
         actions.discrete = path.actions;
-        let Path { solved, total, .. } = path;
-        Outcome { solved, length, total, actions, nodes, seconds, ..Outcome::default() }
+        let ActionPath { solved, total, .. } = path;
+        Solution { solved, length, total, actions, nodes, seconds, ..Solution::default() }
     }
 }
 

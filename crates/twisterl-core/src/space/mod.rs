@@ -2,6 +2,7 @@
 
 mod action;
 mod observation;
+pub mod symmetry;
 
 pub use action::{Action, ActionComponent, ActionSpace, Actions};
 pub use observation::{ObservationRow, ObservationSpace, Observations};

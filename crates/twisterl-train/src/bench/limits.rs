@@ -1,7 +1,7 @@
 //! What the machine could do at best: the limits that figures are held against.
 
 use super::{Work, noise};
-use crate::ops::product::{Matrix, add_product};
+use crate::gradient::ops::product::{Matrix, add_product};
 use rayon::prelude::*;
 
 /// Side of the matrices of [`products`]: three of them fit the second cache or nearly so, and a product takes long enough.

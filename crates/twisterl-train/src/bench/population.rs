@@ -4,19 +4,19 @@ use crate::{Error, Result};
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
 use std::time::{Duration, Instant};
-use twisterl_core::act::Choice;
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::distribution::ActionDistribution;
+use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::distribution::ActionDistribution;
-use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Embedding, Linear};
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
-use twisterl_core::policy::perturbation::Layout;
-use twisterl_core::policy::population::{Draw, Population};
-use twisterl_core::registry::EnvSpec;
+use twisterl_core::policy::population::perturbation::Layout;
+use twisterl_core::policy::population::{PerturbationKey, Population};
 use twisterl_core::rng::Purpose;
-use twisterl_core::rollout::{Common, Starts, Trials};
+use twisterl_core::rollout::{CommonRandomNumbers, PopulationRollout, Starts};
 use twisterl_core::solve::Play;
 use twisterl_core::space::Observations;
 
@@ -51,7 +51,7 @@ pub fn bench_population(
     let policy = Policy::initial(network, spec.name(), spec.params(), Vec::new(), 0)?;
     let executor = Executor::of(&policy)?;
     let (low, full) = (Population::new(&policy, rank)?, Population::new(&policy, 0)?);
-    let draw = |iteration| Draw { seed: 0, iteration, sigma: 0.02 };
+    let draw = |iteration| PerturbationKey { seed: 0, iteration, sigma: 0.02 };
     let scrambles = vec![Start::Scramble { difficulty }; members];
     let play = |evaluator: &dyn Evaluator, starts: &[Start<'_>], iteration| -> Result<u64> {
         let play = Play {
@@ -67,11 +67,11 @@ pub fn bench_population(
         };
         Ok(play.run(starts)?.iter().map(|outcome| outcome.length as u64).sum())
     };
-    let trials = Trials {
+    let trials = PopulationRollout {
         spec,
         starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
         episodes: 1,
-        common: Common::Pair,
+        common: CommonRandomNumbers::Pair,
         choice: Choice::Sample,
         max_steps: None,
     };
@@ -128,7 +128,7 @@ struct Arrays {
 
 impl Arrays {
     /// The policy with its perturbation for this member, whose matrices are perturbed in full.
-    fn of(policy: &Policy, draw: Draw, member: u64) -> Result<Self> {
+    fn of(policy: &Policy, draw: PerturbationKey, member: u64) -> Result<Self> {
         let layout = Layout::of(&policy.network, 0);
         let (mut noise, mut weights) = (Vec::new(), policy.parameters.clone());
         layout.draw((draw.seed, draw.iteration, member / 2), &mut noise);
@@ -190,7 +190,7 @@ impl Evaluator for Arrays {
 mod tests {
     use super::*;
     use serde_json::json;
-    use twisterl_core::registry::Registry;
+    use twisterl_core::envs::registry::Registry;
 
     #[test]
     fn a_member_of_arrays_is_the_member_of_a_population() {
@@ -206,7 +206,7 @@ mod tests {
             let network =
                 Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
             let policy = Policy::initial(network, env, json!({}), Vec::new(), 0).unwrap();
-            let draw = Draw { seed: 1, iteration: 2, sigma: 0.1 };
+            let draw = PerturbationKey { seed: 1, iteration: 2, sigma: 0.1 };
             let mut row = Observations::new();
             row.push_with(|row| match env {
                 "Puzzle" => row.ones((0..9).map(|cell| cell * 10)),

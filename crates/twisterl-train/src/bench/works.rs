@@ -1,26 +1,28 @@
 //! The hot paths as works on made-up data: the same for the criterion benches, for `bench` and for `benchmark`.
 
 use super::{Work, made_up, made_up_parameters, noise};
-use crate::checkpoint::{ArrayData, Checkpoint};
-use crate::learner::{AdamConfig, Learner};
-use crate::loss::ppo::{Ppo, PpoLossConfig};
-use crate::optimizer::AdamState;
-use crate::{Result, batch::Batch};
+use crate::Result;
+use crate::data::batch::Batch;
+use crate::gradient::learner::{AdamConfig, Learner};
+use crate::gradient::loss::ppo::{Ppo, PpoLossConfig};
+use crate::gradient::optimizer::AdamState;
+use crate::record::checkpoint::Checkpoint;
+use crate::record::snapshot::ArrayData;
 use rayon::prelude::*;
 use serde_json::json;
 use std::hint::black_box;
 use std::path::Path;
 use twisterl_core::env::{Environment, Start};
 use twisterl_core::envs::puzzle::{Puzzle, PuzzleParams};
+use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::forward::Executor;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Embedding, Linear, size};
 use twisterl_core::policy::network::{MlpSizes, Network};
-use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
-use twisterl_core::solve::{Budget, Images, Method, Outcome, Solver};
+use twisterl_core::solve::{Budget, Method, Solution, Solver, SymmetryUse};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace, Observations};
 
 /// Operations of a call where one alone is too short to be timed.
@@ -191,7 +193,7 @@ pub fn search(
     sizes: &MlpSizes,
     method: Method,
     (count, moves): (usize, usize),
-    (effort, unit): (fn(&Outcome) -> u64, &'static str),
+    (effort, unit): (fn(&Solution) -> u64, &'static str),
 ) -> Result<Work> {
     let spec = Registry::default().make("Puzzle", &json!({"width": side, "height": side}))?;
     let executor = fresh(&*spec, sizes)?;
@@ -201,7 +203,7 @@ pub fn search(
             evaluator: &executor,
             method,
             budget: Budget { nodes: None, seconds: None, clock: &|| 0.0 },
-            images: Images::None,
+            images: SymmetryUse::None,
             max_steps: Some(moves),
             seed: 0,
             purpose: Purpose::Solve,
@@ -209,7 +211,7 @@ pub fn search(
         };
         Ok(solver.run(&vec![Start::Uniform { difficulty: 1_000 }; count])?)
     };
-    let first: Vec<Outcome> = solve()?;
+    let first: Vec<Solution> = solve()?;
     let amount = first.iter().map(effort).sum::<u64>() as usize;
     let name = format!("{method}, {} boards of {side} x {side}, {}", count, name_of(sizes));
     Ok(Work::new(name, (amount, unit), move || solve().map(drop)))

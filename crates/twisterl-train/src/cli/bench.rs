@@ -6,7 +6,7 @@ use crate::bench::{bench_population, works};
 use crate::play::{count, in_pool};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 
 /// Time a part and print one JSON object.
 #[derive(Debug, Args)]

@@ -1,10 +1,11 @@
 //! `convert`: a policy from one kind of file to another.
 
 use super::Output;
-use crate::{Result, load};
+use crate::Result;
+use crate::record::load;
 use clap::Args;
 use std::path::PathBuf;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 
 /// Write a policy as a file that is complete in itself.
 #[derive(Debug, Args)]

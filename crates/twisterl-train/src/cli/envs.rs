@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use twisterl_core::Error;
-use twisterl_core::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments: parameters with their defaults, spaces, and whether each keeps its contract.

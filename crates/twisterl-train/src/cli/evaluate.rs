@@ -1,9 +1,11 @@
 //! `evaluate`: many problems, and how well they were solved.
 
 use super::Output;
-use super::states::{self, Instance};
-use crate::load::load_policy;
-use crate::play::{self, PlayArgs, count};
+use super::states;
+use super::states::Instance;
+use crate::play;
+use crate::play::{PlayArgs, count};
+use crate::record::load::load_policy;
 use crate::{Error, Result};
 use clap::Args;
 use serde_json::Value;
@@ -11,11 +13,11 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use twisterl_core::env::Start;
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, stream};
 
-/// Score a policy on given states or on scrambles.
+/// BeamScore a policy on given states or on scrambles.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     /// A run, a checkpoint, or a file of weights.

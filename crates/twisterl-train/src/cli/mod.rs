@@ -8,7 +8,7 @@ mod benchmark;
 mod convert;
 mod envs;
 mod evaluate;
-mod film;
+mod print_episode;
 mod schema;
 mod solve;
 mod states;
@@ -21,7 +21,7 @@ use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 
 /// Trains policies for problems where a short sequence of moves must be found fast, and plays with them.
 #[derive(Debug, Parser)]

@@ -1,16 +1,16 @@
 //! `solve`: one problem, move by move.
 
-use super::{Exit, Output, film};
-use crate::load::load_policy;
+use super::{Exit, Output, print_episode};
 use crate::play::PlayArgs;
+use crate::record::load::load_policy;
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
-use twisterl_core::policy::forward::Executor;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 
 /// Tries if nothing else is asked for.
@@ -24,7 +24,7 @@ pub(super) struct SolveArgs {
     policy: PathBuf,
     /// The problem's state: numbers joined by commas, such as `8,7,5,3,2,0,4,6,1`.
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    state: State,
+    state: StateArg,
     /// Config that belongs to a bare file of weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -34,9 +34,9 @@ pub(super) struct SolveArgs {
 
 /// The numbers of a state.
 #[derive(Debug, Clone, PartialEq)]
-struct State(Vec<f64>);
+struct StateArg(Vec<f64>);
 
-impl FromStr for State {
+impl FromStr for StateArg {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self> {
@@ -58,7 +58,7 @@ impl SolveArgs {
         let outcomes = self.play.solve(&*spec, &executor, (Purpose::Solve, TRIES), &[start])?;
         let Some(outcome) = outcomes.first() else { return Ok(String::new().into()) };
         let exit = if outcome.solved { Exit::Done } else { Exit::Failed };
-        let mut text = film::print(&*spec, outcome)?;
+        let mut text = print_episode::print(&*spec, outcome)?;
         if self.play.is_search() {
             let _ = writeln!(text, "{} nodes, {:.3} s", outcome.nodes, outcome.seconds);
         }
@@ -73,7 +73,7 @@ mod tests {
 
     #[test]
     fn states_are_numbers_joined_by_commas() {
-        let state = |text: &str| text.parse::<State>().map(|s| s.0).map_err(|e| e.to_string());
+        let state = |text: &str| text.parse::<StateArg>().map(|s| s.0).map_err(|e| e.to_string());
         assert_eq!(state("8,7,-1.5").unwrap(), [8.0, 7.0, -1.5]);
         assert_eq!(state(" [8, 7] ").unwrap(), [8.0, 7.0]);
         for (text, found) in

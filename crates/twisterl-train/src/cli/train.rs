@@ -1,18 +1,19 @@
 //! Training: the command without a name.
 
-use super::{Exit, Output, film};
+use super::{Exit, Output, print_episode};
 use crate::config::{Override, RunConfig};
 use crate::play::{count, threads};
-use crate::run_folder::RunFolder;
-use crate::trainer::{self, GRACE, Options, Summary};
+use crate::record::run_folder::RunFolder;
+use crate::trainer;
+use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
-use twisterl_core::interrupt::Interrupt;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 
 /// Tries at the problem that is solved at the end, of which the best is shown.
 const TRIES: usize = 64;
@@ -142,7 +143,8 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     if summary.interrupted {
         let _ = writeln!(text, "stopped; go on with --resume {path}");
     } else {
-        let problem = film::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
+        let problem =
+            print_episode::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

@@ -8,6 +8,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
+/// The name by which `learning.diff_metric` asks for the success of training episodes instead of an evaluation.
+pub const ROLLOUT_METRIC: &str = "rollout";
+
 /// The learning algorithms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(try_from = "String", into = "String")]

@@ -1,9 +1,9 @@
 //! The ranges of all values, and what they must be to each other.
 
+use super::ROLLOUT_METRIC;
 use super::evals::Evals;
 use super::explain::{place, shorten};
 use super::{AlgorithmClass, RunConfig, SCHEMA, Schedule};
-use crate::curriculum::ROLLOUT_METRIC;
 use crate::{Error, Result};
 use serde_json::{Number, Value};
 

@@ -4,10 +4,10 @@ use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use twisterl_core::policy::distribution::{
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::evaluator::distribution::{
     ActionDistribution, DistributionSpec, GaussianSpec, LogStd,
 };
-use twisterl_core::registry::Registry;
 use twisterl_core::space::{ActionComponent, ActionSpace};
 
 /// Where the logarithms of standard deviations come from.

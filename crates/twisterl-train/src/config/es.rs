@@ -3,7 +3,7 @@
 use super::Schedule;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use twisterl_core::rollout::Common;
+use twisterl_core::rollout::CommonRandomNumbers;
 
 /// Evolution strategies (Salimans et al. 2017): a population of perturbed policies plays, and the weights move towards
 /// those that did well.
@@ -73,7 +73,7 @@ pub enum CommonName {
     Population,
 }
 
-impl From<CommonName> for Common {
+impl From<CommonName> for CommonRandomNumbers {
     fn from(name: CommonName) -> Self {
         match name {
             CommonName::Pair => Self::Pair,

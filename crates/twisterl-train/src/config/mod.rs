@@ -18,7 +18,7 @@ mod tests;
 
 pub use algorithm::{
     AlgorithmClass, AlgorithmConfig, Device, LearningConfig, LoggingConfig, OptimizerConfig,
-    Schedule, TrainingConfig,
+    ROLLOUT_METRIC, Schedule, TrainingConfig,
 };
 pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
 pub(crate) use distribution::descriptions;

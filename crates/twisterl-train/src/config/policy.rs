@@ -10,7 +10,7 @@ use twisterl_core::policy::layers::LayerSpec;
 use twisterl_core::policy::network::{Activation, Layers, MlpSizes};
 use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::space::ObservationSpace;
-use twisterl_core::symmetry::Symmetry;
+use twisterl_core::space::symmetry::Symmetry;
 
 /// The kinds of policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]

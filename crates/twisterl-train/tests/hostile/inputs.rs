@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use std::fs;
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
-use twisterl_core::registry::Registry;
+use twisterl_core::envs::registry::Registry;
 use twisterl_core::rng::Rng;
 use twisterl_train::config::RunConfig;
 use twisterl_train::trainer::{self, Options};

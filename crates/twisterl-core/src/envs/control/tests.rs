@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::{CartPole, CartPoleParams};
 use crate::env::Environment as _;
-use crate::registry::Registry;
+use crate::envs::registry::Registry;
 use crate::rng::{Purpose, stream};
 use serde_json::json;
 

@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::check::check_env;
-use crate::registry::Registry;
+use crate::env::check::check_env;
+use crate::envs::registry::Registry;
 use crate::rng::{Purpose, stream};
 use crate::space::Observations;
 use proptest::prelude::*;

@@ -1,7 +1,7 @@
 //! The first layer on sparse observations.
 
 use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size};
-use crate::policy::product::embedding_bag;
+use crate::policy::layers::product::embedding_bag;
 use crate::space::Observations;
 use crate::{Error, Result};
 use pulp::Arch;

@@ -1,7 +1,7 @@
 //! The dense layer.
 
 use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size, vectors};
-use crate::policy::product::PackedLinear;
+use crate::policy::layers::product::PackedLinear;
 use crate::{Error, Result};
 use ndarray::ArrayView2;
 use pulp::Arch;

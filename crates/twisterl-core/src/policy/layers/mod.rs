@@ -8,32 +8,29 @@
 //! [`register`] adds layers of one's own.
 
 mod activation;
-mod attention;
-mod conv;
 mod embedding;
+mod kind;
 mod linear;
 mod norm;
-mod pool;
-mod positions;
+pub(super) mod product;
 mod registry;
 mod residual;
-mod shape;
+mod spatial;
 mod spec;
 mod stack;
 
 pub use activation::{Activate, Activation};
-pub use attention::{Attention, Head, attend, dot};
-pub use conv::{Conv1d, Conv2d, PADDING, Patches};
 pub(super) use embedding::Bag;
 pub use embedding::Embedding;
 pub use linear::Linear;
 pub use norm::LayerNorm;
-pub use pool::{Pool, PoolBy};
-pub use positions::Positions;
 pub use registry::{register, types};
 pub use residual::Residual;
-pub use shape::{Flatten, Reshape, Transpose};
-pub use spec::{Layer, LayerSpec, Source, place};
+pub use spatial::{
+    Attention, Conv1d, Conv2d, Flatten, Head, PADDING, Patches, Pool, PoolBy, Positions, Reshape,
+    Transpose, attend, dot,
+};
+pub use spec::{Layer, LayerInput, LayerSpec, place};
 pub(super) use stack::Stack;
 
 use crate::{Error, Result};

@@ -1,6 +1,6 @@
 //! Layers by name.
 
-use super::spec::{AnyKind, LayerSpec};
+use super::kind::{AnyKind, fields_of};
 use super::{
     Activate, Attention, Conv1d, Conv2d, Embedding, Flatten, LayerKind, LayerNorm, Linear, Pool,
     Positions, Reshape, Residual, Transpose,
@@ -52,16 +52,7 @@ fn read<L: LayerKind>(fields: Value) -> Result<Read> {
     Ok((Arc::new(kind), fields))
 }
 
-/// A kind's data as JSON, every default written out.
-pub(super) fn fields_of<L: LayerKind>(kind: &L) -> Result<Map<String, Value>> {
-    match serde_json::to_value(kind) {
-        Ok(Value::Object(fields)) => Ok(fields),
-        Ok(other) => Err(Error::config("", "a layer whose data is an object", other)),
-        Err(e) => Err(Error::config("", "a layer whose data is JSON", e)),
-    }
-}
-
-/// Adds a kind of layer for inference. To train it as well, register it in `twisterl_train::layers` instead, which
+/// Adds a kind of layer for inference. To train it as well, register it in `twisterl_train::gradient::layers` instead, which
 /// includes this.
 ///
 /// # Errors
@@ -94,8 +85,16 @@ fn find(name: &str) -> Option<Entry> {
     built_in.or_else(|| OWN.read().unwrap_or_else(PoisonError::into_inner).get(name).copied())
 }
 
+/// The parts of a layer's description.
+pub(super) struct Parsed {
+    pub(super) name: Option<String>,
+    pub(super) kind: Arc<dyn AnyKind>,
+    /// The kind's data as JSON, every default written out.
+    pub(super) fields: Map<String, Value>,
+}
+
 /// Reads a layer: an object with its `type`, maybe a `name`, and the kind's own fields.
-pub(super) fn parse(value: Value) -> Result<LayerSpec> {
+pub(super) fn parse(value: Value) -> Result<Parsed> {
     let Value::Object(mut fields) = value else {
         return Err(Error::config("", "an object with the type of a layer", kind_of(&value)));
     };
@@ -114,7 +113,7 @@ pub(super) fn parse(value: Value) -> Result<LayerSpec> {
         return Err(Error::config("type", known(), format!("`{}`", shorten(&kind))));
     };
     let (kind, fields) = (entry.read)(Value::Object(fields))?;
-    Ok(LayerSpec::from_parts(name, kind, fields))
+    Ok(Parsed { name, kind, fields })
 }
 
 /// Serde's message about the value at `path` as an error that says what was expected and what was found.

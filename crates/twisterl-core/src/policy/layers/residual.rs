@@ -1,7 +1,8 @@
 //! Residual blocks.
 
 use super::{
-    Activation, Forward, Layer, LayerKind, LayerSpec, Parameter, Source, Stack, misfit, place, size,
+    Activation, Forward, Layer, LayerInput, LayerKind, LayerSpec, Parameter, Stack, misfit, place,
+    size,
 };
 use crate::Result;
 use serde::{Deserialize, Serialize};
@@ -23,7 +24,7 @@ impl Residual {
     /// # Errors
     /// If they do not fit each other.
     pub fn placed(&self, input: &[usize]) -> Result<Vec<Layer>> {
-        place(&self.layers, "layers", Source::Values(input))
+        place(&self.layers, "layers", LayerInput::Values(input))
     }
 }
 

@@ -1,12 +1,12 @@
 //! Layers of any kind as data, and in their place in a network.
 
-use super::registry::{fields_of, parse};
+use super::kind::{AnyKind, fields_of};
+use super::registry::{self, Parsed};
 use super::{Embedding, Forward, LayerKind, MAX_WIDTH, Parameter, size};
 use crate::{Error, Result};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::{Map, Value};
-use std::any::Any;
 use std::fmt::{self, Debug, Display, Formatter};
 use std::sync::Arc;
 
@@ -19,37 +19,6 @@ pub struct LayerSpec {
     fields: Map<String, Value>,
 }
 
-/// What is asked of a layer whose kind is known at run time only.
-pub(super) trait AnyKind: Debug + Send + Sync {
-    fn type_name(&self) -> &'static str;
-    fn output(&self, input: &[usize]) -> Result<Vec<usize>>;
-    fn parameters(&self, input: &[usize]) -> Vec<Parameter>;
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>>;
-    fn as_any(&self) -> &dyn Any;
-}
-
-impl<L: LayerKind> AnyKind for L {
-    fn type_name(&self) -> &'static str {
-        L::TYPE
-    }
-
-    fn output(&self, input: &[usize]) -> Result<Vec<usize>> {
-        LayerKind::output(self, input)
-    }
-
-    fn parameters(&self, input: &[usize]) -> Vec<Parameter> {
-        LayerKind::parameters(self, input)
-    }
-
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
-        LayerKind::forward(self, input)
-    }
-
-    fn as_any(&self) -> &dyn Any {
-        self
-    }
-}
-
 impl LayerSpec {
     /// A layer of this kind, without a name.
     ///
@@ -60,20 +29,13 @@ impl LayerSpec {
         Ok(Self { name: None, kind: Arc::new(kind), fields })
     }
 
-    pub(super) fn from_parts(
-        name: Option<String>,
-        kind: Arc<dyn AnyKind>,
-        fields: Map<String, Value>,
-    ) -> Self {
-        Self { name, kind, fields }
-    }
-
     /// Reads a layer from JSON.
     ///
     /// # Errors
     /// If its type is not known or a field is wrong, with the path below the layer.
     pub fn from_value(value: Value) -> Result<Self> {
-        parse(value)
+        let Parsed { name, kind, fields } = registry::parse(value)?;
+        Ok(Self { name, kind, fields })
     }
 
     /// Under a name for its tensors.
@@ -136,7 +98,8 @@ impl Serialize for LayerSpec {
 impl<'de> Deserialize<'de> for LayerSpec {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
         let value = Value::deserialize(deserializer)?;
-        parse(value).map_err(|e| D::Error::custom(e.to_string().trim_start_matches(": ")))
+        Self::from_value(value)
+            .map_err(|e| D::Error::custom(e.to_string().trim_start_matches(": ")))
     }
 }
 
@@ -217,7 +180,7 @@ impl Layer {
 
 /// What the first of some layers reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source<'a> {
+pub enum LayerInput<'a> {
     /// The ones of a sparse observation of this shape.
     Ones(&'a [usize]),
     /// Values of this shape.
@@ -229,13 +192,13 @@ pub enum Source<'a> {
 /// # Errors
 /// If one does not take the shape that comes to it, or makes one that is out of bounds. Paths begin with `part` and
 /// the place of the layer.
-pub fn place(layers: &[LayerSpec], part: &str, source: Source<'_>) -> Result<Vec<Layer>> {
-    let (Source::Ones(shape) | Source::Values(shape)) = source;
+pub fn place(layers: &[LayerSpec], part: &str, source: LayerInput<'_>) -> Result<Vec<Layer>> {
+    let (LayerInput::Ones(shape) | LayerInput::Values(shape)) = source;
     let mut shape = shape.to_vec();
     let mut placed = Vec::with_capacity(layers.len());
     for (i, spec) in layers.iter().enumerate() {
         let here = |e: Error| e.below(&format!("{part}[{i}]"));
-        let reads_ones = i == 0 && matches!(source, Source::Ones(_));
+        let reads_ones = i == 0 && matches!(source, LayerInput::Ones(_));
         if spec.kind::<Embedding>().is_some() && !reads_ones {
             let found = format!("one on values of shape {shape:?}");
             let expected = "an embedding first, and only there, on sparse observations";

@@ -6,13 +6,13 @@ use crate::Result;
 /// Layers laid out for inference, each reading what the one before gives.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stack {
-    steps: Vec<Step>,
+    steps: Vec<StackedLayer>,
     widest: usize,
     scratch: usize,
 }
 
 #[derive(Debug, Clone)]
-struct Step {
+struct StackedLayer {
     forward: Box<dyn Forward>,
     outputs: usize,
     parameters: usize,
@@ -27,7 +27,11 @@ impl Stack {
             let outputs = layer.shape().1;
             stack.widest = stack.widest.max(outputs);
             stack.scratch = stack.scratch.max(forward.scratch());
-            stack.steps.push(Step { forward, outputs, parameters: layer.parameter_count() });
+            stack.steps.push(StackedLayer {
+                forward,
+                outputs,
+                parameters: layer.parameter_count(),
+            });
         }
         Ok(stack)
     }

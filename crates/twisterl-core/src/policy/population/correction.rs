@@ -3,7 +3,7 @@
 //! ones of a row, so that sparse observations stay sparse.
 
 use crate::policy::layers::Activation;
-use crate::policy::perturbation::{Form, Layout, Part};
+use crate::policy::population::perturbation::{Form, Layout, Part};
 use pulp::Arch;
 
 /// What a layer reads.

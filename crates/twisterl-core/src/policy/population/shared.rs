@@ -3,10 +3,10 @@
 use super::correction::{Correction, Input};
 use crate::Result;
 use crate::evaluator::Evaluation;
-use crate::policy::forward::{Source, block_rows};
+use crate::policy::executor::{BranchInput, block_rows};
 use crate::policy::layers::{Activation, Embedding, Forward, Layer, LayerKind as _, Linear};
 use crate::policy::network::Network;
-use crate::policy::perturbation::{Layout, Part};
+use crate::policy::population::perturbation::{Layout, Part};
 use crate::space::Observations;
 use pulp::Arch;
 
@@ -14,10 +14,10 @@ use pulp::Arch;
 /// their activations come after those.
 #[derive(Debug, Clone)]
 pub(super) struct SharedBase {
-    source: Source,
+    source: BranchInput,
     /// What members correct of what an embedding read.
     embedding: Option<Open>,
-    steps: Vec<Step>,
+    steps: Vec<SharedLayer>,
     /// Values a row that the action head has.
     actions: usize,
     /// What all rows of a member share behind those, and its perturbation; empty where nothing is.
@@ -31,7 +31,7 @@ pub(super) struct SharedBase {
 
 /// A layer that reads values.
 #[derive(Debug, Clone)]
-struct Step {
+struct SharedLayer {
     forward: Box<dyn Forward>,
     /// Values a row that it gives.
     outputs: usize,
@@ -72,7 +72,7 @@ impl SharedBase {
             ..embedding.clone()
         });
         let mut base = Self {
-            source: Source::of(&network.observation, sums.as_ref()),
+            source: BranchInput::of(&network.observation, sums.as_ref()),
             embedding: first.and_then(|(embedding, shape)| open(shape, embedding.activation)),
             steps: Vec::new(),
             actions: network.action_outputs(),
@@ -95,7 +95,7 @@ impl SharedBase {
             base.widest = base.widest.max(inputs).max(outputs);
             if let Some(forward) = forward {
                 base.work = base.work.max(forward.scratch());
-                base.steps.push(Step { forward, outputs, open });
+                base.steps.push(SharedLayer { forward, outputs, open });
             }
         }
         Ok(Some(base))
@@ -103,7 +103,7 @@ impl SharedBase {
 
     /// Replaces the weights.
     pub(super) fn load(&mut self, parameters: &[f32]) {
-        if let (Source::Bag(bag), Some(open)) = (&mut self.source, &self.embedding) {
+        if let (BranchInput::Bag(bag), Some(open)) = (&mut self.source, &self.embedding) {
             bag.load(open.weights(parameters));
         }
         for step in &mut self.steps {
@@ -144,7 +144,7 @@ impl SharedBase {
                     correction.apply(arch, seen, y, open.activation);
                 }
             }
-            for Step { forward, outputs, open } in &self.steps {
+            for SharedLayer { forward, outputs, open } in &self.steps {
                 let (from, to) = (&x[..block.len() * width], &mut y[..block.len() * outputs]);
                 forward.apply(from, to, scratch2);
                 if let Some(Open { parts, shape, activation }) = open {

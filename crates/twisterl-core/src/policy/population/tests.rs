@@ -7,7 +7,7 @@ use crate::policy::network::{Activation, Decides, Layers, MlpSizes};
 use crate::space::{ActionSpace, ObservationSpace};
 use serde_json::{Value, json};
 
-const DRAW: Draw = Draw { seed: 1, iteration: 2, sigma: 0.3 };
+const DRAW: PerturbationKey = PerturbationKey { seed: 1, iteration: 2, sigma: 0.3 };
 
 fn sparse() -> ObservationSpace {
     ObservationSpace::SparseBinary { shape: vec![9, 9] }

@@ -3,8 +3,8 @@
 
 use super::*;
 use crate::policy::network::{Activation, MlpSizes};
+use crate::space::symmetry::Symmetry;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
-use crate::symmetry::Symmetry;
 use proptest::prelude::*;
 use serde_json::json;
 use std::path::PathBuf;

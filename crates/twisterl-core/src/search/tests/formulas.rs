@@ -1,8 +1,8 @@
 //! Selection against numbers worked out from the papers' equations.
 
 use crate::env::Step;
-use crate::search::gumbel::{Gumbel, Turn, schedule};
-use crate::search::puct::{Dirichlet, Puct};
+use crate::search::tree::gumbel::{Gumbel, Turn, schedule};
+use crate::search::tree::puct::{Dirichlet, Puct};
 use crate::search::tree::{Leaf, NONE, Tree};
 
 /// A root with these priors and this value, evaluated and visited once.

@@ -5,14 +5,14 @@ mod formulas;
 use super::*;
 use crate::env::{Environment, Start};
 use crate::envs::puzzle::{Puzzle, PuzzleParams};
+use crate::envs::registry::{EnvSpec, Registry};
 use crate::evaluator::{Evaluator, Mock};
 use crate::policy::Policy;
-use crate::policy::forward::Executor;
+use crate::policy::executor::Executor;
 use crate::policy::network::{Activation, MlpSizes, Network};
-use crate::registry::{EnvSpec, Registry};
 use crate::rng::{Purpose, stream};
+use crate::space::symmetry::Symmetry;
 use crate::space::{ActionComponent, ActionSpace};
-use crate::symmetry::Symmetry;
 use serde_json::{Value, json};
 use std::sync::Arc;
 
@@ -92,10 +92,11 @@ fn play(
 #[test]
 fn only_one_discrete_choice_can_be_searched() {
     let pair = [2, 3].map(|n| ActionComponent::Discrete { n }).to_vec();
-    let error =
-        crate::judge::action_count(&ActionSpace::new(pair).unwrap()).unwrap_err().to_string();
+    let error = crate::evaluator::batched::action_count(&ActionSpace::new(pair).unwrap())
+        .unwrap_err()
+        .to_string();
     assert!(error.contains("one discrete component, which mcts, gumbel and beam"), "{error}");
-    assert_eq!(crate::judge::action_count(&ActionSpace::discrete(7)), Ok(7));
+    assert_eq!(crate::evaluator::batched::action_count(&ActionSpace::discrete(7)), Ok(7));
 }
 
 #[test]

@@ -1,0 +1,160 @@
+//! Play that never takes its last move back: the action that would is masked, wherever another one is allowed.
+//!
+//! A policy that says "left" here and "right" there goes to and fro for ever. Nearly all failures of greedy play on
+//! puzzles are such pairs of states, and no shortest solution takes a move back. [`Play`](crate::solve::Play), and the
+//! members of a population, play like this where the policy asks for it
+//! ([`Policy::backtracking`](crate::policy::Policy::backtracking)). Training with values does not: a value that sees only the
+//! state cannot know which move is forbidden there.
+
+use crate::Result;
+use crate::env::batch::VecEnv;
+use crate::env::{Start, Step};
+use crate::rng::Rng;
+use crate::space::{Action, Actions, Observations};
+
+/// A batch whose masks forbid taking the last move back wherever another action is allowed.
+pub struct NoBacktracking {
+    env: Box<dyn VecEnv>,
+    inverses: Vec<u32>,
+    /// The last action in each slot since its episode began.
+    last: Vec<Option<u32>>,
+}
+
+impl NoBacktracking {
+    /// Wraps `env`; `inverses` gives the action that undoes each action.
+    pub fn new(env: Box<dyn VecEnv>, inverses: Vec<u32>) -> Self {
+        let last = vec![None; env.len()];
+        Self { env, inverses, last }
+    }
+
+    /// The action that would take the last move in `slot` back.
+    fn back(&self, slot: usize) -> Option<usize> {
+        let last = self.last.get(slot).copied().flatten()?;
+        self.inverses.get(last as usize).map(|&back| back as usize)
+    }
+
+    fn set_last(&mut self, slot: usize, action: Option<u32>) {
+        if let Some(last) = self.last.get_mut(slot) {
+            *last = action;
+        }
+    }
+}
+
+impl VecEnv for NoBacktracking {
+    fn len(&self) -> usize {
+        self.env.len()
+    }
+
+    fn begin(&mut self, slot: usize, start: Start<'_>, rng: &mut Rng) -> Result<()> {
+        self.set_last(slot, None);
+        self.env.begin(slot, start, rng)
+    }
+
+    fn observe(
+        &mut self,
+        slots: &[usize],
+        observations: &mut Observations,
+        masks: &mut Vec<bool>,
+    ) -> Result<()> {
+        let first = masks.len();
+        self.env.observe(slots, observations, masks)?;
+        let rows = masks.get_mut(first..).unwrap_or(&mut []);
+        for (&slot, mask) in slots.iter().zip(rows.chunks_mut(self.inverses.len())) {
+            let Some(back) = self.back(slot) else { continue };
+            let others = (0..).zip(&*mask).any(|(action, &allowed)| allowed && action != back);
+            if others && let Some(allowed) = mask.get_mut(back) {
+                *allowed = false;
+            }
+        }
+        Ok(())
+    }
+
+    fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
+        for (row, &slot) in slots.iter().enumerate() {
+            self.set_last(slot, Some(actions.row(row).index() as u32));
+        }
+        self.env.step(slots, actions, steps)
+    }
+
+    fn solved(&self, slot: usize) -> bool {
+        self.env.solved(slot)
+    }
+
+    fn state(&self, slot: usize, out: &mut Vec<f64>) -> Result<()> {
+        self.env.state(slot, out)
+    }
+
+    fn best_return(&self, slot: usize) -> Option<f32> {
+        self.env.best_return(slot)
+    }
+
+    fn render(&self, slot: usize) -> Result<String> {
+        self.env.render(slot)
+    }
+
+    fn action_name(&self, action: Action<'_>) -> String {
+        self.env.action_name(action)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::envs::registry::{EnvSpec, Registry};
+    use crate::rng::{Purpose, stream};
+    use serde_json::json;
+
+    fn masks(env: &mut dyn VecEnv) -> Vec<bool> {
+        let (mut observations, mut masks) = (Observations::new(), Vec::new());
+        env.observe(&[0], &mut observations, &mut masks).unwrap();
+        masks
+    }
+
+    fn step(env: &mut dyn VecEnv, spec: &dyn EnvSpec, action: usize) {
+        let mut actions = Actions::new(&spec.action_space());
+        actions.push(action.into());
+        env.step(&[0], &actions, &mut Vec::new()).unwrap();
+    }
+
+    #[test]
+    fn the_last_move_is_not_taken_back_until_the_episode_is_over() {
+        let spec = Registry::default().make("Puzzle", &json!({})).unwrap();
+        let mut env = spec.play_batch(1, false).unwrap();
+        let (state, mut rng) =
+            ([1., 4., 2., 3., 0., 5., 6., 7., 8.], stream(0, Purpose::Start, 0, 0));
+        let start = Start::State { state: &state, difficulty: None };
+        env.begin(0, start, &mut rng).unwrap();
+        assert_eq!(masks(&mut *env), [true; 4]); // the blank in the middle: left, up, right, down
+        step(&mut *env, &*spec, 2);
+        assert_eq!(masks(&mut *env), [false, true, false, true]); // no way right, and not back left
+        step(&mut *env, &*spec, 1);
+        assert_eq!(masks(&mut *env), [true, false, false, false]); // a corner
+        env.begin(0, start, &mut rng).unwrap();
+        assert_eq!(masks(&mut *env), [true; 4]);
+    }
+
+    #[test]
+    fn out_of_a_dead_end_the_way_back_is_allowed() {
+        let spec = Registry::default().make("Maze", &json!({"width": 3, "height": 2})).unwrap();
+        let mut env = spec.play_batch(1, false).unwrap();
+        // Walker, goal, walls: all cells of the second row but that of the goal at its left end.
+        let start = Start::State { state: &[1., 3., 0., 0., 0., 0., 1., 1.], difficulty: None };
+        env.begin(0, start, &mut stream(0, Purpose::Start, 0, 0)).unwrap();
+        assert_eq!(masks(&mut *env), [true, false, true, false]);
+        step(&mut *env, &*spec, 2);
+        assert_eq!(masks(&mut *env), [true, false, false, false]);
+        step(&mut *env, &*spec, 0);
+        assert_eq!(masks(&mut *env), [true, false, false, false]); // from the middle, not right again
+    }
+
+    #[test]
+    fn environments_without_inverses_are_refused() {
+        let spec = Registry::default().make("CartPole-v1", &json!({})).unwrap();
+        let message = spec.play_batch(1, false).err().unwrap().to_string();
+        assert!(
+            message.contains("policy.backtracking") && message.contains("CartPole"),
+            "{message}"
+        );
+    }
+}

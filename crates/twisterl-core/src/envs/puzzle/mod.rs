@@ -1,0 +1,400 @@
+//! The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
+//!
+//! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ... A move slides the blank left (0), up (1),
+//! right (2) or down (3). A move off the board is masked; made all the same, it changes nothing but costs
+//! one move of the budget. Bit `cell * cells + tile` of the observation says that `tile` lies on `cell`.
+//!
+//! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward is paid for the
+//! transition just made, and an empty budget truncates instead of terminating.
+
+use crate::env::{Environment, Step, key_of_words, whole_numbers};
+use crate::rng::Rng;
+use crate::space::symmetry::Twist;
+use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
+use crate::{Error, Result};
+use rand::{Rng as _, RngExt};
+
+mod params;
+#[cfg(test)]
+mod tests;
+
+pub use params::PuzzleParams;
+
+/// Fewest and most cells a side.
+const MIN_SIDE: usize = 2;
+const MAX_SIDE: usize = 6;
+const SIDES: usize = MAX_SIDE - MIN_SIDE + 1;
+const MAX_CELLS: usize = MAX_SIDE * MAX_SIDE;
+
+/// The greatest difficulty and budget. A scramble of this many moves takes some milliseconds, so that no config can hang.
+const LIMIT: usize = 1_000_000;
+
+const ACTIONS: [&str; 4] = ["left", "up", "right", "down"];
+
+/// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with [`GOAL`].
+type Board = [u8; MAX_CELLS];
+
+const GOAL: Board = {
+    let mut goal = [0; MAX_CELLS];
+    let mut cell = 0;
+    while cell < MAX_CELLS {
+        goal[cell] = cell as u8;
+        cell += 1;
+    }
+    goal
+};
+
+/// Where each action takes the blank from each cell: to that cell itself where the move is illegal, which makes
+/// a move free of branches.
+type Moves = [[u8; ACTIONS.len()]; MAX_CELLS];
+
+/// The moves by height and width, each less [`MIN_SIDE`].
+static MOVES: [[Moves; SIDES]; SIDES] = {
+    let mut all = [[[[0; ACTIONS.len()]; MAX_CELLS]; SIDES]; SIDES];
+    let mut size = 0;
+    while size < SIDES * SIDES {
+        let (h, w) = (size / SIDES, size % SIDES);
+        all[h][w] = moves(h + MIN_SIDE, w + MIN_SIDE);
+        size += 1;
+    }
+    all
+};
+
+const fn moves(height: usize, width: usize) -> Moves {
+    let mut moves = [[0; ACTIONS.len()]; MAX_CELLS];
+    let mut cell = 0;
+    while cell < height * width {
+        let (row, column) = (cell / width, cell % width);
+        let left = if column > 0 { cell - 1 } else { cell };
+        let up = if row > 0 { cell - width } else { cell };
+        let right = if column + 1 < width { cell + 1 } else { cell };
+        let down = if row + 1 < height { cell + width } else { cell };
+        moves[cell] = [left as u8, up as u8, right as u8, down as u8];
+        cell += 1;
+    }
+    moves
+}
+
+/// The sliding puzzle.
+#[derive(Debug, Clone)]
+pub struct Puzzle {
+    board: Board,
+    blank: u8,
+    width: u8,
+    height: u8,
+    /// Moves left.
+    budget: u32,
+    moves: &'static Moves,
+    solved_reward: f32,
+    failed_reward: f32,
+    move_reward: f32,
+    max_depth: u32,
+    difficulty: usize,
+    depth_slope: usize,
+    depth_offset: usize,
+}
+
+impl Puzzle {
+    fn cells(&self) -> usize {
+        usize::from(self.width) * usize::from(self.height)
+    }
+
+    fn tiles(&self) -> &[u8] {
+        &self.board[..self.cells()]
+    }
+
+    /// The budget of an episode of the current difficulty.
+    fn episode_budget(&self) -> u32 {
+        let budget = self.depth_slope.saturating_mul(self.difficulty);
+        let budget = budget.saturating_add(self.depth_offset);
+        u32::try_from(budget).unwrap_or(u32::MAX).clamp(1, self.max_depth)
+    }
+
+    #[inline]
+    fn slide(&mut self, action: usize) {
+        let blank = usize::from(self.blank);
+        let target = self.moves[blank].get(action).copied().unwrap_or(self.blank);
+        self.board[blank] = self.board[usize::from(target)];
+        self.board[usize::from(target)] = 0;
+        self.blank = target;
+    }
+
+    /// Whether moves lead from this board to the goal. Every move swaps two entries and takes the blank one cell
+    /// nearer to its goal or farther from it, so both parities agree on exactly the boards that can be reached
+    /// (W. E. Story, "Notes on the '15' puzzle", 1879).
+    fn solvable(&self, board: &Board, blank: usize) -> bool {
+        let width = usize::from(self.width);
+        let distance = blank / width + blank % width;
+        odd(board) == (distance % 2 == 1)
+    }
+
+    /// The cell opposite to `cell` across the main diagonal of a square board. The tile that belongs there is the
+    /// same number.
+    fn transposed(&self, cell: usize) -> usize {
+        let side = usize::from(self.width);
+        cell % side * side + cell / side
+    }
+
+    fn is_square(&self) -> bool {
+        self.width == self.height
+    }
+}
+
+/// Whether the board is an odd permutation of the goal: each cycle of length n is n - 1 swaps.
+fn odd(board: &Board) -> bool {
+    let mut seen = [false; MAX_CELLS];
+    let mut odd = false;
+    for start in 0..MAX_CELLS {
+        let mut cell = start;
+        while !seen[cell] {
+            seen[cell] = true;
+            cell = usize::from(board[cell]);
+            odd ^= cell != start;
+        }
+    }
+    odd
+}
+
+impl Environment for Puzzle {
+    const NAME: &'static str = "Puzzle";
+    type Params = PuzzleParams;
+
+    fn new(params: &PuzzleParams) -> Result<Self> {
+        let within = |path: &str, value: usize, low: usize, high: usize| {
+            if (low..=high).contains(&value) {
+                Ok(value)
+            } else {
+                Err(Error::config(path, format!("{low} to {high}"), value))
+            }
+        };
+        let width = within("width", params.width, MIN_SIDE, MAX_SIDE)?;
+        let height = within("height", params.height, MIN_SIDE, MAX_SIDE)?;
+        let max_depth = within("max_depth", params.max_depth, 1, LIMIT)?;
+        within("difficulty", params.difficulty, 0, LIMIT)?;
+        let move_reward = params.move_reward.unwrap_or(-0.5 / max_depth as f32);
+        for (path, reward) in [
+            ("solved_reward", params.solved_reward),
+            ("failed_reward", params.failed_reward),
+            ("move_reward", move_reward),
+        ] {
+            if !reward.is_finite() {
+                return Err(Error::config(path, "a finite number", reward));
+            }
+        }
+        let mut puzzle = Self {
+            board: GOAL,
+            blank: 0,
+            width: width as u8,
+            height: height as u8,
+            budget: 0,
+            moves: &MOVES[height - MIN_SIDE][width - MIN_SIDE],
+            solved_reward: params.solved_reward,
+            failed_reward: params.failed_reward,
+            move_reward,
+            max_depth: max_depth as u32,
+            difficulty: params.difficulty,
+            depth_slope: params.depth_slope,
+            depth_offset: params.depth_offset,
+        };
+        puzzle.budget = puzzle.episode_budget();
+        Ok(puzzle)
+    }
+
+    fn observation_space(&self) -> ObservationSpace {
+        ObservationSpace::SparseBinary { shape: vec![self.cells(); 2] }
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        ActionSpace::discrete(ACTIONS.len())
+    }
+
+    /// Draws `difficulty` moves, each uniformly among all four; illegal ones do nothing, so a scramble may be
+    /// shorter and may even end solved.
+    fn reset(&mut self, rng: &mut Rng) {
+        self.board = GOAL;
+        self.blank = 0;
+        let mut left = self.difficulty;
+        while left > 0 {
+            let mut bits = rng.next_u32();
+            let now = left.min(16); // a word holds 16 moves of two bits
+            for _ in 0..now {
+                self.slide((bits & 3) as usize);
+                bits >>= 2;
+            }
+            left -= now;
+        }
+        self.budget = self.episode_budget();
+    }
+
+    #[inline]
+    fn step(&mut self, action: Action<'_>) -> Step {
+        self.slide(action.index());
+        self.budget = self.budget.saturating_sub(1);
+        if self.solved() {
+            Step { reward: self.solved_reward, terminated: true, truncated: false }
+        } else if self.budget == 0 {
+            Step { reward: self.failed_reward, terminated: false, truncated: true }
+        } else {
+            Step { reward: self.move_reward, terminated: false, truncated: false }
+        }
+    }
+
+    #[inline]
+    fn observe(&self, row: &mut ObservationRow<'_>) {
+        let cells = self.cells();
+        row.ones(
+            self.tiles().iter().enumerate().map(|(cell, &tile)| cell * cells + usize::from(tile)),
+        );
+    }
+
+    #[inline]
+    fn action_mask(&self, mask: &mut [bool]) {
+        for (legal, &target) in mask.iter_mut().zip(&self.moves[usize::from(self.blank)]) {
+            *legal = target != self.blank;
+        }
+    }
+
+    #[inline]
+    fn solved(&self) -> bool {
+        // The blank settles most boards without the longer comparison.
+        self.blank == 0 && self.board == GOAL
+    }
+
+    fn state(&self, out: &mut Vec<f64>) {
+        out.extend(self.tiles().iter().map(|&tile| f64::from(tile)));
+    }
+
+    /// Of the tiles as they lie in memory, four a word.
+    #[inline]
+    fn state_key(&self, _scratch: &mut Vec<f64>) -> u64 {
+        let words = self.board.as_chunks::<4>().0.iter().take(self.cells().div_ceil(4));
+        key_of_words(words.map(|&tiles| u64::from(u32::from_le_bytes(tiles))))
+    }
+
+    /// One more move solves the board at best.
+    fn best_return(&self) -> Option<f32> {
+        let solved = self.solved_reward;
+        (solved >= self.failed_reward && self.move_reward <= 0.0).then_some(if self.solved() {
+            0.0
+        } else {
+            solved
+        })
+    }
+
+    fn set_state(&mut self, state: &[f64]) -> Result<()> {
+        let cells = self.cells();
+        if state.len() != cells {
+            return Err(Error::state(
+                format!("{cells} tiles of a {} x {} board", self.width, self.height),
+                state.len(),
+            ));
+        }
+        let mut board = GOAL;
+        let mut places = [None; MAX_CELLS];
+        for (cell, tile) in whole_numbers(state, cells).enumerate() {
+            let tile = tile?;
+            if let Some(first) = places[tile].replace(cell) {
+                return Err(Error::state(
+                    "each tile once",
+                    format!("{tile} at positions {first} and {cell}"),
+                ));
+            }
+            board[cell] = tile as u8;
+        }
+        let blank = places[0].unwrap_or(0);
+        if !self.solvable(&board, blank) {
+            return Err(Error::state(
+                "a board that moves can solve",
+                format!("{:?}, which is one swap of two tiles off", &board[..cells]),
+            ));
+        }
+        self.board = board;
+        self.blank = blank as u8;
+        self.budget = self.max_depth;
+        Ok(())
+    }
+
+    fn difficulty(&self) -> usize {
+        self.difficulty
+    }
+
+    /// Difficulties above a million count as a million.
+    fn set_difficulty(&mut self, difficulty: usize) {
+        self.difficulty = difficulty.min(LIMIT);
+    }
+
+    fn reset_uniform(&mut self, rng: &mut Rng) -> bool {
+        let mut board = GOAL;
+        for last in (1..self.cells()).rev() {
+            board.swap(last, rng.random_range(0..=last as u32) as usize);
+        }
+        let blank = board.iter().position(|&tile| tile == 0).unwrap_or(0);
+        if !self.solvable(&board, blank) {
+            // Pairs each unsolvable board with one solvable board, so all of these stay equally likely.
+            match blank {
+                0 => board.swap(1, 2),
+                1 => board.swap(0, 2),
+                _ => board.swap(0, 1),
+            }
+        }
+        self.board = board;
+        self.blank = blank as u8;
+        self.budget = self.episode_budget();
+        true
+    }
+
+    fn limit_budget(&mut self) {
+        self.budget = self.budget.min(self.episode_budget());
+    }
+
+    /// Square boards have one: the reflection across the main diagonal, which the goal survives once each tile is
+    /// renamed to the number that belongs where the tile's own place is reflected to.
+    fn twists(&self) -> Vec<Twist> {
+        if !self.is_square() {
+            return Vec::new();
+        }
+        let cells = self.cells();
+        let observation = (0..cells * cells)
+            .map(|bit| self.transposed(bit / cells) * cells + self.transposed(bit % cells))
+            .map(|bit| bit as u32)
+            .collect();
+        vec![Twist { observation, action: vec![1, 0, 3, 2] }]
+    }
+
+    fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
+        if !self.is_square() || index != 0 {
+            return None;
+        }
+        // The reflection is its own inverse, so cell c receives what lies on its image.
+        let image = (0..self.cells())
+            .map(|cell| self.transposed(usize::from(self.board[self.transposed(cell)])) as f64);
+        Some(image.collect())
+    }
+
+    /// Left and right, up and down undo each other.
+    fn inverse(&self, action: usize) -> Option<usize> {
+        Some((action + 2) % ACTIONS.len())
+    }
+
+    fn render(&self) -> String {
+        let digits = if self.cells() > 10 { 2 } else { 1 };
+        let bar = "─".repeat(digits + 2);
+        let rule = |left, middle, right| {
+            format!("{left}{}{right}", vec![bar.as_str(); usize::from(self.width)].join(middle))
+        };
+        let rows = self.tiles().chunks(usize::from(self.width)).map(|tiles| {
+            let shown = tiles.iter().map(|&tile| match tile {
+                0 => " ".repeat(digits + 2),
+                _ => format!(" {tile:>digits$} "),
+            });
+            format!("│{}│", shown.collect::<Vec<_>>().join("│"))
+        });
+        let rows = rows.collect::<Vec<_>>().join(&format!("\n{}\n", rule("├", "┼", "┤")));
+        format!("{}\n{rows}\n{}", rule("┌", "┬", "┐"), rule("└", "┴", "┘"))
+    }
+
+    fn action_name(&self, action: Action<'_>) -> String {
+        let index = action.index();
+        ACTIONS.get(index).map_or_else(|| index.to_string(), ToString::to_string)
+    }
+}

@@ -1,0 +1,304 @@
+//! Environments and distributions by name.
+
+use crate::env::Environment;
+use crate::env::batch::{EnvBatch, VecEnv};
+use crate::env::check::{Report, check_env};
+use crate::env::no_backtracking::NoBacktracking;
+use crate::env::walk::{Walk, Walker, inverses};
+use crate::envs::control;
+use crate::envs::journey::Journey;
+use crate::envs::lights_out::LightsOut;
+use crate::envs::maze::Maze;
+use crate::envs::puzzle::Puzzle;
+use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
+use crate::policy::network::Network;
+use crate::space::symmetry::Twist;
+use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
+use crate::{Error, Result};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// One problem with its parameters: what is known of an environment before it is played, and the maker of its batches.
+pub trait EnvSpec: Send + Sync {
+    /// The registered name.
+    fn name(&self) -> &str;
+
+    /// The parameters, defaults filled in.
+    fn params(&self) -> Value;
+
+    /// What it shows.
+    fn observation_space(&self) -> ObservationSpace;
+
+    /// What it takes.
+    fn action_space(&self) -> ActionSpace;
+
+    /// The symmetries of the problem, without the identity.
+    fn twists(&self) -> Vec<Twist>;
+
+    /// The difficulty that the parameters ask for.
+    fn difficulty(&self) -> usize;
+
+    /// A batch of `len` environments.
+    fn batch(&self, len: usize) -> Box<dyn VecEnv>;
+
+    /// The action that undoes each action.
+    ///
+    /// # Errors
+    /// If the environment does not declare the inverse of each.
+    fn inverses(&self) -> Result<Vec<u32>>;
+
+    /// A maker of walks away from solved states.
+    ///
+    /// # Errors
+    /// If the environment does not declare the inverse of each action.
+    fn walker(&self) -> Result<Box<dyn Walk>>;
+
+    /// Tests the environment against its contract.
+    ///
+    /// # Errors
+    /// Names the first rule that is broken, and how.
+    fn check(&self, seed: u64) -> Result<Report>;
+}
+
+impl dyn EnvSpec + '_ {
+    /// Returns a batch of `len` environments to play in; without `backtracking`, its masks forbid taking the last move
+    /// back ([`NoBacktracking`]).
+    ///
+    /// # Errors
+    /// If `backtracking` is false and the environment does not declare the inverse of each action.
+    pub fn play_batch(&self, len: usize, backtracking: bool) -> Result<Box<dyn VecEnv>> {
+        let env = self.batch(len);
+        if backtracking {
+            return Ok(env);
+        }
+        Ok(Box::new(NoBacktracking::new(env, self.required_inverses()?)))
+    }
+
+    /// Returns the action that undoes each action, for policies that play without backtracking.
+    ///
+    /// # Errors
+    /// Names `policy.backtracking` if the environment does not declare them.
+    pub fn required_inverses(&self) -> Result<Vec<u32>> {
+        self.inverses().map_err(|_| {
+            let expected =
+                "true for an environment that does not declare the inverse of each action";
+            Error::config("policy.backtracking", expected, format!("false for {}", self.name()))
+        })
+    }
+}
+
+impl fmt::Debug for dyn EnvSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name(), self.params())
+    }
+}
+
+/// The specification of a native environment.
+struct Native<E: Environment> {
+    params: E::Params,
+    prototype: E,
+}
+
+impl<E: Environment> EnvSpec for Native<E> {
+    fn name(&self) -> &str {
+        E::NAME
+    }
+
+    fn params(&self) -> Value {
+        serde_json::to_value(&self.params).unwrap_or(Value::Null)
+    }
+
+    fn observation_space(&self) -> ObservationSpace {
+        self.prototype.observation_space()
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        self.prototype.action_space()
+    }
+
+    fn twists(&self) -> Vec<Twist> {
+        self.prototype.twists()
+    }
+
+    fn difficulty(&self) -> usize {
+        self.prototype.difficulty()
+    }
+
+    fn batch(&self, len: usize) -> Box<dyn VecEnv> {
+        Box::new(EnvBatch::new(&self.prototype, len))
+    }
+
+    fn inverses(&self) -> Result<Vec<u32>> {
+        inverses(&self.prototype)
+    }
+
+    fn walker(&self) -> Result<Box<dyn Walk>> {
+        Ok(Box::new(Walker::new(&self.prototype)?))
+    }
+
+    fn check(&self, seed: u64) -> Result<Report> {
+        check_env(&self.prototype, seed)
+    }
+}
+
+type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
+
+type Resolver = Box<dyn Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
+
+type DistributionMaker =
+    Box<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
+
+/// The environments that configs can ask for, and the distributions of actions beside those of
+/// [`DistributionSpec`]. [`Registry::default`] holds the built-in environments.
+pub struct Registry {
+    makers: BTreeMap<String, Maker>,
+    distributions: BTreeMap<String, DistributionMaker>,
+    resolver: Option<Resolver>,
+}
+
+impl fmt::Debug for Registry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.makers.keys()).finish()
+    }
+}
+
+impl Default for Registry {
+    fn default() -> Self {
+        let mut registry = Self::empty();
+        registry
+            .register::<control::Acrobot>()
+            .register::<control::CartPole>()
+            .register::<control::MountainCar>()
+            .register::<control::MountainCarContinuous>()
+            .register::<control::Pendulum>()
+            .register::<Journey>()
+            .register::<LightsOut>()
+            .register::<Maze>()
+            .register::<Puzzle>();
+        registry
+    }
+}
+
+impl Registry {
+    /// Adds a distribution of one component of an action under `name`, which a config then gives as its `type`, and its
+    /// `params` to the maker. A later one of the same name replaces it.
+    pub fn register_distribution<F>(&mut self, name: &str, maker: F) -> &mut Self
+    where
+        F: Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync + 'static,
+    {
+        self.distributions.insert(name.to_owned(), Box::new(maker));
+        self
+    }
+
+    /// The description of the registered distribution `name` of `component`, ready for use.
+    ///
+    /// # Errors
+    /// If there is none of this name, or it refuses the component or the parameters.
+    pub fn distribution(
+        &self,
+        name: &str,
+        params: &Value,
+        component: &ActionComponent,
+    ) -> Result<DistributionSpec> {
+        let Some(maker) = self.distributions.get(name) else {
+            let known = self.distributions.keys().map(|name| format!(", `{name}`"));
+            let expected = "`categorical`, `bernoulli`, `gaussian`, `squashed_gaussian`";
+            let expected = format!("{expected}{}", known.collect::<String>());
+            return Err(Error::config("type", expected, format!("{name:?}")));
+        };
+        let distribution = maker(component, params).map_err(|error| error.below("params"))?;
+        Ok(DistributionSpec::Custom(Custom {
+            name: name.to_owned(),
+            params: params.clone(),
+            parameters: distribution.parameters(),
+            shared: distribution.shared(),
+            distribution: Some(distribution),
+        }))
+    }
+
+    /// Adds to a network from a file the registered distributions that it names.
+    ///
+    /// # Errors
+    /// If one is not registered, or is no longer what the network was made for.
+    pub fn complete(&self, network: &mut Network) -> Result<()> {
+        let components = network.actions.components().iter();
+        let specs = network.distribution.iter_mut().zip(components).enumerate();
+        for (i, (spec, component)) in specs {
+            let DistributionSpec::Custom(custom) = spec else { continue };
+            let within = |error: Error| error.below(&format!("policy.distribution[{i}]"));
+            let made = self.distribution(&custom.name, &custom.params, component);
+            let made = made.map_err(within)?;
+            if made != *spec {
+                let expected = format!("{spec:?}");
+                return Err(within(Error::config("type", expected, format!("{made:?}"))));
+            }
+            *spec = made;
+        }
+        Ok(())
+    }
+
+    /// A registry without anything.
+    pub fn empty() -> Self {
+        Self { makers: BTreeMap::new(), distributions: BTreeMap::new(), resolver: None }
+    }
+
+    /// Adds a native environment under its name; a later one of the same name replaces it.
+    pub fn register<E: Environment>(&mut self) -> &mut Self {
+        self.register_maker(E::NAME, |params| {
+            let params: E::Params = serde_path_to_error::deserialize(params).map_err(|e| {
+                let path = e.path().to_string();
+                let path = if path == "." { "env".into() } else { format!("env.{path}") };
+                Error::config(path, "a valid parameter", e.into_inner())
+            })?;
+            let prototype = E::new(&params).map_err(|error| error.below("env"))?;
+            Ok(Arc::new(Native::<E> { params, prototype }))
+        })
+    }
+
+    /// Adds an environment that is made by a function of its parameters.
+    pub fn register_maker(
+        &mut self,
+        name: &str,
+        maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.makers.insert(name.to_owned(), Box::new(maker));
+        self
+    }
+
+    /// Sets who is asked for names that are not registered as they stand, before their module path is ignored: a
+    /// function of name and parameters, `None` where it knows no such environment.
+    pub fn set_resolver(
+        &mut self,
+        resolver: impl Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync + 'static,
+    ) -> &mut Self {
+        self.resolver = Some(Box::new(resolver));
+        self
+    }
+
+    /// The registered names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.makers.keys().map(String::as_str)
+    }
+
+    /// Makes the environment `env_cls` with parameters `params`. A name is looked up whole, then by the
+    /// [resolver](Self::set_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
+    ///
+    /// # Errors
+    /// If the name is unknown or a parameter is wrong.
+    pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
+        if let Some(maker) = self.makers.get(env_cls) {
+            return maker(params);
+        }
+        if let Some(found) = self.resolver.as_ref().and_then(|resolve| resolve(env_cls, params)) {
+            return found;
+        }
+        let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
+        let maker = self.makers.get(short).ok_or_else(|| Error::UnknownEnvironment {
+            name: env_cls.to_owned(),
+            known: self.names().collect::<Vec<_>>().join(", "),
+        })?;
+        maker(params)
+    }
+}

@@ -1,0 +1,312 @@
+//! Matrix products with weights that are laid out once an update and used for many small batches.
+//!
+//! `ndarray`'s product packs its right-hand side and allocates at every call; for batches of some dozens of
+//! rows that costs as much as the product. Here the weights are packed once, a call allocates nothing, and the
+//! vector width is chosen at run time (through `pulp`, so that this crate stays free of `unsafe`).
+
+use super::Activation;
+use ndarray::ArrayView2;
+use pulp::{Arch, Simd, WithSimd};
+
+/// Columns of a panel: one AVX-512 register, two AVX ones, four NEON or WASM ones.
+const PANEL: usize = 16;
+
+/// `y = f(x W + b)` for a fixed `W` of `(inputs, outputs)`, stored as panels of 16 columns.
+#[derive(Debug, Clone, Default)]
+pub struct PackedLinear {
+    inputs: usize,
+    outputs: usize,
+    activation: Activation,
+    /// Panels x inputs x 16, padded with zeros.
+    panels: Vec<f32>,
+    /// Padded to whole panels.
+    bias: Vec<f32>,
+}
+
+impl PackedLinear {
+    /// Room for a layer of this shape; all weights 0.
+    pub fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
+        let padded = outputs.next_multiple_of(PANEL);
+        Self {
+            inputs,
+            outputs,
+            activation,
+            panels: vec![0.0; padded * inputs],
+            bias: vec![0.0; padded],
+        }
+    }
+
+    /// The number of columns of the output.
+    pub fn outputs(&self) -> usize {
+        self.outputs
+    }
+
+    /// Lays out the columns from `first` on: `weights` is `(some outputs, inputs)`, `bias` as many, or none for 0.
+    pub fn load(&mut self, first: usize, weights: ArrayView2<'_, f32>, bias: &[f32]) {
+        let bias = bias.iter().copied().chain(std::iter::repeat(0.0));
+        for (i, (row, b)) in weights.rows().into_iter().zip(bias).enumerate() {
+            let (panel, column) = ((first + i) / PANEL, (first + i) % PANEL);
+            let start = panel * PANEL * self.inputs;
+            let packed = self.panels.iter_mut().skip(start + column).step_by(PANEL);
+            for (to, &w) in packed.zip(row) {
+                *to = w;
+            }
+            if let Some(to) = self.bias.get_mut(first + i) {
+                *to = b;
+            }
+        }
+    }
+
+    /// `out` (rows x outputs) from `x` (rows x inputs), both row-major and of full length.
+    pub fn apply(&self, arch: Arch, x: &[f32], out: &mut [f32]) {
+        arch.dispatch(Product { layer: self, x, out });
+        if self.activation != Activation::Relu {
+            self.activation.apply(out);
+        }
+    }
+}
+
+struct Product<'a> {
+    layer: &'a PackedLinear,
+    x: &'a [f32],
+    out: &'a mut [f32],
+}
+
+impl WithSimd for Product<'_> {
+    type Output = ();
+
+    /// Tiles of rows and panels are cut so that their sums fill the registers: 32 of AVX-512, 16 of AVX.
+    #[inline(always)]
+    fn with_simd<S: Simd>(mut self, simd: S) {
+        match S::F32_LANES {
+            16 => {
+                self.tiles::<S, 1, 12, 2>(simd);
+                self.tiles::<S, 1, 4, 2>(simd);
+                self.tiles::<S, 1, 1, 8>(simd);
+            }
+            8 => {
+                self.tiles::<S, 2, 6, 1>(simd);
+                self.tiles::<S, 2, 2, 2>(simd);
+                self.tiles::<S, 2, 1, 4>(simd);
+            }
+            4 => {
+                self.tiles::<S, 4, 6, 1>(simd);
+                self.tiles::<S, 4, 1, 2>(simd);
+            }
+            _ => self.tiles::<S, PANEL, 1, 1>(simd),
+        }
+    }
+}
+
+impl Product<'_> {
+    /// As many whole tiles of `M` rows as there are, `P` panels at a time; the rest of the rows remains to be done.
+    #[inline(always)]
+    fn tiles<S: Simd, const V: usize, const M: usize, const P: usize>(&mut self, simd: S) {
+        let (k, n) = (self.layer.inputs, self.layer.outputs);
+        let rows = self.x.len().checked_div(k).unwrap_or(0) / M * M;
+        if rows == 0 || n == 0 {
+            return;
+        }
+        let (x, rest) = self.x.split_at(rows * k);
+        let (out, rest_out) = std::mem::take(&mut self.out).split_at_mut(rows * n);
+        (self.x, self.out) = (rest, rest_out);
+        let panels = n.div_ceil(PANEL);
+        let whole = panels / P * P;
+        for panel in (0..whole).step_by(P) {
+            self.columns::<S, V, M, P>(simd, panel, x, out);
+        }
+        for panel in whole..panels {
+            self.columns::<S, V, M, 1>(simd, panel, x, out);
+        }
+    }
+
+    /// The columns of `P` panels from `panel` on, for all of `x`.
+    #[inline(always)]
+    fn columns<S: Simd, const V: usize, const M: usize, const P: usize>(
+        &self,
+        simd: S,
+        panel: usize,
+        x: &[f32],
+        out: &mut [f32],
+    ) {
+        let PackedLinear { inputs: k, outputs: n, activation, .. } = *self.layer;
+        let part = |p: usize| {
+            let start = (panel + p) * PANEL;
+            let weights = S::as_simd_f32s(&self.layer.panels[start * k..(start + PANEL) * k]).0;
+            (weights.as_chunks::<V>().0, S::as_simd_f32s(&self.layer.bias[start..start + PANEL]).0)
+        };
+        let parts: [_; P] = std::array::from_fn(part);
+        let weights = parts.map(|(weights, _)| weights);
+        let bias = parts.map(|(_, bias)| std::array::from_fn(|v| bias[v]));
+        let last = n.min((panel + P) * PANEL);
+        for (x, out) in x.chunks_exact(M * k).zip(out.chunks_exact_mut(M * n)) {
+            let mut sums = tile::<S, V, M, P>(simd, weights, bias, x);
+            if activation == Activation::Relu {
+                let zero = simd.splat_f32s(0.0);
+                for s in sums.as_flattened_mut().as_flattened_mut() {
+                    *s = simd.max_f32s(*s, zero);
+                }
+            }
+            for (out, sums) in out.chunks_exact_mut(n).zip(&sums) {
+                for (out, sum) in out[panel * PANEL..last].chunks_mut(PANEL).zip(sums) {
+                    if out.len() == PANEL {
+                        S::as_mut_simd_f32s(out).0.copy_from_slice(sum);
+                    } else {
+                        let mut whole = [0.0; PANEL];
+                        S::as_mut_simd_f32s(&mut whole).0.copy_from_slice(sum);
+                        out.copy_from_slice(&whole[..out.len()]);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// `M` rows of `x` times `P` panels, each sum in its order of inputs whatever the tile.
+#[inline(always)]
+fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
+    simd: S,
+    weights: [&[[S::f32s; V]]; P],
+    bias: [[S::f32s; V]; P],
+    x: &[f32],
+) -> [[[S::f32s; V]; P]; M] {
+    let k = x.len() / M;
+    let weights = weights.map(|weights| &weights[..k]);
+    let rows: [&[f32]; M] = std::array::from_fn(|r| &x[r * k..(r + 1) * k]);
+    let mut sums = [bias; M];
+    for i in 0..k {
+        for (sums, row) in sums.iter_mut().zip(&rows) {
+            let a = simd.splat_f32s(row[i]);
+            for (sum, weights) in sums.iter_mut().zip(&weights) {
+                for (sum, &w) in sum.iter_mut().zip(&weights[i]) {
+                    *sum = simd.mul_add_e_f32s(a, w, *sum);
+                }
+            }
+        }
+    }
+    sums
+}
+
+/// `out = f(b + sum of the rows of W that are ones + V^T values)`, `W` of `(bits, outputs)`, `V` of the rows that follow
+/// in `weights`, one for each value.
+pub fn embedding_bag(
+    arch: Arch,
+    weights: &[f32],
+    bias: &[f32],
+    (ones, values): (&[u32], &[f32]),
+    activation: Activation,
+    out: &mut [f32],
+) {
+    let first = weights.len().saturating_sub(values.len() * out.len());
+    arch.dispatch(Bag {
+        weights,
+        bias,
+        ones,
+        values,
+        scaled: weights.get(first..).unwrap_or(&[]),
+        relu: activation == Activation::Relu,
+        out: &mut *out,
+    });
+    if activation != Activation::Relu {
+        activation.apply(out);
+    }
+}
+
+struct Bag<'a> {
+    weights: &'a [f32],
+    bias: &'a [f32],
+    ones: &'a [u32],
+    values: &'a [f32],
+    /// The rows that the values scale.
+    scaled: &'a [f32],
+    relu: bool,
+    out: &'a mut [f32],
+}
+
+/// Columns whose sums stay in registers while the rows are walked.
+const BLOCK: usize = 64;
+
+impl WithSimd for Bag<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _simd: S) {
+        let width = self.out.len();
+        for (b, (out, bias)) in self.out.chunks_mut(BLOCK).zip(self.bias.chunks(BLOCK)).enumerate()
+        {
+            let mut sums = [0.0f32; BLOCK];
+            let n = out.len();
+            sums[..n].copy_from_slice(&bias[..n]);
+            for &one in self.ones {
+                let start = one as usize * width + b * BLOCK;
+                match self.weights.get(start..start + n) {
+                    Some(row) if n == BLOCK => {
+                        for (s, w) in sums.iter_mut().zip(row) {
+                            *s += w;
+                        }
+                    }
+                    Some(row) => {
+                        for (s, w) in sums.iter_mut().zip(row) {
+                            *s += w;
+                        }
+                    }
+                    None => {}
+                }
+            }
+            for (&value, row) in self.values.iter().zip(self.scaled.chunks_exact(width)) {
+                for (s, w) in sums.iter_mut().zip(&row[b * BLOCK..b * BLOCK + n]) {
+                    *s += value * w;
+                }
+            }
+            if self.relu {
+                for s in &mut sums {
+                    *s = s.max(0.0);
+                }
+            }
+            out.copy_from_slice(&sums[..n]);
+        }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use ndarray::{Array1, Array2};
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn agrees_with_ndarray(rows in 0usize..15, k in 1usize..40, n in 1usize..50, seed in 0u32..100) {
+            let value = |i: usize| ((i as u32).wrapping_mul(2_654_435_761).wrapping_add(seed) % 1000) as f32 / 500.0 - 1.0;
+            let x = Array2::from_shape_fn((rows, k), |(i, j)| value(i * k + j));
+            let w = Array2::from_shape_fn((n, k), |(i, j)| value(i * k + j + 7));
+            let b = Array1::from_shape_fn(n, value);
+            let mut layer = PackedLinear::new(k, n, Activation::Relu);
+            layer.load(0, w.view(), b.as_slice().unwrap());
+            let mut out = vec![f32::NAN; rows * n];
+            layer.apply(Arch::new(), x.as_slice().unwrap(), &mut out);
+            let expected = (x.dot(&w.t()) + &b).mapv(|v| v.max(0.0));
+            for (a, e) in out.iter().zip(expected.iter()) {
+                prop_assert!((a - e).abs() < 1e-4, "{a} {e}");
+            }
+        }
+
+        #[test]
+        fn embedding_bag_is_the_product_with_a_row_of_bits_and_values(
+            width in 1usize..200,
+            ones in proptest::collection::btree_set(0u32..17, 0..8),
+            values in proptest::collection::vec(-8i8..8, 3),
+        ) {
+            let w = Array2::from_shape_fn((20, width), |(i, j)| ((i * 31 + j * 17) % 23) as f32 - 11.0);
+            let b = Array1::from_shape_fn(width, |j| j as f32);
+            let values: Vec<f32> = values.into_iter().map(f32::from).collect();
+            let bit = |i: usize| f32::from(u8::from(ones.contains(&(i as u32))));
+            let x = Array1::from_shape_fn(20, |i| if i < 17 { bit(i) } else { values[i - 17] });
+            let ones: Vec<u32> = ones.into_iter().collect();
+            let mut out = vec![0.0; width];
+            embedding_bag(Arch::new(), w.as_slice().unwrap(), b.as_slice().unwrap(), (&ones, &values), Activation::Identity, &mut out);
+            prop_assert_eq!(out, (x.dot(&w) + b).to_vec());
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Random perturbations of a policy's weights, which are derived where they are needed and neither stored nor sent.
+//!
+//! A matrix is perturbed by `A B^T / sqrt(r)` of rank `r` (EGGROLL: Sarkar et al., "Evolution strategies at the
+//! hyperscale", 2025), whose entries have mean 0, variance 1 and no correlation, as those of a full perturbation have.
+//! So for any function that is quadratic in the weights the mean of `E (f(W + s E) - f(W - s E)) / 2 s` is its gradient,
+//! whatever the rank.
+
+use crate::policy::network::Network;
+use crate::rng::{Purpose, stream};
+use crate::{Error, Result};
+use rand::Rng as _;
+use std::ops::Range;
+
+/// Which numbers make up a perturbation, and of which weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Layout {
+    rank: usize,
+    parts: Vec<Part>,
+    noise: usize,
+    weights: usize,
+}
+
+/// One tensor of weights.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// Its place among the weights.
+    pub weights: Range<usize>,
+    /// The place of what perturbs it among the numbers of a perturbation.
+    pub noise: Range<usize>,
+    /// How its numbers make its perturbation.
+    pub form: Form,
+}
+
+/// How numbers make the perturbation of a tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// They are it.
+    Full,
+    /// They are `A^T` (rank x rows), then `B^T` (rank x columns), and the matrix is `A B^T / sqrt(rank)`.
+    LowRank {
+        /// Rows of the matrix.
+        rows: usize,
+        /// Columns of the matrix.
+        columns: usize,
+    },
+}
+
+impl Layout {
+    /// For weights from place 0 on, in tensors of these shapes. Tensors of two or more dimensions are matrices, whose
+    /// columns are all dimensions but the first; they are perturbed with this rank, and in full if it is 0. All others
+    /// are perturbed in full.
+    pub fn new(shapes: impl IntoIterator<Item = Vec<usize>>, rank: usize) -> Self {
+        let mut layout = Self { rank, parts: Vec::new(), noise: 0, weights: 0 };
+        for shape in shapes {
+            let size: usize = shape.iter().product();
+            let (form, noise) = match shape[..] {
+                [rows, _, ..] if rank > 0 => {
+                    let columns = size.checked_div(rows).unwrap_or(0);
+                    (Form::LowRank { rows, columns }, rank * (rows + columns))
+                }
+                _ => (Form::Full, size),
+            };
+            layout.parts.push(Part {
+                weights: layout.weights..layout.weights + size,
+                noise: layout.noise..layout.noise + noise,
+                form,
+            });
+            layout.weights += size;
+            layout.noise += noise;
+        }
+        layout
+    }
+
+    /// For the weights of a network by which it acts: those of the value head are left alone.
+    pub fn of(network: &Network, rank: usize) -> Self {
+        let acting = network.acting_parameter_count();
+        let parts = network.parameters().into_iter().filter(|spec| spec.range.end <= acting);
+        Self::new(parts.map(|spec| spec.shape), rank)
+    }
+
+    /// The rank of perturbed matrices; 0: full.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// The tensors, in their order.
+    pub fn parts(&self) -> &[Part] {
+        &self.parts
+    }
+
+    /// The number of numbers that make a perturbation.
+    pub fn noise_len(&self) -> usize {
+        self.noise
+    }
+
+    /// The number of weights that are perturbed.
+    pub fn weights_len(&self) -> usize {
+        self.weights
+    }
+
+    /// Appends the numbers of the perturbation of key `(seed, iteration, index)`: independent, and standard normal as
+    /// [`normal`] is.
+    pub fn draw(&self, (seed, iteration, index): (u64, u64, u64), out: &mut Vec<f32>) {
+        let mut rng = stream(seed, Purpose::Perturb, iteration, index);
+        out.extend((0..self.noise).map(|_| normal(rng.next_u64())));
+    }
+
+    /// Adds `scale` times the perturbation that `noise` makes to `weights`.
+    ///
+    /// # Errors
+    /// If there are fewer weights, or not as many numbers as it takes.
+    pub fn perturb(&self, noise: &[f32], scale: f32, weights: &mut [f32]) -> Result<()> {
+        if noise.len() != self.noise || weights.len() < self.weights {
+            let expected = format!("{} numbers for {} weights", self.noise, self.weights);
+            let found = format!("{} for {}", noise.len(), weights.len());
+            return Err(Error::weights("perturbation", expected, found));
+        }
+        for part in &self.parts {
+            let (noise, weights) = (&noise[part.noise.clone()], &mut weights[part.weights.clone()]);
+            match part.form {
+                Form::Full => {
+                    weights.iter_mut().zip(noise).for_each(|(weight, e)| *weight += scale * e);
+                }
+                Form::LowRank { rows, columns } => {
+                    let scale = scale * self.factor();
+                    let (a, b) = noise.split_at(self.rank * rows);
+                    for (a, b) in a.chunks_exact(rows).zip(b.chunks_exact(columns)) {
+                        for (row, a) in weights.chunks_exact_mut(columns).zip(a) {
+                            let a = scale * a;
+                            row.iter_mut().zip(b).for_each(|(weight, b)| *weight += a * b);
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// `1 / sqrt(rank)`
+    pub fn factor(&self) -> f32 {
+        (self.rank.max(1) as f32).sqrt().recip()
+    }
+}
+
+/// A standard normal variable from 64 random bits, exactly the same on every machine: the ones among 32 bits plus a
+/// uniform variable, which have mean 16 and variance 8 + 1/12. By the central limit theorem the distribution function
+/// is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact, values end at 5.8.
+pub fn normal(bits: u64) -> f32 {
+    const DEVIATION: f32 = 2.843_120_4;
+    let ones = ((bits >> 32) as u32).count_ones() as f32 - 16.0;
+    let uniform = ((bits as u32 >> 8) as f32 + 0.5) / (1u32 << 24) as f32 - 0.5;
+    (ones + uniform) / DEVIATION
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    fn draws(count: usize) -> Vec<f32> {
+        let mut noise = Vec::new();
+        Layout::new([vec![count]], 0).draw((3, 5, 7), &mut noise);
+        noise
+    }
+
+    #[test]
+    fn numbers_are_standard_normal() {
+        let noise = draws(1_000_000);
+        let moment = |power| noise.iter().map(|x| f64::from(*x).powi(power)).sum::<f64>() / 1e6;
+        // Five standard errors of a million draws. The fourth moment is 3 less 2/32 of the binomial part, nearly.
+        assert!(moment(1).abs() < 0.005 && (moment(2) - 1.0).abs() < 0.0075);
+        assert!(moment(3).abs() < 0.02 && (moment(4) - 2.94).abs() < 0.06, "{}", moment(4));
+        // The normal distribution function, from tables.
+        for (at, below) in [(-2.0, 0.022_75), (-1.0, 0.158_66), (0.5, 0.691_46), (3.0, 0.998_65)] {
+            let found = noise.iter().filter(|x| **x < at).count() as f64 / 1e6;
+            assert!((found - below).abs() < 0.003, "{at}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_extremes_are_finite_and_symmetric() {
+        for bits in [0, 1 << 40, 0xffff_0000_0000_1234] {
+            assert!((normal(bits) + normal(!bits)).abs() < 1e-6, "{bits:x}");
+        }
+        assert!(normal(u64::MAX) < 5.81 && normal(0) > -5.81);
+    }
+
+    #[test]
+    fn a_perturbation_depends_on_its_whole_key_and_on_nothing_else() {
+        let layout = Layout::new([vec![3, 4], vec![4]], 1);
+        let draw = |key| {
+            let mut noise = Vec::new();
+            layout.draw(key, &mut noise);
+            noise
+        };
+        let base = draw((1, 2, 3));
+        assert_eq!(base, draw((1, 2, 3)));
+        for other in [(0, 2, 3), (1, 0, 3), (1, 2, 0)] {
+            assert_ne!(base, draw(other));
+        }
+    }
+
+    #[test]
+    fn a_low_rank_perturbation_is_the_product_of_its_factors() {
+        // Two rows, three columns, rank 2: A = [1 3; 2 4], B = [1 4; 2 5; 3 6], and a bias of two.
+        let layout = Layout::new([vec![2, 3], vec![2]], 2);
+        let noise = [1.0, 2.0, 3.0, 4.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0];
+        assert_eq!((layout.noise_len(), layout.weights_len()), (12, 8));
+        let mut weights = vec![0.0; 9];
+        layout.perturb(&noise, 2f32.sqrt(), &mut weights).unwrap();
+        let product = [13.0, 17.0, 21.0, 18.0, 24.0, 30.0];
+        for (weight, expected) in weights.iter().zip(product) {
+            assert!((weight - expected).abs() < 1e-5, "{weights:?}");
+        }
+        assert!((weights[6] - 7.0 * 2f32.sqrt()).abs() < 1e-5 && weights[8] == 0.0);
+        assert!(layout.perturb(&noise[1..], 1.0, &mut weights).is_err());
+        assert!(layout.perturb(&noise, 1.0, &mut weights[..7]).is_err());
+    }
+
+    #[test]
+    fn entries_are_uncorrelated_with_variance_one_at_every_rank() {
+        for rank in [0, 1, 3] {
+            let layout = Layout::new([vec![2, 2]], rank);
+            let mut moments = [[0.0f64; 4]; 4];
+            for index in 0..40_000 {
+                let (mut noise, mut e) = (Vec::new(), [0.0f32; 4]);
+                layout.draw((1, 0, index), &mut noise);
+                layout.perturb(&noise, 1.0, &mut e).unwrap();
+                for i in 0..4 {
+                    (0..4).for_each(|j| moments[i][j] += f64::from(e[i] * e[j]) / 40_000.0);
+                }
+            }
+            // Four standard errors: squares of products of two normals have a variance of 8.
+            for (i, row) in moments.iter().enumerate() {
+                for (j, &found) in row.iter().enumerate() {
+                    let expected = f64::from(u8::from(i == j));
+                    assert!((found - expected).abs() < 0.06, "rank {rank}, {i} {j}: {found}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,259 @@
+//! Weight files: safetensors under the peer's tensor names, with all else of a policy in one metadata entry.
+//!
+//! Matrices in a file are `(outputs, inputs)`, as PyTorch's `nn.Linear` has them; an embedding is transposed on the
+//! way, so that in memory the rows of the ones of an observation are contiguous.
+
+pub mod tensors;
+
+use super::network::{Network, ParameterSpec};
+use super::policy::{Policy, check_network};
+use super::scaling::Scaling;
+use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
+use crate::space::symmetry::{Symmetry, Twist};
+use crate::{Error, Result};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::HashSet;
+
+/// The key of our metadata entry.
+const METADATA_KEY: &str = "twisterl";
+/// The version of its content that this code writes and reads.
+const FORMAT: u64 = 1;
+
+fn yes() -> bool {
+    true
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+fn is_yes(value: &bool) -> bool {
+    *value
+}
+
+/// All of a policy but its weights.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PolicyHeader {
+    /// The name of the environment.
+    pub env_cls: String,
+    /// Its parameters.
+    pub env: Value,
+    /// The network.
+    pub network: Network,
+    /// The symmetries of the problem, without the identity.
+    #[serde(default)]
+    pub twists: Vec<Twist>,
+    /// What the policy does with them.
+    #[serde(default)]
+    pub symmetry: Symmetry,
+    /// Whether it may take its last move back when it plays.
+    #[serde(default = "yes", skip_serializing_if = "is_yes")]
+    pub backtracking: bool,
+    /// How dense observations are scaled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scaling: Option<Scaling>,
+}
+
+impl PolicyHeader {
+    /// The policy with these weights, given as the tensors of a file.
+    ///
+    /// # Errors
+    /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
+    pub fn with_tensors(self, tensors: &Tensors<'_>) -> Result<Policy> {
+        let parameters = parameters_from_tensors(&self.network, tensors)?;
+        let Self { env_cls, env, network, twists, symmetry, backtracking, scaling } = self;
+        let policy =
+            Policy { network, parameters, env_cls, env, twists, symmetry, backtracking, scaling };
+        policy.check()?;
+        Ok(policy)
+    }
+
+    fn from_metadata(text: &str) -> Result<Self> {
+        let broken = |path: String, e: &dyn std::fmt::Display| {
+            Error::weights(format!("metadata {METADATA_KEY}"), "a policy's description", {
+                if path == "." { e.to_string() } else { format!("{path}: {e}") }
+            })
+        };
+        let mut value: Value = serde_json::from_str(text).map_err(|e| broken(".".into(), &e))?;
+        let format = value.as_object_mut().and_then(|map| map.shift_remove("format"));
+        if format != Some(FORMAT.into()) {
+            return Err(Error::weights(
+                format!("metadata {METADATA_KEY}"),
+                format!("format {FORMAT}, the only one this version reads"),
+                format.map_or("none".to_owned(), |f| format!("format {f}")),
+            ));
+        }
+        serde_path_to_error::deserialize(value).map_err(|e| broken(e.path().to_string(), e.inner()))
+    }
+
+    fn to_metadata(&self) -> Result<String> {
+        let mut map = serde_json::Map::from_iter([("format".to_owned(), FORMAT.into())]);
+        let unwritable = |e: &dyn std::fmt::Display| {
+            Error::weights(format!("metadata {METADATA_KEY}"), "what JSON can hold", e)
+        };
+        match serde_json::to_value(self).map_err(|e| unwritable(&e))? {
+            Value::Object(fields) => map.extend(fields),
+            other => return Err(unwritable(&other)),
+        }
+        serde_json::to_string(&map).map_err(|e| unwritable(&e))
+    }
+}
+
+impl Policy {
+    /// All but the weights.
+    pub fn header(&self) -> PolicyHeader {
+        PolicyHeader {
+            env_cls: self.env_cls.clone(),
+            env: self.env.clone(),
+            network: self.network.clone(),
+            twists: self.twists.clone(),
+            symmetry: self.symmetry,
+            backtracking: self.backtracking,
+            scaling: self.scaling.clone(),
+        }
+    }
+
+    /// The policy as a file. Equal policies give equal bytes.
+    ///
+    /// # Errors
+    /// If the parts do not fit each other or a weight is not finite.
+    pub fn to_safetensors(&self) -> Result<Vec<u8>> {
+        self.check()?;
+        let mut buffers = Vec::new();
+        for spec in self.network.parameters() {
+            let values = self.parameters.get(spec.range.clone()).unwrap_or(&[]);
+            let mut bytes = Vec::with_capacity(4 * values.len());
+            for at in file_order(&spec) {
+                bytes.extend(values.get(at).copied().unwrap_or_default().to_le_bytes());
+            }
+            buffers.push((spec, bytes));
+        }
+        let tensors = buffers
+            .iter()
+            .map(|(spec, bytes)| {
+                let view = TensorView::new(Dtype::F32, shape_in_file(spec), bytes)
+                    .map_err(|e| Error::weights(&spec.name, "a tensor", e))?;
+                Ok((spec.name.clone(), view))
+            })
+            .collect::<Result<Tensors<'_>>>()?;
+        write_tensors(&tensors, Some((METADATA_KEY, self.header().to_metadata()?)))
+    }
+
+    /// Reads a file. One that we wrote is complete in itself; one of bare tensors (the peer's) needs `fallback`,
+    /// which is otherwise ignored.
+    ///
+    /// # Errors
+    /// If the file is broken, has no description and there is no `fallback`, or its tensors do not fit the network.
+    pub fn from_safetensors(bytes: &[u8], fallback: Option<PolicyHeader>) -> Result<Self> {
+        let file = TensorFile::parse(bytes)?;
+        let header = match (file.metadata(METADATA_KEY), fallback) {
+            (Some(text), _) => PolicyHeader::from_metadata(text)?,
+            (None, Some(fallback)) => fallback,
+            (None, None) => {
+                return Err(Error::weights(
+                    "file",
+                    format!("metadata {METADATA_KEY}, or a config that describes the network"),
+                    "neither",
+                ));
+            }
+        };
+        header.with_tensors(&file.tensors()?)
+    }
+}
+
+/// Whether a file describes its own policy, so that it can be read without a fallback.
+///
+/// # Errors
+/// If it is no safetensors file.
+pub fn is_self_contained(bytes: &[u8]) -> Result<bool> {
+    Ok(TensorFile::parse(bytes)?.metadata(METADATA_KEY).is_some())
+}
+
+/// The weights of `network` from the tensors of a file, in the order and layout of [`Network::parameters`].
+/// Every claim is checked against the tensors at hand before memory is asked for.
+///
+/// # Errors
+/// Names the tensor that is missing, superfluous, misshapen, of another type than F32 or F64, or not finite.
+pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Result<Vec<f32>> {
+    check_network(network)?;
+    let specs = network.parameters();
+    for spec in &specs {
+        let expected = shape_in_file(spec);
+        match tensors.get(&spec.name) {
+            None => {
+                let found = format!("none among {} tensors", tensors.len());
+                return Err(Error::weights(
+                    &spec.name,
+                    format!("a tensor of shape {expected:?}"),
+                    found,
+                ));
+            }
+            Some(tensor) if tensor.shape() != expected => {
+                return Err(Error::weights(
+                    &spec.name,
+                    format!("shape {expected:?}"),
+                    format!("{:?}", tensor.shape()),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let known: HashSet<_> = specs.iter().map(|spec| &spec.name).collect();
+    // PyTorch writes a layer that it knows by two names twice.
+    let twice = |tensor: &TensorView<'_>| {
+        let same = |spec: &ParameterSpec| {
+            tensors.get(&spec.name).is_some_and(|other| {
+                (other.shape(), other.dtype(), other.data())
+                    == (tensor.shape(), tensor.dtype(), tensor.data())
+            })
+        };
+        specs.iter().any(same)
+    };
+    let others = tensors.iter().filter(|(name, _)| !known.contains(name));
+    if let Some((name, tensor)) = others.into_iter().find(|(_, tensor)| !twice(tensor)) {
+        return Err(Error::weights(
+            name,
+            "no tensor of this name in this network",
+            format!("one of shape {:?}", tensor.shape()),
+        ));
+    }
+    let mut parameters = vec![0.0; network.parameter_count()];
+    for spec in &specs {
+        let (Some(tensor), Some(target)) =
+            (tensors.get(&spec.name), parameters.get_mut(spec.range.clone()))
+        else {
+            continue;
+        };
+        for (at, value) in file_order(spec).zip(f32_values(&spec.name, tensor)?) {
+            if !value.is_finite() {
+                return Err(Error::weights(&spec.name, "finite values", value));
+            }
+            if let Some(target) = target.get_mut(at) {
+                *target = value;
+            }
+        }
+    }
+    Ok(parameters)
+}
+
+fn shape_in_file(spec: &ParameterSpec) -> Vec<usize> {
+    let mut shape = spec.shape.clone();
+    if spec.transposed_in_file {
+        shape.reverse();
+    }
+    shape
+}
+
+/// Where in memory the values of the file stand, in the order of the file.
+fn file_order(spec: &ParameterSpec) -> impl Iterator<Item = usize> + use<> {
+    let (rows, columns) = match shape_in_file(spec)[..] {
+        [rows, columns] => (rows, columns),
+        _ => (1, spec.range.len()),
+    };
+    let (by_row, by_column) = if spec.transposed_in_file { (1, rows) } else { (columns, 1) };
+    (0..rows).flat_map(move |r| (0..columns).map(move |c| r * by_row + c * by_column))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,7 @@
+//! The samples that updates learn from, and statistics of them.
+
+pub mod batch;
+pub mod reward_scaling;
+pub mod running_statistics;
+pub mod supervised_batch;
+pub mod targets;

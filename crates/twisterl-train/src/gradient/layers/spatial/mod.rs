@@ -1,0 +1,7 @@
+//! Gradients of the layers over positions.
+
+mod attention;
+mod conv;
+mod pool;
+mod positions;
+mod shape;

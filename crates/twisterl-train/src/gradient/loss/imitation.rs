@@ -1,0 +1,282 @@
+//! The loss of AlphaZero (Silver et al. 2017) and of supervised learning: cross-entropy to a target policy, and the
+//! squared error of the value.
+//!
+//! Per row, with `t` the target distribution, `p` the policy's, `V` the value and `R` its target:
+//!
+//! ```text
+//! loss = -sum_a t_a ln p_a + vf_coef (V - R)^2        d loss / d z_j = p_j - t_j
+//! ```
+
+use super::{Loss, LossOutput, Objective, Stats, means};
+use crate::data::batch::RowShape;
+pub use crate::data::supervised_batch::SupervisedBatch;
+use crate::{Error, Result};
+use candle_core::bail;
+use serde_json::{Map, Value};
+use twisterl_core::evaluator::distribution::log_normaliser;
+use twisterl_core::space::Observations;
+
+/// Learning from examples.
+#[derive(Debug, Clone, Copy)]
+pub struct Imitation<'a> {
+    /// What is to be learned.
+    pub examples: &'a SupervisedBatch,
+    /// Weight of the value's squared error.
+    pub vf_coef: f32,
+}
+
+impl Objective for Imitation<'_> {
+    type Loss = ImitationLoss;
+
+    fn check(&self, shape: &RowShape) -> Result<()> {
+        let rows = self.examples.len();
+        let [width] = shape.choices[..] else {
+            let found = format!("{} components", shape.choices.len());
+            return Err(Error::config("action_space", "one discrete action", found));
+        };
+        for (array, found, width) in [
+            ("masks", self.examples.masks.len(), width),
+            ("policies", self.examples.policies.len(), width),
+            ("values", self.examples.values.len(), 1),
+        ] {
+            if found != rows * width {
+                let path = format!("examples.{array}");
+                return Err(Error::config(path, format!("{rows} rows of {width}"), found));
+            }
+        }
+        Ok(())
+    }
+
+    fn gather(&self, shape: &RowShape, indices: &[u32]) -> Result<(Observations, ImitationLoss)> {
+        let width: usize = shape.choices.iter().sum();
+        let mut observations = Observations::new();
+        let mut loss = ImitationLoss {
+            vf_coef: self.vf_coef,
+            masks: Vec::with_capacity(indices.len() * width),
+            policies: Vec::with_capacity(indices.len() * width),
+            values: Vec::with_capacity(indices.len()),
+        };
+        for &index in indices {
+            let row = index as usize;
+            let place = row * width..(row + 1) * width;
+            let (Some(mask), Some(policy), Some(&value)) = (
+                self.examples.masks.get(place.clone()),
+                self.examples.policies.get(place),
+                self.examples.values.get(row),
+            ) else {
+                let expected = format!("rows below {}", self.examples.len());
+                return Err(Error::config("examples", expected, row));
+            };
+            if !value.is_finite() {
+                let path = format!("examples.values[{row}]");
+                return Err(Error::config(path, "a finite number", value));
+            }
+            loss.masks.extend_from_slice(mask);
+            loss.policies.extend_from_slice(policy);
+            loss.values.push(value);
+            observations.push_row(&self.examples.observations, row);
+        }
+        Ok((observations, loss))
+    }
+}
+
+/// The loss of some rows.
+#[derive(Debug, Clone)]
+pub struct ImitationLoss {
+    vf_coef: f32,
+    masks: Vec<bool>,
+    policies: Vec<f32>,
+    values: Vec<f32>,
+}
+
+impl Loss for ImitationLoss {
+    type Stats = ImitationStats;
+
+    fn evaluate(
+        &self,
+        logits: &[f32],
+        values: &[f32],
+        weight: f64,
+    ) -> candle_core::Result<LossOutput<ImitationStats>> {
+        let rows = values.len();
+        if rows != self.values.len()
+            || logits.len() != self.policies.len()
+            || logits.len() != self.masks.len()
+            || !logits.len().is_multiple_of(rows.max(1))
+        {
+            bail!("imitation-loss: {} logits do not fit {rows} rows", logits.len())
+        }
+        let width = logits.len() / rows.max(1);
+        let vf_coef = f64::from(self.vf_coef);
+        let mut stats = ImitationStats { count: rows as u64, ..ImitationStats::default() };
+        let mut logits_gradient = Vec::with_capacity(logits.len());
+        let mut values_gradient = Vec::with_capacity(rows);
+        let targets = self.policies.chunks(width.max(1)).zip(self.masks.chunks(width.max(1)));
+        let targets = targets.zip(&self.values);
+        for ((logits, &value), ((policy, mask), &target)) in
+            logits.chunks(width.max(1)).zip(values).zip(targets)
+        {
+            let normaliser = log_normaliser(logits, mask);
+            let mut first = (f64::NEG_INFINITY, 0.0);
+            for ((&logit, &target), &allowed) in logits.iter().zip(policy).zip(mask) {
+                if !allowed {
+                    logits_gradient.push(0.0);
+                    continue;
+                }
+                let (log, target) = (f64::from(logit) - normaliser, f64::from(target));
+                let probability = log.exp();
+                logits_gradient.push((weight * (probability - target)) as f32);
+                stats.policy -= target * log;
+                stats.entropy -= probability * log;
+                if log > first.0 {
+                    first = (log, target);
+                }
+            }
+            let error = f64::from(value) - f64::from(target);
+            values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
+            stats.value += error * error;
+            stats.agreement += first.1;
+        }
+        stats.total = stats.policy + vf_coef * stats.value;
+        Ok(LossOutput { loss: weight * stats.total, stats, logits_gradient, values_gradient })
+    }
+}
+
+/// Sums over rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ImitationStats {
+    count: u64,
+    steps: u64,
+    policy: f64,
+    value: f64,
+    entropy: f64,
+    agreement: f64,
+    total: f64,
+    grad_norm: f64,
+}
+
+impl Stats for ImitationStats {
+    fn merge(&mut self, other: &Self) {
+        self.count += other.count;
+        self.steps += other.steps;
+        for (sum, x) in [
+            (&mut self.policy, other.policy),
+            (&mut self.value, other.value),
+            (&mut self.entropy, other.entropy),
+            (&mut self.agreement, other.agreement),
+            (&mut self.total, other.total),
+            (&mut self.grad_norm, other.grad_norm),
+        ] {
+            *sum += x;
+        }
+    }
+
+    fn total_loss(&self) -> f64 {
+        self.mean(self.total)
+    }
+
+    fn count_step(&mut self, grad_norm: f64) {
+        self.steps += 1;
+        self.grad_norm += grad_norm;
+    }
+}
+
+impl ImitationStats {
+    fn mean(&self, sum: f64) -> f64 {
+        sum / self.count.max(1) as f64
+    }
+
+    /// The means by name: `policy_loss` (cross-entropy), `value_loss`, `entropy` (of the policy, in nats),
+    /// `agreement` (the target's probability of the policy's first choice), `total_loss`, `grad_norm`.
+    pub fn to_map(&self) -> Map<String, Value> {
+        means([
+            ("policy_loss", self.mean(self.policy)),
+            ("value_loss", self.mean(self.value)),
+            ("entropy", self.mean(self.entropy)),
+            ("agreement", self.mean(self.agreement)),
+            ("total_loss", self.mean(self.total)),
+            ("grad_norm", self.grad_norm / self.steps.max(1) as f64),
+        ])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::gradient::loss::LossOp;
+    use candle_core::{D, DType, Device, Tensor, Var};
+
+    fn loss() -> ImitationLoss {
+        ImitationLoss {
+            vf_coef: 0.7,
+            masks: vec![true, true, true, true, false, true],
+            policies: vec![0.5, 0.2, 0.3, 1.0, 0.0, 0.0],
+            values: vec![-1.0, 2.0],
+        }
+    }
+
+    #[test]
+    fn value_and_gradient_are_those_of_autograd_on_primitives() {
+        let logits =
+            Var::from_vec(vec![0.1f32, -0.4, 2.0, 1.0, 7.0, -0.5], (2, 3), &Device::Cpu).unwrap();
+        let values = Var::from_vec(vec![0.5f32, 0.25], (2, 1), &Device::Cpu).unwrap();
+        let loss = loss();
+        let (fused, outcome) = LossOp::apply(loss.clone(), 0.5, &logits, &values).unwrap();
+
+        let mask: Vec<f32> = loss.masks.iter().map(|&m| if m { 0.0 } else { -1e9 }).collect();
+        let mask = Tensor::from_vec(mask, (2, 3), &Device::Cpu).unwrap();
+        let target = Tensor::from_vec(loss.policies.clone(), (2, 3), &Device::Cpu).unwrap();
+        let z = (logits.as_tensor() + mask).unwrap();
+        let logs = z.broadcast_sub(&z.log_sum_exp(D::Minus1).unwrap().unsqueeze(1).unwrap());
+        let cross = (target * logs.unwrap()).unwrap().sum_all().unwrap().neg().unwrap();
+        let aim = Tensor::from_vec(loss.values.clone(), (2, 1), &Device::Cpu).unwrap();
+        let error = (values.as_tensor() - aim).unwrap().sqr().unwrap().sum_all().unwrap();
+        let plain = ((cross + (error * 0.7).unwrap()).unwrap() * 0.5).unwrap();
+
+        let number = |t: &Tensor| t.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
+        assert!((number(&fused) - number(&plain)).abs() < 1e-6);
+        assert!((outcome.get().unwrap().stats.total_loss() - number(&plain)).abs() < 1e-6);
+        let (fused, plain) = (fused.backward().unwrap(), plain.backward().unwrap());
+        for var in [&logits, &values] {
+            let flat = |g: &Tensor| g.flatten_all().unwrap().to_vec1::<f32>().unwrap();
+            let (fused, plain) = (flat(fused.get(var).unwrap()), flat(plain.get(var).unwrap()));
+            for (f, p) in fused.iter().zip(&plain) {
+                assert!((f - p).abs() < 1e-6, "{fused:?} {plain:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn statistics_have_closed_forms() {
+        let even = ImitationLoss {
+            vf_coef: 1.0,
+            masks: vec![true; 2],
+            policies: vec![1.0, 0.0],
+            values: vec![3.0],
+        };
+        let stats = even.evaluate(&[0.0, 0.0], &[1.0], 1.0).unwrap().stats;
+        let ln2 = std::f64::consts::LN_2;
+        assert_eq!(stats.to_map()["policy_loss"], ln2);
+        assert_eq!(stats.to_map()["entropy"], ln2);
+        assert_eq!(stats.to_map()["value_loss"], 4.0);
+        assert_eq!(stats.to_map()["agreement"], 1.0);
+        assert_eq!(stats.total_loss(), ln2 + 4.0);
+    }
+
+    #[test]
+    fn examples_that_do_not_fit_are_errors() {
+        let mut examples = SupervisedBatch::default();
+        examples.observations.push_ones(&[1]);
+        examples.masks = vec![true, true];
+        examples.policies = vec![0.5, 0.5];
+        let shape = RowShape::discrete(2);
+        let check = |examples: &SupervisedBatch| Imitation { examples, vf_coef: 1.0 }.check(&shape);
+        let message = check(&examples).unwrap_err().to_string();
+        assert!(message.starts_with("examples.values: expected 1 rows of 1, found 0"), "{message}");
+        examples.values = vec![f32::NAN];
+        check(&examples).unwrap();
+        let gather = Imitation { examples: &examples, vf_coef: 1.0 }.gather(&shape, &[0]);
+        assert!(gather.unwrap_err().to_string().starts_with("examples.values[0]: expected a fin"));
+    }
+}

@@ -1,0 +1,278 @@
+//! Checkpoints: folders that hold all it takes to go on with a run, or to use its policy.
+//!
+//! A checkpoint `NAME` is complete when its manifest, which is written last, agrees with the length and checksum of
+//! every other file in it. It is written as `NAME.new`, then takes the place of the one before:
+//!
+//! ```text
+//! NAME (old)                  NAME.new (being written)
+//! NAME (old)                  NAME.new (complete)
+//! NAME.old (old)              NAME.new (complete)
+//! NAME.old (old)  NAME (new)
+//!                 NAME (new)
+//! ```
+//!
+//! After a kill at any moment, the first complete one of `NAME`, `NAME.new` and `NAME.old` is the newest.
+
+use crate::record::disk::{Disk, read_file, sibling, sync_folder};
+use crate::record::snapshot::ArrayData;
+use crate::{Error, Result};
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, write_tensors};
+
+pub use crate::record::disk::write_file;
+
+/// The policy in a checkpoint; it can be used alone.
+pub const POLICY: &str = "policy.safetensors";
+const ARRAYS: &str = "train.safetensors";
+const STATE: &str = "state.json";
+const MANIFEST: &str = "manifest.json";
+/// The version of the folder's content that this code writes and reads.
+const FORMAT: u64 = 1;
+/// The largest file of weights or arrays that is read: 2^28 values.
+pub const MAX_BYTES: u64 = 1 << 30;
+const MAX_MANIFEST: u64 = 1 << 16;
+
+/// All it takes to go on with a run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Checkpoint {
+    /// The policy.
+    pub policy: Policy,
+    /// Small things: counters, curriculum, seeds.
+    pub state: Value,
+    /// Large things by name, such as an optimiser's moments. They are read back sorted by name.
+    pub arrays: Vec<(String, ArrayData)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Manifest {
+    format: u64,
+    files: BTreeMap<String, FileDigest>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileDigest {
+    length: u64,
+    crc32c: u32,
+}
+
+impl FileDigest {
+    fn of(bytes: &[u8]) -> Self {
+        Self { length: bytes.len() as u64, crc32c: crc32c::crc32c(bytes) }
+    }
+}
+
+impl Checkpoint {
+    /// Makes `folder` hold this checkpoint, in place of the one that it holds.
+    ///
+    /// # Errors
+    /// If the policy is unsound, for instance has weights that are not finite, or the disk cannot be written to. The
+    /// checkpoint before stays readable then.
+    pub fn write(&self, folder: &Path) -> Result<()> {
+        self.write_on(&mut Disk::default(), folder)
+    }
+
+    fn write_on(&self, disk: &mut Disk, folder: &Path) -> Result<()> {
+        let state = serde_json::to_vec_pretty(&self.state)
+            .map_err(|e| Error::checkpoint(folder, "a state that JSON can hold", e))?;
+        let files = [
+            (POLICY, self.policy.to_safetensors()?),
+            (ARRAYS, write_arrays(&self.arrays)?),
+            (STATE, state),
+        ];
+        if let Some((name, bytes)) = files.iter().find(|(_, bytes)| bytes.len() as u64 > MAX_BYTES)
+        {
+            let found = bytes.len();
+            return Err(Error::checkpoint(
+                folder.join(name),
+                format!("at most {MAX_BYTES} bytes"),
+                found,
+            ));
+        }
+        let sums = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes)));
+        let manifest = Manifest { format: FORMAT, files: sums.collect() };
+        let manifest = serde_json::to_vec_pretty(&manifest)
+            .map_err(|e| Error::checkpoint(folder, "a manifest that JSON can hold", e))?;
+
+        let (new, old) = (sibling(folder, ".new"), sibling(folder, ".old"));
+        // What a killed write has left: its complete checkpoint is kept, the rest is dropped.
+        let newest = locate(folder);
+        if newest != folder && newest.exists() {
+            disk.rename(&newest, folder)?;
+        }
+        disk.remove_folder(&new)?;
+        disk.create_folder(&new)?;
+        for (name, bytes) in &files {
+            disk.write_new(&new.join(name), bytes)?;
+        }
+        disk.write_new(&new.join(MANIFEST), &manifest)?;
+        sync_folder(&new)?;
+        if folder.exists() {
+            disk.remove_folder(&old)?;
+            disk.rename(folder, &old)?;
+        }
+        disk.rename(&new, folder)?;
+        disk.remove_folder(&old)
+    }
+
+    /// Reads the newest complete checkpoint under this name.
+    ///
+    /// # Errors
+    /// If there is none, or a file in it is damaged or of another version.
+    pub fn read(folder: &Path) -> Result<Self> {
+        retry(|| {
+            let folder = locate(folder);
+            let manifest = read_manifest(&folder)?;
+            let policy = read_policy_file(&folder, &manifest)?;
+            let arrays =
+                read_arrays(&folder.join(ARRAYS), &read_part(&folder, ARRAYS, &manifest)?)?;
+            let state = serde_json::from_slice(&read_part(&folder, STATE, &manifest)?)
+                .map_err(|e| Error::checkpoint(folder.join(STATE), "JSON", e))?;
+            Ok(Self { policy, state, arrays })
+        })
+    }
+
+    /// Reads only the policy of the newest complete checkpoint under this name.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub fn read_policy(folder: &Path) -> Result<Policy> {
+        retry(|| {
+            let folder = locate(folder);
+            read_policy_file(&folder, &read_manifest(&folder)?)
+        })
+    }
+
+    /// Whether there is a checkpoint under this name, complete or not.
+    pub fn exists(folder: &Path) -> bool {
+        locate(folder).join(MANIFEST).is_file()
+    }
+}
+
+/// The folder of the newest complete checkpoint called `folder`; `folder` itself where there is none.
+fn locate(folder: &Path) -> PathBuf {
+    if folder.exists() {
+        return folder.to_owned();
+    }
+    [".new", ".old"]
+        .map(|suffix| sibling(folder, suffix))
+        .into_iter()
+        .find(|candidate| is_complete(candidate))
+        .unwrap_or_else(|| folder.to_owned())
+}
+
+fn is_complete(folder: &Path) -> bool {
+    read_manifest(folder).is_ok_and(|manifest| {
+        manifest.files.keys().all(|name| read_part(folder, name, &manifest).is_ok())
+    })
+}
+
+/// Another process may put a new checkpoint in place while this one reads the old: then the new one is read.
+fn retry<T>(read: impl Fn() -> Result<T>) -> Result<T> {
+    read().or_else(|_| read())
+}
+
+fn read_manifest(folder: &Path) -> Result<Manifest> {
+    let path = folder.join(MANIFEST);
+    if !path.is_file() {
+        let found = if folder.is_dir() { "no manifest.json in it" } else { "no such folder" };
+        return Err(Error::checkpoint(folder, "a checkpoint folder", found));
+    }
+    let value: Value = serde_json::from_slice(&read_file(&path, MAX_MANIFEST)?)
+        .map_err(|e| Error::checkpoint(&path, "JSON", e))?;
+    match value.get("format") {
+        Some(format) if format == FORMAT => {}
+        format => {
+            let found = format.map_or("none".to_owned(), ToString::to_string);
+            let expected = format!("format {FORMAT}, the only one this version reads");
+            return Err(Error::checkpoint(&path, expected, found));
+        }
+    }
+    serde_json::from_value(value).map_err(|e| Error::checkpoint(&path, "the sums of files", e))
+}
+
+/// Reads one file of a checkpoint and compares it with the manifest.
+fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> {
+    let path = folder.join(name);
+    let Some(expected) = manifest.files.get(name) else {
+        return Err(Error::checkpoint(
+            folder.join(MANIFEST),
+            format!("an entry for {name}"),
+            "none",
+        ));
+    };
+    if expected.length > MAX_BYTES {
+        let limit = format!("at most {MAX_BYTES} bytes");
+        return Err(Error::checkpoint(&path, limit, expected.length));
+    }
+    let bytes = read_file(&path, MAX_BYTES)?;
+    let found = FileDigest::of(&bytes);
+    if found != *expected {
+        let text =
+            |sum: &FileDigest| format!("{} bytes with checksum {:08x}", sum.length, sum.crc32c);
+        return Err(Error::checkpoint(&path, text(expected), text(&found)));
+    }
+    Ok(bytes)
+}
+
+fn read_policy_file(folder: &Path, manifest: &Manifest) -> Result<Policy> {
+    let bytes = read_part(folder, POLICY, manifest)?;
+    Policy::from_safetensors(&bytes, None)
+        .map_err(|e| Error::checkpoint(folder.join(POLICY), "a policy", e))
+}
+
+fn write_arrays(arrays: &[(String, ArrayData)]) -> Result<Vec<u8>> {
+    let bytes: Vec<(Dtype, Vec<u8>)> = arrays
+        .iter()
+        .map(|(_, data)| match data {
+            ArrayData::F32(v) => (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            ArrayData::F64(v) => (Dtype::F64, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+            ArrayData::U32(v) => (Dtype::U32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
+        })
+        .collect();
+    let mut tensors = Tensors::new();
+    for ((name, _), (dtype, bytes)) in arrays.iter().zip(&bytes) {
+        let length = 8 * bytes.len() / dtype.bitsize();
+        let view = TensorView::new(*dtype, vec![length], bytes)
+            .map_err(|e| Error::checkpoint(ARRAYS, format!("an array {name:?}"), e))?;
+        if tensors.insert(name.clone(), view).is_some() {
+            return Err(Error::checkpoint(ARRAYS, "names that differ", format!("{name:?} twice")));
+        }
+    }
+    write_tensors(&tensors, None).map_err(|e| Error::checkpoint(ARRAYS, "arrays", e))
+}
+
+fn read_arrays(path: &Path, bytes: &[u8]) -> Result<Vec<(String, ArrayData)>> {
+    let broken = |e| Error::checkpoint(path, "arrays", e);
+    let tensors = TensorFile::parse(bytes).and_then(|file| file.tensors()).map_err(broken)?;
+    let read = |(name, tensor): (String, TensorView<'_>)| {
+        let data = tensor.data();
+        let values = match tensor.dtype() {
+            Dtype::F32 => {
+                ArrayData::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
+            }
+            Dtype::F64 => {
+                ArrayData::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
+            }
+            Dtype::U32 => {
+                ArrayData::U32(data.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
+            }
+            other => {
+                let expected = format!("{name:?} of type F32, F64 or U32");
+                return Err(Error::checkpoint(path, expected, other));
+            }
+        };
+        Ok((name, values))
+    };
+    tensors.into_iter().map(read).collect()
+}
+
+#[cfg(test)]
+mod tests;

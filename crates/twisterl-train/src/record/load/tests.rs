@@ -1,0 +1,267 @@
+//! Policies of the peer in both formats, and every kind of path.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use serde_json::{Value, json};
+use std::fs;
+use tempfile::TempDir;
+use twisterl_core::evaluator::{Evaluation, Evaluator};
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::weights::parameters_from_tensors;
+use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
+
+const NAMES: [&str; 2] = ["ppo_puzzle8_v1", "ppo_puzzle15_v1"];
+
+fn tests_folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests")
+}
+
+fn vector(file: &str) -> PathBuf {
+    tests_folder().join("vectors/peer").join(file)
+}
+
+fn config(name: &str) -> PathBuf {
+    tests_folder().join(format!("configs/{name}.peer.json"))
+}
+
+fn load(path: &Path) -> Result<Policy> {
+    load_policy(path, None, &Registry::default())
+}
+
+fn refusal(path: &Path) -> String {
+    load(path).unwrap_err().to_string()
+}
+
+fn peer_policy(name: &str, ending: &str) -> Policy {
+    let path = vector(&format!("{name}.{ending}"));
+    load_policy(&path, Some(&config(name)), &Registry::default()).unwrap()
+}
+
+/// A folder laid out as the peer's: weights in both formats, and the config under the same name.
+fn peer_folder(name: &str) -> TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    for ending in ["pt", "safetensors"] {
+        let file = format!("{name}.{ending}");
+        fs::copy(vector(&file), folder.path().join(file)).unwrap();
+    }
+    fs::copy(config(name), folder.path().join(format!("{name}.json"))).unwrap();
+    folder
+}
+
+fn checkpoint(policy: Policy) -> Checkpoint {
+    Checkpoint { policy, state: json!({}), arrays: vec![] }
+}
+
+#[test]
+fn both_formats_of_the_peer_give_the_golden_numbers() {
+    for name in NAMES {
+        let policy = peer_policy(name, "pt");
+        assert_eq!(policy, peer_policy(name, "safetensors"));
+        let folder = peer_folder(name);
+        assert_eq!(load(&folder.path().join(format!("{name}.pt"))).unwrap(), policy);
+
+        let executor = Executor::new(&policy.network, &policy.parameters).unwrap();
+        let text = fs::read_to_string(vector(&format!("{name}.golden.json"))).unwrap();
+        let golden: Value = serde_json::from_str(&text).unwrap();
+        for case in golden["cases"].as_array().unwrap() {
+            let numbers = |key: &str| -> Vec<f64> {
+                case[key].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect()
+            };
+            let ones: Vec<u32> = numbers("observation").into_iter().map(|v| v as u32).collect();
+            let mut observations = Observations::new();
+            observations.push_ones(&ones);
+            let mut out = Evaluation::default();
+            executor.evaluate(&observations, &mut out).unwrap();
+            for (found, expected) in out.actions.iter().zip(numbers("logits")) {
+                assert!((f64::from(*found) - expected).abs() < 1e-4, "{found} {expected}");
+            }
+            let value = case["value"].as_f64().unwrap();
+            assert!((f64::from(out.values[0]) - value).abs() < 1e-4);
+        }
+    }
+}
+
+#[test]
+fn a_converted_file_needs_nothing_beside_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = folder.path().join("policy.safetensors");
+    let registry = Registry::default();
+    convert(&vector("ppo_puzzle8_v1.pt"), Some(&config("ppo_puzzle8_v1")), &output, &registry)
+        .unwrap();
+    assert_eq!(load(&output).unwrap(), peer_policy("ppo_puzzle8_v1", "pt"));
+    // Converting again changes nothing.
+    let bytes = fs::read(&output).unwrap();
+    convert(&output, None, &output, &registry).unwrap();
+    assert_eq!(fs::read(&output).unwrap(), bytes);
+
+    let refused = |name: &str| {
+        let message = convert(&output, None, &folder.path().join(name), &registry).unwrap_err();
+        message.to_string()
+    };
+    assert!(refused("policy.pt").contains("safetensors.torch.load_file"));
+    assert!(refused("policy").contains("ends in .safetensors"));
+    assert!(refused("no/policy.safetensors").contains("cannot write"));
+}
+
+#[test]
+fn runs_and_checkpoints_are_found_and_the_best_one_is_preferred() {
+    let root = tempfile::tempdir().unwrap();
+    let run = root.path();
+    let last = peer_policy("ppo_puzzle8_v1", "pt");
+    let mut best = last.clone();
+    best.parameters[0] += 1.0;
+    fs::write(run.join(CONFIG), "{}").unwrap();
+    assert!(refusal(run).contains("checkpoint_last"));
+    checkpoint(last.clone()).write(&run.join(LAST)).unwrap();
+    assert_eq!(load(run).unwrap(), last);
+    checkpoint(best.clone()).write(&run.join(BEST)).unwrap();
+    assert_eq!(load(run).unwrap(), best);
+    assert_eq!(load(&run.join(LAST)).unwrap(), last);
+    assert_eq!(load(&run.join(BEST).join(checkpoint::POLICY)).unwrap(), best);
+    // As a kill in the middle of the next write leaves it.
+    fs::rename(run.join(BEST), run.join("checkpoint_best.old")).unwrap();
+    assert_eq!(load(run).unwrap(), best);
+    assert_eq!(load(&run.join(BEST)).unwrap(), best);
+}
+
+#[test]
+fn what_is_missing_is_said_with_its_place() {
+    let folder = peer_folder("ppo_puzzle8_v1");
+    let pt = folder.path().join("ppo_puzzle8_v1.pt");
+    let beside = folder.path().join("ppo_puzzle8_v1.json");
+    // A config under another name needs to be given.
+    fs::rename(&beside, folder.path().join("other.json")).unwrap();
+    let message = refusal(&pt);
+    assert!(
+        message.contains("bare tensors") && message.contains("ppo_puzzle8_v1.json"),
+        "{message}"
+    );
+    assert!(refusal(&pt.with_extension("safetensors")).contains("bare tensors"));
+    // The config of a run folder.
+    fs::rename(folder.path().join("other.json"), folder.path().join(CONFIG)).unwrap();
+    load(&pt).unwrap();
+    // A config that does not fit.
+    fs::copy(config("ppo_puzzle15_v1"), &beside).unwrap();
+    let message = refusal(&pt);
+    assert!(message.contains("expected shape [512, 256], found [512, 81]"), "{message}");
+
+    assert!(refusal(&folder.path().join("nothing.pt")).contains("found nothing"));
+    let message = refusal(&beside);
+    assert!(message.contains("ends in .safetensors or .pt, found .json"), "{message}");
+    for (name, bytes) in [("bad.pt", &b"PK\x03\x04"[..]), ("bad.safetensors", b"12345678901")] {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        assert!(refusal(&path).contains(name));
+    }
+}
+
+#[test]
+fn a_policy_must_fit_the_environment_it_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.safetensors");
+    let mut policy = peer_policy("ppo_puzzle8_v1", "pt");
+    policy.env["width"] = json!(4);
+    fs::write(&path, policy.to_safetensors().unwrap()).unwrap();
+    assert!(refusal(&path).contains("a network for Puzzle"), "{}", refusal(&path));
+    policy.env_cls = "Nowhere".into();
+    fs::write(&path, policy.to_safetensors().unwrap()).unwrap();
+    assert!(refusal(&path).contains("unknown environment"));
+    // It can still be converted.
+    convert(&path, None, &folder.path().join("again.safetensors"), &Registry::default()).unwrap();
+}
+
+#[test]
+fn convolutions_of_the_peer_give_the_golden_numbers() {
+    let text = fs::read_to_string(vector("conv1d.golden.json")).unwrap();
+    let golden: Vec<Value> = serde_json::from_str(&text).unwrap();
+    for conv_dim in [0, 1] {
+        // The peer's own layout; the environment does not matter for the network but for its sizes.
+        let config = RunConfig::from_value(json!({
+            "env_cls": "twisterl.envs.Puzzle",
+            "policy_cls": "twisterl.nn.Conv1dPolicy",
+            "policy": {
+                "embedding_size": 36, "conv_dim": conv_dim, "common_layers": [16],
+                "policy_layers": [8], "value_layers": []
+            }
+        }));
+        let config = config.unwrap();
+        let observation = ObservationSpace::SparseBinary { shape: vec![4, 9] };
+        let network = Network::conv1d(
+            observation,
+            ActionSpace::discrete(4),
+            config.policy.conv_dim,
+            &config.policy.sizes(),
+        );
+        let file = PtFile::read(&vector(&format!("conv1d_{conv_dim}.pt"))).unwrap();
+        let network = network.unwrap();
+        let parameters = parameters_from_tensors(&network, &file.tensors().unwrap()).unwrap();
+        let executor = Executor::new(&network, &parameters).unwrap();
+        for case in golden.iter().filter(|case| case["conv_dim"] == conv_dim) {
+            let ones: Vec<u32> = serde_json::from_value(case["ones"].clone()).unwrap();
+            let mut observations = Observations::new();
+            observations.push_ones(&ones);
+            let mut out = Evaluation::default();
+            executor.evaluate(&observations, &mut out).unwrap();
+            let logits: Vec<f32> = serde_json::from_value(case["logits"].clone()).unwrap();
+            assert!(out.actions.iter().zip(logits).all(|(a, b)| (a - b).abs() < 1e-5));
+            assert!((f64::from(out.values[0]) - case["value"].as_f64().unwrap()).abs() < 1e-5);
+        }
+    }
+}
+
+#[test]
+fn layers_that_do_not_fit_are_refused_with_both_shapes() {
+    let refused = |policy: Value| {
+        let config = json!({"env_cls": "Puzzle", "policy": policy});
+        let config = RunConfig::from_value(config).unwrap();
+        let spec = Registry::default().make("Puzzle", &json!({})).unwrap();
+        initial_policy(&config, &*spec, &Registry::default()).unwrap_err().to_string()
+    };
+    for (layers, message) in [
+        (
+            json!([{"type": "reshape", "shape": [3, 3, 8]}]),
+            "policy.layers.common[0].shape: expected a shape of 81 values, as [9, 9] has, found [3, 3, 8]",
+        ),
+        (
+            json!([{"type": "linear", "outputs": 8}, {"type": "embedding", "outputs": 8}]),
+            "policy.layers.common[1]: expected an embedding first, and only there, on sparse observations, found one on values of shape [9, 8]",
+        ),
+        (
+            json!([{"type": "conv2d", "channels": 4, "kernel": 3}]),
+            "policy.layers.common[0]: expected an input of three axes, [height, width, channels], found shape [9, 9]",
+        ),
+        (
+            json!([{"type": "attention", "heads": 2}]),
+            "policy.layers.common[0].heads: expected a number that divides the width of the tokens, 9, found 2",
+        ),
+        (
+            json!([{"type": "residual", "layers": [{"type": "linear", "outputs": 8}]}]),
+            "policy.layers.common[0]: expected layers that give the shape [9, 9] they read, found shape [9, 8]",
+        ),
+    ] {
+        assert_eq!(refused(json!({"layers": {"common": layers}})), message);
+    }
+}
+
+#[test]
+fn a_run_starts_from_weights_of_its_own_network_only() {
+    let registry = Registry::default();
+    let start = |name: &str, weights: &Path| {
+        let config = RunConfig::load(&config(name), &[]).unwrap();
+        let spec = registry.make(&config.env_cls, &config.env).unwrap();
+        weights_for(&config, &*spec, weights, &registry)
+            .map(|policy| (policy, initial_policy(&config, &*spec, &registry)))
+    };
+    let (policy, initial) = start("ppo_puzzle8_v1", &vector("ppo_puzzle8_v1.pt")).unwrap();
+    assert_eq!(policy, peer_policy("ppo_puzzle8_v1", "pt"));
+    let initial = initial.unwrap();
+    assert_eq!((&initial.network, &initial.env), (&policy.network, &policy.env));
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("policy.safetensors");
+    fs::write(&path, policy.to_safetensors().unwrap()).unwrap();
+    assert_eq!(start("ppo_puzzle8_v1", &path).unwrap().0, policy);
+    let message = start("ppo_puzzle15_v1", &path).unwrap_err().to_string();
+    assert!(message.contains("embeddings 256-512 embedding activation=relu"), "{message}");
+    let message = start("ppo_puzzle15_v1", &vector("ppo_puzzle8_v1.pt")).unwrap_err().to_string();
+    assert!(message.contains("embeddings.weight"), "{message}");
+}

@@ -1,0 +1,45 @@
+//! The state of an algorithm as checkpoints hold it.
+
+use crate::{Error, Result};
+use serde_json::Value;
+
+/// The part of an algorithm's state that is not policy weights, for exact resume.
+#[derive(Debug, Clone, Default)]
+pub struct Snapshot {
+    /// Small things.
+    pub state: Value,
+    /// Large arrays by name.
+    pub arrays: Vec<(String, ArrayData)>,
+}
+
+impl Snapshot {
+    /// The array of this name.
+    pub fn array(&self, name: &str) -> Option<&ArrayData> {
+        self.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)
+    }
+
+    /// The values of the f32 array of this name.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn floats(&self, name: &str) -> Result<Vec<f32>> {
+        match self.array(name) {
+            Some(ArrayData::F32(values)) => Ok(values.clone()),
+            _ => {
+                let expected = format!("an f32 array {name:?}");
+                Err(Error::checkpoint("train.safetensors", expected, "none"))
+            }
+        }
+    }
+}
+
+/// The values of a flat array.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArrayData {
+    /// Single precision.
+    F32(Vec<f32>),
+    /// Double precision.
+    F64(Vec<f64>),
+    /// Whole numbers.
+    U32(Vec<u32>),
+}
