@@ -1,5 +1,6 @@
 //! The one error type of the crate.
 
+pub mod from_serde;
 pub mod interrupt;
 
 use std::fmt;

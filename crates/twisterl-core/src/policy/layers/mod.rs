@@ -33,9 +33,11 @@ pub use spatial::{
 pub use spec::{Layer, LayerInput, LayerSpec, place};
 pub(super) use stack::Stack;
 
+use crate::error::from_serde;
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Debug;
 
 /// The most values that a layer may give or need in between, so that a hostile description is refused before memory is
@@ -46,6 +48,15 @@ pub const MAX_WIDTH: usize = 1 << 24;
 pub trait LayerKind: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
     /// Its name in descriptions, under `type`.
     const TYPE: &'static str;
+
+    /// Reads its data: the fields of a description, as an object. A kind that holds layers reads those with
+    /// [`LayerSpec::list`], so that their errors keep their paths.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path below the layer.
+    fn read(fields: Value) -> Result<Self> {
+        from_serde::read(fields)
+    }
 
     /// The shape that it makes of `input`, which is not empty.
     ///
