@@ -27,7 +27,7 @@ use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
-use twisterl_train::config::RunConfig;
+use twisterl_train::config::{AlgorithmConfig, RunConfig};
 use twisterl_train::data::batch::Batch;
 use twisterl_train::play::{PlayArgs, figures, in_pool};
 use twisterl_train::record::load;
@@ -160,7 +160,7 @@ impl Policy {
                 Self::new(load::load_policy(&path, config.as_deref(), registry())?)
             }
             (path, Some(initial), None) => {
-                let config = crate::train::parse(initial, &[])?;
+                let config = crate::train::parse(initial)?;
                 let spec = registry().make(&config.env_cls, &config.env)?;
                 Self::new(match path {
                     Some(path) => load::weights_for(&config, &*spec, &path, registry())?,
@@ -403,7 +403,10 @@ impl Policy {
         difficulty: usize,
         iteration: u64,
     ) -> Result<(Batch, Vec<f32>, Vec<f32>), Error> {
-        let collecting = &config.algorithm.collecting;
+        let AlgorithmConfig::Ppo(ppo) = &config.algorithm else {
+            return Err(Error::config("algorithm_cls", "PPO", config.algorithm.class()));
+        };
+        let collecting = &ppo.collecting;
         let (slots, horizon) = match collecting.num_envs {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
@@ -416,7 +419,7 @@ impl Policy {
             starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
             horizon,
         };
-        in_pool(Some(collecting.num_cores), || Ok(collector.collect(&collection)?))?;
+        in_pool(Some(config.shared.collecting.num_cores), || Ok(collector.collect(&collection)?))?;
         let mut batch = Batch::new(&self.spec.action_space());
         let (mut values, mut rewards) = (Vec::new(), Vec::new());
         for trajectory in collector.trajectories() {

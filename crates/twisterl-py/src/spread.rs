@@ -83,7 +83,7 @@ impl Spread {
     ) -> PyResult<Self> {
         let interrupt = Interrupt::default();
         let make = || {
-            let config = parse(config, &[])?;
+            let config = parse(config)?;
             let mut spread = match checkpoint {
                 Some(folder) => DistributedEs::load(&config, &folder, registry())?,
                 None => DistributedEs::new(&config, weights.as_deref(), registry())?,

@@ -6,7 +6,7 @@
 
 use crate::algorithms::policy_optimizer::PolicyOptimizer;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, CollectingConfig, RunConfig, SelectionName};
+use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, RunConfig, SelectionName};
 use crate::gradient::loss::imitation::SupervisedBatch;
 use crate::record::snapshot::Snapshot;
 use crate::{Error, Result};
@@ -30,7 +30,7 @@ const REDRAWS: u64 = 64;
 
 /// AlphaZero with all that it carries from iteration to iteration.
 pub struct AlphaZero {
-    config: AlgorithmConfig,
+    config: AlphaZeroConfig,
     seed: u64,
     search: Search,
     games: Vec<Game>,
@@ -61,19 +61,23 @@ struct Game {
 }
 
 impl AlphaZero {
-    /// Starts from the weights of `policy`.
+    /// Starts from the weights of `policy`; `run` is the whole config, of which `config` is a part.
     ///
     /// # Errors
     /// If the environment's actions cannot be searched, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: &dyn EnvSpec, policy: &Policy) -> Result<Self> {
+    pub fn new(
+        config: &AlphaZeroConfig,
+        run: &RunConfig,
+        spec: &dyn EnvSpec,
+        policy: &Policy,
+    ) -> Result<Self> {
         let actions = spec.action_space();
         if actions.single_discrete().is_none() {
             let expected = "PPO, since AZ needs one discrete action";
             let found = format!("AZ with {:?}", actions.components());
             return Err(Error::config("algorithm_cls", expected, found));
         }
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+        let collecting = &config.collecting;
         let selection = match collecting.selection {
             SelectionName::Puct => Selection::Puct(Puct {
                 exploration: collecting.c as f32,
@@ -89,14 +93,14 @@ impl AlphaZero {
             ..SearchConfig::new(selection, collecting.most_simulations())
         };
         Ok(Self {
-            seed: config.seed,
+            seed: run.seed,
             search: Search::new(spec, collecting.num_episodes, search)?,
             games: Vec::new(),
             replay: VecDeque::new(),
             examples: SupervisedBatch::default(),
             canonical: Canonical::default(),
-            trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
-            config: algorithm,
+            trainee: PolicyOptimizer::new(&run.shared.optimizer, policy)?,
+            config: config.clone(),
         })
     }
 
@@ -268,7 +272,7 @@ impl AlphaZero {
 }
 
 /// Simulations of a full search.
-fn simulations(collecting: &CollectingConfig, progress: f64) -> usize {
+fn simulations(collecting: &AlphaZeroCollecting, progress: f64) -> usize {
     let last = collecting.num_mcts_searches as f64;
     let first = collecting.num_mcts_searches_start.map_or(last, |first| first as f64);
     (first + (last - first) * progress).round() as usize

@@ -8,7 +8,7 @@
 use crate::algorithms::expert_iteration::{Experts, SolvedProblem};
 use crate::algorithms::policy_optimizer::PolicyOptimizer;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, ExpertsConfig, RunConfig};
+use crate::config::{BackwardScrambleConfig, ExpertsConfig, RunConfig};
 use crate::gradient::loss::imitation::SupervisedBatch;
 use crate::record::snapshot::Snapshot;
 use crate::{Error, Result};
@@ -32,7 +32,7 @@ const DRAW: u64 = 1 << 63;
 
 /// Learning from backward walks, with all that it carries from iteration to iteration.
 pub struct BackwardScramble {
-    config: AlgorithmConfig,
+    config: BackwardScrambleConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     groups: Vec<WalkGroup>,
@@ -63,23 +63,27 @@ fn each_walk(
 }
 
 impl BackwardScramble {
-    /// Starts from the weights of `policy`.
+    /// Starts from the weights of `policy`; `run` is the whole config, of which `config` is a part.
     ///
     /// # Errors
     /// If the environment's actions cannot be undone, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+    pub fn new(
+        config: &BackwardScrambleConfig,
+        run: &RunConfig,
+        spec: Arc<dyn EnvSpec>,
+        policy: &Policy,
+    ) -> Result<Self> {
+        let collecting = &config.collecting;
         let solutions = collecting.experts.as_ref().map_or(0, |experts| experts.num_solutions);
         let groups = collecting.num_walks.max(solutions).div_ceil(GROUP);
         let group = |_| Ok(WalkGroup { walker: spec.walker()?, walks: Walks::default() });
         Ok(Self {
-            seed: config.seed,
+            seed: run.seed,
             groups: (0..groups).map(group).collect::<Result<_>>()?,
             experts: Experts::default(),
             examples: SupervisedBatch::default(),
-            trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
-            config: algorithm,
+            trainee: PolicyOptimizer::new(&run.shared.optimizer, policy)?,
+            config: config.clone(),
             spec,
         })
     }

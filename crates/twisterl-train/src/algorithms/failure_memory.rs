@@ -1,7 +1,7 @@
 //! States on which the greedy policy failed lately, as starts for training.
 
 use crate::Result;
-use crate::config::StartsConfig;
+use crate::config::PpoStarts;
 use serde::{Deserialize, Serialize};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
@@ -36,7 +36,7 @@ impl Failures {
     /// If the environment fails.
     pub fn probe(
         &mut self,
-        config: &StartsConfig,
+        config: &PpoStarts,
         spec: &dyn EnvSpec,
         evaluator: &dyn Evaluator,
         difficulty: usize,

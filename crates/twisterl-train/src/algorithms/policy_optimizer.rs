@@ -3,7 +3,7 @@
 
 use crate::algorithms::Iteration;
 use crate::algorithms::weight_average::WeightAverage;
-use crate::config::{OptimizerConfig, TrainingConfig};
+use crate::config::{OptimizerConfig, SupervisedTraining};
 use crate::data::running_statistics::RunningStatistics;
 use crate::gradient::learner::{AdamConfig, AdamState, Learner};
 use crate::gradient::loss::Stats as _;
@@ -134,7 +134,7 @@ impl PolicyOptimizer {
     pub fn imitate(
         &mut self,
         examples: &SupervisedBatch,
-        training: &TrainingConfig,
+        training: &SupervisedTraining,
         (seed, iteration): (u64, &Iteration),
     ) -> Result<Map<String, Value>> {
         let objective = Imitation { examples, vf_coef: training.vf_coef as f32 };

@@ -4,7 +4,7 @@
 use crate::algorithms::failure_memory::Failures;
 use crate::algorithms::policy_optimizer::PolicyOptimizer;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig, Schedule};
+use crate::config::{PpoConfig, RunConfig, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
 use crate::data::targets;
@@ -28,7 +28,7 @@ use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts
 
 /// PPO with all that it carries from iteration to iteration.
 pub struct Ppo {
-    config: AlgorithmConfig,
+    config: PpoConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     collector: Collector,
@@ -40,26 +40,30 @@ pub struct Ppo {
 }
 
 impl Ppo {
-    /// Starts from the weights of `policy`.
+    /// Starts from the weights of `policy`; `run` is the whole config, of which `config` is a part.
     ///
     /// # Errors
     /// If the environment has parts that cannot be trained, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+    pub fn new(
+        config: &PpoConfig,
+        run: &RunConfig,
+        spec: Arc<dyn EnvSpec>,
+        policy: &Policy,
+    ) -> Result<Self> {
+        let collecting = &config.collecting;
         let (slots, horizon) = match collecting.num_envs {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
         };
         Ok(Self {
-            seed: config.seed,
+            seed: run.seed,
             collector: Collector::new(&*spec, slots)?,
             horizon,
-            trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
+            trainee: PolicyOptimizer::new(&run.shared.optimizer, policy)?,
             rewards: RewardScaler::new(collecting, slots),
             failures: Failures::default(),
             batch: Batch::new(&spec.action_space()),
-            config: algorithm,
+            config: config.clone(),
             spec,
         })
     }

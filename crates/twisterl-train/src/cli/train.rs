@@ -1,7 +1,7 @@
 //! Training: the command without a name.
 
 use super::{Exit, Output, print_episode};
-use crate::config::{Override, RunConfig};
+use crate::config::{IgnoredField, Override, RunConfig};
 use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
 use crate::trainer;
@@ -9,6 +9,7 @@ use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
@@ -74,9 +75,13 @@ impl TrainArgs {
             observer: None,
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
-            (Some(folder), _) => trainer::resume(folder, self.num_steps, &options, registry)?,
+            (Some(folder), _) => {
+                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                trainer::resume(folder, self.num_steps, &options, registry)?
+            }
             (None, Some(file)) => {
-                let config = RunConfig::load(file, &self.overrides()?)?;
+                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
+                show_ignored(&ignored);
                 let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
                 trainer::train(&config, &path, &options, registry)?
             }
@@ -96,6 +101,14 @@ impl TrainArgs {
             }
         }
         Ok(overrides)
+    }
+}
+
+/// Writes a note to standard error for each field of the config that is ignored.
+fn show_ignored(fields: &[IgnoredField]) {
+    for field in fields {
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(io::stderr(), "note: {field}");
     }
 }
 

@@ -213,7 +213,8 @@ fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Resul
             Some(config) => config.to_owned(),
             None => config_beside(file)?,
         };
-        let config = RunConfig::load(&config, &[])?;
+        // Only environment and policy count here; what training ignores is of no interest.
+        let (config, _) = RunConfig::load(&config, &[])?;
         let spec = registry.make(&config.env_cls, &config.env)?;
         header(&config, &*spec, registry)
     };

@@ -1,6 +1,6 @@
 //! The folder of a run: where things are in it, and how it comes to be.
 
-use crate::config::RunConfig;
+use crate::config::{IgnoredField, RunConfig};
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::{Error, Result};
@@ -81,11 +81,12 @@ impl RunFolder {
             .unwrap_or_else(|| path.to_owned())
     }
 
-    /// Its resolved config.
+    /// Reads its resolved config. If an older version wrote it, fields that the run never used may have been ignored,
+    /// see [`RunConfig::read`].
     ///
     /// # Errors
     /// If it is no longer a valid config.
-    pub fn config(&self) -> Result<RunConfig> {
+    pub fn config(&self) -> Result<(RunConfig, Vec<IgnoredField>)> {
         RunConfig::load(&self.path.join(CONFIG), &[])
     }
 

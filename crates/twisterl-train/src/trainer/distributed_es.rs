@@ -1,7 +1,7 @@
 //! ES whose iterations are spread over processes or machines by someone else.
 
 use crate::algorithms::es::{Es, Returns};
-use crate::config::{AlgorithmClass, RunConfig};
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::LogLengths;
@@ -33,15 +33,11 @@ impl DistributedEs {
             Some(path) => load::weights_for(config, &*spec, path, registry)?,
             None => load::initial_policy(config, &*spec, registry)?,
         };
-        if config.algorithm_cls != AlgorithmClass::Es {
-            let found = String::from(config.algorithm_cls);
-            return Err(Error::config(
-                "algorithm_cls",
-                "ES, whose iterations can be spread",
-                found,
-            ));
-        }
-        let es = Box::new(Es::new(config, Arc::clone(&spec), &policy)?);
+        let AlgorithmConfig::Es(es) = &config.algorithm else {
+            let expected = "ES, whose iterations can be spread";
+            return Err(Error::config("algorithm_cls", expected, config.algorithm.class()));
+        };
+        let es = Box::new(Es::new(es, config, Arc::clone(&spec), &policy)?);
         Ok(Self { trainer: Trainer::new(config.clone(), spec, policy, es) })
     }
 
@@ -267,7 +263,7 @@ mod tests {
             ),
             (
                 DistributedEs::new(
-                    &RunConfig { algorithm_cls: AlgorithmClass::Ppo, ..wider },
+                    &RunConfig { algorithm: AlgorithmConfig::Ppo(Box::default()), ..wider },
                     None,
                     &registry,
                 )

@@ -10,7 +10,7 @@ use crate::algorithms::backward_scramble::BackwardScramble;
 use crate::algorithms::es::Es;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmClass, ROLLOUT_METRIC, RunConfig};
+use crate::config::{AlgorithmConfig, ROLLOUT_METRIC, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
@@ -113,7 +113,7 @@ pub fn train(
     let mut trainer = Trainer::of(config.clone(), spec, policy)?;
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = RunFolder::create(path, config, &first)?;
-    let log = RunLog::create(folder.path(), config.algorithm.logging.tensorboard)?;
+    let log = RunLog::create(folder.path(), config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
@@ -128,12 +128,12 @@ pub fn resume(
     registry: &Registry,
 ) -> Result<Summary> {
     let folder = RunFolder::open(path)?;
-    let mut config = folder.config()?;
+    let (mut config, _) = folder.config()?;
     config.num_iterations = num_iterations.or(config.num_iterations);
     let mut checkpoint = Checkpoint::read(&folder.last())?;
     registry.complete(&mut checkpoint.policy.network)?;
     let spec = registry.make(&config.env_cls, &config.env)?;
-    let tensorboard = config.algorithm.logging.tensorboard;
+    let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone())?;
     let lengths = trainer.restore(checkpoint)?;
     let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
@@ -183,13 +183,16 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
 impl Trainer {
     /// Begins with the algorithm that `config` names.
     fn of(config: RunConfig, spec: Arc<dyn EnvSpec>, policy: Policy) -> Result<Self> {
-        let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
-            AlgorithmClass::Ppo => Box::new(Ppo::new(&config, Arc::clone(&spec), &policy)?),
-            AlgorithmClass::AlphaZero => Box::new(AlphaZero::new(&config, &*spec, &policy)?),
-            AlgorithmClass::BackwardScramble => {
-                Box::new(BackwardScramble::new(&config, Arc::clone(&spec), &policy)?)
+        let shared = Arc::clone(&spec);
+        let algorithm: Box<dyn Algorithm> = match &config.algorithm {
+            AlgorithmConfig::Ppo(ppo) => Box::new(Ppo::new(ppo, &config, shared, &policy)?),
+            AlgorithmConfig::AlphaZero(alphazero) => {
+                Box::new(AlphaZero::new(alphazero, &config, &*spec, &policy)?)
             }
-            AlgorithmClass::Es => Box::new(Es::new(&config, Arc::clone(&spec), &policy)?),
+            AlgorithmConfig::BackwardScramble(backward) => {
+                Box::new(BackwardScramble::new(backward, &config, shared, &policy)?)
+            }
+            AlgorithmConfig::Es(es) => Box::new(Es::new(es, &config, shared, &policy)?),
         };
         Ok(Self::new(config, spec, policy, algorithm))
     }
@@ -204,7 +207,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         algorithm: Box<A>,
     ) -> Self {
         Self {
-            curriculum: Curriculum::new(&config.algorithm.learning, spec.difficulty()),
+            curriculum: Curriculum::new(&config.shared.learning, spec.difficulty()),
             config,
             spec,
             policy,
@@ -240,7 +243,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
         let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = self.config.algorithm.collecting.num_cores.min(available).max(1);
+        let allowed = self.config.shared.collecting.num_cores.min(available).max(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.unwrap_or(allowed))
             .thread_name(|i| format!("twisterl-{i}"))
@@ -315,7 +318,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             success,
             steps_per_second: rate,
         });
-        let logging = &self.config.algorithm.logging;
+        let logging = &self.config.shared.logging;
         let logged = logging.log_freq > 0 && number.is_multiple_of(logging.log_freq);
         let mut go_on = true;
         if logged || options.observer.is_some() {
@@ -355,7 +358,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let hard = outcome.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));
         let solved = hard.clone().filter(|e| e.solved).count() as u64;
         self.curriculum.observe(hard.count() as u64, solved);
-        self.curriculum.advance(&self.config.algorithm.learning, now.number, success);
+        self.curriculum.advance(&self.config.shared.learning, now.number, success);
         self.iteration += 1;
         self.env_steps += outcome.env_steps;
         success
@@ -371,7 +374,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
 
     /// The evaluations that are due; all of them at the end.
     pub(crate) fn evaluate(&self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
-        let evals = self.config.algorithm.evals.iter().enumerate();
+        let evals = self.config.shared.evals.iter().enumerate();
         evals
             .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
@@ -396,7 +399,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         outcome: &IterationOutput,
         difficulty: usize,
     ) -> Option<f64> {
-        let metric = &self.config.algorithm.learning.diff_metric;
+        let metric = &self.config.shared.learning.diff_metric;
         if metric != ROLLOUT_METRIC {
             return scores.iter().find(|(name, _)| name == metric).map(|(_, s)| s.success);
         }
@@ -413,9 +416,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         log: &RunLog,
         scores: &[(String, EvaluationResult)],
     ) -> Result<()> {
-        let algorithm = &self.config.algorithm;
-        let metric = match algorithm.learning.diff_metric.as_str() {
-            ROLLOUT_METRIC => algorithm.evals.keys().next().map(String::as_str),
+        let shared = &self.config.shared;
+        let metric = match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next().map(String::as_str),
             name => Some(name),
         };
         let Some((_, score)) = scores.iter().find(|(name, _)| Some(name.as_str()) == metric) else {

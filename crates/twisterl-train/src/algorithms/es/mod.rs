@@ -17,7 +17,7 @@ use crate::algorithms::es::gradient::{cosine, estimate};
 use crate::algorithms::es::shaping::{quartiles, shape};
 use crate::algorithms::weight_average::WeightAverage;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, EsConfig, EsOptimizer, OptimizerConfig, RunConfig};
+use crate::config::{EsConfig, EsOptimizer, EvolutionConfig, OptimizerConfig, RunConfig};
 use crate::gradient::optimizer::{AdamConfig, AdamState};
 use crate::gradient::schedule;
 use crate::record::snapshot::ArrayData;
@@ -40,7 +40,7 @@ use twisterl_core::rollout::{Episode, PopulationRollout, Starts};
 
 /// ES with all that it carries from iteration to iteration.
 pub struct Es {
-    config: AlgorithmConfig,
+    config: EsConfig,
     spec: Arc<dyn EnvSpec>,
     pub(crate) strategy: Strategy,
     population: Population,
@@ -50,22 +50,26 @@ pub struct Es {
 }
 
 impl Es {
-    /// Starts from the weights of `policy`.
+    /// Starts from the weights of `policy`; `run` is the whole config, of which `config` is a part.
     ///
     /// # Errors
     /// If the environment has parts that cannot be played, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let population = Population::new(policy, algorithm.es.rank)?;
+    pub fn new(
+        config: &EsConfig,
+        run: &RunConfig,
+        spec: Arc<dyn EnvSpec>,
+        policy: &Policy,
+    ) -> Result<Self> {
+        let population = Population::new(policy, config.es.rank)?;
         let executor = Executor::of(policy)?;
-        let (es, optimizer) = (&algorithm.es, &algorithm.optimizer);
+        let (es, optimizer) = (&config.es, &run.shared.optimizer);
         let layout = population.layout().clone();
         Ok(Self {
-            strategy: Strategy::new(es, optimizer, layout, config.seed, policy.parameters.clone()),
+            strategy: Strategy::new(es, optimizer, layout, run.seed, policy.parameters.clone()),
             average: WeightAverage::new(optimizer.averaging, &policy.parameters, &executor),
             population,
             executor,
-            config: algorithm,
+            config: config.clone(),
             spec,
         })
     }
@@ -141,7 +145,7 @@ impl Es {
 /// [`tell`](Self::tell).
 #[derive(Debug, Clone)]
 pub struct Strategy {
-    config: EsConfig,
+    config: EvolutionConfig,
     optimizer: OptimizerConfig,
     layout: Layout,
     seed: u64,
@@ -152,7 +156,7 @@ pub struct Strategy {
 impl Strategy {
     /// Starts at `weights`, of which those of `layout` are perturbed and moved.
     pub fn new(
-        config: &EsConfig,
+        config: &EvolutionConfig,
         optimizer: &OptimizerConfig,
         layout: Layout,
         seed: u64,
@@ -176,7 +180,7 @@ impl Strategy {
 
     /// The standard deviation of the perturbations of an iteration.
     pub fn sigma(&self, iteration: &Iteration) -> f64 {
-        let EsConfig { sigma, sigma_final, sigma_schedule, .. } = self.config;
+        let EvolutionConfig { sigma, sigma_final, sigma_schedule, .. } = self.config;
         match sigma_final {
             None => sigma,
             Some(last) => schedule::value(sigma_schedule, sigma, last, iteration.progress),

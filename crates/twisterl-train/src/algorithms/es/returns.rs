@@ -1,7 +1,7 @@
 //! What members of a population answer: how their episodes went. This is all that is sent where an iteration is spread
 //! over processes or machines.
 
-use crate::config::{EsConfig, Fitness};
+use crate::config::{EvolutionConfig, Fitness};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use twisterl_core::rollout::Episode;
@@ -75,7 +75,7 @@ impl Returns {
     }
 
     /// Puts parts in order, which must be answers of a whole population to `question`.
-    pub(super) fn join(parts: &[Self], question: Question, es: &EsConfig) -> Result<Self> {
+    pub(super) fn join(parts: &[Self], question: Question, es: &EvolutionConfig) -> Result<Self> {
         let mut parts: Vec<&Self> = parts.iter().collect();
         parts.sort_by_key(|part| (part.first, part.totals.len()));
         let (mut all, mut next) = (Self { question, ..Self::default() }, 0);

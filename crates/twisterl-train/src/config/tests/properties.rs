@@ -36,7 +36,7 @@ fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
 }
 
 fn resolved() -> Value {
-    let mut value = RunConfig::load(&peer("ppo_puzzle8"), &[]).unwrap().to_value();
+    let mut value = load("ppo_puzzle8").to_value();
     value["num_iterations"] = json!(1000);
     value
 }

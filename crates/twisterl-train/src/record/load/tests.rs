@@ -247,7 +247,7 @@ fn layers_that_do_not_fit_are_refused_with_both_shapes() {
 fn a_run_starts_from_weights_of_its_own_network_only() {
     let registry = Registry::default();
     let start = |name: &str, weights: &Path| {
-        let config = RunConfig::load(&config(name), &[]).unwrap();
+        let (config, _) = RunConfig::load(&config(name), &[]).unwrap();
         let spec = registry.make(&config.env_cls, &config.env).unwrap();
         weights_for(&config, &*spec, weights, &registry)
             .map(|policy| (policy, initial_policy(&config, &*spec, &registry)))
