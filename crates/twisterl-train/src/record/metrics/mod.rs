@@ -3,11 +3,13 @@
 //! Both files only ever grow. A checkpoint notes how long they were, and a resumed run cuts them back to that, so that
 //! no iteration is recorded twice.
 
+pub mod names;
+
 use crate::record::tensorboard;
 use crate::record::tensorboard::Scalar;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,6 +18,16 @@ use std::time::{SystemTime, UNIX_EPOCH};
 /// One JSON object a line. All that depends on the clock is under its key `time`, so that two runs can be compared
 /// without it.
 pub const METRICS: &str = "metrics.jsonl";
+
+/// Returns metrics by name, in this order.
+pub fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// Returns numbers by name, in this order.
+pub fn numbers<const N: usize>(numbers: [(&str, f64); N]) -> Map<String, Value> {
+    fields(numbers.map(|(name, number)| (name, json!(number))))
+}
 
 /// How long the files of a [`RunLog`] are, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +145,8 @@ fn scalars(metrics: &Map<String, Value>) -> Vec<Scalar> {
     for (key, value) in metrics {
         match (key.as_str(), value) {
             // The step of the event.
-            ("iteration", _) => {}
-            ("evals", Value::Object(evals)) => {
+            (names::ITERATION, _) => {}
+            (names::EVALS, Value::Object(evals)) => {
                 for (eval, scores) in evals {
                     let fields = scores.as_object().into_iter().flatten();
                     for (field, value) in fields {
@@ -143,7 +155,7 @@ fn scalars(metrics: &Map<String, Value>) -> Vec<Scalar> {
                     }
                 }
             }
-            ("time", value) => flatten("Times".into(), value, &mut scalars),
+            (names::TIME, value) => flatten("Times".into(), value, &mut scalars),
             (key, Value::Object(_)) => flatten(capitalised(key), value, &mut scalars),
             (key, value) => flatten(format!("Benchmark/{key}"), value, &mut scalars),
         }
