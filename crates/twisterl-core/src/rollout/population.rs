@@ -130,7 +130,7 @@ impl PopulationRollout<'_> {
             let mut draws = Slots { rngs: &mut rngs, active: &active };
             decision.decide(&mut *env, &active, &policies.rows(&rows), self.choice, &mut draws)?;
             steps.clear();
-            env.step(&active, &decision.moves, &mut steps)?;
+            env.step(&active, &decision.actions, &mut steps)?;
             for (&slot, step) in active.iter().zip(&steps) {
                 if let Some(episode) = episodes.get_mut(slot) {
                     episode.length += 1;

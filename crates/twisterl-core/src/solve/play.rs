@@ -137,14 +137,14 @@ impl Play<'_> {
             }
             decision.decide(&mut *env, &active, self.evaluator, self.choice, &mut rng)?;
             steps.clear();
-            env.step(&active, &decision.moves, &mut steps)?;
+            env.step(&active, &decision.actions, &mut steps)?;
             for (i, (&slot, step)) in active.iter().zip(&steps).enumerate() {
                 let Some(outcome) = outcomes.get_mut(slot) else { continue };
                 outcome.length += 1;
                 outcome.total += step.reward;
                 outcome.solved = env.solved(slot);
                 if self.record {
-                    outcome.actions.push(decision.moves.row(i));
+                    outcome.actions.push(decision.actions.row(i));
                 }
                 if let Some(race) = races.get_mut(slot / searches) {
                     race.seconds = limit.elapsed();
