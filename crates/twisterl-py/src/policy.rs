@@ -22,7 +22,7 @@ use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
@@ -303,7 +303,7 @@ impl Policy {
         seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         use twisterl_core::evaluator::distribution::{argmax, sample};
-        let (py, mut rng) = (observation.py(), stream(seed, Purpose::Act, 0, 0));
+        let (py, mut rng) = (observation.py(), StreamKey::new(seed, Purpose::Act).stream());
         if self.actions().single_discrete().is_none() {
             let choice = if deterministic { Choice::Greedy } else { Choice::Sample };
             let mut decision = self.decided(observation, mask)?;
@@ -411,8 +411,7 @@ impl Policy {
         let mut collector = Collector::new(&*self.spec, slots)?;
         let collection = Collection {
             evaluator: &self.executor,
-            seed: config.seed,
-            iteration,
+            key: StreamKey::new(config.seed, Purpose::Act).iteration(iteration),
             starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
             horizon,
         };

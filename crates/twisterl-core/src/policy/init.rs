@@ -2,7 +2,7 @@
 
 use super::layers::{Initial, Layer};
 use super::network::{Network, ParameterSpec};
-use crate::rng::{Purpose, Rng, stream};
+use crate::rng::{Purpose, Rng, StreamKey};
 use rand::RngExt as _;
 
 /// How weights begin.
@@ -60,7 +60,7 @@ impl Init {
                 name if of(&value, name) => self.value_gain,
                 _ => self.gain,
             };
-            let mut rng = stream(seed, Purpose::Init, 0, index as u64);
+            let mut rng = StreamKey::new(seed, Purpose::Init).at(index as u64).stream();
             self.tensor(spec, gain, &mut rng, &mut parameters);
         }
         parameters

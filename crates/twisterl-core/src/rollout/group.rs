@@ -8,7 +8,7 @@ use crate::env::batch::VecEnv;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
-use crate::rng::{Purpose, Rng, stream};
+use crate::rng::{Purpose, Rng, StreamKey};
 use crate::space::{Action, ActionSpace, Actions, Observations};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -66,16 +66,15 @@ impl SlotGroup {
 
     /// Begins the next episode of `slot`; a start that is solved already is drawn again.
     fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
-        let Collection { seed, iteration, starts, .. } = collection;
         for _ in 0..REDRAWS {
             let index = ((self.index as u64) << 40) | self.begun;
             self.begun += 1;
-            let start = starts.draw(&mut stream(*seed, Purpose::Choice, *iteration, index));
-            let mut rng = stream(*seed, Purpose::Start, *iteration, index);
-            self.env.begin(slot, start.borrow(), &mut rng)?;
+            let key = collection.key.at(index);
+            let start = collection.starts.draw(&mut key.purpose(Purpose::Choice).stream());
+            self.env.begin(slot, start.borrow(), &mut key.purpose(Purpose::Start).stream())?;
             if let Some(live) = self.live.get_mut(slot) {
                 live.start = start;
-                live.stream = (*iteration, index);
+                live.stream = (key.iteration, index);
                 live.discrete.clear();
                 live.continuous.clear();
                 live.length = 0;
@@ -89,8 +88,7 @@ impl SlotGroup {
     }
 
     pub(super) fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
-        let mut rng =
-            stream(collection.seed, Purpose::Act, collection.iteration, self.index as u64);
+        let mut rng = collection.key.purpose(Purpose::Act).at(self.index as u64).stream();
         self.trajectory.clear();
         self.cut.clear();
         self.cut_rows.clear();
@@ -210,8 +208,9 @@ impl SlotGroup {
         space: &ActionSpace,
         seed: u64,
     ) -> Result<()> {
-        let mut rng = stream(seed, Purpose::Start, live.stream.0, live.stream.1);
-        self.env.begin(slot, live.start.borrow(), &mut rng)?;
+        let (iteration, index) = live.stream;
+        let key = StreamKey { seed, purpose: Purpose::Start, iteration, index };
+        self.env.begin(slot, live.start.borrow(), &mut key.stream())?;
         let mut actions = Actions::new(space);
         let mut steps = Vec::new();
         for t in 0..live.length {

@@ -15,6 +15,7 @@ pub use trajectory::{Episode, Trajectory};
 use crate::env::batch::GROUP_SLOTS;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
+use crate::rng::StreamKey;
 use crate::space::ActionSpace;
 use crate::{Error, Result};
 use group::SlotGroup;
@@ -33,10 +34,8 @@ pub enum Horizon {
 pub struct Collection<'a> {
     /// The acting policy.
     pub evaluator: &'a dyn Evaluator,
-    /// Seed of the run.
-    pub seed: u64,
-    /// Number of the collection within the run.
-    pub iteration: u64,
+    /// Seed of the run and iteration of the collection within it; each stream has its own purpose and index.
+    pub key: StreamKey,
     /// Where episodes start.
     pub starts: Starts<'a>,
     /// How much to gather.

@@ -8,7 +8,7 @@ use crate::envs::registry::EnvSpec;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
 use crate::policy::population::{PerturbationKey, Population};
-use crate::rng::{Draws, Purpose, Rng, stream};
+use crate::rng::{Draws, Purpose, Rng};
 use crate::{Error, Result};
 use std::ops::Range;
 
@@ -96,16 +96,16 @@ impl PopulationRollout<'_> {
         let mut rngs = Vec::with_capacity(slots);
         for slot in 0..slots {
             let (member, episode) = (slot / self.episodes, (slot % self.episodes) as u64);
-            let key = match self.common {
+            let index = match self.common {
                 CommonRandomNumbers::Pair => ((first + member as u64) / 2) * MAX_EPISODES + episode,
                 CommonRandomNumbers::Population => episode,
             };
-            let key =
-                |purpose, redraw| stream(draw.seed, purpose, draw.iteration, key << 6 | redraw);
+            let stream =
+                |purpose, redraw| draw.key.purpose(purpose).at(index << 6 | redraw).stream();
             let mut difficulty = None;
             for redraw in 0..REDRAWS {
-                let start = self.starts.draw(&mut key(Purpose::Choice, redraw));
-                env.begin(slot, start.borrow(), &mut key(Purpose::Start, redraw))?;
+                let start = self.starts.draw(&mut stream(Purpose::Choice, redraw));
+                env.begin(slot, start.borrow(), &mut stream(Purpose::Start, redraw))?;
                 difficulty = match start {
                     OwnedStart::Scramble { difficulty } => Some(difficulty),
                     _ => None,
@@ -114,7 +114,7 @@ impl PopulationRollout<'_> {
                     break;
                 }
             }
-            rngs.push(key(Purpose::Act, 0));
+            rngs.push(stream(Purpose::Act, 0));
             episodes.push(Episode { difficulty, length: 0, total: 0.0, solved: env.solved(slot) });
         }
         let mut active: Vec<usize> = (0..slots).collect();

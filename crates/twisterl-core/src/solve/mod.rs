@@ -19,7 +19,7 @@ use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
 use crate::evaluator::{Averaged, Evaluator, Twisted};
-use crate::rng::Purpose;
+use crate::rng::StreamKey;
 use crate::search::{ActionPath, Beam, BeamConfig, Threads};
 use crate::space::Actions;
 use crate::{Error, Result};
@@ -54,12 +54,8 @@ pub struct Solver<'a> {
     pub images: SymmetryUse,
     /// The longest solution; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
-    /// Seed of all randomness.
-    pub seed: u64,
-    /// With the seed, keys the streams of the starts and of what is drawn.
-    pub purpose: Purpose,
-    /// A number that sets this use apart from others of the same seed and purpose.
-    pub iteration: u64,
+    /// Key of the streams of the starts and of the actions, which have indices of their own.
+    pub key: StreamKey,
 }
 
 impl Solver<'_> {
@@ -119,9 +115,7 @@ impl Solver<'_> {
             choice,
             searches,
             max_steps: self.max_steps,
-            seed: self.seed,
-            purpose: self.purpose,
-            iteration: self.iteration,
+            key: self.key,
             record: true,
         }
     }

@@ -7,7 +7,7 @@ use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
-use crate::rng::{Purpose, Rng, stream};
+use crate::rng::{Rng, StreamKey};
 use crate::search::{Budget, Limit};
 use crate::space::Actions;
 
@@ -27,12 +27,8 @@ pub struct Play<'a> {
     pub searches: usize,
     /// The longest episode; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
-    /// Seed of all randomness.
-    pub seed: u64,
-    /// What the plays are for: with the seed and the iteration, it keys the streams of the starts and of the actions.
-    pub purpose: Purpose,
-    /// A number that sets this use apart from others of the same seed and purpose.
-    pub iteration: u64,
+    /// Key of the streams of the starts and of the actions, which have indices of their own.
+    pub key: StreamKey,
     /// Whether outcomes carry their start states and actions.
     pub record: bool,
 }
@@ -127,7 +123,7 @@ impl Play<'_> {
                 active.push(slot);
             }
         }
-        let mut rng = stream(self.seed, self.purpose, self.iteration, group as u64);
+        let mut rng = self.key.at(group as u64).stream();
         let mut decision = Decision::new(&space);
         let mut steps = Vec::new();
         for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
@@ -182,7 +178,7 @@ impl Play<'_> {
 
     /// What start number `index` is drawn from.
     pub(super) fn start_stream(&self, index: u64) -> Rng {
-        stream(self.seed, self.purpose, self.iteration, START | index)
+        self.key.at(START | index).stream()
     }
 }
 

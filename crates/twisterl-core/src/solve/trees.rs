@@ -5,7 +5,6 @@ use crate::Result;
 use crate::env::Start;
 use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::evaluator::distribution::Choice;
-use crate::rng::stream;
 use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
 use crate::space::Actions;
 
@@ -90,7 +89,7 @@ impl Solver<'_> {
             live.retain(|&game| {
                 let index = MOVE | ((first + game) as u64) << 32 | steps as u64;
                 let action = search.root(game).map_or(0, |root| {
-                    let mut rng = stream(self.seed, self.purpose, self.iteration, index);
+                    let mut rng = self.key.at(index).stream();
                     root.draw(config.temperature, &mut rng)
                 });
                 match search.advance(game, action) {

@@ -20,7 +20,7 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator as _;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::{Purpose, Rng, stream};
+use twisterl_core::rng::{Purpose, Rng};
 use twisterl_core::rollout::{Episode, OwnedStart, Starts};
 use twisterl_core::search::{Dirichlet, Gumbel, Plan, Puct, Search, SearchConfig, Selection};
 use twisterl_core::space::symmetry::Canonical;
@@ -138,7 +138,7 @@ impl AlphaZero {
     }
 
     fn stream(&self, purpose: Purpose, iteration: &Iteration, game: usize, number: u64) -> Rng {
-        stream(self.seed, purpose, iteration.number, ((game as u64) << 32) | number)
+        iteration.key(self.seed, purpose).at(((game as u64) << 32) | number).stream()
     }
 
     /// Begins a game that is not solved already. Returns its difficulty, if it begins with a scramble of the current
@@ -244,7 +244,7 @@ impl AlphaZero {
         let (count, sum) = surprises.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s));
         let mean = sum / (count as f32).max(1.0);
         let share = if mean > 0.0 { collecting.surprise as f32 } else { 0.0 };
-        let mut rng = stream(self.seed, Purpose::Choice, iteration.number, u64::MAX);
+        let mut rng = iteration.key(self.seed, Purpose::Choice).at(u64::MAX).stream();
         for game in &self.games {
             for (row, surprise) in game.surprises.iter().enumerate() {
                 let copies = if share > 0.0 {

@@ -22,7 +22,7 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator as _;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::Purpose;
 
 /// Walks that one thread makes at a time.
 const GROUP: usize = 32;
@@ -92,14 +92,9 @@ impl BackwardScramble {
         match experts.filter(|experts| iteration.progress >= experts.after) {
             None => self.walk(iteration)?,
             Some(experts) => {
-                let (problem, key) =
-                    ((&*self.spec, self.trainee.executor() as _), iteration.number);
-                let searched = self.experts.search(
-                    &experts,
-                    problem,
-                    iteration.difficulty,
-                    (self.seed, key),
-                )?;
+                let problem = (&*self.spec, self.trainee.executor() as _);
+                let key = iteration.key(self.seed, Purpose::Expert);
+                let searched = self.experts.search(&experts, problem, iteration.difficulty, key)?;
                 report.insert("expert_success".into(), json!(searched.success));
                 report.insert("expert_length".into(), json!(searched.length));
                 self.follow(&experts, iteration)?;
@@ -126,8 +121,9 @@ impl BackwardScramble {
         let count = self.config.collecting.num_walks;
         let mut groups = std::mem::take(&mut self.groups);
         let config = self.config(self.config.collecting.walk_window);
+        let key = iteration.key(self.seed, Purpose::Walk);
         let made = each_walk(&mut groups, count, |group, index| {
-            let mut rng = stream(self.seed, Purpose::Walk, iteration.number, index);
+            let mut rng = key.at(index).stream();
             Ok(group.walker.walk(&config, &mut rng, &mut group.walks)?)
         });
         self.groups = groups;
@@ -138,9 +134,9 @@ impl BackwardScramble {
     fn follow(&mut self, experts: &ExpertsConfig, iteration: &Iteration) -> Result<()> {
         let mut groups = std::mem::take(&mut self.groups);
         let config = self.config(0);
+        let key = iteration.key(self.seed, Purpose::Expert);
         let made = each_walk(&mut groups, experts.num_solutions, |group, index| {
-            let index = DRAW | index;
-            let mut rng = stream(self.seed, Purpose::Expert, iteration.number, index);
+            let mut rng = key.at(DRAW | index).stream();
             let Some(solution) = self.experts.draw(&mut rng) else { return Ok(()) };
             let SolvedProblem { start, actions } = solution;
             Ok(group.walker.follow(&config, start, actions, &mut group.walks)?)

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::rng::{Purpose, Rng, stream};
+use twisterl_core::rng::{Rng, StreamKey};
 use twisterl_core::solve::{BeamScore, Budget, Method, Solver, SymmetryUse};
 
 /// A way from a state to a solved one.
@@ -47,12 +47,12 @@ impl Experts {
         config: &ExpertsConfig,
         (spec, evaluator): (&dyn EnvSpec, &dyn Evaluator),
         difficulty: usize,
-        (seed, iteration): (u64, u64),
+        key: StreamKey,
     ) -> Result<Searched> {
         let mut env = spec.batch(1);
         let mut states = Vec::with_capacity(config.num_problems);
         for index in 0..config.num_problems {
-            let mut rng = stream(seed, Purpose::Expert, iteration, index as u64);
+            let mut rng = key.at(index as u64).stream();
             env.begin(0, Start::Uniform { difficulty }, &mut rng)?;
             let mut state = Vec::new();
             env.state(0, &mut state)?;
@@ -71,9 +71,7 @@ impl Experts {
             budget: Budget::unlimited(),
             images: SymmetryUse::None,
             max_steps: None,
-            seed,
-            purpose: Purpose::Expert,
-            iteration: 0,
+            key: key.iteration(0),
         };
         let found: Vec<_> = solver.run(&starts)?.into_iter().filter(|o| o.solved).collect();
         let solutions = found.into_par_iter().map_init(

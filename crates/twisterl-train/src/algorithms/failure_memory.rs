@@ -7,7 +7,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::evaluator::distribution::Choice;
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::StreamKey;
 use twisterl_core::solve::Play;
 
 /// A ring of states: new failures replace the oldest.
@@ -40,8 +40,7 @@ impl Failures {
         spec: &dyn EnvSpec,
         evaluator: &dyn Evaluator,
         difficulty: usize,
-        seed: u64,
-        iteration: u64,
+        key: StreamKey,
     ) -> Result<()> {
         let play = Play {
             spec,
@@ -49,9 +48,7 @@ impl Failures {
             choice: Choice::Greedy,
             searches: 1,
             max_steps: None,
-            seed,
-            purpose: Purpose::Probe,
-            iteration,
+            key,
             record: true,
         };
         let starts = vec![Start::Uniform { difficulty }; config.probe_states];

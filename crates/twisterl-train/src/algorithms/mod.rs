@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::executor::Executor;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
 /// What an algorithm is told about the iteration it makes.
@@ -27,6 +28,13 @@ pub struct Iteration {
     pub difficulty: usize,
     /// How much of the run is done, from 0 to 1, for schedules; 0 where the run has no end.
     pub progress: f64,
+}
+
+impl Iteration {
+    /// Returns the key of this iteration's streams for `purpose`.
+    pub fn key(&self, seed: u64, purpose: Purpose) -> StreamKey {
+        StreamKey::new(seed, purpose).iteration(self.number)
+    }
 }
 
 /// What one iteration gave.

@@ -19,7 +19,7 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::scaling::Scaling;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::Purpose;
 use twisterl_core::space::Observations;
 
 /// The array of a checkpoint with the statistics of observations.
@@ -144,8 +144,8 @@ impl PolicyOptimizer {
         let lr = self.lr(iteration);
         let mut stats = ImitationStats::default();
         for epoch in 0..training.num_epochs {
-            let mut rng = stream(seed, Purpose::Shuffle, iteration.number, epoch as u64);
-            order.shuffle(&mut rng);
+            let key = iteration.key(seed, Purpose::Shuffle).at(epoch as u64);
+            order.shuffle(&mut key.stream());
             stats = ImitationStats::default();
             for minibatch in order.chunks(size) {
                 stats.merge(&self.learner.step(&objective, minibatch, clip, lr as f32)?);

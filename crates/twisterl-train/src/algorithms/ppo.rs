@@ -23,7 +23,7 @@ use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::Purpose;
 use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts};
 
 /// PPO with all that it carries from iteration to iteration.
@@ -70,13 +70,12 @@ impl Ppo {
         let probing = starts.failures > 0.0 || starts.uniform > 0.0;
         if probing && iteration.number.is_multiple_of(starts.probe_every) {
             let (spec, executor) = (&*self.spec, self.trainee.acting());
-            let number = iteration.number;
-            self.failures.probe(starts, spec, executor, iteration.difficulty, self.seed, number)?;
+            let key = iteration.key(self.seed, Purpose::Probe);
+            self.failures.probe(starts, spec, executor, iteration.difficulty, key)?;
         }
         self.collector.collect(&Collection {
             evaluator: self.trainee.acting(),
-            seed: self.seed,
-            iteration: iteration.number,
+            key: iteration.key(self.seed, Purpose::Act),
             starts: Starts {
                 difficulty: iteration.difficulty,
                 uniform: starts.uniform * self.failures.solved(),
@@ -126,8 +125,8 @@ impl Ppo {
         let mut epochs = 0;
         for epoch in 0..training.num_epochs {
             if training.minibatch_size.is_some() {
-                let mut rng = stream(self.seed, Purpose::Shuffle, iteration.number, epoch as u64);
-                order.shuffle(&mut rng);
+                let key = iteration.key(self.seed, Purpose::Shuffle).at(epoch as u64);
+                order.shuffle(&mut key.stream());
             }
             stats = PpoStats::default();
             for minibatch in order.chunks(size) {

@@ -17,6 +17,7 @@ use super::scaling::Scaling;
 use crate::error::interrupt::Interrupt;
 use crate::evaluator::distribution::ActionDistribution;
 use crate::evaluator::{Evaluation, Evaluator};
+use crate::rng::{Purpose, StreamKey};
 use crate::space::Observations;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -42,12 +43,17 @@ pub struct Population {
 /// What a perturbation is derived from, beside its number, and how far it goes.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PerturbationKey {
-    /// Seed of the run.
-    pub seed: u64,
-    /// Iteration in it.
-    pub iteration: u64,
+    /// Seed and iteration; the index is the number of the pair.
+    pub key: StreamKey,
     /// Standard deviation of each weight.
     pub sigma: f32,
+}
+
+impl PerturbationKey {
+    /// Returns the key of the perturbations of an iteration.
+    pub const fn new(seed: u64, iteration: u64, sigma: f32) -> Self {
+        Self { key: StreamKey::new(seed, Purpose::Perturb).iteration(iteration), sigma }
+    }
 }
 
 impl Population {
@@ -131,11 +137,11 @@ impl Population {
     pub fn members(&self, draw: PerturbationKey, members: Range<u64>) -> Result<Members<'_>> {
         let mut noise = Vec::new();
         let scale = |member: u64| if member.is_multiple_of(2) { draw.sigma } else { -draw.sigma };
-        let key = |pair| (draw.seed, draw.iteration, pair);
         let forward = match &self.shared {
             Some(base) => {
                 let first = members.start / 2;
-                (first..members.end.div_ceil(2)).for_each(|p| self.layout.draw(key(p), &mut noise));
+                (first..members.end.div_ceil(2))
+                    .for_each(|p| self.layout.draw(draw.key.at(p), &mut noise));
                 let length = self.layout.noise_len();
                 let place = |member| ((member / 2 - first) as usize * length, scale(member));
                 Forward::Shared { base, noise, places: members.map(place).collect() }
@@ -143,7 +149,7 @@ impl Population {
             None => {
                 let own = |member| {
                     noise.clear();
-                    self.layout.draw(key(member / 2), &mut noise);
+                    self.layout.draw(draw.key.at(member / 2), &mut noise);
                     let mut weights = self.parameters.clone();
                     self.layout.perturb(&noise, scale(member), &mut weights)?;
                     Executor::new(&self.network, &weights)

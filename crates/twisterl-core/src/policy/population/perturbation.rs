@@ -6,7 +6,7 @@
 //! whatever the rank.
 
 use crate::policy::network::Network;
-use crate::rng::{Purpose, stream};
+use crate::rng::StreamKey;
 use crate::{Error, Result};
 use rand::Rng as _;
 use std::ops::Range;
@@ -98,10 +98,9 @@ impl Layout {
         self.weights
     }
 
-    /// Appends the numbers of the perturbation of key `(seed, iteration, index)`: independent, and standard normal as
-    /// [`normal`] is.
-    pub fn draw(&self, (seed, iteration, index): (u64, u64, u64), out: &mut Vec<f32>) {
-        let mut rng = stream(seed, Purpose::Perturb, iteration, index);
+    /// Appends the numbers of the perturbation of `key` to `out`: independent, and standard normal as [`normal`] is.
+    pub fn draw(&self, key: StreamKey, out: &mut Vec<f32>) {
+        let mut rng = key.stream();
         out.extend((0..self.noise).map(|_| normal(rng.next_u64())));
     }
 
@@ -156,10 +155,15 @@ pub fn normal(bits: u64) -> f32 {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
+    use crate::rng::Purpose;
+
+    fn key(seed: u64, iteration: u64, index: u64) -> StreamKey {
+        StreamKey { seed, purpose: Purpose::Perturb, iteration, index }
+    }
 
     fn draws(count: usize) -> Vec<f32> {
         let mut noise = Vec::new();
-        Layout::new([vec![count]], 0).draw((3, 5, 7), &mut noise);
+        Layout::new([vec![count]], 0).draw(key(3, 5, 7), &mut noise);
         noise
     }
 
@@ -193,9 +197,9 @@ mod tests {
             layout.draw(key, &mut noise);
             noise
         };
-        let base = draw((1, 2, 3));
-        assert_eq!(base, draw((1, 2, 3)));
-        for other in [(0, 2, 3), (1, 0, 3), (1, 2, 0)] {
+        let base = draw(key(1, 2, 3));
+        assert_eq!(base, draw(key(1, 2, 3)));
+        for other in [key(0, 2, 3), key(1, 0, 3), key(1, 2, 0)] {
             assert_ne!(base, draw(other));
         }
     }
@@ -224,7 +228,7 @@ mod tests {
             let mut moments = [[0.0f64; 4]; 4];
             for index in 0..40_000 {
                 let (mut noise, mut e) = (Vec::new(), [0.0f32; 4]);
-                layout.draw((1, 0, index), &mut noise);
+                layout.draw(key(1, 0, index), &mut noise);
                 layout.perturb(&noise, 1.0, &mut e).unwrap();
                 for i in 0..4 {
                     (0..4).for_each(|j| moments[i][j] += f64::from(e[i] * e[j]) / 40_000.0);

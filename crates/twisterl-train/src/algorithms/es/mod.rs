@@ -36,6 +36,7 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::population::perturbation::Layout;
 use twisterl_core::policy::population::{PerturbationKey, Population};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Episode, PopulationRollout, Starts};
 
 /// ES with all that it carries from iteration to iteration.
@@ -97,8 +98,7 @@ impl Es {
             max_steps: es.max_steps,
         };
         let draw = PerturbationKey {
-            seed: self.strategy.seed,
-            iteration: iteration.number,
+            key: self.strategy.key(iteration),
             sigma: self.strategy.sigma(iteration) as f32,
         };
         let first = members.start;
@@ -189,13 +189,18 @@ impl Strategy {
         schedule::value(self.optimizer.schedule(), lr, lr_final.unwrap_or(lr), iteration.progress)
     }
 
+    /// Returns the key of the perturbations of an iteration.
+    fn key(&self, iteration: &Iteration) -> StreamKey {
+        iteration.key(self.seed, Purpose::Perturb)
+    }
+
     /// The weights of a member.
     ///
     /// # Errors
     /// If there are fewer weights than the layout has.
     pub fn perturbed(&self, iteration: &Iteration, member: u64) -> Result<Vec<f32>> {
         let (mut noise, mut weights) = (Vec::new(), self.weights.clone());
-        self.layout.draw((self.seed, iteration.number, member / 2), &mut noise);
+        self.layout.draw(self.key(iteration).at(member / 2), &mut noise);
         let sigma = self.sigma(iteration) as f32;
         let sign = if member.is_multiple_of(2) { 1.0 } else { -1.0 };
         self.layout.perturb(&noise, sign * sigma, &mut weights)?;
@@ -222,7 +227,7 @@ impl Strategy {
         let pairs =
             shaped.as_chunks().0.iter().map(|[plus, minus]| ((plus - minus) * scale) as f32);
         let pairs: Vec<f32> = pairs.collect();
-        let [mut gradient, other] = estimate(&self.layout, (self.seed, iteration.number), &pairs);
+        let [mut gradient, other] = estimate(&self.layout, self.key(iteration), &pairs);
         let agreement = cosine(&gradient, &other);
         gradient.iter_mut().zip(&other).for_each(|(sum, other)| *sum += other);
 
