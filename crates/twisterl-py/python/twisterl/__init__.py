@@ -4,7 +4,7 @@
     >>> run = twisterl.train("examples/ppo_puzzle8_v1.json")
     >>> run.policy.solve([8, 7, 5, 3, 2, 0, 4, 6, 1])
 
-Everything that takes time happens in Rust. What is heavy to import is imported when it is first used.
+Everything that takes time runs in Rust. Heavy modules are imported on first use.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ _HOMES = {
     "load_run": "run",
     "resume": "run",
 }
-# `train` is a module that can be called, since the published package has a module of this name.
+# `train` is a callable module, because the PyPI package has a module of this name.
 _MODULES = {"envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "utils"}
 
 

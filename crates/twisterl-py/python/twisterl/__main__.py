@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's command line, with environments written in Python, and plots."""
+"""The command `twisterl`: the trainer's command line with support for Python environments, and `plot`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from twisterl import _core
 
 def command(args: list[str], name: str = "twisterl") -> int:
     """Run one command and return its exit code."""
-    # Configs name classes of modules beside them, as scripts that are run from there would import them.
+    # Lets configs name classes in modules of the working directory, as a script run from there could import them.
     here = str(Path.cwd())
     if here not in sys.path and "" not in sys.path:
         sys.path.insert(0, here)
@@ -24,7 +24,7 @@ def command(args: list[str], name: str = "twisterl") -> int:
 
 
 def main() -> None:
-    """Entry point."""
+    """Run the command with the arguments of the process, and exit."""
     sys.exit(command(sys.argv[1:]))
 
 

@@ -1,10 +1,10 @@
-"""Environments written in Python, as the trainer plays them: in batches, with one call a batch.
+"""The adapter through which the trainer steps environments written in Python, with one call per batch.
 
-Two kinds are known. *Gymnasium* environments have `observation_space`, `action_space`, `reset(seed=)` and a `step` that
-returns five things; masks are taken from `info["action_mask"]` or a method `action_masks()`, success from
-`info["is_success"]`. *Plain* ones have the methods of the published package: `reset`, `step` (or `next`), `observe`,
-`is_final`, `reward` (or `value`), `num_actions`, `obs_shape`, and where they can `masks`, `success`, `truncated`,
-`set_state`, `get_state`, `difficulty` and `twists`.
+Two interfaces are supported. *Gymnasium* environments have `observation_space`, `action_space`, `reset(seed=)` and a
+`step` that returns five values. Masks come from `info["action_mask"]` or a method `action_masks()`, success from
+`info["is_success"]`. *Plain* environments have the methods of the PyPI package `twisterl`: `reset`, `step` (or `next`),
+`observe`, `is_final`, `reward` (or `value`), `num_actions`, `obs_shape`, and optionally `masks`, `success`,
+`truncated`, `set_state`, `get_state`, `difficulty` and `twists`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ from typing import Any
 
 from twisterl.errors import EnvError, StateError, UnknownEnvError
 
-# An episode that lasts so long without an end of its own is cut.
+# Episodes are truncated after this many steps.
 MAX_STEPS = 100_000
-# Begins a state that is a history instead: how the episode began, and its actions. No environment has this number.
+# Marks a state that holds a history instead: the start of the episode and its actions. No real state starts with it.
 HISTORY = -sys.float_info.max
 BY_SEED, BY_STATE = 0, 1
 _GLOBAL_RANDOMNESS = threading.Lock()
 
 
 def resolve(name: str) -> Callable[..., Any] | None:
-    """The class or function at a dotted path; None where there is no such module."""
+    """Return the class or function at a dotted path, or None if its module does not exist."""
     module, _, attribute = name.replace(":", ".").rpartition(".")
     try:
         found = importlib.import_module(module)
@@ -46,7 +46,7 @@ def resolve(name: str) -> Callable[..., Any] | None:
 
 
 class Problem:
-    """What is known of an environment before it is played, and the maker of its batches."""
+    """The properties of an environment that are known before it is played, and a factory of its batches."""
 
     def __init__(self, name: str, make: Callable[..., Any], params: str) -> None:
         self.name = name
@@ -61,20 +61,20 @@ class Problem:
         self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
 
     def new(self) -> Any:
-        """A fresh environment."""
+        """Return a new environment."""
         return self._make(**self._params)
 
     def batch(self, length: int) -> Batch:
-        """A batch of fresh environments."""
+        """Return a batch of `length` new environments."""
         return Batch(self, [self._kind(self, self.new()) for _ in range(length)])
 
     def broken(self, rule: str, found: object) -> EnvError:
-        """The error of an environment that breaks a rule."""
+        """Return the error for an environment that breaks a rule."""
         return EnvError(f"environment {self.name}: {rule}: found {found!r}")
 
 
 class Batch:
-    """Environments side by side."""
+    """A batch of environments, one per slot."""
 
     def __init__(self, problem: Problem, players: list[Any]) -> None:
         self._problem = problem
@@ -82,11 +82,15 @@ class Batch:
         self._masked = any(player.masked for player in players)
 
     def begin(self, slot: int, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
-        """Begin an episode; returns whether it is solved already."""
+        """Begin an episode, and return True if it is already solved."""
         return self._players[slot].begin(difficulty, seed, state)
 
     def observe(self, slots: list[int]) -> tuple[Any, list[bool] | None]:
-        """Lengths and indices of sparse rows, or an array of dense ones; and the masks, one after the other."""
+        """Return the observations of some slots, and their masks.
+
+        Sparse observations are the lengths and the concatenated indices of their rows, dense ones an array
+        `[slot, number]`. Masks are concatenated, and None if the environments have none.
+        """
         players = [self._players[slot] for slot in slots]
         masks: list[bool] | None = None
         if self._masked:
@@ -108,29 +112,29 @@ class Batch:
         return rows, masks
 
     def step(self, slots: list[int], actions: list[Any]) -> tuple[list[float], list[bool], list[bool], list[bool]]:
-        """Make a move in each slot: rewards, terminated, truncated, solved."""
+        """Step each slot, and return rewards, terminated, truncated and solved, each `[slot]`."""
         players = self._players
         outcomes = [players[slot].move(action) for slot, action in zip(slots, actions, strict=False)]
         rewards, terminated, truncated, solved = zip(*outcomes, strict=False) if outcomes else ((), (), (), ())
         return list(rewards), list(terminated), list(truncated), list(solved)
 
     def state(self, slot: int) -> list[float]:
-        """The state, or the history that leads to it."""
+        """Return the state, or the history that leads to it."""
         return self._players[slot].state()
 
     def copy(self, pairs: list[tuple[int, int]]) -> None:
-        """Make one slot what another one is."""
+        """Copy environments between slots, for each pair (origin, target)."""
         for origin, target in pairs:
             if origin != target:
                 self._players[target] = self._players[origin].clone()
 
     def render(self, slot: int) -> str:
-        """The state as text."""
+        """Return the state as text."""
         return self._players[slot].render()
 
 
 class Player:
-    """One environment, with the history of its episode where it cannot tell its state."""
+    """One environment, with the history of its episode in case it cannot return its state."""
 
     actions: list[tuple[int, list[float], list[float], list[int]]]
     observe: Callable[[], Any]
@@ -143,7 +147,7 @@ class Player:
         self._steps = 0
 
     def begin(self, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
-        """Begin by a reset with this seed, or at a state."""
+        """Begin an episode at a state, or by a reset with this seed, and return True if it is already solved."""
         self._steps = 0
         if state is None:
             level = self.difficulty() if difficulty is None else difficulty
@@ -182,7 +186,7 @@ class Player:
             self.move(([int(number) for number in row[:choices]], row[choices:]))
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
-        """One step: reward, terminated, truncated, solved."""
+        """Step, record the action, and return reward, terminated, truncated and solved."""
         self._steps += 1
         if isinstance(action, int):
             self._history.append(action)
@@ -192,11 +196,11 @@ class Player:
         return reward, terminated, truncated or self._steps >= MAX_STEPS, self.solved()
 
     def state(self) -> list[float]:
-        """The state as a list of numbers."""
+        """Return the state as a list of numbers."""
         return list(self._history)
 
     def clone(self) -> Player:
-        """An independent copy, in the middle of the same episode."""
+        """Return an independent copy at the same point of the episode."""
         twin = copy.copy(self)
         twin._history = list(self._history)
         twin.env = copy.deepcopy(self.env)
@@ -225,7 +229,7 @@ class Player:
 
 
 class Plain(Player):
-    """An environment with the methods of the published package."""
+    """An environment with the methods of the PyPI package `twisterl`."""
 
     sparse = True
 
@@ -246,9 +250,9 @@ class Plain(Player):
         raise self.problem.broken(f"has a method {expected}", type(self.env).__name__)
 
     def _bind(self) -> None:
-        # Looked up once: these are called at every step.
+        # Looked up once, because they are called at every step.
         self._reset = self._method("reset")
-        # Classes of the published package with `next` mean a move by it, others by `step`.
+        # In the PyPI package, a class with `next` moves by `next`, any other class by `step`.
         self._step = self._method("next", "step")
         self._reward = self._method("value", "reward")
         self._final = self._method("is_final")
@@ -269,7 +273,7 @@ class Plain(Player):
         if "seed" in given:
             self._reset(**given)
             return
-        # It can only draw from the generators of the process, which other threads must leave alone meanwhile.
+        # It can only use the global generators, so other threads must not draw from them meanwhile.
         with _GLOBAL_RANDOMNESS:
             random.seed(seed)
             numpy = sys.modules.get("numpy")
@@ -278,7 +282,7 @@ class Plain(Player):
             self._reset(**given)
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
-        # The same as in all players, with as few calls as can be: this is what collection spends its time on.
+        # The same as `Player.move`, with as few calls as possible: collection spends its time here.
         self._steps += 1
         self._history.append(action)
         self._step(action)
@@ -411,7 +415,7 @@ class Gym(Player):
 
 
 def _keywords(function: Callable[..., Any]) -> set[str]:
-    """Which of `seed` and `difficulty` a function takes."""
+    """Return those of `seed` and `difficulty` that a function accepts."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""Arguments that users give, checked before they reach Rust."""
+"""Checks of user arguments before they are passed to Rust."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from twisterl.errors import UsageError
 
 
 def whole(name: str, value: Any) -> int:
-    """A whole number."""
+    """Return a whole number."""
     try:
         return operator.index(value)
     except TypeError as error:
@@ -20,7 +20,7 @@ def whole(name: str, value: Any) -> int:
 
 
 def flag(name: str, value: Any) -> bool:
-    """True or False; None is False."""
+    """Return a bool; None is False."""
     try:
         return bool(value)
     except Exception as error:
@@ -28,7 +28,7 @@ def flag(name: str, value: Any) -> bool:
 
 
 def word(name: str, value: Any) -> str:
-    """Text that can be passed on."""
+    """Return valid Unicode text."""
     if not isinstance(value, str):
         raise UsageError(f"{name}: expected text, found {type(value).__name__}")
     try:
@@ -39,7 +39,7 @@ def word(name: str, value: Any) -> str:
 
 
 def path(name: str, value: str | os.PathLike[str]) -> Path:
-    """The path of something that may exist."""
+    """Return a valid path, whether or not it exists."""
     try:
         made = Path(value)
         made.stat()
@@ -53,7 +53,7 @@ def path(name: str, value: str | os.PathLike[str]) -> Path:
 
 
 def options(given: Mapping[str, Any]) -> dict[str, str]:
-    """Options as the command line writes them, without those that are None or False."""
+    """Return options as command-line text, without those that are None or False."""
     written = {}
     for name, value in given.items():
         if value is None or value is False:

@@ -1,4 +1,4 @@
-"""Gymnasium's spaces as those of the trainer: what an observation becomes, and what an action is made of."""
+"""Conversion of Gymnasium's observation and action spaces to the trainer's."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 
-# A part of an action: the number of choices, or 0 and bounds and shape. Bits have two choices and a shape.
+# One component of an action: (choices, low, high, shape). Real numbers have 0 choices, with bounds and a shape;
+# bits have 2 choices and a shape.
 Component = tuple[int, list[float], list[float], list[int]]
 
 
 def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], Callable[[Any], Any]]:
-    """Whether it is sparse, its shape, and what makes a row of it.
+    """Return whether observations are sparse, their shape, and the function that encodes one.
 
-    Choices become ones in a row of zeros, arrays stay what they are, and everything composed is flattened.
+    Choices are one-hot encoded, arrays are unchanged, and composite spaces are flattened.
     """
     if isinstance(space, gym.spaces.Discrete):
         low, n = int(space.start), int(space.n)
@@ -46,7 +47,11 @@ def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], C
 
 
 def action(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Callable[[Any], Any]]:
-    """The components of an action, and what makes one of their values: a number for one choice, else two lists."""
+    """Return the components of an action, and the function that decodes an action.
+
+    The function takes an index if the action is a single choice, and otherwise a list of choices and a list of real
+    numbers.
+    """
     if isinstance(space, gym.spaces.Discrete):
         start = int(space.start)
         return [(int(space.n), [], [], [])], lambda index: index + start

@@ -1,4 +1,4 @@
-"""Environments to be stepped from Python: the built-in ones, and those that are written in Python."""
+"""Environments to step from Python, both built-in ones and ones written in Python."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ __all__ = ["Env", "Puzzle", "PyEnv", "make", "names"]
 
 
 def names() -> list[str]:
-    """The built-in environments."""
+    """Return the names of the built-in environments."""
     return _core.env_names()
 
 
 def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
-    """The environment of a name: a built-in one, or the dotted path of a Python class."""
+    """Return a new environment, given a built-in name or the dotted path of a Python class."""
     if isinstance(env_cls, str) and env_cls in ("Puzzle", "twisterl.envs.Puzzle"):
         return Puzzle(seed=seed, **params)
     return Env(env_cls, seed=seed, **params)
@@ -26,22 +26,22 @@ def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
 class Env(_core.EnvBatch):
     """One environment.
 
-    Episodes are drawn with `seed`, or with fresh randomness. `observe()` gives the indices of the ones, or an array
-    where observations are numbers.
+    Episodes are drawn with `seed`, or with fresh randomness if it is None. `observe()` returns the indices of the ones,
+    or an array if observations are numbers.
     """
 
     def __new__(cls, env_cls: str, seed: int | None = None, **params: Any) -> Env:
-        """An environment of this name and these parameters."""
+        """Return a new environment of this name with these parameters."""
         return super().__new__(cls, env_cls, _written(params), 1, seed)
 
     @property
     def params(self) -> dict[str, Any]:
-        """Its parameters, defaults filled in."""
+        """The parameters, including defaults."""
         params: dict[str, Any] = json.loads(self.params_json)
         return params
 
     def reset(self, difficulty: int | None = None, seed: int | None = None) -> None:
-        """Begin an episode; a difficulty or a seed that is given holds for those that follow, too."""
+        """Begin an episode. A given difficulty or seed also applies to the following episodes."""
         if seed is not None:
             self.set_seed(seed)
         if difficulty is not None:
@@ -49,11 +49,11 @@ class Env(_core.EnvBatch):
         self.begin()
 
     def success(self) -> bool:
-        """Whether the problem is solved."""
+        """Return True if the problem is solved."""
         return self.solved()
 
     def clone(self) -> Env:
-        """Another environment in the same state, with its full budget."""
+        """Return a new environment in the same state, with a full budget."""
         twin = make(self.env_cls, **self.params)
         twin.difficulty = self.difficulty
         twin.set_state(self.get_state())
@@ -69,7 +69,7 @@ class Env(_core.EnvBatch):
         return _revive, (self.env_cls, self.params, self.difficulty, self.get_state())
 
     def render(self) -> str:
-        """The state as text."""
+        """Return the state as text."""
         return self.render_text()
 
     def display(self) -> None:
@@ -82,7 +82,10 @@ class Env(_core.EnvBatch):
 
 
 class Puzzle(Env):
-    """The sliding puzzle: a board of `width` x `height`, row by row, 0 being the blank; solved when sorted."""
+    """The sliding puzzle.
+
+    A state lists a board of `width` x `height` row by row, with 0 for the blank. A sorted board is solved.
+    """
 
     _draft: list[int] | None = None
 
@@ -97,7 +100,7 @@ class Puzzle(Env):
         seed: int | None = None,
         **params: Any,
     ) -> Puzzle:
-        """A puzzle; `twisterl-train envs Puzzle` lists the other parameters."""
+        """Return a new puzzle. `twisterl-train envs Puzzle` lists the other parameters."""
         shape = {"width": width, "height": height, "difficulty": difficulty}
         budget = {"depth_slope": depth_slope, "max_depth": max_depth}
         return _core.EnvBatch.__new__(cls, "Puzzle", _written({**shape, **budget, **params}), 1, seed)
@@ -114,13 +117,13 @@ class Puzzle(Env):
         return height, width, height * width
 
     def get_position(self, x: int, y: int) -> int:
-        """The tile in column `x` of row `y`."""
+        """Return the tile in column `x` of row `y`."""
         return int((self._draft or self.get_state())[self._at(x, y)])
 
     def set_position(self, x: int, y: int, value: int) -> None:
-        """Put a tile in column `x` of row `y`, and what was there where the tile was.
+        """Swap tile `value` with the tile in column `x` of row `y`.
 
-        A board that cannot be solved is kept aside until further moves make it one that can.
+        An unsolvable board is kept as a draft, until further swaps make it solvable.
         """
         board = self._draft or [int(tile) for tile in self.get_state()]
         place = self._at(x, y)
@@ -136,10 +139,10 @@ class Puzzle(Env):
 
 
 class PyEnv(Env):
-    """An environment written in Python, in the published package's words."""
+    """An environment written in Python, with the constructor of the PyPI package `twisterl`."""
 
     def __new__(cls, pyenv_cls: str, seed: int | None = None, **params: Any) -> PyEnv:
-        """The environment that `pyenv_cls`, a dotted path, makes of the parameters."""
+        """Return a new environment of the class at the dotted path `pyenv_cls` with these parameters."""
         return _core.EnvBatch.__new__(cls, pyenv_cls, _written(params), 1, seed)
 
 

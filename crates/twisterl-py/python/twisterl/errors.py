@@ -1,4 +1,4 @@
-"""The exceptions of the package: each is a `TwisteRLError`, and the built-in that fits it."""
+"""The exceptions of the package. Each derives from `TwisteRLError` and from a fitting built-in exception."""
 
 __all__ = [
     "ActionError",
@@ -17,35 +17,35 @@ __all__ = [
 
 
 class TwisteRLError(Exception):
-    """Anything that goes wrong in this package."""
+    """The base class of all errors of this package."""
 
 
 class ConfigError(TwisteRLError, ValueError):
-    """A config, or a parameter of an environment, is wrong; the message gives the JSON path."""
+    """A config or an environment parameter is invalid; the message gives the JSON path."""
 
 
 class UnknownEnvError(ConfigError, LookupError):
-    """No environment goes by this name."""
+    """There is no environment of this name."""
 
 
 class UsageError(TwisteRLError, ValueError):
-    """What is asked for makes no sense."""
+    """An argument is invalid, or arguments do not go together."""
 
 
 class StateError(TwisteRLError, ValueError):
-    """A state that the environment cannot be in."""
+    """A state is impossible in the environment."""
 
 
 class ActionError(TwisteRLError, ValueError):
-    """An action outside of the action space."""
+    """An action is outside the action space."""
 
 
 class ObservationError(TwisteRLError, ValueError):
-    """An observation or a mask that does not fit the policy."""
+    """An observation or a mask does not fit the policy."""
 
 
 class CheckpointError(TwisteRLError, ValueError):
-    """A checkpoint or a file of weights is broken, is none, or does not fit."""
+    """A checkpoint or a weights file is corrupt, is of another format, or does not fit."""
 
 
 class FileError(TwisteRLError, OSError):
@@ -53,7 +53,7 @@ class FileError(TwisteRLError, OSError):
 
 
 class MissingError(FileError, FileNotFoundError):
-    """Nothing is there."""
+    """A file or folder does not exist."""
 
 
 class EnvError(TwisteRLError, RuntimeError):

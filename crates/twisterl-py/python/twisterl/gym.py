@@ -1,7 +1,7 @@
-"""Native environments as those of Gymnasium: `twisterl.gym.make("Puzzle")`, `twisterl.gym.make_vec("Puzzle", 8)`.
+"""Gymnasium wrappers for native environments: `twisterl.gym.make("Puzzle")`, `twisterl.gym.make_vec("Puzzle", 8)`.
 
-Which actions may be taken stands in `info["action_mask"]`, whether the problem is solved in `info["is_success"]`.
-Importing this module registers each as `twisterl/NAME-v0`.
+`info["action_mask"]` marks the allowed actions, and `info["is_success"]` is True if the problem is solved. Importing
+this module registers each environment as `twisterl/NAME-v0`.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ _Info = dict[str, Any]
 
 
 def make(env_cls: str, render_mode: str | None = None, **params: Any) -> GymEnv:
-    """A native environment as one of Gymnasium."""
+    """Return a native environment with Gymnasium's interface."""
     return GymEnv(env_cls, render_mode, **params)
 
 
 def make_vec(env_cls: str, num_envs: int = 1, **params: Any) -> GymVectorEnv:
-    """Many of them side by side, in one call a step."""
+    """Return a vector environment that steps `num_envs` native environments in one call."""
     return GymVectorEnv(env_cls, num_envs, **params)
 
 
 def spaces(env: _core.EnvBatch) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
-    """The spaces of observations and actions."""
+    """Return the observation space and the action space."""
     shape = tuple(env.obs_shape())
     observation: gymnasium.Space[Any] = (
         gymnasium.spaces.Box(0, 1, shape, np.int8)
@@ -58,7 +58,7 @@ def _part(choices: int, low: list[float], high: list[float], shape: list[int]) -
 
 
 class GymEnv(gymnasium.Env[Any, Any]):
-    """A native environment."""
+    """A native environment with Gymnasium's interface."""
 
     metadata = {"render_modes": ["ansi"], "render_fps": 4}  # noqa: RUF012 (as the base class has it)
 
@@ -75,7 +75,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         return rows[0].reshape(self.observation_space.shape), info
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
-        """Begin an episode; options may give a `difficulty` or a `state`."""
+        """Begin an episode. `options` may contain a `difficulty` or a `state`."""
         super().reset(seed=seed)
         if seed is not None:
             self._env.set_seed(seed)
@@ -89,22 +89,22 @@ class GymEnv(gymnasium.Env[Any, Any]):
         return self._look()
 
     def step(self, action: Any) -> tuple[Any, float, bool, bool, _Info]:
-        """Make a move."""
+        """Step the environment."""
         reward, terminated, truncated = self._env.step(action)
         seen, info = self._look()
         return seen, reward, terminated, truncated, info
 
     def action_masks(self) -> Any:
-        """Which actions may be taken, as libraries with maskable policies ask for it."""
+        """Return the mask of allowed actions, for libraries with maskable policies."""
         return np.array(self._env.masks())
 
     def render(self) -> Any:
-        """The state as text, in mode `ansi`."""
+        """Return the state as text in mode `ansi`, and None otherwise."""
         return self._env.render_text() if self.render_mode == "ansi" else None
 
 
 class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
-    """Native environments side by side. A slot whose episode ended begins the next one at the step after."""
+    """A vector of native environments. A slot whose episode ended begins the next one at the following step."""
 
     def __init__(self, env_cls: str, num_envs: int = 1, **params: Any) -> None:
         self.num_envs = num_envs
@@ -122,7 +122,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return rows.reshape(self.observation_space.shape), {"action_mask": masks, "is_success": solved}
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
-        """Begin an episode in every slot; a list of seeds counts by its first."""
+        """Begin an episode in every slot. Of a list of seeds, only the first is used."""
         if seed is not None:
             self._env.set_seed(int(np.ravel(seed)[0]))
         if options and "difficulty" in options:
@@ -133,7 +133,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return self._look()
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, _Info]:
-        """Make a move in every slot."""
+        """Step every slot."""
         rows = list(gymnasium.vector.utils.iterate(self.action_space, actions))
         if len(rows) != self.num_envs:
             raise ActionError(f"actions: expected {self.num_envs} of them, found {len(rows)}")

@@ -1,4 +1,4 @@
-"""Policy classes of the published package, which PyTorch would be needed for."""
+"""Policy classes of the PyPI package `twisterl`, which are PyTorch modules there and only names here."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["BasicPolicy", "Conv1dPolicy"]
 
 
 class BasicPolicy:
-    """Named in configs, and built in Rust; there is no module of PyTorch to be had."""
+    """A name for configs. Networks are built in Rust, so creating an instance raises `UsageError`."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         raise UsageError(
@@ -20,4 +20,4 @@ class BasicPolicy:
 
 
 class Conv1dPolicy(BasicPolicy):
-    """The same with a convolution in front."""
+    """The same for networks that start with a convolution."""

@@ -1,4 +1,4 @@
-"""Trained policies, and what they find."""
+"""Trained policies and their solutions."""
 
 from __future__ import annotations
 
@@ -15,50 +15,50 @@ from twisterl.errors import UsageError
 
 __all__ = ["Policy", "Solution", "load_policy"]
 
-# Tries at a problem if nothing else is asked for.
+# Attempts per problem by default.
 _TRIES = 64
 _Path = str | os.PathLike[str]
 
 
 def load_policy(path: _Path, config: _Path | None = None) -> Policy:
-    """The policy that a path leads to.
+    """Load a policy.
 
     Args:
-        path: a run folder (its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
-        config: the config that describes a file of bare tensors; by default the one that lies beside it.
+        path: a run folder (loads its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
+        config: the config for a file of bare tensors; by default the one beside the file.
 
     Raises:
-        MissingError: nothing is there, or a config is needed and missing.
-        CheckpointError: what is there is broken, or does not fit its environment.
+        MissingError: the path does not exist, or a config is needed and missing.
+        CheckpointError: the file is corrupt, or does not fit its environment.
     """
     return Policy(_arguments.path("path", path), None if config is None else _arguments.path("config", config))
 
 
 class Policy(_core.Policy):
-    """A trained policy with the environment that it is for.
+    """A trained policy and the environment it was trained for.
 
-    Observations are lists of the indices of their ones, or arrays, flat or in the shape `obs_shape`.
+    Observations are lists of the indices of their ones, or arrays, either flat or of shape `obs_shape`.
     """
 
     @property
     def env_params(self) -> dict[str, Any]:
-        """Parameters of its environment."""
+        """The parameters of the environment."""
         params: dict[str, Any] = json.loads(self.env_json)
         return params
 
     def make_env(self, seed: int | None = None) -> Env:
-        """Its environment, to be stepped."""
+        """Return a new instance of the environment."""
         return make(self.env_cls, seed=seed, **self.env_params)
 
     def solve(self, state: Sequence[float], **options: Any) -> Solution:
         """Solve one problem.
 
         Args:
-            state: where it begins.
-            **options: how, see `solve_batch`.
+            state: the start state.
+            **options: see `solve_batch`.
 
         Returns:
-            The best solution found, or, if none was, the best attempt; `success` says which.
+            The best solution found, or else the best attempt. `success` tells them apart.
         """
         return self.solve_batch([state], **options)[0]
 
@@ -71,7 +71,7 @@ class Policy(_core.Policy):
         backtracking: bool = True,
         num_searches: int | None = None,
         num_mcts_searches: int | None = None,
-        C: float | None = None,  # noqa: N803 (the published package's name)
+        C: float | None = None,  # noqa: N803 (the name in the PyPI package)
         max_expand_depth: int | None = None,
         temperature: float | None = None,
         gamma: float | None = None,
@@ -87,25 +87,28 @@ class Policy(_core.Policy):
         """Solve many problems on all threads.
 
         Args:
-            states: where they begin.
-            search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; the best of 64
-                samples if nothing is asked for.
-            deterministic: the most likely action each time.
-            backtracking: False never takes the last move back, in `greedy`, `sample` and `best-of`.
-            num_searches: samples, of which the best counts.
-            num_mcts_searches: simulations a move of tree search.
-            C: weight of exploration in tree search.
-            max_expand_depth: nodes that a simulation adds.
-            temperature: of the choice among the visit counts of `mcts`.
-            gamma: discount of a step in tree search.
+            states: the start states.
+            search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; by default the best
+                of 64 samples.
+            deterministic: take the most likely action instead of sampling.
+            backtracking: if False, never undo the previous move (in `greedy`, `sample` and `best-of`).
+            num_searches: number of samples to choose the best from.
+            num_mcts_searches: simulations per move of tree search.
+            C: exploration constant of tree search.
+            max_expand_depth: nodes added by one simulation.
+            temperature: temperature of the choice among the visit counts of `mcts`.
+            gamma: discount per step in tree search.
             leaves: leaves of one tree that are evaluated together.
-            score: what ranks the states of a beam: `policy`, `value`, or a weight of the value beside the policy.
+            score: ranking of the states of a beam: `policy`, `value`, or a weight W for policy + W * value.
             twists: use of the problem's symmetries: `average` or `each`.
-            nodes: states evaluated for a problem, at most.
-            seconds: seconds for a problem, at most.
-            max_steps: the longest solution.
-            seed: of all randomness.
-            num_cores: an upper bound on threads.
+            nodes: maximum number of states evaluated per problem.
+            seconds: maximum time per problem.
+            max_steps: maximum length of a solution.
+            seed: random seed.
+            num_cores: maximum number of threads.
+
+        Returns:
+            The best solution or attempt of each problem.
         """
         options = {
             "search": search,
@@ -148,7 +151,7 @@ class Policy(_core.Policy):
         return best
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
-        """Solve a problem that the environment scrambles."""
+        """Solve a scramble drawn by the environment."""
         written = _arguments.options({"search": search, "seed": seed})
         return Solution(self, *self.solve_scrambles(1, difficulty, written, _TRIES)[0])
 
@@ -160,17 +163,18 @@ class Policy(_core.Policy):
         difficulty: int | None = None,
         **options: Any,
     ) -> dict[str, float | None]:
-        """Figures over many problems.
+        """Evaluate the policy on many problems.
 
         Args:
-            states: where they begin: states, or dicts with `state` and, where it is known, `optimal`.
-            num_episodes: scrambles to solve, where no states are given.
-            difficulty: of the scrambles.
-            **options: how to solve, by the names of `solve_batch`; one sample each if nothing is asked for.
+            states: start states, or dicts with `state` and, if known, `optimal`.
+            num_episodes: number of scrambles to solve if no states are given.
+            difficulty: difficulty of the scrambles.
+            **options: as for `solve_batch`; by default one sample per problem.
 
         Returns:
-            `solved` of `count` problems, `success`, `mean_length` (of the solved), `mean_reward`, `nodes_per_state`,
-            `seconds_per_state`, and where shortest solutions are known `mean_optimal` and `optimal_fraction`.
+            A dict with `count`, `solved`, `success`, `mean_length` (of the solved problems), `mean_reward`,
+            `nodes_per_state` and `seconds_per_state`. If optimal lengths are known, also `mean_optimal` and
+            `optimal_fraction`.
         """
         optimal: list[int | None] = []
         if states is not None:
@@ -189,7 +193,7 @@ class Policy(_core.Policy):
         return figures
 
     def save(self, path: _Path) -> None:
-        """Write it as a `.safetensors` file that is complete in itself."""
+        """Write the policy as a self-contained `.safetensors` file."""
         file = Path(path)
         if file.suffix != ".safetensors":
             raise UsageError(f"{file}: expected a path that ends in .safetensors")
@@ -204,16 +208,16 @@ class Policy(_core.Policy):
 
 
 class Solution(Sequence[Any]):
-    """A sequence of actions, with what is known of it.
+    """A sequence of actions and its result.
 
     Attributes:
-        success: whether it solves the problem.
+        success: True if the actions solve the problem.
         reward: the undiscounted sum of rewards.
-        actions: what is done, move by move.
-        start: the state in which it begins.
-        nodes: states evaluated in search of it.
-        simulations: simulations of tree search.
-        seconds: how long that took.
+        actions: the actions.
+        start: the start state.
+        nodes: the number of states evaluated by the search.
+        simulations: the number of simulations of tree search.
+        seconds: the time taken by the search.
     """
 
     def __init__(
@@ -237,7 +241,7 @@ class Solution(Sequence[Any]):
         self.seconds = seconds
 
     def rank(self) -> tuple[bool, float]:
-        """Solved before unsolved, then the higher reward."""
+        """Return a sort key: solved ranks above unsolved, then higher reward above lower."""
         return self.success, self.reward
 
     def __len__(self) -> int:
@@ -251,7 +255,7 @@ class Solution(Sequence[Any]):
 
     @property
     def states(self) -> list[list[float]]:
-        """The states, from the start to the end."""
+        """The states from the start to the end."""
         env = make(self._policy.env_cls, seed=0, **json.loads(self._policy.env_json))
         env.set_state(self.start)
         states = [env.get_state()]
@@ -261,7 +265,7 @@ class Solution(Sequence[Any]):
         return states
 
     def frames(self) -> list[tuple[str, str]]:
-        """What it looks like: (name of the action that led there, board as text), from the start on."""
+        """Return the states as (name of the action that led there, board as text), from the start on."""
         first, moves = self._policy.replay(self.start, self.actions)
         return [("start", first), *moves]
 

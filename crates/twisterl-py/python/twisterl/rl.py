@@ -1,6 +1,6 @@
-"""Algorithms as objects, as scripts for the published package use them.
+"""Algorithm objects with the interface of the PyPI package `twisterl`.
 
-`twisterl.train` and `twisterl.load_policy` do the same in fewer words.
+New code should use `twisterl.train` and `twisterl.load_policy`, which are simpler.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class Algorithm:
 
     Attributes:
         env: the environment; its difficulty follows the curriculum.
-        policy: the policy as it is now.
-        config: what the config says under `algorithm`, every default written out.
-        run_path: folder of the run, once it has begun to learn.
+        policy: the current policy.
+        config: the section `algorithm` of the config, including defaults.
+        run_path: the folder of the run; None until learning starts, unless given.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class Algorithm:
         self._collected = 0
 
     def learn(self, num_steps: int) -> None:
-        """Make this many iterations, after those made before."""
+        """Train for `num_steps` more iterations."""
         from twisterl import run
 
         if self.run_path is None:
@@ -75,7 +75,7 @@ class Algorithm:
         max_expand_depth: int = 1,
         **options: Any,
     ) -> list[int] | None:
-        """The actions that solve a state, or None; for `options` see `Policy.solve_batch`."""
+        """Return the actions that solve a state, or None. For `options` see `Policy.solve_batch`."""
         self.env.set_state(state)
         found = self.policy.solve(
             state,
@@ -89,9 +89,13 @@ class Algorithm:
         return found.actions if found.success else None
 
     def evaluate(self, kwargs: dict[str, Any]) -> tuple[tuple[float, float], float]:
-        """Success and mean reward over scrambles of the environment's difficulty, and the seconds it took.
+        """Evaluate on scrambles of the environment's difficulty.
 
-        `kwargs` are those of an entry of `evals` in the config.
+        Args:
+            kwargs: the fields of an entry of `evals` in the config.
+
+        Returns:
+            The success rate and the mean reward as a tuple, and the time taken in seconds.
         """
         begun = time.perf_counter()
         known = {"num_episodes", "deterministic", "num_searches", "num_mcts_searches", "seed", "C", "max_expand_depth"}
@@ -114,27 +118,27 @@ class Algorithm:
         return (figures["success"], figures["mean_reward"]), time.perf_counter() - begun
 
     def collect(self) -> tuple[Any, float]:
-        """What one iteration collects, and the seconds it took."""
+        """Collect the transitions of one iteration; only PPO supports it."""
         raise UsageError(
             f"{type(self).__name__}.collect: only PPO's transitions can be taken out; learn() collects and learns"
         )
 
     def train(self, *_: Any) -> None:
-        """Not to be had: the update has no tensors of PyTorch to work on."""
+        """Raise `UsageError`: updates run in Rust, without PyTorch tensors."""
         raise UsageError("train: gradients and updates happen in Rust; learn(n) makes n whole iterations")
 
     data_to_torch = train_step = learn_step = sync_rs_policy = train
 
 
 class CollectedData:
-    """Transitions of one PPO iteration, row by row.
+    """The transitions of one PPO iteration, one per row.
 
     Attributes:
-        obs: indices of the ones of each observation, or an array of dense ones.
-        actions: what was done.
-        values: what the policy thought of the state.
-        rewards: what it gave.
-        logits: log-probability of the action, which is all that the update needs.
+        obs: the indices of the ones of each observation, or an array of dense observations.
+        actions: the actions.
+        values: the policy's value of each state.
+        rewards: the rewards.
+        logits: the log-probability of each action, which is all that the update needs.
         additional_data: `rets`, the lambda-returns, and `advs`, the advantages.
     """
 
@@ -154,7 +158,7 @@ class PPO(Algorithm):
     """Proximal policy optimisation."""
 
     def collect(self) -> tuple[CollectedData, float]:
-        """The transitions of one iteration, and the seconds it took."""
+        """Collect the transitions of one iteration, and return them with the time taken in seconds."""
         begun = time.perf_counter()
         fields = _core.collect(self.policy, json.dumps(self._resolved), self.env.difficulty, self._collected)
         self._collected += 1
@@ -166,19 +170,19 @@ class AZ(Algorithm):
 
 
 class BackwardScramble(Algorithm):
-    """Learning from walks away from solved states."""
+    """Learning from random walks away from solved states."""
 
 
 class ES(Algorithm):
     """Evolution strategies.
 
-    `learn` trains on this machine. To spread iterations over processes or machines, make the same `ES` in each of them,
-    let each play some members of the population, and tell the answers of all to each:
+    `learn` trains on this machine. To distribute iterations over processes or machines, create the same `ES` in each of
+    them, let each play some members of the population, and tell all results to each:
 
-        part = es.ask_range(first, last)  # bytes, 56 and 13 an episode
+        part = es.ask_range(first, last)  # bytes, 56 plus 13 per episode
         metrics = es.tell(parts)  # in any order
 
-    After that all have the same weights, to the bit, and are at the same next iteration.
+    All of them then have bit-identical weights and are at the same next iteration.
     """
 
     def __init__(
@@ -189,24 +193,24 @@ class ES(Algorithm):
 
     @property
     def population(self) -> int:
-        """The number of members."""
+        """The number of members of the population."""
         size: int = self.config["es"]["population"]
         return size
 
     @property
     def iteration(self) -> int:
-        """The number of the iteration that is to be asked, from 0."""
+        """The index of the iteration that `ask_range` plays next, from 0."""
         return self._begun().iteration
 
     def ask_range(self, first: int, last: int, num_cores: int | None = None) -> bytes:
-        """Play the members from `first` to below `last`, and return what `tell` needs to know of them.
+        """Play the members from `first` to `last` (exclusive), and return their results for `tell`.
 
-        That depends on nothing but the config, the weights, the iteration and the numbers of the members.
+        The results depend only on the config, the weights, the iteration and the member indices.
 
         Args:
-            first: number of the first member, from 0.
-            last: number after the last one, at most `population`.
-            num_cores: an upper bound on threads.
+            first: index of the first member, from 0.
+            last: index after the last member, at most `population`.
+            num_cores: maximum number of threads.
         """
         first, last = whole("first", first), whole("last", last)
         if not 0 <= first <= last <= self.population:
@@ -214,15 +218,15 @@ class ES(Algorithm):
         return self._begun().ask_range(first, last, num_cores)
 
     def tell(self, parts: Iterable[bytes], num_cores: int | None = None) -> dict[str, Any]:
-        """End the iteration with the answers of all members, and return its metrics as a run logs them.
+        """Finish the iteration with the results of all members, and return its metrics as a run logs them.
 
         Args:
-            parts: what `ask_range` returned here and elsewhere, in any order.
-            num_cores: an upper bound on threads.
+            parts: the return values of all `ask_range` calls, in any order.
+            num_cores: maximum number of threads.
 
         Raises:
-            ConfigError: a member is missing or there twice, or a part belongs to other weights or another iteration.
-                Nothing has changed then.
+            ConfigError: a member is missing or duplicated, or a part belongs to other weights or another iteration.
+                In this case nothing changes.
         """
         parts = list(parts)
         for part in parts:
@@ -234,23 +238,23 @@ class ES(Algorithm):
         return metrics
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write a checkpoint folder, from which `load` goes on exactly."""
+        """Write a checkpoint folder from which `load` continues bit-identically."""
         self._begun().save(path)
 
     def load(self, path: str | os.PathLike[str]) -> None:
-        """Go on from a checkpoint folder: what `save` wrote, or the `checkpoint_last` of a run with this config."""
+        """Continue from a checkpoint folder written by `save`, or the `checkpoint_last` of a run with this config."""
         spread = _core.Spread(json.dumps(self._resolved), checkpoint=path)
         self._spread = spread
         self._take(spread)
 
     def learn(self, num_steps: int) -> None:
-        """Make this many iterations, after those made before."""
+        """Train for `num_steps` more iterations."""
         if self._spread is not None:
             raise UsageError("learn: this ES is spread; go on with ask_range and tell")
         super().learn(num_steps)
 
     def _begun(self) -> _core.Spread:
-        """Where this is, without the loop: at the beginning, or after what was learned."""
+        """Return the distributed state, created from the initial weights or the last checkpoint of `learn`."""
         if self._spread is None:
             learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._learned else None
             self._spread = _core.Spread(json.dumps(self._resolved), self._weights, learned)

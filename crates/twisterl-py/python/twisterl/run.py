@@ -1,4 +1,4 @@
-"""Training runs: started, resumed, looked at."""
+"""Starting, resuming and inspecting training runs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
 Callback = Callable[[dict[str, Any]], Any]
-# Between two states of the progress line in a notebook.
+# Minimum interval between updates of the progress line in a notebook.
 _SECONDS = 0.2
 
 
@@ -36,21 +36,24 @@ def train(
 ) -> Run:
     """Train a policy.
 
-    Ctrl-C stops the run within a second, with its checkpoint written, and then raises `KeyboardInterrupt`.
+    Ctrl-C stops the run within a second, writes its checkpoint, and raises `KeyboardInterrupt`.
 
     Args:
         config: a dict, or the path of a JSON file.
-        run_path: folder of the run, new or empty; a new one below `runs/` if not given.
-        num_steps: iterations to make, instead of the config's `num_iterations`.
-        seed: seed of the run, instead of the config's.
-        callback: is shown the metrics of each iteration, as they stand in `metrics.jsonl`; False stops the run.
-        load_checkpoint: weights to start from: a run, a checkpoint, or a file.
-        num_cores: an upper bound on threads; results do not depend on their number.
-        set: values to change in the config by their paths, such as `{"algorithm.training.ent_coef": 0.02}`.
+        run_path: folder of the run, which must be new or empty; by default a new one under `runs/`.
+        num_steps: number of iterations, overriding the config's `num_iterations`.
+        seed: random seed, overriding the config's.
+        callback: called with the metrics of each iteration, as in `metrics.jsonl`; returning False stops the run.
+        load_checkpoint: run, checkpoint or file with the weights to start from.
+        num_cores: maximum number of threads; results do not depend on it.
+        set: config values to override, by path, such as `{"algorithm.training.ent_coef": 0.02}`.
         quiet: show no progress.
 
+    Returns:
+        The run.
+
     Raises:
-        ConfigError: the config is wrong; the message gives the path, what was expected and what was found.
+        ConfigError: the config is invalid; the message gives the path, what was expected and what was found.
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
@@ -73,11 +76,11 @@ def resume(
     num_cores: int | None = None,
     quiet: bool = False,
 ) -> Run:
-    """Go on with a run, exactly from where it was stopped or killed.
+    """Continue a run that was stopped or killed, bit-identically.
 
     Args:
-        run_path: its folder.
-        num_steps: iterations to make in all, instead of what its config says.
+        run_path: folder of the run.
+        num_steps: total number of iterations, overriding the config's `num_iterations`.
         callback: see `train`.
         num_cores: see `train`.
         quiet: see `train`.
@@ -90,12 +93,12 @@ def resume(
 
 
 def load_run(run_path: _Path) -> Run:
-    """The run in a folder."""
+    """Return the run in a folder."""
     return Run(run_path)
 
 
 class Run:
-    """A training run: its folder, and what is in it."""
+    """A training run and the contents of its folder."""
 
     def __init__(self, path: _Path) -> None:
         self.path = _arguments.path("run_path", path)
@@ -104,12 +107,12 @@ class Run:
 
     @property
     def config(self) -> dict[str, Any]:
-        """Its config, every default written out."""
+        """The resolved config, including defaults."""
         return _read_json(self.path / "config.json")
 
     @property
     def policy(self) -> Policy:
-        """The best policy so far, by the evaluation that the config names; before the first one, the last."""
+        """The best policy by the evaluation that the config names; before the first evaluation, the last policy."""
         return Policy(self.path)
 
     @property
@@ -119,8 +122,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """Columns of what was logged, as arrays with nan for what an iteration has not: `iteration`, `env_steps`,
-        `success`, `losses.policy`, `time.elapsed`, and so on."""
+        """The logged metrics as arrays by name (`success`, `time.elapsed`, ...), with nan for missing values."""
         import numpy as np
 
         rows = [_flat(row) for row in self.iterations()]
@@ -128,7 +130,7 @@ class Run:
         return {name: np.array([row.get(name, math.nan) for row in rows], float) for name in columns}
 
     def iterations(self) -> list[dict[str, Any]]:
-        """What was logged, iteration by iteration."""
+        """Return the logged metrics, one dict per iteration."""
         file = self.path / "metrics.jsonl"
         rows = []
         try:
@@ -145,11 +147,11 @@ class Run:
         return rows
 
     def resume(self, num_steps: int | None = None, **options: Any) -> Run:
-        """Go on with it, see `twisterl.resume`."""
+        """Continue the run; see `twisterl.resume`."""
         return resume(self.path, num_steps=num_steps, **options)
 
     def plot(self, **options: Any) -> Any:
-        """What it learned, as a matplotlib figure; see `twisterl.plotting` for other figures and several runs."""
+        """Return an overview as a matplotlib figure. See `twisterl.plotting` for other figures and several runs."""
         from twisterl import plotting
 
         return plotting.overview(plotting.load_groups([self.path]), **options)
@@ -167,7 +169,7 @@ class Run:
 
 
 class _Progress:
-    """What a person sees of a run: the trainer's own bar in a terminal, a line that changes in a notebook."""
+    """The progress display: the trainer's own bar in a terminal, and an updating line in a notebook."""
 
     def __init__(self, quiet: bool, total: int | None, callback: Callback | None) -> None:
         self.quiet = quiet or _in_notebook()
@@ -211,7 +213,7 @@ def _in_notebook() -> bool:
 
 
 def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
-    """A config as a dict, and the name of its run."""
+    """Return a config as a dict, and the name of its run."""
     if isinstance(config, Mapping):
         return dict(config), "run"
     if isinstance(config, (str, os.PathLike)):

@@ -1,6 +1,6 @@
-"""`twisterl.train(config)` trains; `python -m twisterl.train --config CONFIG` does, too.
+"""Training, by calling `twisterl.train(config)` or running `python -m twisterl.train --config CONFIG`.
 
-The module can be called because the published package has one of this name, from which scripts import.
+This is a callable module, because scripts for the PyPI package `twisterl` import from a module of this name.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ __all__ = ["load_config", "main", "prepare_algorithm", "train"]
 
 
 def main(config_path: str, run_path: str | None, load_checkpoint_path: str | None, num_steps: int) -> None:
-    """Train by a config, as the published package's function of this name does."""
+    """Train a policy, with the signature of the function `main` of the PyPI package."""
     train(config_path, run_path, num_steps=num_steps, load_checkpoint=load_checkpoint_path)
 
 

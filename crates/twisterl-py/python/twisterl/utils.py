@@ -1,4 +1,4 @@
-"""The helpers of the published package, by their names there."""
+"""The helper functions of the PyPI package `twisterl`, under the same names."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ __all__ = [
 ]
 
 _LOG = logging.getLogger("twisterl")
-# What a repository of the Hugging Face Hub must hold.
+# The files that a repository of the Hugging Face Hub must contain.
 _CONFIGS, _WEIGHTS = "*.json", ("*.safetensors", "*.pt")
 
 
 def load_config(config_path: str) -> dict[str, Any]:
-    """A config file as a dict; lists marked `__tuple_list__` become lists of tuples."""
+    """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
     from twisterl.run import _read_json
 
     _read_json(Path(config_path))
@@ -39,14 +39,14 @@ def load_config(config_path: str) -> dict[str, Any]:
 
 
 def json_load_tuples(dct: dict[str, Any]) -> Any:
-    """The hook by which `load_config` reads lists of tuples."""
+    """Convert lists marked `__tuple_list__` to lists of tuples; the JSON object hook of `load_config`."""
     return [tuple(item) for item in dct["list"]] if "__tuple_list__" in dct else dct
 
 
 def prepare_algorithm(
     config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
 ) -> Any:
-    """The algorithm that a config describes, with its environment and its policy: see `twisterl.rl`."""
+    """Return the algorithm of a config, with its environment and its policy; see `twisterl.rl`."""
     from twisterl import rl
 
     name = str(config.get("algorithm_cls", "PPO")).rsplit(".", 1)[-1]
@@ -58,14 +58,14 @@ def prepare_algorithm(
 
 
 def load_checkpoint(checkpoint_path: str) -> dict[str, Any]:
-    """The tensors of a `.safetensors` or `.pt` file by name, as numpy arrays."""
+    """Read the tensors of a `.safetensors` or `.pt` file as numpy arrays by name."""
     return _core.read_tensors(checkpoint_path)
 
 
 def convert_pt_to_safetensors(pt_path: str, output_path: str | None = None) -> str:
     """Write the tensors of a `.pt` file as a `.safetensors` file, and return its path.
 
-    With the file's config beside it the result is complete in itself, as `twisterl convert` writes it.
+    If its config is beside the `.pt` file, the result is self-contained, like the output of `twisterl convert`.
     """
     output = output_path or str(Path(pt_path).with_suffix(".safetensors"))
     source = Path(pt_path)
@@ -77,7 +77,7 @@ def convert_pt_to_safetensors(pt_path: str, output_path: str | None = None) -> s
 
 
 def dynamic_import(path: str) -> Any:
-    """The attribute at a dotted path."""
+    """Return the attribute at a dotted path."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -86,7 +86,7 @@ def dynamic_import(path: str) -> Any:
 
 
 def validate_algorithm_from_hub(repo_id: str, revision: str = "main") -> dict[str, Any]:
-    """Whether a repository of the Hugging Face Hub has a config and weights, and what it lacks."""
+    """Check that a repository of the Hugging Face Hub has a config and weights; the result lists what is missing."""
     hub = _hub()
     try:
         files = hub.HfApi().list_repo_files(repo_id, revision=revision)
@@ -101,7 +101,7 @@ def validate_algorithm_from_hub(repo_id: str, revision: str = "main") -> dict[st
 def pull_hub_algorithm(
     repo_id: str, model_path: str = "../models/", revision: str = "main", validate: bool = False
 ) -> str | bool:
-    """Download config and weights from the Hugging Face Hub; the folder they are in, or False if that failed."""
+    """Download config and weights from the Hugging Face Hub, and return their folder, or False on failure."""
     hub = _hub()
     if validate:
         missing = validate_algorithm_from_hub(repo_id, revision)["missing"]

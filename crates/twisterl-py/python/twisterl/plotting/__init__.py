@@ -6,8 +6,8 @@
     learning_curves(groups).savefig("learning.pdf")
     print(results_table(groups).to_markdown())
 
-Everything here is plain Python. The table needs nothing else; figures need matplotlib, which is imported when one is
-drawn. Errors are ``PlotError``.
+This package is pure Python. Tables need no other package. Figures need matplotlib, which is imported when the first one
+is drawn. Errors are raised as ``PlotError``.
 """
 
 from .curves import evaluations, learning_curves, losses, overview, training_curves

@@ -1,4 +1,4 @@
-"""One curve over several seeds: the interquartile mean as a line, its bootstrap interval as a band."""
+"""Curves over several seeds: the interquartile mean as a line, with its bootstrap interval as a band."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
     _Array = NDArray[np.float64]
 
-POINTS = 200  # across a panel; more records than this are averaged
+POINTS = 200  # across a panel; denser records are averaged
 RESAMPLES = 1000
-LOGARITHMIC_FROM = 20.0  # between the ends of the longest and the shortest group: the short one would be a sliver
-LONGER = 1.02  # than the shortest run of the group: what is beyond is drawn
-MARKED = 16  # points of a curve that are shown as such
+LOGARITHMIC_FROM = 20.0  # ratio of the longest to the shortest group from which on the x-axis is logarithmic
+LONGER = 1.02  # ratio to the shortest run of the group from which on the rest of a run is drawn
+MARKED = 16  # curves of at most this many points get a dot per point
 BAND = f"Line: interquartile mean over seeds. Band: its {100 * CONFIDENCE:g} % bootstrap interval."
 THIN = "Thin: runs that went on longer than others of their group."
 BINNED = f"Records of each iteration are averaged in {POINTS} bins."
 
 
 def caption(groups: Sequence[Group], drawn: Sequence[tuple[str, Sequence[str]]]) -> str:
-    """What lines and bands are, where ``drawn`` are the paths: one ``x``, and a ``y`` for each group."""
+    """Return a caption that explains lines and bands. ``drawn`` lists an ``x`` path and a ``y`` path per group."""
     several = [group for group in groups if len(group.runs) > 1]
     ends = [[run.last(x) or 0.0 for run in group.runs] for group in several for x in ("env_steps", "time.elapsed")]
     said = [BAND] if several else []
@@ -44,14 +44,14 @@ def caption(groups: Sequence[Group], drawn: Sequence[tuple[str, Sequence[str]]])
 
 
 def logarithmic(groups: Sequence[Group], x: str) -> bool:
-    """Whether groups are of such different length that a linear axis would hide the short ones."""
+    """Return True if the groups differ so much in length that a linear axis would hide the short ones."""
     ends = [max(run.last(x) or 0.0 for run in group.runs) for group in groups]
     known = [end for end in ends if end > 0]
     return len(known) > 1 and max(known) > LOGARITHMIC_FROM * min(known)
 
 
 def bins(x: _Array, y: _Array, log: bool, steps: bool) -> tuple[_Array, _Array]:
-    """Average dense records in ``POINTS`` bins; of a staircase (``steps``), keep the last value of each instead."""
+    """Average dense records in ``POINTS`` bins; for a step function (``steps``), keep the last value of each bin."""
     import numpy as np
 
     if len(x) <= 2 * POINTS:
@@ -73,7 +73,7 @@ def bins(x: _Array, y: _Array, log: bool, steps: bool) -> tuple[_Array, _Array]:
 
 
 def aggregate(values: _Array, seed: int = 0) -> tuple[_Array, _Array, _Array]:
-    """The interquartile mean over the runs of (runs, points), and the ends of its bootstrap interval."""
+    """Return the interquartile mean over the runs of ``[run, point]``, and the ends of its bootstrap interval."""
     import numpy as np
 
     def middle(sample: _Array) -> _Array:
@@ -91,10 +91,10 @@ def aggregate(values: _Array, seed: int = 0) -> tuple[_Array, _Array, _Array]:
 def draw(
     axes: Axes, group: Group, x: str, y: str, style: dict[str, Any], log: bool = False, steps: bool = False
 ) -> bool:
-    """Draw the values at the path ``y`` of a group's runs against those at ``x``; say whether there were any.
+    """Draw the values at the path ``y`` of a group's runs against those at ``x``, and return True if there were any.
 
-    The line and its band reach as far as all runs do. What single runs have beyond is drawn thin: a mean would jump
-    where a run drops out.
+    The line and its band end where the shortest run ends. The rest of longer runs is drawn as thin lines, because a
+    mean would jump where a run ends.
     """
     import numpy as np
 
@@ -113,7 +113,7 @@ def draw(
             if not steps:
                 _mark(axes, line[0], line[1], style)
         return True
-    # Between the records of any run the grid would show nothing new; where they are few, it is exactly theirs.
+    # A grid finer than the records would show nothing new; if there are few records, use exactly their positions.
     grid = np.unique(np.concatenate([line[0] for line in lines]))
     grid = grid[(grid >= start) & (grid <= end)]
     if len(grid) > 2 * POINTS:
@@ -124,7 +124,7 @@ def draw(
     axes.plot(grid, middle, **look)
     count = min(len(line[0]) for line in lines)
     places = np.stack([line[0][:count] for line in lines])
-    together = np.ptp(places, axis=0).max() < 0.03 * end  # else what lies there was not measured, but interpolated
+    together = np.ptp(places, axis=0).max() < 0.03 * end  # otherwise the dots would be interpolated, not measured
     if not steps and together:
         _mark(axes, np.clip(places.mean(axis=0), start, end), (grid, middle), style)
     for line in lines:
@@ -137,7 +137,7 @@ def draw(
 
 
 def _mark(axes: Axes, x: _Array, y: _Array | tuple[_Array, _Array], style: dict[str, Any]) -> None:
-    """Put dots on a curve where its records are few: what lies between them was not measured."""
+    """Mark the records of a curve with dots if there are few, since the line between them was not measured."""
     import numpy as np
 
     if len(x) <= MARKED:
@@ -146,7 +146,7 @@ def _mark(axes: Axes, x: _Array, y: _Array | tuple[_Array, _Array], style: dict[
 
 
 def _staircase(grid: _Array, x: _Array, y: _Array) -> _Array:
-    """The value of the last record not after each point."""
+    """Return the value of the last record at or before each point."""
     import numpy as np
 
     return y[np.clip(np.searchsorted(x, grid, side="right") - 1, 0, len(y) - 1)]

@@ -1,4 +1,4 @@
-"""``twisterl plot`` and ``scripts/plot.py``: the table and the figures of runs that exist."""
+"""``twisterl plot`` and ``scripts/plot.py``: tables and figures of existing runs."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ EPILOG = """\
 
 
 def results_folder(first: str) -> Path:
-    """Where results go if nothing is said: ``results`` in the first folder, that of all seeds if it is one of them."""
+    """Return the default output folder: ``results`` in the first run, or beside it if it is one of several seeds."""
     _, separator, named = first.partition("=")
     folder = Path(named if separator and not Path(first).exists() else first)
     return (folder.parent if SEED_FOLDER.fullmatch(folder.resolve().name) else folder) / "results"
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """The options of a report, which `run.py` has as well."""
+    """Add the options of a report, which ``scripts/run.py`` shares."""
     parser.add_argument("--eval", metavar="NAME", help="the evaluation to judge by (default: one that all runs have)")
     parser.add_argument(
         "--threshold",
@@ -43,7 +43,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
-    """Read the command line, write the results, and return the exit code."""
+    """Parse the command line, write the results, and return the exit code."""
     parser = argparse.ArgumentParser(
         prog=prog,
         description="Write the table of results and the figures of runs.",

@@ -1,4 +1,4 @@
-"""Learning curves: how well a policy does, against environment steps and against seconds."""
+"""Learning curves: the quality of a policy against environment steps and against seconds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STEPS, SECONDS = "env_steps", "time.elapsed"
-UNITS = ((3 * 3600, 3600, "h"), (300, 60, "min"), (0, 1, "s"))  # from so many seconds on, an axis shows this unit
+UNITS = ((3 * 3600, 3600, "h"), (300, 60, "min"), (0, 1, "s"))  # (from this many seconds on, seconds per unit, unit)
 NICE = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 20, 30, 60, 100, 200)
-# Of the losses that are known, what a reader calls them.
+# Titles of the known losses.
 LOSS_TITLES = {
     "total_loss": "total loss",
     "policy_loss": "policy loss",
@@ -35,19 +35,19 @@ LOSS_TITLES = {
 
 @dataclass(frozen=True)
 class Panel:
-    """One set of axes over the environment steps or the seconds."""
+    """One panel over environment steps or seconds."""
 
     title: str
-    y: Sequence[str]  # the path, for each group
+    y: Sequence[str]  # the path for each group
     x: str = STEPS
     percent: bool = False
-    steps: bool = False  # a staircase of whole numbers
-    counts: bool = False  # from 0, with units: 500 k
-    robust: bool = False  # limits without the outliers of the first updates
+    steps: bool = False  # a step function of whole numbers
+    counts: bool = False  # starts at 0, with units: 500 k
+    robust: bool = False  # limits exclude the outliers of the first updates
 
 
 def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
-    """Draw all groups; say whether any had something to show."""
+    """Draw all groups, and return True if any had data."""
     log = logarithmic(groups, panel.x)
     drawn = [
         draw(axes, group, panel.x, path, line_style(i), log=log, steps=panel.steps)
@@ -71,7 +71,7 @@ def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
 
 
 def x_axis(axes: Axes, groups: Sequence[Group], x: str, log: bool) -> None:
-    """Limits, ticks and label of the horizontal axis."""
+    """Set limits, ticks and label of the horizontal axis."""
     from matplotlib.ticker import MultipleLocator
 
     ends = [max(run.last(x) or 0.0 for run in group.runs) for group in groups]
@@ -106,7 +106,7 @@ def _robust_limits(axes: Axes) -> None:
     lines = [np.asarray(line.get_ydata(), dtype=float) for line in axes.get_lines()]
     if not lines:
         return
-    cut = [0.02 if len(line) > 100 else 0.0 for line in lines]  # where records are few, each counts
+    cut = [0.02 if len(line) > 100 else 0.0 for line in lines]  # keep every record if there are few
     low = min(float(np.quantile(line, q)) for line, q in zip(lines, cut, strict=True))
     high = max(float(np.quantile(line, 1 - q)) for line, q in zip(lines, cut, strict=True))
     margin = 0.06 * (high - low)
@@ -115,7 +115,7 @@ def _robust_limits(axes: Axes) -> None:
 
 
 def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, row_height: float = 1.85) -> Figure:
-    """Draw panels in a grid, the groups' names above, and what lines and bands are below."""
+    """Draw panels in a grid, with a legend above and a caption below."""
     rows = -(-len(panels) // columns)
     figure, axes = subplots(rows, columns, 0.75 + row_height * rows)
     flat = list(axes.flat)
@@ -123,7 +123,7 @@ def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, ro
         for panel, place in zip(panels, flat, strict=False):
             draw_panel(place, groups, panel)
     hide_unused(flat, len(panels))
-    for i in range(len(panels)):  # the axis is named once a column, where all of a column have the same
+    for i in range(len(panels)):  # label the axis once per column if all panels of the column share it
         column = [panel.x for panel in panels[i % columns :: columns]]
         if len(set(column)) == 1 and i + columns < len(panels):
             flat[i].set_xlabel("")
@@ -134,19 +134,19 @@ def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, ro
 
 
 def evaluation_name(names: Sequence[str]) -> str:
-    """What a title calls the evaluations of the groups."""
+    """Return the name of the groups' evaluations for titles."""
     shown = ["training episodes" if name == TRAINING else name.replace("_", " ") for name in dict.fromkeys(names)]
     return shown[0] if len(shown) == 1 else "evaluation"
 
 
 def evaluations_of(groups: Sequence[Group], evaluation: str | None) -> list[str]:
-    """The evaluation that each group is judged by."""
+    """Return the evaluation to use for each group."""
     wanted = evaluation or common_evaluation(groups)
     return [chosen_evaluation(group, wanted) for group in groups]
 
 
 def ever_solves(groups: Sequence[Group], names: Sequence[str]) -> bool:
-    """Whether an evaluation of these names, one a group, ever solved a problem. Control problems have none to solve."""
+    """Return True if any of these evaluations, one per group, ever solved a problem. Control problems never do."""
     paths = [metric(name, "success") for name in names]
     return any(
         max(run.series(STEPS, path)[1], default=0.0) > 0
@@ -156,15 +156,16 @@ def ever_solves(groups: Sequence[Group], names: Sequence[str]) -> bool:
 
 
 def score_panel(groups: Sequence[Group], names: Sequence[str], title: str, x: str = STEPS) -> Panel:
-    """How good the policies are: the share solved, or the return where there is nothing to solve."""
+    """Return the panel of the success rate, or of the return if problems cannot be solved."""
     if ever_solves(groups, names):
         return Panel(f"solved, {title}", [metric(name, "success") for name in names], x, percent=True)
     return Panel(f"return, {title}", [metric(name, "reward") for name in names], x, robust=True)
 
 
 def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
-    """Problems solved and mean length of solutions, or the return where there is nothing to solve, against steps and
-    against seconds.
+    """Draw success rate and mean solution length against steps and against seconds.
+
+    If problems cannot be solved, draw the return instead.
     """
     names = evaluations_of(groups, evaluation)
     title = evaluation_name(names)
@@ -176,7 +177,7 @@ def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> F
 
 
 def evaluations(groups: Sequence[Group]) -> Figure:
-    """Problems solved, or the return, in every evaluation that there is, against steps."""
+    """Draw the success rate, or the return, of every evaluation against steps."""
     found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
     if not found:
         raise PlotError("expected runs with evaluations, found none")
@@ -185,13 +186,13 @@ def evaluations(groups: Sequence[Group]) -> Figure:
 
 
 def difficulty(groups: Sequence[Group]) -> list[str]:
-    """The path of each group's difficulty; of those without a curriculum none, if there are others with one."""
+    """Return the path of each group's difficulty, or "" for groups without a curriculum if others have one."""
     moves = [any(len(set(run.series(STEPS, "difficulty")[1])) > 1 for run in group.runs) for group in groups]
     return ["difficulty" if moving or not any(moves) else "" for moving in moves]
 
 
 def training_curves(groups: Sequence[Group]) -> Figure:
-    """Difficulty of the curriculum, how training episodes end, and speed."""
+    """Draw the difficulty of the curriculum, the success rate of training episodes, and the speed."""
     same = len(groups)
     panels = [
         Panel("difficulty of the curriculum", difficulty(groups), steps=True),
@@ -203,7 +204,7 @@ def training_curves(groups: Sequence[Group]) -> Figure:
 
 
 def loss_panels(groups: Sequence[Group]) -> list[Panel]:
-    """A panel for each loss and diagnostic that changes in some run, those that are known first."""
+    """Return a panel for each loss and diagnostic that changes in some run, known ones first."""
     found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("losses"))
     names = [name for name in LOSS_TITLES if name in found] + [name for name in found if name not in LOSS_TITLES]
 
@@ -219,7 +220,7 @@ def loss_panels(groups: Sequence[Group]) -> list[Panel]:
 
 
 def losses(groups: Sequence[Group]) -> Figure:
-    """Losses and diagnostics of the updates, against steps."""
+    """Draw the losses and diagnostics of the updates against steps."""
     panels = loss_panels(groups)
     if not panels:
         raise PlotError("expected runs with losses, found none that change")
@@ -227,7 +228,7 @@ def losses(groups: Sequence[Group]) -> Figure:
 
 
 def overview(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
-    """The one picture to look at first: solved or return, moves, difficulty, losses, speed."""
+    """Draw the most important panels: success rate or return, moves, difficulty, value loss, and speed."""
     names = evaluations_of(groups, evaluation)
     title = evaluation_name(names)
     same = len(groups)

@@ -1,4 +1,4 @@
-"""Solutions against the shortest ones there are."""
+"""Solution lengths compared with optimal lengths."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
     _Array = NDArray[np.float64]
 
-Triple = tuple[int | None, int | None, int]  # length (None: not solved), shortest length (None: not known), problems
+Triple = tuple[int | None, int | None, int]  # length (None: unsolved), optimal length (None: unknown), problems
 MAX_BARS = 60
 
 
 def triples(run: History) -> list[Triple]:
-    """How many problems of which shortest length a run solved in how many moves.
+    """Return the number of problems by solution length and optimal length.
 
-    Raises ``PlotError`` if the evaluation is not of the form that ``evaluate --json`` prints under ``lengths``.
+    Raises ``PlotError`` if ``lengths`` in the evaluation does not have the format of ``evaluate --json``.
     """
     where = f"{run.name}: evaluation"
     rows = (run.evaluation or {}).get("lengths")
@@ -53,7 +53,7 @@ def _kind(found: object) -> str:
 
 
 def evaluated(groups: Sequence[Group]) -> list[tuple[int, Group]]:
-    """The groups with evaluated runs, of each only those runs, and the place of each among all (for its colour)."""
+    """Return the groups that have evaluated runs, reduced to those runs, with their index (for the colour)."""
     return [
         (i, Group(group.label, runs))
         for i, group in enumerate(groups)
@@ -62,7 +62,7 @@ def evaluated(groups: Sequence[Group]) -> list[tuple[int, Group]]:
 
 
 def excess(rows: Sequence[Triple], up_to: int) -> list[float]:
-    """The share of the problems of known shortest length that were solved in at most 0, 1, ... moves more than that."""
+    """Return the share of problems of known optimal length solved within 0, 1, ..., ``up_to`` extra moves."""
     counts = [0] * (up_to + 1)
     total = 0
     for length, optimal, count in rows:
@@ -79,9 +79,9 @@ def excess(rows: Sequence[Triple], up_to: int) -> list[float]:
 
 
 def solution_lengths(groups: Sequence[Group]) -> Figure:
-    """The distribution of solution lengths beside that of the shortest ones, and how far above these they are.
+    """Draw the distributions of solution lengths and of optimal lengths, and the extra moves of the solutions.
 
-    The groups' runs need an ``evaluation``; those without are left out.
+    Runs without an ``evaluation`` are left out.
     """
     chosen = evaluated(groups)
     if not chosen:
@@ -111,7 +111,7 @@ def _histogram(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]
 
     everything = [row for _, _, runs in data for rows in runs for row in rows]
     solved = [(row[0], row[2]) for row in everything if row[0] is not None]
-    # The shortest lengths of the first group: groups that solve the same problems share them.
+    # The optimal lengths of the first group; groups that solve the same problems share them.
     shortest = [(row[1], row[2]) for row in data[0][2][0] if row[1] is not None]
     best = max((length for length, _ in shortest), default=0)
     longest = max((length for length, _ in solved), default=0)
@@ -154,7 +154,7 @@ def _histogram(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]
 
 
 def _quantile(counted: Sequence[tuple[int, int]], q: float) -> int:
-    """The value below which the share ``q`` of counted values is: the few beyond would squeeze a picture."""
+    """Return the ``q``-quantile of counted values, used to keep outliers from squeezing a panel."""
     total, seen = sum(count for _, count in counted), 0
     for number, count in sorted(counted):
         seen += count

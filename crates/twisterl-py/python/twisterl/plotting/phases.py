@@ -1,4 +1,4 @@
-"""Where the time goes: the phases of an iteration, stacked."""
+"""The time spent in each phase of an iteration, stacked."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ if TYPE_CHECKING:
 
     _Array = NDArray[np.float64]
 
-Row = tuple[float, float, list[float]]  # environment steps so far, those of this iteration, seconds of each phase
+Row = tuple[float, float, list[float]]  # environment steps so far, steps of this iteration, seconds per phase
 NO_PHASES = ("total", "steps_per_second", "elapsed")
-OTHER = "other"  # what no phase accounts for: curriculum, metrics, checkpoints
+OTHER = "other"  # time outside the phases: curriculum, metrics, checkpoints
 BINS = 30
-# Light to dark within one hue would rank the phases; these are as many hues, muted for areas.
+# Shades of one hue would suggest a ranking of the phases, so each has its own hue, muted for areas.
 COLOURS = {"collect": "#6CA6CD", "targets": "#E0C27A", "update": "#D98B5F", "evaluate": "#7FB59B", OTHER: "#C8C8C8"}
 MORE = ("#B59BC4", "#A0A67A", "#8C8C8C")
 
 
 def phase_names(groups: Sequence[Group]) -> list[str]:
-    """All phases that take time, in the order of an iteration."""
+    """Return all phases that take time, in the order of an iteration."""
     found = [name for group in groups for run in group.runs for name in run.names("time") if name not in NO_PHASES]
     known = [name for name in COLOURS if name in found]
     return [*known, *dict.fromkeys(name for name in found if name not in COLOURS), OTHER]
 
 
 def seconds(run: History, names: Sequence[str]) -> list[Row]:
-    """The rows of a run's records; those without steps or times are left out."""
+    """Return the rows of a run's records, without records that lack steps or times."""
     rows, before, count = [], 0.0, -1.0
     for record in run.records:
         at, total = value(record, STEPS), value(record, "time.total")
@@ -41,7 +41,7 @@ def seconds(run: History, names: Sequence[str]) -> list[Row]:
         if at is None or total is None:
             continue
         spent = [value(record, f"time.{name}") or 0.0 for name in names if name != OTHER]
-        # With a log_freq above 1 a record's steps are those of all iterations since the last one, its times its own.
+        # With log_freq above 1, a record's steps cover all iterations since the last record, its times only its own.
         iterations = max(1.0, iteration - count) if iteration is not None else 1.0
         rows.append((at, (at - before) / iterations, [*spent, max(0.0, total - sum(spent))]))
         before, count = at, iteration if iteration is not None else count + 1
@@ -51,7 +51,7 @@ def seconds(run: History, names: Sequence[str]) -> list[Row]:
 def costs(runs: Sequence[Sequence[Row]]) -> tuple[_Array, _Array, _Array]:
     """Bin the rows of runs by environment steps.
 
-    Returns the edges of the bins (bins + 1), the seconds per million steps (phases, bins), and each phase's share.
+    Returns the edges ``[bin + 1]``, the seconds per million steps ``[phase, bin]``, and the share of each phase.
     """
     import numpy as np
 
@@ -67,9 +67,9 @@ def costs(runs: Sequence[Sequence[Row]]) -> tuple[_Array, _Array, _Array]:
 
 
 def time_per_phase(groups: Sequence[Group]) -> Figure:
-    """The seconds of each phase by million environment steps, stacked, over the course of training; a panel a group.
+    """Draw the seconds per million environment steps of each phase, stacked, over training; one panel per group.
 
-    Mean over the group's runs. Above each panel stands the share of each phase in all of the training.
+    Values are means over the group's runs. A line above each panel gives the share of each phase in the whole training.
     """
     names = phase_names(groups)
     if names == [OTHER]:
@@ -96,7 +96,7 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
                 "   ".join(shown), (0, 1), (0, 4), "axes fraction", textcoords="offset points", size=8, color=GREY
             )
             x_axis(place, [group], STEPS, log=False)
-            # Not up to the peaks: the first bin may be a hundred times as high as the rest.
+            # The limit ignores peaks: the first bin may be a hundred times as high as the rest.
             top = float(np.quantile(per_million.sum(axis=0), 0.9))
             place.set_ylim(0, 1.25 * top if top > 0 else 1)
             place.grid(visible=False)
@@ -114,6 +114,6 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
 
 
 def colour(names: Sequence[str], i: int) -> Any:
-    """The colour of a phase: its own, or one for a phase that is not known here."""
+    """Return the colour of a phase: its own, or a spare one for an unknown phase."""
     unknown = [name for name in names if name not in COLOURS]
     return COLOURS.get(names[i]) or MORE[unknown.index(names[i]) % len(MORE)]

@@ -1,4 +1,4 @@
-"""All that there is to say of some runs, as files: the table of results, and every figure."""
+"""Reports of runs, as files: the table of results and all figures."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str, Callable[[], Figure]]:
-    """What can be drawn of these groups: the name of each figure, and what draws it."""
+    """Return the figures that these groups have data for, as functions by name."""
     if not groups:
         raise PlotError("expected at least one group of runs, found none")
     chosen: dict[str, Callable[[], Figure]] = {
@@ -40,7 +40,7 @@ def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str,
 def write_table(
     groups: Sequence[Group], out: Path, evaluation: str | None = None, threshold: float = THRESHOLD
 ) -> Table:
-    """Write ``results.csv``, ``results.md`` and ``results.json`` to the folder ``out``. Needs no other package."""
+    """Write ``results.csv``, ``results.md`` and ``results.json`` to the folder ``out``. Needs only Python."""
     table = results_table(groups, evaluation, threshold)
     texts = {"csv": table.to_csv(), "md": table.to_markdown(), "json": table.to_json()}
     try:
@@ -55,7 +55,7 @@ def write_table(
 def write_figures(
     groups: Sequence[Group], out: Path, evaluation: str | None = None, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
-    """Write every figure to the folder ``out``, in each of the formats, and return the files."""
+    """Write all figures to the folder ``out`` in each of the formats, and return the files."""
     chosen = figures(groups, evaluation)
     try:
         out.mkdir(parents=True, exist_ok=True)

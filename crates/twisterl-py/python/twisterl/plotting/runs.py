@@ -1,4 +1,4 @@
-"""What runs leave behind: their records, and groups of runs that differ in nothing but the seed."""
+"""The records of runs, and groups of runs that differ only in the seed."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from pathlib import Path
 from typing import Any
 
 METRICS = "metrics.jsonl"
-EVALUATION = "evaluation.json"  # what `evaluate --json` printed, kept in the run's folder
+EVALUATION = "evaluation.json"  # the output of `evaluate --json`, stored in the run's folder
 SEED_FOLDER = re.compile(r"seed-\d+")
-TRAINING = "rollout"  # the training episodes, in the place of an evaluation
+TRAINING = "rollout"  # stands for the training episodes in place of an evaluation
 
 
 class PlotError(ValueError):
-    """The runs cannot be summarised or drawn; the message says which, and why."""
+    """Runs cannot be summarised or drawn; the message says which ones and why."""
 
 
 @dataclass(frozen=True)
 class History:
-    """One run: its records in the order of the iterations, and what else is known of it."""
+    """One run: its records in order of iteration, its config and its evaluation."""
 
     records: Sequence[Mapping[str, Any]]
     name: str = "run"
     config: Mapping[str, Any] = field(default_factory=dict)
     evaluation: Mapping[str, Any] | None = None
-    """What ``evaluate --json`` printed of its best policy."""
+    """The output of ``evaluate --json`` for the best policy."""
     _series: dict[tuple[str, str], tuple[list[float], list[float]]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -38,13 +38,13 @@ class History:
             raise PlotError(f"{self.name}: expected at least one record, found none")
 
     def last(self, path: str) -> float | None:
-        """The last number at ``path`` that is known."""
+        """Return the last known number at ``path``."""
         return next((v for r in reversed(self.records) if (v := value(r, path)) is not None), None)
 
     def series(self, x: str, y: str) -> tuple[list[float], list[float]]:
-        """The values at the paths ``x`` and ``y``, from the records that hold both.
+        """Return the values at the paths ``x`` and ``y`` of the records that have both.
 
-        Lengths of solutions are left out where nothing was solved: they are 0 there, which is no length.
+        Solution lengths are left out where nothing was solved, because they are logged as 0 there.
         """
         if (x, y) not in self._series:
             self._series[x, y] = self._look_up(x, y)
@@ -61,11 +61,11 @@ class History:
         return [a for a, _ in known], [b for _, b in known]
 
     def names(self, key: str) -> list[str]:
-        """The names below ``key`` in any record, such as those of the evaluations, in their order."""
+        """Return the names under ``key`` in any record, such as the names of the evaluations, in order."""
         return list(dict.fromkeys(name for record in self.records for name in _mapping(record.get(key))))
 
     def primary(self) -> str:
-        """The evaluation that chose the best policy: the one of ``diff_metric``, or else the first."""
+        """Return the evaluation that chose the best policy: the one named by ``diff_metric``, or else the first."""
         evals = self.names("evals")
         algorithm = _mapping(self.config.get("algorithm"))
         chosen = _mapping(algorithm.get("learning")).get("diff_metric")
@@ -74,7 +74,7 @@ class History:
 
 @dataclass(frozen=True)
 class Group:
-    """Runs that are drawn as one curve: the same config, different seeds."""
+    """Runs drawn as one curve: the same config with different seeds."""
 
     label: str
     runs: Sequence[History]
@@ -85,12 +85,12 @@ class Group:
 
     @property
     def title(self) -> str:
-        """The label, and over how many seeds."""
+        """The label with the number of seeds."""
         return f"{self.label} ({len(self.runs)} seeds)" if len(self.runs) > 1 else f"{self.label} (1 seed)"
 
     @property
     def environment(self) -> str | None:
-        """The environment with its parameters, to tell whether two groups solve the same problems."""
+        """The environment and its size, which tells whether two groups solve the same problems."""
         config = self.runs[0].config
         if "env_cls" not in config:
             return None
@@ -110,7 +110,7 @@ def _mapping(found: object) -> Mapping[str, Any]:
 
 
 def value(record: Mapping[str, Any], path: str) -> float | None:
-    """Look up ``evals.ppo_1.success``; None where it is missing or no finite number."""
+    """Return the number at a path such as ``evals.ppo_1.success``, or None if it is missing or not finite."""
     found: object = record
     for key in path.split("."):
         found = found.get(key) if type(found) is dict or isinstance(found, Mapping) else None
@@ -124,14 +124,14 @@ def value(record: Mapping[str, Any], path: str) -> float | None:
 
 
 def metric(evaluation: str, name: str) -> str:
-    """The path of a figure of an evaluation, or of the training episodes."""
+    """Return the path of a metric of an evaluation or of the training episodes."""
     return f"{TRAINING}.{name}" if evaluation == TRAINING else f"evals.{evaluation}.{name}"
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Read a ``metrics.jsonl``; a last line that a kill cut short is left out.
+    """Read a ``metrics.jsonl``, ignoring a truncated last line.
 
-    Raises ``PlotError`` if the file cannot be read, a line is no JSON object, or there is none.
+    Raises ``PlotError`` if the file cannot be read, has no records, or has a line that is not a JSON object.
     """
     try:
         lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -154,7 +154,7 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def _read_object(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object; None where there is no such file."""
+    """Read a JSON object, or return None if the file does not exist."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -169,7 +169,7 @@ def _read_object(path: Path) -> dict[str, Any] | None:
 
 
 def load_run(folder: str | Path) -> History:
-    """Read the folder of a run: its metrics, its config, and its evaluation where there is one."""
+    """Read the folder of a run: its metrics, its config, and its evaluation if there is one."""
     folder = Path(folder)
     if not folder.is_dir():
         raise PlotError(f"{folder}: expected the folder of a run, found {'a file' if folder.exists() else 'nothing'}")
@@ -178,7 +178,7 @@ def load_run(folder: str | Path) -> History:
 
 
 def run_folders(folder: Path) -> list[Path]:
-    """Give the folder itself if it is a run, or else the runs ``seed-N`` in it, in the order of the seeds."""
+    """Return the folder itself if it is a run, or else the runs ``seed-N`` in it in order of their seeds."""
     if (folder / METRICS).is_file() or not folder.is_dir():
         return [folder]
     seeds = [path for path in folder.iterdir() if SEED_FOLDER.fullmatch(path.name) and (path / METRICS).is_file()]
@@ -190,9 +190,9 @@ def run_folders(folder: Path) -> list[Path]:
 
 
 def load_groups(paths: Iterable[str | Path]) -> list[Group]:
-    """Read runs by their folders, and group those that stand beside each other as ``seed-N``.
+    """Read runs, and group runs ``seed-N`` that are in the same folder.
 
-    A path is a run, a folder of runs ``seed-N``, or ``LABEL=PATH``. The label is that of the folder if none is given.
+    A path is a run, a folder of runs ``seed-N``, or ``LABEL=PATH``. The default label is the name of the folder.
     """
     members: dict[tuple[str | None, Path], list[Path]] = {}
     for path in paths:
@@ -210,7 +210,7 @@ def load_groups(paths: Iterable[str | Path]) -> list[Group]:
 
 
 def unique_labels(labels: Sequence[str], homes: Sequence[Path]) -> list[str]:
-    """Put the parent's name before labels that would be the same."""
+    """Make duplicate labels unique by prefixing the name of the parent folder."""
     return [
         f"{home.parent.name}/{label}" if labels.count(label) > 1 else label
         for label, home in zip(labels, homes, strict=True)
@@ -218,7 +218,7 @@ def unique_labels(labels: Sequence[str], homes: Sequence[Path]) -> list[str]:
 
 
 def common_evaluation(groups: Sequence[Group]) -> str | None:
-    """The evaluation that all groups have, the first group's primary one before others; None if there is none."""
+    """Return an evaluation that all groups have, preferably the first group's primary one, or None."""
     if not groups:
         raise PlotError("expected at least one group of runs, found none")
     shared = [set(run.names("evals")) for group in groups for run in group.runs]
@@ -228,6 +228,6 @@ def common_evaluation(groups: Sequence[Group]) -> str | None:
 
 
 def chosen_evaluation(group: Group, wanted: str | None) -> str:
-    """The evaluation to take of a group: ``wanted`` if it has it, or else its primary one."""
+    """Return ``wanted`` if the group has this evaluation, or else its primary one."""
     first = group.runs[0]
     return wanted if wanted is not None and (wanted == TRAINING or wanted in first.names("evals")) else first.primary()

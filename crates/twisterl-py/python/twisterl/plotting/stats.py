@@ -1,8 +1,8 @@
-"""Statistics over few runs, as Agarwal et al. propose ("Deep RL at the edge of the statistical precipice", 2021).
+"""Statistics over few runs, after Agarwal et al., "Deep RL at the edge of the statistical precipice" (2021).
 
-The interquartile mean drops the lowest and the highest quarter of the scores; it is as robust as the median, and uses
-more of the data. Its interval comes from a stratified bootstrap: runs are drawn with replacement within each task, and
-the statistic is taken of all tasks together. With few runs such intervals are too narrow rather than too wide.
+The interquartile mean drops the lowest and the highest quarter of the scores. It is as robust as the median and uses
+more of the data. Its interval comes from a stratified bootstrap: runs are resampled with replacement within each task,
+and the statistic is computed over all tasks together. With few runs these intervals tend to be too narrow.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ RESAMPLES = 2000
 
 
 def trimmed(count: int) -> int:
-    """How many of ``count`` sorted scores the interquartile mean drops at each end."""
+    """Return how many of ``count`` sorted scores the interquartile mean drops at each end."""
     return count // 4
 
 
 def iqm(scores: Sequence[float]) -> float:
-    """The interquartile mean: the mean of what is left without a quarter (rounded down) at each end.
+    """Return the interquartile mean: the mean without a quarter of the scores (rounded down) at each end.
 
-    Infinite scores, of runs that never got there, make it infinite only if they are not dropped.
+    Infinite scores, of runs that never reached a threshold, make it infinite only if they are not dropped.
     """
     ordered = sorted(scores)
     cut = trimmed(len(ordered))
@@ -32,11 +32,11 @@ def iqm(scores: Sequence[float]) -> float:
 
 
 def quantile(ordered: Sequence[float], q: float) -> float:
-    """The ``q``-quantile of sorted values, between neighbours by linear interpolation."""
+    """Return the ``q``-quantile of sorted values, with linear interpolation between neighbours."""
     position = q * (len(ordered) - 1)
     low = int(position)
     high = min(low + 1, len(ordered) - 1)
-    if position == low or ordered[low] == ordered[high]:  # infinities have no difference
+    if position == low or ordered[low] == ordered[high]:  # also avoids inf - inf
         return ordered[low]
     return ordered[low] + (position - low) * (ordered[high] - ordered[low])
 
@@ -48,10 +48,10 @@ def stratified_bootstrap(
     resamples: int = RESAMPLES,
     seed: int = 0,
 ) -> tuple[float, float] | None:
-    """The percentile interval of ``statistic`` over all scores together.
+    """Return the percentile interval of ``statistic`` over all scores together.
 
-    ``strata`` are the scores of each task, one a run; each resample draws as many from each task as it has. None if no
-    task has two runs: a single run says nothing of the spread.
+    ``strata`` has the scores of each task, one per run. Each resample draws as many scores from a task as it has.
+    Returns None if no task has two runs, because single runs do not show any variation.
     """
     if all(len(scores) < 2 for scores in strata):
         return None
@@ -75,6 +75,6 @@ class Summary:
 
 
 def summarise(strata: Sequence[Sequence[float]]) -> Summary:
-    """Summarise scores that are given by task; with one task, simply ``[scores]``."""
+    """Summarise scores given per task; for one task, pass ``[scores]``."""
     values = [score for scores in strata for score in scores]
     return Summary(values, statistics.median(values), iqm(values), stratified_bootstrap(strata))

@@ -1,4 +1,4 @@
-"""How figures look: one serif face, thin axes, colours that colour-blind eyes tell apart, no more ink than needed."""
+"""The style of figures: one serif font, thin axes, colours safe for colour blindness, and little ink."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 
 NEEDS_MATPLOTLIB = 'drawing needs matplotlib: pip install "twisterl[plot]"'
 FORMATS = ("png", "svg")
-WIDTH = 7.0  # inches: the text width of most papers' pages
-# Okabe and Ito's colours, without their yellow, which is too light for lines.
+WIDTH = 7.0  # inches, the text width of most papers
+# The colours of Okabe and Ito without yellow, which is too light for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 GREY = "#6e6e6e"
 RC: Any = {
-    "font.family": "STIXGeneral",  # comes with matplotlib: the same on every machine
+    "font.family": "STIXGeneral",  # part of matplotlib, so the same on every machine
     "mathtext.fontset": "stix",
     "font.size": 9.5,
     "axes.labelsize": 9.5,
@@ -62,7 +62,7 @@ RC: Any = {
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Inside, what is added to a figure is made in this style."""
+    """Apply this style to everything that is added to a figure inside the context."""
     try:
         import matplotlib as mpl
     except ImportError as error:
@@ -72,11 +72,11 @@ def styled() -> Iterator[None]:
 
 
 def _new_figure(**options: Any) -> Figure:
-    """A figure that is drawn in this style wherever it is drawn, and needs no pyplot."""
+    """Return a figure that is always drawn in this style, and does not need pyplot."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
-    class _StyledFigure(Figure):  # here, since its base is only there with matplotlib
+    class _StyledFigure(Figure):  # defined here because matplotlib is optional
         def draw(self, renderer: Any) -> None:
             with mpl.rc_context(RC):
                 super().draw(renderer)
@@ -86,7 +86,7 @@ def _new_figure(**options: Any) -> Figure:
                 super().savefig(*args, **kwargs)
 
         def _repr_png_(self) -> bytes:
-            """For notebooks, whose own display of figures needs pyplot."""
+            """Return the figure as PNG for notebooks, whose default display needs pyplot."""
             data = io.BytesIO()
             self.savefig(data, format="png", dpi=130)
             return data.getvalue()
@@ -95,7 +95,7 @@ def _new_figure(**options: Any) -> Figure:
 
 
 def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
-    """Make a figure ``width`` by ``height`` inches with an array (rows, columns) of axes."""
+    """Return a figure of ``width`` by ``height`` inches and an array ``[row, column]`` of axes."""
     with styled():
         from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -106,33 +106,33 @@ def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **opt
 
 
 def line_style(i: int) -> dict[str, Any]:
-    """Colour and dashes of the ``i``-th group: told apart without colour, too."""
+    """Return colour and dashes of the ``i``-th group, which can be told apart without colour too."""
     return {"color": COLOURS[i % len(COLOURS)], "linestyle": DASHES[(i // len(COLOURS) + i) % len(DASHES)]}
 
 
 def legend_above(figure: Figure, labels: Sequence[str]) -> None:
-    """Name the groups in a row above all panels."""
+    """Add a legend of the groups above all panels."""
     from matplotlib.lines import Line2D
 
     with styled():
         handles = [Line2D([], [], linewidth=1.6, **line_style(i)) for i in range(len(labels))]
-        # As many columns as fit the width, counting a letter as 0.065 inches.
+        # As many columns as fit the width, at 0.065 inches per letter.
         longest = max(len(label) for label in labels)
         fit = max(1, int(figure.get_figwidth() / (0.065 * longest + 0.6)))
         rows = -(-len(labels) // fit)
-        figure.set_figheight(figure.get_figheight() + 0.19 * (rows - 1))  # not at the cost of the panels
+        figure.set_figheight(figure.get_figheight() + 0.19 * (rows - 1))  # keeps the height of the panels
         figure.legend(handles, labels, loc="outside upper left", ncols=min(fit, len(labels)), handlelength=2.4)
 
 
 def note_below(figure: Figure, text: str) -> None:
-    """Say below the panels what lines and bands are."""
+    """Add a note below the panels."""
     with styled():
         lines = textwrap.fill(text, int(figure.get_figwidth() * 21))
         figure.supxlabel(lines, fontsize=8, color=GREY, x=0.01, ha="left")
 
 
 def percent_axis(axes: Axes) -> None:
-    """Let the vertical axis show shares from 0 to 100 %."""
+    """Show shares from 0 to 100 % on the vertical axis."""
     from matplotlib.ticker import MultipleLocator, PercentFormatter
 
     axes.set_ylim(-0.03, 1.03)
@@ -141,26 +141,26 @@ def percent_axis(axes: Axes) -> None:
 
 
 def count_axis(axis: Any) -> None:
-    """Show large counts as 5 M, not 5e6."""
+    """Show large counts with unit prefixes: 5 M, not 5e6."""
     from matplotlib.ticker import EngFormatter
 
     axis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
 
 
 def hide_unused(axes: Sequence[Axes], used: int) -> None:
-    """Take away the panels of a grid that nothing is drawn in."""
+    """Remove the unused panels of a grid."""
     for panel in axes[used:]:
         panel.remove()
 
 
 def save(figure: Figure, path: str | Path, formats: Sequence[str] = FORMATS) -> list[Path]:
-    """Write a figure as ``path`` with each of the suffixes, and return the files."""
+    """Write a figure to ``path`` with each of the formats as suffix, and return the files."""
     written = []
     for suffix in formats:
         target = Path(f"{path}.{suffix}")
         try:
             figure.savefig(target, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
-        except (OSError, ValueError) as error:  # ValueError: a format that matplotlib does not know
+        except (OSError, ValueError) as error:  # ValueError: unknown format
             raise PlotError(f"{target}: cannot be written: {error}") from error
         written.append(target)
     return written

@@ -1,4 +1,4 @@
-"""The table of results: each figure's median, and its interquartile mean with a bootstrap interval."""
+"""The table of results: the median of each metric, and its interquartile mean with a bootstrap interval."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from typing import Any
 from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
 from .stats import CONFIDENCE, RESAMPLES, Summary, summarise
 
-THRESHOLD = 0.95  # of the evaluation, for the steps and seconds that it took
+THRESHOLD = 0.95  # success rate to which steps and seconds are counted
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of a run."""
+    """One column of the table: a metric of a run."""
 
     key: str
     title: str
@@ -30,7 +30,7 @@ def _percent(number: float) -> str:
 
 
 def _count(number: float) -> str:
-    """Three significant digits with a unit: 24.6 M."""
+    """Format with three significant digits and a unit prefix: 24.6 M."""
     for unit, size in (("G", 1e9), ("M", 1e6), ("k", 1e3)):
         if abs(number) >= 0.9995 * size:
             return f"{float(f'{number / size:.3g}'):g} {unit}"
@@ -46,7 +46,7 @@ def _ratio(number: float) -> str:
 
 
 def columns(threshold: float) -> list[Column]:
-    """All columns, in their order; those that no group has figures for are left out of a table."""
+    """Return all columns in order. A table leaves out columns without values."""
     share = f"{100 * threshold:g} %"
     return [
         Column("success", "solved", _percent),
@@ -66,10 +66,10 @@ def columns(threshold: float) -> list[Column]:
 
 
 def run_figures(run: History, evaluation: str, threshold: float) -> dict[str, float]:
-    """The figures of one run; those that it does not have are left out.
+    """Return the metrics of one run, without those that it does not have.
 
-    ``success``, ``length``, ``return`` and ``difficulty`` are the last ones known, ``best_success`` the highest. Steps
-    and seconds to the threshold are those at which ``evaluation`` first reached it; infinite in a run that never did.
+    ``success``, ``length``, ``return`` and ``difficulty`` are the last known values, ``best_success`` the highest.
+    Steps and seconds to the threshold are those at which ``evaluation`` first reached it, or infinity if it never did.
     """
     path = metric(evaluation, "success")
     scores = run.series("env_steps", path)[1]
@@ -104,7 +104,7 @@ def _last(values: Sequence[float]) -> float | None:
 
 @dataclass(frozen=True)
 class Row:
-    """The figures of a group, or of one algorithm over several environments."""
+    """The metrics of a group, or of one algorithm over several environments."""
 
     label: str
     algorithm: str | None
@@ -116,17 +116,17 @@ class Row:
 
 @dataclass(frozen=True)
 class Table:
-    """Results of groups of runs, as CSV, Markdown or JSON."""
+    """The results of groups of runs, for output as CSV, Markdown or JSON."""
 
     rows: Sequence[Row]
     threshold: float
 
     def columns(self) -> list[Column]:
-        """The columns that any row has figures for."""
+        """Return the columns that have a value in any row."""
         return [column for column in columns(self.threshold) if any(column.key in row.figures for row in self.rows)]
 
     def to_csv(self) -> str:
-        """One line a group and figure; a figure that was never reached is ``inf``, one without interval is empty."""
+        """Format as CSV, one line per group and metric; unreached values are ``inf``, missing intervals empty."""
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(
@@ -140,7 +140,7 @@ class Table:
         return text.getvalue()
 
     def to_markdown(self) -> str:
-        """One line a group: each figure's median, its interquartile mean, and the interval of that."""
+        """Format as Markdown, one line per group: median, interquartile mean and its interval for each metric."""
         shown = self.columns()
         lines = [
             "| " + " | ".join(["run", "seeds", *(column.title for column in shown)]) + " |",
@@ -160,7 +160,7 @@ class Table:
         return "\n".join([*lines, "", note, ""])
 
     def to_json(self) -> str:
-        """Everything, with the value of each run; a figure that was never reached is ``null``."""
+        """Format as JSON, including the values of each run; unreached values are ``null``."""
         rows = [
             {
                 "label": row.label,
@@ -209,9 +209,9 @@ def _escape(label: str) -> str:
 def results_table(groups: Sequence[Group], evaluation: str | None = None, threshold: float = THRESHOLD) -> Table:
     """Summarise groups of runs.
 
-    ``evaluation`` is the one that success and length are taken from; by default one that all groups have, or else the
-    one that chose each group's best policy. An algorithm with groups in several environments gets a row over all of
-    them, of what can be compared between environments: the shares solved.
+    Success and length are taken from ``evaluation``; by default from one that all groups have, or else from the one
+    that chose each group's best policy. An algorithm with groups in several environments gets a row over all of them,
+    with the metrics that can be compared between environments: the success rates.
     """
     if not 0 < threshold <= 1:
         raise PlotError(f"threshold: expected a share above 0, at most 1, found {threshold}")
@@ -233,12 +233,12 @@ def results_table(groups: Sequence[Group], evaluation: str | None = None, thresh
 def _over_environments(
     groups: Sequence[Group], rows: Sequence[Row], found: Sequence[list[dict[str, float]]]
 ) -> list[Row]:
-    """Rows of algorithms over all their environments, each environment a stratum."""
+    """Return rows of algorithms over all their environments, with each environment as a stratum."""
     overall = []
     for algorithm in dict.fromkeys(group.algorithm for group in groups if group.algorithm):
         own = [i for i, group in enumerate(groups) if group.algorithm == algorithm]
         tasks = {groups[i].environment for i in own}
-        if len(tasks) < 2 or len(tasks) < len(own):  # one environment, or variants of the algorithm in one of them
+        if len(tasks) < 2 or len(tasks) < len(own):  # one environment, or several variants of the algorithm in one
             continue
         figures = {}
         for key in ("success", "best_success", "states_solved", "optimal_fraction"):
