@@ -3,6 +3,7 @@
 pub mod executor;
 pub mod init;
 pub mod layers;
+mod math;
 pub mod network;
 #[allow(clippy::module_inception)]
 mod policy;

@@ -14,9 +14,6 @@ use crate::space::{Action, ActionSpace, Actions};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// How often a start that is already solved is drawn again.
-const REDRAWS: u64 = 64;
-
 /// An episode under way, as far as it takes to play it again: environments are deterministic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveEpisode {
@@ -66,24 +63,24 @@ impl SlotGroup {
 
     /// Begins the next episode of `slot`; a start that is solved already is drawn again.
     fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
-        for _ in 0..REDRAWS {
-            let index = ((self.index as u64) << 40) | self.begun;
-            self.begun += 1;
-            let key = collection.key.at(index);
-            let start = collection.starts.draw(&mut key.purpose(Purpose::Choice).stream());
-            self.env.begin(slot, start.borrow(), &mut key.purpose(Purpose::Start).stream())?;
-            if let Some(live) = self.live.get_mut(slot) {
-                live.start = start;
-                live.stream = (key.iteration, index);
-                live.discrete.clear();
-                live.continuous.clear();
-                live.length = 0;
-                live.total = 0.0;
-            }
-            if !self.env.solved(slot) {
-                break;
-            }
-        }
+        let Self { env, begun, .. } = self;
+        let first = (self.index as u64) << 40;
+        let key = |_| {
+            let key = collection.key.at(first | *begun);
+            *begun += 1;
+            key
+        };
+        let (start, key) = collection.starts.begin_unsolved(key, |start, rng| {
+            env.begin(slot, start, rng)?;
+            Ok(env.solved(slot))
+        })?;
+        let live = &mut self.live[slot];
+        live.start = start;
+        live.stream = (key.iteration, key.index);
+        live.discrete.clear();
+        live.continuous.clear();
+        live.length = 0;
+        live.total = 0.0;
         Ok(())
     }
 
@@ -162,10 +159,7 @@ impl SlotGroup {
             return Ok(());
         }
         self.trajectory.episodes.push(Episode {
-            difficulty: match live.start {
-                OwnedStart::Scramble { difficulty } => Some(difficulty),
-                _ => None,
-            },
+            difficulty: live.start.scramble_difficulty(),
             length: live.length,
             total: live.total,
             solved: self.env.solved(slot),

@@ -21,12 +21,9 @@ use twisterl_core::evaluator::Evaluator as _;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, Rng};
-use twisterl_core::rollout::{Episode, OwnedStart, Starts};
+use twisterl_core::rollout::{Episode, Starts};
 use twisterl_core::search::{Dirichlet, Gumbel, Plan, Puct, Search, SearchConfig, Selection};
 use twisterl_core::space::symmetry::Canonical;
-
-/// Draws of a start before one that is solved already is taken all the same.
-const REDRAWS: u64 = 64;
 
 /// AlphaZero with all that it carries from iteration to iteration.
 pub struct AlphaZero {
@@ -152,20 +149,16 @@ impl AlphaZero {
             remembered: 0.0,
             memory: &[],
         };
-        let mut difficulty = None;
-        for draw in 0..REDRAWS {
-            let start = starts.draw(&mut self.stream(Purpose::Choice, iteration, game, draw));
-            let mut rng = self.stream(Purpose::Start, iteration, game, draw);
-            self.search.begin(game, start.borrow(), &mut rng)?;
-            difficulty = match start {
-                OwnedStart::Scramble { difficulty } => Some(difficulty),
-                _ => None,
-            };
-            if !self.search.solved(game) {
-                break;
-            }
-        }
-        Ok(difficulty)
+        let key = iteration.key(self.seed, Purpose::Start);
+        let search = &mut self.search;
+        let (start, _) = starts.begin_unsolved(
+            |attempt| key.at(((game as u64) << 32) | attempt),
+            |start, rng| {
+                search.begin(game, start, rng)?;
+                Ok(search.solved(game))
+            },
+        )?;
+        Ok(start.scramble_difficulty())
     }
 
     /// Makes the move of a game that was searched, and keeps what the search said.

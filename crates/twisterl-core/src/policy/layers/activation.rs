@@ -2,7 +2,7 @@
 
 use super::{Forward, LayerKind};
 use crate::Result;
-use crate::math::{exp, tanh};
+use crate::policy::math::{exp, tanh};
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};

@@ -14,6 +14,7 @@ use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::batched::{BatchedEvaluation, action_count};
+use crate::parallel;
 use crate::rng::Rng;
 use crate::space::{ActionSpace, Actions};
 use crate::{Error, Result};
@@ -244,13 +245,10 @@ impl Beam {
         let evaluate = |judge: &mut BatchedEvaluation| {
             if limit.expired() { Ok(()) } else { judge.evaluate_log_probs(evaluator) }
         };
-        #[cfg(feature = "parallel")]
-        if spread == Threads::All && batches > 1 {
-            use rayon::prelude::*;
-            return judges.par_iter_mut().map(evaluate).reduce(|| Ok(()), Result::and);
+        match spread {
+            Threads::One => judges.iter_mut().try_for_each(evaluate),
+            Threads::All => parallel::try_for_each(judges, |_, judge| evaluate(judge)),
         }
-        let _ = spread;
-        judges.iter_mut().try_for_each(evaluate)
     }
 
     /// Keeps the best `width` nodes where values count.
