@@ -33,9 +33,11 @@ pub use spatial::{
 pub use spec::{Layer, LayerInput, LayerSpec, place};
 pub(super) use stack::Stack;
 
+use crate::error::from_serde;
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Debug;
 
 /// The largest number of output or scratch values of a layer. Larger descriptions are refused before memory is
@@ -47,6 +49,15 @@ pub const MAX_WIDTH: usize = 1 << 24;
 pub trait LayerKind: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
     /// The name of the kind in descriptions, under `type`.
     const TYPE: &'static str;
+
+    /// Reads the fields of a description, given as an object. A kind with nested layers reads those with
+    /// [`LayerSpec::list`], so that their errors keep their paths.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with the path below the layer.
+    fn read(fields: Value) -> Result<Self> {
+        from_serde::read(fields)
+    }
 
     /// Returns the output shape for the shape `input`, which is not empty.
     ///

@@ -5,7 +5,10 @@ use super::{
     size,
 };
 use crate::Result;
+use crate::error::from_serde;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::mem;
 
 /// `y = f(x + g(x))`, where the layers `g` preserve the shape (He et al., "Deep residual learning", 2015).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -30,6 +33,14 @@ impl Residual {
 
 impl LayerKind for Residual {
     const TYPE: &'static str = "residual";
+
+    fn read(mut fields: Value) -> Result<Self> {
+        let layers = match fields.get_mut("layers").map(|list| mem::replace(list, json!([]))) {
+            Some(list) => LayerSpec::list(list).map_err(|e| e.below("layers"))?,
+            None => Vec::new(),
+        };
+        Ok(Self { layers, ..from_serde::read(fields)? })
+    }
 
     fn output(&self, input: &[usize]) -> Result<Vec<usize>> {
         let layers = self.placed(input)?;
