@@ -12,10 +12,10 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
+use twisterl_train::Result;
 use twisterl_train::algorithms::es::Returns;
 use twisterl_train::play::in_pool;
 use twisterl_train::trainer::distributed_es::DistributedEs;
-use twisterl_train::Result;
 
 /// A run of ES without its loop.
 #[pyclass(frozen, module = "twisterl._core")]

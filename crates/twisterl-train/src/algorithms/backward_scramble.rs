@@ -23,7 +23,7 @@ use std::sync::Arc;
 use twisterl_core::env::walk::{Walk, WalkConfig, Walks};
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator as _;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::Purpose;
 
 /// Walks that one thread makes at a time.
 const GROUP: usize = 32;
@@ -107,8 +107,9 @@ impl BackwardScramble {
         match self.experts.as_mut().filter(|experts| experts.is_due(iteration)) {
             None => {
                 let config = walk(collecting.walk_window);
+                let key = iteration.key(self.seed, Purpose::Walk);
                 each_walk(&mut self.groups, collecting.num_walks, |group, index| {
-                    let mut rng = stream(self.seed, Purpose::Walk, iteration.number, index);
+                    let mut rng = key.at(index).stream();
                     Ok(group.walker.walk(&config, &mut rng, &mut group.walks)?)
                 })?;
             }

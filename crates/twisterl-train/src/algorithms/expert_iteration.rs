@@ -12,7 +12,7 @@ use twisterl_core::env::Start;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::solve::{BeamScore, Budget, Method, Solution, Solver, SymmetryUse};
 
 /// Set in the index of the streams that draw solutions; the streams of problems are numbered from 0.
@@ -90,9 +90,7 @@ impl ExpertIteration {
             budget: Budget::unlimited(),
             images: SymmetryUse::None,
             max_steps: None,
-            seed: self.seed,
-            purpose: Purpose::Expert,
-            iteration: 0,
+            key: StreamKey::new(self.seed, Purpose::Expert),
         };
         let (mut solved, mut length) = (0, 0);
         for solution in shortened(spec, solver.run(&starts)?, self.config.window) {
@@ -113,7 +111,7 @@ impl ExpertIteration {
     fn problems(&self, spec: &dyn EnvSpec, iteration: &Iteration) -> Result<Vec<Vec<f64>>> {
         let mut env = spec.batch(1);
         let problem = |index: usize| {
-            let mut rng = stream(self.seed, Purpose::Expert, iteration.number, index as u64);
+            let mut rng = iteration.key(self.seed, Purpose::Expert).at(index as u64).stream();
             env.begin(0, Start::Uniform { difficulty: iteration.difficulty }, &mut rng)?;
             let mut state = Vec::new();
             env.state(0, &mut state)?;
@@ -125,7 +123,7 @@ impl ExpertIteration {
     /// Draws the solution that walk `index` of an iteration follows; `None` where there are none.
     pub fn draw(&self, iteration: &Iteration, index: u64) -> Option<&SolvedProblem> {
         let solutions = self.solutions.items();
-        let mut rng = stream(self.seed, Purpose::Expert, iteration.number, DRAW | index);
+        let mut rng = iteration.key(self.seed, Purpose::Expert).at(DRAW | index).stream();
         let place = rng.random_range(0..solutions.len().max(1) as u32);
         solutions.get(place as usize)
     }

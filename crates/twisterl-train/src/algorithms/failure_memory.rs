@@ -63,9 +63,7 @@ impl FailureMemory {
             choice: Choice::Greedy,
             searches: 1,
             max_steps: None,
-            seed: self.seed,
-            purpose: Purpose::Probe,
-            iteration: iteration.number,
+            key: iteration.key(self.seed, Purpose::Probe),
             record: true,
         };
         let starts = vec![Start::Uniform { difficulty: iteration.difficulty }; self.probes];

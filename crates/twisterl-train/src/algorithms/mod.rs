@@ -16,6 +16,7 @@ use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::record::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
 /// What an algorithm is told about the iteration it makes.
@@ -28,6 +29,13 @@ pub struct Iteration {
     pub difficulty: usize,
     /// The share of the run that is done, from 0 to 1, for schedules; 0 where the run has no end.
     pub progress: f64,
+}
+
+impl Iteration {
+    /// Returns the key of this iteration's streams for `purpose`.
+    pub fn key(&self, seed: u64, purpose: Purpose) -> StreamKey {
+        StreamKey::new(seed, purpose).iteration(self.number)
+    }
 }
 
 /// The result of one iteration.

@@ -10,7 +10,7 @@ use crate::record::metrics::names;
 use rand::seq::SliceRandom as _;
 use serde_json::{Map, Value, json};
 use twisterl_core::policy::network::Network;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::Purpose;
 
 /// Makes the gradient updates of all algorithms that have a loss.
 pub struct PolicyOptimizer {
@@ -93,8 +93,8 @@ impl PolicyOptimizer {
         let (mut statistics, mut epochs) = (LossStatistics::default(), 0);
         while epochs < plan.epochs {
             if shuffled {
-                let key = (iteration.number, epochs as u64);
-                order.shuffle(&mut stream(self.seed, Purpose::Shuffle, key.0, key.1));
+                let key = iteration.key(self.seed, Purpose::Shuffle).at(epochs as u64);
+                order.shuffle(&mut key.stream());
             }
             statistics = LossStatistics::default();
             for indices in order.chunks(minibatch) {

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::rng::Purpose;
 use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts, Trajectory};
 
 /// PPO with all that it carries from iteration to iteration.
@@ -84,8 +85,7 @@ impl Ppo {
         }
         self.collector.collect(&Collection {
             evaluator: policy.acting(),
-            seed: self.seed,
-            iteration: iteration.number,
+            key: iteration.key(self.seed, Purpose::Act),
             starts: Starts {
                 difficulty: iteration.difficulty,
                 uniform: starts.uniform * self.failures.success(),

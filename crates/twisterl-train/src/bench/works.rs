@@ -20,7 +20,7 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Embedding, Linear, size};
 use twisterl_core::policy::network::{MlpSizes, Network};
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Budget, Method, Solution, Solver, SymmetryUse};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace, Observations};
@@ -52,7 +52,7 @@ pub fn environment() -> Result<Vec<Work>> {
     let params = PuzzleParams { difficulty: 5, ..PuzzleParams::default() };
     let (mut reset, mut step) = (Puzzle::new(&params)?, Puzzle::new(&params)?);
     let mut observed = Puzzle::new(&params)?;
-    let mut rng = stream(0, Purpose::Start, 0, 0);
+    let mut rng = StreamKey::new(0, Purpose::Start).stream();
     let actions: Vec<usize> = (0..MANY).map(|i| ((noise(i) + 1.0) * 2.0) as usize % 4).collect();
     let others = actions.clone();
     let (mut seen, mut mask) = (Observations::new(), [false; 4]);
@@ -174,7 +174,8 @@ pub fn collection(
         let horizon = Horizon::Steps(length);
         let evaluator = &executor;
         iteration += 1;
-        collector.collect(&Collection { evaluator, seed: 0, iteration, starts, horizon })?;
+        let key = StreamKey::new(0, Purpose::Act).iteration(iteration);
+        collector.collect(&Collection { evaluator, key, starts, horizon })?;
         Ok(())
     }))
 }
@@ -207,9 +208,7 @@ pub fn search(
             budget: Budget { nodes: None, seconds: None, clock: &|| 0.0 },
             images: SymmetryUse::None,
             max_steps: Some(moves),
-            seed: 0,
-            purpose: Purpose::Solve,
-            iteration: 0,
+            key: StreamKey::new(0, Purpose::Solve),
         };
         Ok(solver.run(&vec![Start::Uniform { difficulty: 1_000 }; count])?)
     };

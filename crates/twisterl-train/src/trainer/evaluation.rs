@@ -8,7 +8,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::evaluator::distribution::Choice;
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::search::{Cycles, Puct, SearchConfig, Selection};
 use twisterl_core::solve::{Budget, Method, Play, Solution, Solver, SymmetryUse};
 
@@ -58,9 +58,8 @@ pub fn evaluate(
         choice: if config.deterministic { Choice::Greedy } else { Choice::Sample },
         searches: config.num_searches,
         max_steps: config.max_steps,
-        seed: run_seed.wrapping_add(config.seed),
-        purpose: Purpose::Evaluate,
-        iteration: ((position as u64) << 48) | iteration,
+        key: StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
+            .iteration(((position as u64) << 48) | iteration),
         record: false,
     };
     let starts = vec![start; config.num_episodes];
@@ -99,9 +98,7 @@ fn search(
         budget: Budget::unlimited(),
         images: SymmetryUse::None,
         max_steps: play.max_steps,
-        seed: play.seed,
-        purpose: play.purpose,
-        iteration: play.iteration,
+        key: play.key,
     };
     let mut best = solver.run(starts)?;
     // Without a draw every try is the same.
@@ -110,8 +107,8 @@ fn search(
     let again = |state| Start::State { state, difficulty: Some(difficulty) };
     let starts: Vec<_> = states.iter().map(|state| again(state)).collect();
     for number in 1..tries {
-        let iteration = play.iteration | number << 32;
-        for (best, other) in best.iter_mut().zip(Solver { iteration, ..solver }.run(&starts)?) {
+        let key = play.key.iteration(play.key.iteration | number << 32);
+        for (best, other) in best.iter_mut().zip(Solver { key, ..solver }.run(&starts)?) {
             if other.better_than(best) {
                 *best = other;
             }

@@ -23,13 +23,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator as _;
-use twisterl_core::rng::{Purpose, Rng, stream};
-use twisterl_core::rollout::{Episode, OwnedStart, Starts};
+use twisterl_core::rng::{Purpose, Rng};
+use twisterl_core::rollout::{Episode, Starts};
 use twisterl_core::search::{Dirichlet, Gumbel, Plan, Puct, Search, SearchConfig, Selection};
 use twisterl_core::space::symmetry::Canonical;
-
-/// How often a start that is already solved is drawn again.
-const REDRAWS: u64 = 64;
 
 /// The name of the replay's arrays in a checkpoint.
 const REPLAY: &str = "replay";
@@ -106,7 +103,7 @@ impl AlphaZero {
     }
 
     fn stream(&self, purpose: Purpose, iteration: &Iteration, game: usize, number: u64) -> Rng {
-        stream(self.seed, purpose, iteration.number, ((game as u64) << 32) | number)
+        iteration.key(self.seed, purpose).at(((game as u64) << 32) | number).stream()
     }
 
     /// Begins a game that is not solved already. Returns its difficulty, if it begins with a scramble of the current
@@ -120,20 +117,16 @@ impl AlphaZero {
             remembered: 0.0,
             memory: &[],
         };
-        let mut difficulty = None;
-        for draw in 0..REDRAWS {
-            let start = starts.draw(&mut self.stream(Purpose::Choice, iteration, game, draw));
-            let mut rng = self.stream(Purpose::Start, iteration, game, draw);
-            self.search.begin(game, start.borrow(), &mut rng)?;
-            difficulty = match start {
-                OwnedStart::Scramble { difficulty } => Some(difficulty),
-                _ => None,
-            };
-            if !self.search.solved(game) {
-                break;
-            }
-        }
-        Ok(difficulty)
+        let key = iteration.key(self.seed, Purpose::Start);
+        let search = &mut self.search;
+        let (start, _) = starts.begin_unsolved(
+            |attempt| key.at(((game as u64) << 32) | attempt),
+            |start, rng| {
+                search.begin(game, start, rng)?;
+                Ok(search.solved(game))
+            },
+        )?;
+        Ok(start.scramble_difficulty())
     }
 
     /// Decides how the next move of each game is searched: in full, fast, or, once it is over, not at all.
@@ -192,7 +185,7 @@ impl AlphaZero {
         let (count, sum) = surprises.fold((0, 0.0), |(n, sum), s| (n + 1, sum + s));
         let mean = sum / (count as f32).max(1.0);
         let share = if mean > 0.0 { collecting.surprise as f32 } else { 0.0 };
-        let mut rng = stream(self.seed, Purpose::Choice, iteration.number, u64::MAX);
+        let mut rng = iteration.key(self.seed, Purpose::Choice).at(u64::MAX).stream();
         let mut newest = SupervisedBatch::default();
         for game in &self.games {
             for (row, surprise) in game.surprises.iter().enumerate() {

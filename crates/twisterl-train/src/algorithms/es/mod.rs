@@ -85,8 +85,7 @@ impl Es {
             max_steps: es.max_steps,
         };
         let key = PerturbationKey {
-            seed: self.strategy.seed(),
-            iteration: iteration.number,
+            key: self.strategy.key(iteration),
             sigma: self.strategy.sigma(iteration) as f32,
         };
         let first = members.start;

@@ -10,6 +10,7 @@ use crate::record::metrics::{names, numbers};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use twisterl_core::policy::population::perturbation::Layout;
+use twisterl_core::rng::{Purpose, StreamKey};
 
 /// Maximises any function of weights: [`perturbed`](Self::perturbed) weights to evaluate, and [`tell`](Self::tell).
 #[derive(Debug, Clone)]
@@ -25,9 +26,9 @@ impl Strategy {
         Self { config: config.clone(), layout, seed }
     }
 
-    /// The seed of the perturbations.
-    pub fn seed(&self) -> u64 {
-        self.seed
+    /// Returns the key of the perturbations of an iteration.
+    pub fn key(&self, iteration: &Iteration) -> StreamKey {
+        iteration.key(self.seed, Purpose::Perturb)
     }
 
     /// The standard deviation of the perturbations of an iteration.
@@ -50,7 +51,7 @@ impl Strategy {
         member: u64,
     ) -> Result<Vec<f32>> {
         let (mut noise, mut weights) = (Vec::new(), weights.to_vec());
-        self.layout.draw((self.seed, iteration.number, member / 2), &mut noise);
+        self.layout.draw(self.key(iteration).at(member / 2), &mut noise);
         let sigma = self.sigma(iteration) as f32;
         let sign = if member.is_multiple_of(2) { 1.0 } else { -1.0 };
         self.layout.perturb(&noise, sign * sigma, &mut weights)?;
@@ -80,7 +81,7 @@ impl Strategy {
         let pairs =
             shaped.as_chunks().0.iter().map(|[plus, minus]| ((plus - minus) * scale) as f32);
         let pairs: Vec<f32> = pairs.collect();
-        let [mut gradient, other] = estimate(&self.layout, (self.seed, iteration.number), &pairs);
+        let [mut gradient, other] = estimate(&self.layout, self.key(iteration), &pairs);
         let agreement = cosine(&gradient, &other);
         gradient.iter_mut().zip(&other).for_each(|(sum, other)| *sum += other);
         let update_norm = self.step(state, &gradient, lr)?;
