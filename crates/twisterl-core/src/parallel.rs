@@ -58,7 +58,7 @@ pub(crate) fn try_map_init<T: Send, S, R: Send>(
         let items: Vec<_> = items.into_iter().enumerate().collect();
         let failures = threaded::Failures::default();
         let work = |memory: &mut S, (i, item)| failures.run(i, || work(memory, item));
-        let done: Vec<_> = items.into_par_iter().map_init(|| init(), work).collect();
+        let done: Vec<_> = items.into_par_iter().map_init(&init, work).collect();
         done.into_iter().flatten().collect()
     }
     #[cfg(not(feature = "parallel"))]
