@@ -1,15 +1,15 @@
-//! Elementary functions without branches, which loops turn into vector instructions. They are made of exactly rounded
-//! operations alone, so that the bits are the same on every machine, and with any number of values at once.
+//! Branch-free elementary functions that vectorise. They consist of exactly rounded operations only, so that results
+//! are identical on every machine and for any vector width.
 
 use std::f32::consts::LOG2_E;
 
-/// Where [`exp`] stops growing, a bit before it would overflow or underflow.
+/// The bound on the argument of [`exp`], just below overflow and underflow.
 const LIMIT: f32 = 87.0;
 /// `ln 2` in two parts, the first so short that its products with the exponents of floats are exact.
 const LN2_HIGH: f32 = 0.693_359_4;
 const LN2_LOW: f32 = -2.121_944_4e-4;
 
-/// `e^x` within 2e-7 of it, relatively, for `x` from -87 to 87; beyond, the value there.
+/// Returns `e^x` with a relative error below 2e-7 for `x` in [-87, 87], to which `x` is clamped.
 #[inline(always)]
 pub(crate) fn exp(x: f32) -> f32 {
     // Adding 1.5 * 2^23 leaves the nearest whole number in the last bits of the sum.
@@ -25,12 +25,12 @@ pub(crate) fn exp(x: f32) -> f32 {
     (1.0 + (r + series)) * power
 }
 
-/// The hyperbolic tangent within 2e-7 of it, relatively.
+/// Returns the hyperbolic tangent with a relative error below 2e-7.
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
     let (size, square) = (x.abs(), x * x);
-    // Near 0 the first terms of Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), which keep what
-    // 1 - 2 / (e^2x + 1) would cancel.
+    // Near 0 the first terms of Lambert's continued fraction x / (1 + x^2 / (3 + x^2 / (5 + ...))), which avoid the
+    // cancellation of 1 - 2 / (e^2x + 1).
     let above = 10_395.0 + square * (1_260.0 + square * 21.0);
     let below = 10_395.0 + square * (4_725.0 + square * (210.0 + square));
     let near = x * (above / below);

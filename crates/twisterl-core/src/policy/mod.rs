@@ -1,4 +1,4 @@
-//! Policies: the network description, inference on it, action distributions and weight files.
+//! Policies: the network description, inference, populations of perturbed policies, and weight files.
 
 pub mod executor;
 pub mod init;
