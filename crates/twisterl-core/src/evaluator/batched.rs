@@ -70,12 +70,12 @@ impl BatchedEvaluation {
     /// Brings the rows into canonical form, where the policy asks for it, and evaluates them.
     ///
     /// # Errors
-    /// If the rows do not fit the evaluator.
+    /// If the rows do not fit the evaluator, or the evaluator returns another number of rows.
     pub fn evaluate(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
         let distribution = evaluator.distribution();
         let found = (distribution.mask_width(), distribution.sample_widths());
         let expected = (self.mask_width, self.sample_widths);
-        if found != expected || self.masks.len() != self.mask_width * self.observations.len() {
+        if found != expected {
             let text = |(choices, (discrete, continuous))| {
                 format!(
                     "{discrete} discrete ({choices} choices) and {continuous} continuous values"
@@ -87,8 +87,19 @@ impl BatchedEvaluation {
                 text(found),
             ));
         }
+        let rows = self.observations.len();
+        if self.masks.len() != rows * self.mask_width {
+            let expected = format!("masks of {} choices for {rows} rows", self.mask_width);
+            return Err(Error::observation(expected, format!("{} choices", self.masks.len())));
+        }
         self.canonical.apply(evaluator.twists(), &mut self.observations, &mut self.masks);
-        evaluator.evaluate(&self.observations, &mut self.evaluation)
+        evaluator.evaluate(&self.observations, &mut self.evaluation)?;
+        let found = (self.evaluation.actions.len(), self.evaluation.values.len());
+        if found != (rows * distribution.width(), rows) {
+            let what = format!("an evaluator of {rows} rows returned {found:?} parameters, values");
+            return Err(Error::internal(what));
+        }
+        Ok(())
     }
 
     /// Evaluates the rows as [`evaluate`](Self::evaluate) does, and replaces the logits by log-probabilities in the frame

@@ -206,7 +206,11 @@ impl Evaluator for Rows<'_> {
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
         self.members.population.interrupt.check()?;
         if observations.len() != self.rows.len() {
-            return Err(Error::config("rows", "a member for each row", self.rows.len()));
+            return Err(Error::internal(format!(
+                "{} members for {} rows",
+                self.rows.len(),
+                observations.len()
+            )));
         }
         let mut scaled = std::mem::take(&mut out.scaled);
         let seen = match &self.members.population.scaling {
@@ -224,7 +228,7 @@ impl Evaluator for Rows<'_> {
 impl Rows<'_> {
     /// Evaluates observations that are scaled already.
     fn evaluate_scaled(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
-        let wrong = |found: usize| Error::config("rows", "a member for each row", found);
+        let wrong = |member: usize| Error::internal(format!("no member {member} in this group"));
         match &self.members.forward {
             Forward::Shared { base, noise, places } => {
                 let layout = &self.members.population.layout;
