@@ -10,7 +10,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::space::{ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
 
 /// Environments side by side. One alone is a batch of one.
@@ -43,7 +43,7 @@ impl EnvBatch {
 
     fn start(&mut self, py: Python<'_>, slot: usize, start: Start<'_>) -> PyResult<()> {
         let slot = self.check_slot(py, slot)?;
-        let mut rng = stream(self.seed, Purpose::Start, 0, self.begun);
+        let mut rng = StreamKey::new(self.seed, Purpose::Start).at(self.begun).stream();
         self.begun += 1;
         self.env.begin(slot, start, &mut rng).map_err(|e| core_exception(py, e))?;
         if let Some(last) = self.last.get_mut(slot) {
@@ -303,8 +303,8 @@ impl EnvBatch {
 
     /// Whether the problem in a slot is solved.
     #[pyo3(signature = (slot=0))]
-    fn solved(&self, slot: usize) -> bool {
-        self.env.solved(slot)
+    fn solved(&self, py: Python<'_>, slot: usize) -> PyResult<bool> {
+        Ok(self.env.solved(self.check_slot(py, slot)?))
     }
 
     /// The state of a slot as text.

@@ -26,6 +26,7 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
             twisterl_core::Error::Observation { .. } => "ObservationError",
             twisterl_core::Error::Weights { .. } => "CheckpointError",
             twisterl_core::Error::Contract { .. } => "EnvError",
+            twisterl_core::Error::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
         Error::Config { .. } => "ConfigError",

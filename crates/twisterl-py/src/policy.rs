@@ -22,7 +22,7 @@ use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
@@ -73,15 +73,14 @@ impl Policy {
         use_it: impl FnOnce(&BatchedEvaluation) -> T,
     ) -> PyResult<T> {
         let py = observation.py();
-        let width = self.width(py)?;
+        self.width(py)?; // one discrete action
         let actions = self.actions();
         let kept = self.judge.try_lock().ok().and_then(|mut judge| judge.take());
-        let mut judge = kept.unwrap_or_else(|| BatchedEvaluation::new(width));
-        judge.observations.clear();
-        judge.masks.clear();
+        let mut judge = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
+        judge.clear();
         push_observation(&mut judge.observations, observation, self.space())?;
         push_mask(&mut judge.masks, mask, actions)?;
-        judge.evaluate(&self.executor).map_err(|e| core_exception(py, e))?;
+        judge.evaluate_log_probs(&self.executor).map_err(|e| core_exception(py, e))?;
         let result = use_it(&judge);
         if let Ok(mut kept) = self.judge.try_lock() {
             *kept = Some(judge);
@@ -96,9 +95,9 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        push_observation(&mut decision.observations, observation, self.space())?;
-        push_mask(&mut decision.masks, mask, self.actions())?;
-        let done = decision.evaluate(&self.executor);
+        push_observation(&mut decision.evaluated.observations, observation, self.space())?;
+        push_mask(&mut decision.evaluated.masks, mask, self.actions())?;
+        let done = decision.evaluated.evaluate(&self.executor);
         done.map_err(|e| core_exception(observation.py(), e))?;
         Ok(decision)
     }
@@ -243,9 +242,8 @@ impl Policy {
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
         let py = observation.py();
         if self.actions().single_discrete().is_none() {
-            let Evaluation { actions, values, .. } = self.decided(observation, mask)?.evaluation;
-            let value = values.first().copied().unwrap_or(0.0);
-            return Ok((PyArray1::from_vec(py, actions), value));
+            let evaluated = self.decided(observation, mask)?.evaluated;
+            return Ok((PyArray1::from_slice(py, evaluated.parameters()), evaluated.value(0)));
         }
         self.judged(observation, mask, |judge| {
             let probabilities = judge.log_probs(0).iter().map(|log| log.exp());
@@ -263,7 +261,7 @@ impl Policy {
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let width = self.actions().mask_width();
-        let mut chunks = self.chunks(observations, masks, width)?;
+        let mut chunks = self.chunks(observations, masks)?;
         if self.actions().single_discrete().is_none() {
             let (parameters, values) = py
                 .detach(|| in_pool(num_cores, || self.evaluated(&chunks)))
@@ -272,7 +270,7 @@ impl Policy {
             let parameters = PyArray1::from_vec(py, parameters).reshape(rows)?;
             return Ok((parameters, PyArray1::from_vec(py, values)));
         }
-        let evaluate = |judge: &mut BatchedEvaluation| judge.evaluate(&self.executor);
+        let evaluate = |judge: &mut BatchedEvaluation| judge.evaluate_log_probs(&self.executor);
         py.detach(|| match &mut chunks[..] {
             [one] => Ok(evaluate(one)?),
             many => in_pool(num_cores, || {
@@ -303,13 +301,13 @@ impl Policy {
         seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         use twisterl_core::evaluator::distribution::{argmax, sample};
-        let (py, mut rng) = (observation.py(), stream(seed, Purpose::Act, 0, 0));
+        let (py, mut rng) = (observation.py(), StreamKey::new(seed, Purpose::Act).stream());
         if self.actions().single_discrete().is_none() {
             let choice = if deterministic { Choice::Greedy } else { Choice::Sample };
             let mut decision = self.decided(observation, mask)?;
             let chosen = decision.choose(&self.executor, choice, &mut rng);
             chosen.map_err(|e| core_exception(py, e))?;
-            return action_object(py, decision.moves.row(0), self.actions());
+            return action_object(py, decision.actions.row(0), self.actions());
         }
         let chosen = self.judged(observation, mask, |judge| {
             let log_probs = judge.log_probs(0);
@@ -414,8 +412,7 @@ impl Policy {
         let mut collector = Collector::new(&*self.spec, slots)?;
         let collection = Collection {
             evaluator: &self.executor,
-            seed: config.seed,
-            iteration,
+            key: StreamKey::new(config.seed, Purpose::Act).iteration(iteration),
             starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
             horizon,
         };
@@ -451,12 +448,11 @@ impl Policy {
         &self,
         observations: &Bound<'_, PyAny>,
         masks: Option<&Bound<'_, PyAny>>,
-        width: usize,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let mut chunks: Vec<BatchedEvaluation> = Vec::new();
         let mut add = |push: &mut dyn FnMut(&mut Observations) -> PyResult<()>| -> PyResult<usize> {
             if chunks.last().is_none_or(|judge| judge.observations.len() == CHUNK) {
-                chunks.push(BatchedEvaluation::new(width));
+                chunks.push(BatchedEvaluation::new(self.actions()));
             }
             match chunks.last_mut() {
                 Some(judge) => push(&mut judge.observations).map(|()| 1),

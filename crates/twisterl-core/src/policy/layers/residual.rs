@@ -10,19 +10,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::mem;
 
-/// `y = f(x + g(x))`, `g` being layers that keep the shape (He et al., "Deep residual learning", 2015).
+/// `y = f(x + g(x))`, where the layers `g` preserve the shape (He et al., "Deep residual learning", 2015).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {
-    /// The layers of `g`. The names of their tensors begin with their place.
+    /// The layers of `g`. The names of their tensors begin with their position.
     pub layers: Vec<LayerSpec>,
-    /// Applied to the sum.
+    /// The activation of the sum.
     #[serde(default = "Activation::identity", skip_serializing_if = "Activation::is_identity")]
     pub activation: Activation,
 }
 
 impl Residual {
-    /// The layers of `g` on an input of this shape.
+    /// Returns the layers of `g` on an input of this shape.
     ///
     /// # Errors
     /// If they do not fit each other.
