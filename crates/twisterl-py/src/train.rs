@@ -50,7 +50,7 @@ pub fn schema() -> String {
 /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
 #[pyfunction]
 pub fn free_run_path(path: PathBuf) -> PathBuf {
-    twisterl_train::record::run_folder::RunFolder::free(&path)
+    twisterl_train::record::run_folder::RunFolder::unused_path(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.

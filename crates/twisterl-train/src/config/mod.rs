@@ -90,8 +90,8 @@ impl RunConfig {
     /// Reads a config, fills in the defaults and checks all ranges.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first key that is unknown or missing and the first value that is of a wrong type or
-    /// out of range.
+    /// [`twisterl_core::Error::Config`] for the first key that is unknown or missing and the first value that is of a
+    /// wrong type or out of range.
     pub fn from_value(mut value: Value) -> Result<Self> {
         plain_lists(&mut value, 0)?;
         // The peer's resolved configs repeat default policy sizes here, and the peer itself never reads them.
