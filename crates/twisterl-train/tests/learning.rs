@@ -1,4 +1,4 @@
-//! Training as a whole, by each algorithm: it learns, it does not depend on threads, and it resumes to the same bytes.
+//! Training by each algorithm: it learns, it does not depend on the number of threads, and it resumes bit-identically.
 
 #![allow(clippy::unwrap_used)]
 
@@ -20,15 +20,40 @@ use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::load_policy;
 use twisterl_train::trainer::{Observer, Options, resume, train};
 
-/// A 2x3 puzzle and a recipe by which PPO solves it in seconds.
-fn ppo(seed: u64, iterations: u64) -> RunConfig {
-    RunConfig::from_value(json!({
+/// Adds the fields of `parts` to `config`, in place of those of the same name.
+fn overlay(config: &mut Value, parts: Value) {
+    match (config, parts) {
+        (Value::Object(config), Value::Object(parts)) => {
+            for (name, part) in parts {
+                overlay(config.entry(name).or_insert(Value::Null), part);
+            }
+        }
+        (config, parts) => *config = parts,
+    }
+}
+
+/// A run on the 2x3 puzzle, unless `parts` say otherwise.
+fn config(parts: Value, seed: u64, iterations: u64) -> RunConfig {
+    let mut config = json!({
         "env_cls": "Puzzle",
-        "env": {
-            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
-            "move_reward": -0.05, "failed_reward": -0.05
-        },
+        "env": {"width": 3, "height": 2, "difficulty": 2, "max_depth": 60, "move_reward": -0.05},
         "policy": {"embedding_size": 64, "common_layers": [32]},
+        "algorithm": {
+            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.9},
+            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
+            "logging": {"checkpoint_freq": 7}
+        },
+        "seed": seed,
+        "num_iterations": iterations
+    });
+    overlay(&mut config, parts);
+    RunConfig::from_value(config).unwrap()
+}
+
+/// A recipe by which PPO solves the puzzle in seconds.
+fn ppo(seed: u64, iterations: u64) -> RunConfig {
+    let parts = json!({
+        "env": {"depth_offset": 10, "failed_reward": -0.05},
         "algorithm": {
             "collecting": {
                 "num_envs": 128, "rollout_length": 16, "gamma": 1.0, "lambda": 0.9,
@@ -38,23 +63,16 @@ fn ppo(seed: u64, iterations: u64) -> RunConfig {
                 "num_epochs": 1, "minibatch_size": 256, "clip_ratio": 0.2, "vf_coef": 0.5,
                 "ent_coef": 0.05, "ent_coef_final": 0.0, "normalize_advantage": true, "max_grad_norm": 0.5
             },
-            "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
-            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.9},
-            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
-            "logging": {"checkpoint_freq": 7}
-        },
-        "seed": seed,
-        "num_iterations": iterations
-    }))
-    .unwrap()
+            "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32}
+        }
+    });
+    config(parts, seed, iterations)
 }
 
-/// The same for learning from backward walks, and then from what a beam finds.
+/// The same for learning from backward walks, and then from the solutions of a beam search.
 fn backward(seed: u64, iterations: u64) -> RunConfig {
-    RunConfig::from_value(json!({
-        "env_cls": "Puzzle",
-        "env": {"width": 3, "height": 2, "difficulty": 5, "max_depth": 60, "move_reward": -0.05},
-        "policy": {"embedding_size": 64, "common_layers": [32]},
+    let parts = json!({
+        "env": {"difficulty": 5},
         "algorithm_cls": "twisterl.rl.BackwardScramble",
         "algorithm": {
             "collecting": {
@@ -65,26 +83,16 @@ fn backward(seed: u64, iterations: u64) -> RunConfig {
                 }
             },
             "training": {"num_epochs": 1, "minibatch_size": 256, "vf_coef": 0.5},
-            "learning": {"diff_metric": "random"},
-            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.9},
-            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
-            "logging": {"checkpoint_freq": 7}
-        },
-        "seed": seed,
-        "num_iterations": iterations
-    }))
-    .unwrap()
+            "learning": {"diff_metric": "random"}
+        }
+    });
+    config(parts, seed, iterations)
 }
 
-/// The same for AlphaZero, with Gumbel selection and all that may vary the search.
+/// The same for AlphaZero, with Gumbel selection and everything that varies the search.
 fn alphazero(seed: u64, iterations: u64) -> RunConfig {
-    RunConfig::from_value(json!({
-        "env_cls": "Puzzle",
-        "env": {
-            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
-            "move_reward": -0.05, "failed_reward": -0.05
-        },
-        "policy": {"embedding_size": 64, "common_layers": [32]},
+    let parts = json!({
+        "env": {"depth_offset": 10, "failed_reward": -0.05},
         "algorithm_cls": "twisterl.rl.AZ",
         "algorithm": {
             "collecting": {
@@ -94,41 +102,30 @@ fn alphazero(seed: u64, iterations: u64) -> RunConfig {
             },
             "training": {"num_epochs": 2, "minibatch_size": 128},
             "learning": {"diff_metric": "rollout", "diff_threshold": 0.75, "diff_max": 32},
-            "optimizer": {"lr": 0.004, "lr_final": 1e-4, "averaging": 0.8},
-            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 5}},
-            "logging": {"checkpoint_freq": 7}
-        },
-        "seed": seed,
-        "num_iterations": iterations
-    }))
-    .unwrap()
+            "optimizer": {"averaging": 0.8},
+            "evals": {"random": {"every": 5}}
+        }
+    });
+    config(parts, seed, iterations)
 }
 
 /// The same for ES.
 fn es(seed: u64, iterations: u64) -> RunConfig {
-    RunConfig::from_value(json!({
-        "env_cls": "Puzzle",
-        "env": {
-            "width": 3, "height": 2, "difficulty": 2, "depth_offset": 10, "max_depth": 60,
-            "move_reward": -0.05, "failed_reward": -0.05
-        },
+    let parts = json!({
+        "env": {"depth_offset": 10, "failed_reward": -0.05},
         "policy": {"embedding_size": 32, "common_layers": [16]},
         "algorithm_cls": "twisterl.rl.ES",
         "algorithm": {
             "collecting": {"starts": {"uniform": 0.2, "mixed": 0.3}},
             "es": {"population": 64, "num_episodes": 4, "sigma": 0.1, "sigma_final": 0.05, "deterministic": false},
             "learning": {"diff_metric": "rollout", "diff_threshold": 0.3, "diff_max": 32},
-            "optimizer": {"lr": 0.01, "averaging": 0.9},
-            "evals": {"random": {"start": "uniform", "num_episodes": 100, "every": 25}},
-            "logging": {"checkpoint_freq": 7}
-        },
-        "seed": seed,
-        "num_iterations": iterations
-    }))
-    .unwrap()
+            "optimizer": {"lr": 0.01, "lr_final": null}
+        }
+    });
+    config(parts, seed, iterations)
 }
 
-/// PPO with continuous actions, and all that is scaled by what was seen.
+/// PPO with continuous actions, and normalized observations and rewards.
 fn control(seed: u64, iterations: u64) -> RunConfig {
     RunConfig::from_value(json!({
         "env_cls": "Pendulum-v1",
@@ -321,7 +318,7 @@ fn weights(run: &Path) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn any_number_of_threads_gives_the_same_bytes() {
+fn any_number_of_threads_gives_the_same_run() {
     let folder = tempfile::tempdir().unwrap();
     for (name, config) in ALGORITHMS {
         let run = |threads: usize| {
