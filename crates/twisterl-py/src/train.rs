@@ -70,7 +70,7 @@ pub fn schema() -> String {
 /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
 #[pyfunction]
 pub fn free_run_path(path: PathBuf) -> PathBuf {
-    RunFolder::free(&path)
+    RunFolder::unused_path(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.

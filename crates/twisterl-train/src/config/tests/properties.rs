@@ -134,7 +134,11 @@ proptest! {
         }
         match RunConfig::from_value(value) {
             Ok(config) => prop_assert_eq!(parse(config.to_value()), config),
-            Err(error) => prop_assert!(matches!(error, Error::Config { .. }), "{}", error),
+            Err(error) => prop_assert!(
+                matches!(error, Error::Core(twisterl_core::Error::Config { .. })),
+                "{}",
+                error
+            ),
         }
     }
 
