@@ -26,6 +26,18 @@ use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts};
 
+/// The transitions of one iteration as PPO learns from them, in the order of the environments' groups.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    /// Observations as the environment shows them, samples, returns and advantages. The update scales the observations
+    /// and normalizes the advantages.
+    pub batch: Batch,
+    /// The policy's value of each state, `[transition]`.
+    pub values: Vec<f32>,
+    /// The rewards as they are learned from: scaled and, with `normalize_rewards`, normalized, `[transition]`.
+    pub rewards: Vec<f32>,
+}
+
 /// PPO with all that it carries from iteration to iteration.
 pub struct Ppo {
     config: AlgorithmConfig,
@@ -89,14 +101,35 @@ impl Ppo {
         Ok(())
     }
 
-    /// Lambda-returns and advantages of all transitions, as one batch. Observations and rewards are scaled. Returns the explained variance.
-    fn estimate(&mut self) -> f64 {
+    /// Fills the batch with all transitions: scales rewards, then estimates lambda-returns and advantages.
+    fn estimate(&mut self) {
         let collecting = &self.config.collecting;
         self.batch.clear();
         self.rewards.scale(self.collector.trajectories_mut());
         for trajectory in self.collector.trajectories() {
             self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
         }
+    }
+
+    /// Collects the transitions of `iteration` and learns nothing from them: the same weights and statistics of
+    /// observations act again in the next iteration. Episodes, reward normalization and remembered failures continue.
+    /// Iteration 0 after [`new`](Self::new) gives what the first iteration of a run learns from.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn transitions(&mut self, iteration: &Iteration) -> Result<Transitions> {
+        self.collect(iteration)?;
+        self.estimate();
+        let trajectories = || self.collector.trajectories();
+        Ok(Transitions {
+            batch: self.batch.clone(),
+            values: trajectories().flat_map(|t| t.values.iter().copied()).collect(),
+            rewards: trajectories().flat_map(|t| t.steps.iter().map(|s| s.reward)).collect(),
+        })
+    }
+
+    /// Scales observations and normalizes advantages for the update. Returns the explained variance.
+    fn prepare(&mut self) -> f64 {
         self.trainee.observe(&self.batch.observations);
         self.trainee.scale(&mut self.batch.observations);
         let explained = targets::explained_variance(&self.batch);
@@ -154,7 +187,8 @@ impl Algorithm for Ppo {
         let start = Instant::now();
         self.collect(iteration)?;
         let collected = start.elapsed();
-        let explained = self.estimate();
+        self.estimate();
+        let explained = self.prepare();
         let estimated = start.elapsed();
         let mut losses = self.update(iteration)?;
         losses.insert("explained_variance".into(), json!(explained));
@@ -214,3 +248,6 @@ struct PpoState {
     failures: Failures,
     live: Vec<LiveEpisode>,
 }
+
+#[cfg(test)]
+mod tests;
