@@ -31,6 +31,16 @@ pub enum Error {
         /// What would have been accepted.
         expected: String,
     },
+    /// The folder of a new run is in use.
+    #[error(
+        "{}: expected a new or empty folder, found one with files in it (continue its run with `--resume {}`, or choose \
+         another --run-path)",
+        path.display(), path.display()
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file or folder cannot be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

@@ -100,7 +100,7 @@ pub fn run_from(
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
             let exit = match &error {
-                Error::Usage(_) => Exit::Usage,
+                Error::Usage(_) | Error::Occupied { .. } => Exit::Usage,
                 error if error.is_interrupted() => Exit::Interrupted,
                 _ => Exit::Failed,
             };

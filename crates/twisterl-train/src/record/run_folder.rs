@@ -26,12 +26,7 @@ impl RunFolder {
     pub fn create(path: &Path, config: &RunConfig, first: &Checkpoint) -> Result<Self> {
         let folder = Self { path: path.to_owned() };
         if path.exists() && !is_empty_folder(path) {
-            return Err(Error::usage(format!(
-                "{}: expected a new or empty folder, found one with files in it (go on with `--resume {}`, or choose \
-                 another --run-path)",
-                path.display(),
-                path.display()
-            )));
+            return Err(Error::Occupied { path: path.to_owned() });
         }
         let name =
             path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
