@@ -1,0 +1,91 @@
+//! The transitions that PPO learns from.
+
+use crate::convert::actions::action_object;
+use crate::convert::json;
+use crate::convert::observations::{row_values, size};
+use crate::enter::Enter as _;
+use crate::policy::Policy;
+use numpy::{PyArray1, PyArrayMethods as _};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Mutex, PoisonError};
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::algorithms::ppo::{Ppo, Transitions};
+use twisterl_train::algorithms::{Algorithm as _, Iteration};
+use twisterl_train::play::in_pool;
+
+/// A run of PPO that collects and does not learn.
+#[pyclass(frozen, module = "twisterl._core")]
+pub struct PpoCollector {
+    /// With the number of the next iteration.
+    inner: Mutex<(Ppo, u64)>,
+    interrupt: Interrupt,
+    observation: ObservationSpace,
+    actions: ActionSpace,
+    num_cores: usize,
+}
+
+#[pymethods]
+impl PpoCollector {
+    /// Begins the run that `config` (JSON) describes, with `policy`.
+    #[new]
+    fn new(py: Python<'_>, config: &str, policy: &Policy) -> PyResult<Self> {
+        let config = py.attached(|| json::config(config, &[]))?;
+        let interrupt = Interrupt::default();
+        let (policy, spec) = (policy.weights(), policy.spec());
+        let mut ppo = py.enter(|| Ppo::new(&config, spec, policy))?;
+        ppo.interrupt_by(&interrupt);
+        Ok(Self {
+            inner: Mutex::new((ppo, 0)),
+            interrupt,
+            observation: policy.network.observation.clone(),
+            actions: policy.network.actions.clone(),
+            num_cores: config.algorithm.collecting.num_cores,
+        })
+    }
+
+    /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
+    fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
+        let work = || {
+            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
+            let (ppo, number) = &mut *inner;
+            let iteration = Iteration { number: *number, difficulty, progress: 0.0 };
+            let collected = in_pool(Some(self.num_cores), || ppo.transitions(&iteration))?;
+            *number += 1;
+            Ok::<_, twisterl_train::Error>(collected)
+        };
+        let collected = py.enter_interruptible(&self.interrupt, work)?;
+        transitions(py, collected, (&self.observation, &self.actions))
+    }
+}
+
+fn transitions<'py>(
+    py: Python<'py>,
+    collected: Transitions,
+    (observation, actions): (&ObservationSpace, &ActionSpace),
+) -> PyResult<Bound<'py, PyDict>> {
+    let Transitions { batch, values, rewards } = collected;
+    let rows = 0..batch.len();
+    let dict = PyDict::new(py);
+    if matches!(observation, ObservationSpace::SparseBinary { .. }) {
+        let ones = rows.clone().map(|i| batch.observations.ones(i).to_vec());
+        dict.set_item("obs", ones.collect::<Vec<_>>())?;
+    } else {
+        let values = rows.clone().map(|i| row_values(py, &batch.observations, i, observation));
+        let values = PyArray1::from_vec(py, values.collect::<PyResult<Vec<_>>>()?.concat());
+        dict.set_item("obs", values.reshape([batch.len(), size(py, observation)?])?)?;
+    }
+    if actions.single_discrete().is_some() {
+        dict.set_item("actions", PyArray1::from_vec(py, batch.actions.discrete))?;
+    } else {
+        let samples = rows.map(|i| action_object(py, batch.actions.row(i), actions));
+        dict.set_item("actions", samples.collect::<PyResult<Vec<_>>>()?)?;
+    }
+    dict.set_item("log_probs", PyArray1::from_vec(py, batch.log_probs))?;
+    dict.set_item("values", PyArray1::from_vec(py, values))?;
+    dict.set_item("rewards", PyArray1::from_vec(py, rewards))?;
+    dict.set_item("rets", PyArray1::from_vec(py, batch.returns))?;
+    dict.set_item("advs", PyArray1::from_vec(py, batch.advantages))?;
+    Ok(dict)
+}
