@@ -51,15 +51,57 @@ impl Draws for Rng {
     }
 }
 
-/// The stream of `(seed, purpose, iteration, index)`.
-pub fn stream(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> Rng {
-    let mut key = [0u8; 32];
-    for (bytes, word) in
-        key.as_chunks_mut::<8>().0.iter_mut().zip([seed, purpose as u64, iteration, index])
-    {
-        *bytes = word.to_le_bytes();
+/// The key of one random stream. Streams of different keys are independent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct StreamKey {
+    /// Seed of the run.
+    pub seed: u64,
+    /// The use of the stream.
+    pub purpose: Purpose,
+    /// Iteration within the run, or any number that separates uses of the same seed and purpose.
+    pub iteration: u64,
+    /// Index within the iteration: of an episode, a group, a pair.
+    pub index: u64,
+}
+
+impl StreamKey {
+    /// Returns the key of iteration 0 and index 0.
+    pub const fn new(seed: u64, purpose: Purpose) -> Self {
+        Self { seed, purpose, iteration: 0, index: 0 }
     }
-    Rng::from_seed(key)
+
+    /// Returns this key with another purpose.
+    #[must_use]
+    pub const fn purpose(self, purpose: Purpose) -> Self {
+        Self { purpose, ..self }
+    }
+
+    /// Returns this key with another iteration.
+    #[must_use]
+    pub const fn iteration(self, iteration: u64) -> Self {
+        Self { iteration, ..self }
+    }
+
+    /// Returns this key with another index.
+    #[must_use]
+    pub const fn at(self, index: u64) -> Self {
+        Self { index, ..self }
+    }
+
+    /// Returns the generator of this key, at the start of its stream.
+    pub fn stream(self) -> Rng {
+        let mut bytes = [0u8; 32];
+        let words = [self.seed, self.purpose as u64, self.iteration, self.index];
+        for (bytes, word) in bytes.as_chunks_mut::<8>().0.iter_mut().zip(words) {
+            *bytes = word.to_le_bytes();
+        }
+        Rng::from_seed(bytes)
+    }
+}
+
+/// Returns the stream of a [`StreamKey`] given by its parts, for tests and examples.
+pub fn stream(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> Rng {
+    StreamKey { seed, purpose, iteration, index }.stream()
 }
 
 /// Uniform in (0, 1): never 0, so that its logarithm is finite.
@@ -80,16 +122,14 @@ mod tests {
 
     #[test]
     fn equal_keys_give_equal_streams_and_any_other_key_another() {
-        let draw = |s, p, i, n| stream(s, p, i, n).next_u64();
-        let base = draw(1, Purpose::Act, 2, 3);
-        assert_eq!(base, draw(1, Purpose::Act, 2, 3));
-        for other in [
-            draw(2, Purpose::Act, 2, 3),
-            draw(1, Purpose::Start, 2, 3),
-            draw(1, Purpose::Act, 3, 3),
-            draw(1, Purpose::Act, 2, 4),
-        ] {
-            assert_ne!(base, other);
+        let key = StreamKey::new(1, Purpose::Act).iteration(2).at(3);
+        assert_eq!(key, StreamKey { seed: 1, purpose: Purpose::Act, iteration: 2, index: 3 });
+        let base = key.stream().next_u64();
+        assert_eq!(base, stream(1, Purpose::Act, 2, 3).next_u64());
+        for other in
+            [StreamKey { seed: 2, ..key }, key.purpose(Purpose::Start), key.iteration(3), key.at(4)]
+        {
+            assert_ne!(base, other.stream().next_u64());
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 
 struct Counting;
@@ -51,9 +52,11 @@ fn a_longer_rollout_allocates_no_more_than_a_short_one() {
     let executor = Executor::new(&network, &vec![0.01; network.parameter_count()]).unwrap();
     let mut collector = Collector::new(&*spec, 128).unwrap();
     let starts = Starts { difficulty: 8, uniform: 0.3, mixed: 0.3, remembered: 0.0, memory: &[] };
+    let key = StreamKey::new(1, Purpose::Act);
     let mut collect = |iteration, steps| {
         let horizon = Horizon::Steps(steps);
-        let collection = Collection { evaluator: &executor, seed: 1, iteration, starts, horizon };
+        let collection =
+            Collection { evaluator: &executor, key: key.iteration(iteration), starts, horizon };
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         collector.collect(&collection).unwrap();
         ALLOCATIONS.load(Ordering::Relaxed) - before

@@ -11,19 +11,27 @@ use pyo3::types::PyDict;
 use std::sync::{Mutex, PoisonError};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::Error;
+use twisterl_train::algorithms::Iteration;
+use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
-use twisterl_train::algorithms::{Algorithm as _, Iteration};
 use twisterl_train::play::in_pool;
 
 /// A run of PPO that collects and does not learn.
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct PpoCollector {
-    /// With the number of the next iteration.
-    inner: Mutex<(Ppo, u64)>,
+    run: Mutex<Run>,
     interrupt: Interrupt,
     observation: ObservationSpace,
     actions: ActionSpace,
     num_cores: usize,
+}
+
+struct Run {
+    ppo: Ppo,
+    policy: PolicyInTraining,
+    /// The number of the next iteration.
+    next: u64,
 }
 
 #[pymethods]
@@ -34,10 +42,13 @@ impl PpoCollector {
         let config = py.attached(|| json::config(config, &[]))?;
         let interrupt = Interrupt::default();
         let (policy, spec) = (policy.weights(), policy.spec());
-        let mut ppo = py.enter(|| Ppo::new(&config, spec, policy))?;
-        ppo.interrupt_by(&interrupt);
+        let run = py.enter(|| {
+            let optimizer = &config.algorithm.optimizer;
+            let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
+            Ok::<_, Error>(Run { ppo: Ppo::new(&config, spec, &policy)?, policy, next: 0 })
+        })?;
         Ok(Self {
-            inner: Mutex::new((ppo, 0)),
+            run: Mutex::new(run),
             interrupt,
             observation: policy.network.observation.clone(),
             actions: policy.network.actions.clone(),
@@ -48,12 +59,12 @@ impl PpoCollector {
     /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
     fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
         let work = || {
-            let mut inner = self.inner.lock().unwrap_or_else(PoisonError::into_inner);
-            let (ppo, number) = &mut *inner;
-            let iteration = Iteration { number: *number, difficulty, progress: 0.0 };
-            let collected = in_pool(Some(self.num_cores), || ppo.transitions(&iteration))?;
-            *number += 1;
-            Ok::<_, twisterl_train::Error>(collected)
+            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            let Run { ppo, policy, next } = &mut *run;
+            let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
+            let collected = in_pool(Some(self.num_cores), || ppo.transitions(policy, &iteration))?;
+            *next += 1;
+            Ok::<_, Error>(collected)
         };
         let collected = py.enter_interruptible(&self.interrupt, work)?;
         transitions(py, collected, (&self.observation, &self.actions))

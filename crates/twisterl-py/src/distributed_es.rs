@@ -50,17 +50,14 @@ impl DistributedEs {
         weights: Option<PathBuf>,
         checkpoint: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let interrupt = Interrupt::default();
-        let inner = py.enter(|| -> Result<_> {
+        let run = py.enter(|| {
             let config = json::config(config, &[])?;
-            let mut es = match checkpoint {
-                Some(folder) => train::DistributedEs::load(&config, &folder, registry())?,
-                None => train::DistributedEs::new(&config, weights.as_deref(), registry())?,
-            };
-            es.interrupt_by(&interrupt);
-            Ok(es)
+            match checkpoint {
+                Some(folder) => train::DistributedEs::load(&config, &folder, registry()),
+                None => train::DistributedEs::new(&config, weights.as_deref(), registry()),
+            }
         })?;
-        Ok(Self { inner: RwLock::new(inner), interrupt })
+        Ok(Self { interrupt: run.interrupt().clone(), inner: RwLock::new(run) })
     }
 
     /// The number of the next iteration, from 0.

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
 /// A batch of environments, one per slot.
@@ -47,7 +47,7 @@ impl EnvBatch {
 
     fn start(&mut self, py: Python<'_>, slot: usize, start: Start<'_>) -> PyResult<()> {
         let slot = self.check_slot(py, slot)?;
-        let mut rng = stream(self.seed, Purpose::Start, 0, self.begun);
+        let mut rng = StreamKey::new(self.seed, Purpose::Start).at(self.begun).stream();
         self.begun += 1;
         py.attached(|| self.env.begin(slot, start, &mut rng))?;
         self.last[slot] = Step { terminated: self.env.solved(slot), ..Step::default() };

@@ -31,6 +31,7 @@ fn class(error: &Error) -> &'static str {
             CoreError::Observation { .. } => "ObservationError",
             CoreError::Weights { .. } => "CheckpointError",
             CoreError::Contract { .. } | CoreError::Raised { .. } => "EnvError",
+            CoreError::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
         Error::Config { .. } => "ConfigError",

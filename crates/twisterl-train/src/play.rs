@@ -9,7 +9,7 @@ use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::{Evaluator, WithoutBacktracking};
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::search::{SearchConfig, Selection};
 use twisterl_core::solve::{BeamScore, Budget, Method, Solution, Solver, SymmetryUse};
 
@@ -211,9 +211,7 @@ impl PlayArgs {
             budget: Budget { nodes: self.nodes, seconds: self.seconds, clock: &clock },
             images: self.twists.unwrap_or_default(),
             max_steps: self.max_steps,
-            seed: self.seed,
-            purpose,
-            iteration: 0,
+            key: StreamKey::new(self.seed, purpose),
         };
         in_pool(self.num_cores, || Ok(solver.run(starts)?))
     }

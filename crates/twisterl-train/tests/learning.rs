@@ -13,7 +13,7 @@ use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::solve::{Play, Solution};
 use twisterl_core::space::Observations;
 use twisterl_train::config::RunConfig;
@@ -203,9 +203,7 @@ fn play(policy: &Policy, boards: &[Vec<f64>]) -> Vec<Solution> {
         choice: Choice::Greedy,
         searches: 1,
         max_steps: None,
-        seed: 0,
-        purpose: Purpose::Solve,
-        iteration: 0,
+        key: StreamKey::new(0, Purpose::Solve),
         record: false,
     };
     play.run(&starts).unwrap()

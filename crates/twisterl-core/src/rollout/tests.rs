@@ -5,6 +5,7 @@ use crate::env::Step;
 use crate::envs::registry::Registry;
 use crate::policy::executor::Executor;
 use crate::policy::network::{Activation, MlpSizes, Network};
+use crate::rng::Purpose;
 use serde_json::json;
 use std::sync::Arc;
 
@@ -29,7 +30,8 @@ fn executor(spec: &dyn EnvSpec) -> Executor {
 
 fn collection<'a>(evaluator: &'a Executor, iteration: u64, horizon: Horizon) -> Collection<'a> {
     let starts = Starts { difficulty: 6, uniform: 0.2, mixed: 0.2, remembered: 0.0, memory: &[] };
-    Collection { evaluator, seed: 3, iteration, starts, horizon }
+    let key = StreamKey::new(3, Purpose::Act).iteration(iteration);
+    Collection { evaluator, key, starts, horizon }
 }
 
 type Gathered = Vec<(Vec<u32>, Vec<f32>, Vec<f32>, Vec<Step>, Vec<f32>, Vec<Episode>)>;

@@ -19,7 +19,8 @@ use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
 use crate::evaluator::{Averaged, Evaluator, Twisted};
-use crate::rng::Purpose;
+use crate::parallel;
+use crate::rng::StreamKey;
 use crate::search::{ActionPath, Beam, BeamConfig, Threads};
 use crate::space::Actions;
 use crate::{Error, Result};
@@ -54,12 +55,8 @@ pub struct Solver<'a> {
     pub images: SymmetryUse,
     /// The longest solution; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
-    /// Seed of all randomness.
-    pub seed: u64,
-    /// With the seed, keys the streams of the starts and of what is drawn.
-    pub purpose: Purpose,
-    /// A number that sets this use apart from others of the same seed and purpose.
-    pub iteration: u64,
+    /// Key of the streams of the starts and of the actions, which have indices of their own.
+    pub key: StreamKey,
 }
 
 impl Solver<'_> {
@@ -119,9 +116,7 @@ impl Solver<'_> {
             choice,
             searches,
             max_steps: self.max_steps,
-            seed: self.seed,
-            purpose: self.purpose,
-            iteration: self.iteration,
+            key: self.key,
             record: true,
         }
     }
@@ -142,22 +137,16 @@ impl Solver<'_> {
             .into_iter()
             .map(|width| BeamConfig { width, score, max_steps: self.max_steps })
             .collect();
-        #[cfg(feature = "parallel")]
-        {
-            use rayon::prelude::*;
-            if starts.len() >= rayon::current_num_threads().max(2) {
-                let starts = starts.par_iter().enumerate();
-                let solve = |beams: &mut Vec<Beam>, (index, start): (usize, &Start<'_>)| {
-                    self.widen(beams, &configs, (index, *start), Threads::One)
-                };
-                return starts.map_init(Vec::new, solve).collect();
-            }
+        let many = starts.len() >= parallel::threads().max(2);
+        let starts = starts.iter().copied().enumerate();
+        if many {
+            let solve = |beams: &mut Vec<Beam>, start: (usize, Start<'_>)| {
+                self.widen(beams, &configs, start, Threads::One)
+            };
+            return parallel::try_map_init(starts, Vec::new, solve);
         }
         let mut beams = Vec::new();
-        let starts = starts.iter().enumerate();
-        starts
-            .map(|(index, start)| self.widen(&mut beams, &configs, (index, *start), Threads::All))
-            .collect()
+        starts.map(|start| self.widen(&mut beams, &configs, start, Threads::All)).collect()
     }
 
     /// Runs one beam after the other, each in search of what is better than what those before it found.

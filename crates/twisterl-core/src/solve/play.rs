@@ -7,7 +7,8 @@ use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
-use crate::rng::{Purpose, Rng, stream};
+use crate::parallel;
+use crate::rng::{Rng, StreamKey};
 use crate::search::{Budget, Limit};
 use crate::space::Actions;
 
@@ -27,12 +28,8 @@ pub struct Play<'a> {
     pub searches: usize,
     /// The longest episode; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
-    /// Seed of all randomness.
-    pub seed: u64,
-    /// What the plays are for: with the seed and the iteration, it keys the streams of the starts and of the actions.
-    pub purpose: Purpose,
-    /// A number that sets this use apart from others of the same seed and purpose.
-    pub iteration: u64,
+    /// Key of the streams of the starts and of the actions, which have indices of their own.
+    pub key: StreamKey,
     /// Whether outcomes carry their start states and actions.
     pub record: bool,
 }
@@ -82,20 +79,10 @@ impl Play<'_> {
     /// If a start is refused or the environment fails.
     pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Solution>> {
         let per_group = (GROUP_SLOTS / self.searches.max(1)).max(1);
-        let groups = starts.chunks(per_group).enumerate();
-        #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Solution>> = {
-            use rayon::prelude::*;
-            let groups: Vec<_> = groups.collect();
-            groups
-                .into_par_iter()
-                .map(|(i, s)| self.group(i, i * per_group, s, &budget.begin(s.len())))
-                .collect::<Result<_>>()?
+        let play = |(group, starts): (usize, &[Start<'_>])| {
+            self.group(group, group * per_group, starts, &budget.begin(starts.len()))
         };
-        #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Solution>> = groups
-            .map(|(i, s)| self.group(i, i * per_group, s, &budget.begin(s.len())))
-            .collect::<Result<_>>()?;
+        let played = parallel::try_map(starts.chunks(per_group).enumerate(), play)?;
         Ok(played.into_iter().flatten().collect())
     }
 
@@ -127,7 +114,7 @@ impl Play<'_> {
                 active.push(slot);
             }
         }
-        let mut rng = stream(self.seed, self.purpose, self.iteration, group as u64);
+        let mut rng = self.key.at(group as u64).stream();
         let mut decision = Decision::new(&space);
         let mut steps = Vec::new();
         for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
@@ -141,14 +128,14 @@ impl Play<'_> {
             }
             decision.decide(&mut *env, &active, self.evaluator, self.choice, &mut rng)?;
             steps.clear();
-            env.step(&active, &decision.moves, &mut steps)?;
+            env.step(&active, &decision.actions, &mut steps)?;
             for (i, (&slot, step)) in active.iter().zip(&steps).enumerate() {
                 let Some(outcome) = outcomes.get_mut(slot) else { continue };
                 outcome.length += 1;
                 outcome.total += step.reward;
                 outcome.solved = env.solved(slot);
                 if self.record {
-                    outcome.actions.push(decision.moves.row(i));
+                    outcome.actions.push(decision.actions.row(i));
                 }
                 if let Some(race) = races.get_mut(slot / searches) {
                     race.seconds = limit.elapsed();
@@ -182,7 +169,7 @@ impl Play<'_> {
 
     /// What start number `index` is drawn from.
     pub(super) fn start_stream(&self, index: u64) -> Rng {
-        stream(self.seed, self.purpose, self.iteration, START | index)
+        self.key.at(START | index).stream()
     }
 }
 

@@ -4,7 +4,7 @@ use super::play::START;
 use crate::Result;
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
-use crate::rng::{Purpose, stream};
+use crate::rng::{Purpose, StreamKey};
 use crate::space::{Action, Actions};
 
 /// The frames of a solution: the board before the first action and after each, with the action's name, made by
@@ -14,7 +14,7 @@ use crate::space::{Action, Actions};
 /// If the environment refuses the state.
 pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Replay> {
     let mut env = spec.batch(1);
-    let mut rng = stream(0, Purpose::Solve, 0, START);
+    let mut rng = StreamKey::new(0, Purpose::Solve).at(START).stream();
     env.begin(0, Start::State { state, difficulty: None }, &mut rng)?;
     let mut replay = Replay { first: env.render(0)?, moves: Vec::new(), solved: env.solved(0) };
     let mut one = Actions::new(&spec.action_space());

@@ -8,6 +8,7 @@ use crate::evaluator::Mock;
 use crate::policy::Policy;
 use crate::policy::executor::Executor;
 use crate::policy::network::{Activation, MlpSizes, Network};
+use crate::rng::Purpose;
 use crate::space::symmetry::Symmetry;
 use proptest::prelude::*;
 use serde_json::json;
@@ -72,9 +73,7 @@ fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str)
         budget: Budget::unlimited(),
         images: SymmetryUse::None,
         max_steps: None,
-        seed: 1,
-        purpose: Purpose::Solve,
-        iteration: 0,
+        key: StreamKey::new(1, Purpose::Solve),
     }
 }
 

@@ -5,7 +5,7 @@ use crate::Result;
 use crate::env::Start;
 use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::evaluator::distribution::Choice;
-use crate::rng::stream;
+use crate::parallel;
 use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
 use crate::space::Actions;
 
@@ -21,7 +21,6 @@ impl Solver<'_> {
         starts: &[Start<'_>],
     ) -> Result<Vec<Solution>> {
         let games = SEARCH_GROUP.min(starts.len());
-        let chunks: Vec<_> = starts.chunks(SEARCH_GROUP).enumerate().collect();
         let play = |search: &mut Option<Search>, (index, starts): (usize, &[Start<'_>])| {
             let search = match search {
                 Some(search) => search,
@@ -30,16 +29,8 @@ impl Solver<'_> {
             search.forget_evaluations();
             self.play_chunk(search, config, index * SEARCH_GROUP, starts)
         };
-        #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Solution>> = {
-            use rayon::prelude::*;
-            chunks.into_par_iter().map_init(|| None, play).collect::<Result<_>>()?
-        };
-        #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Solution>> = {
-            let mut search = None;
-            chunks.into_iter().map(|chunk| play(&mut search, chunk)).collect::<Result<_>>()?
-        };
+        let chunks = starts.chunks(SEARCH_GROUP).enumerate();
+        let played = parallel::try_map_init(chunks, || None, play)?;
         Ok(played.into_iter().flatten().collect())
     }
 
@@ -90,7 +81,7 @@ impl Solver<'_> {
             live.retain(|&game| {
                 let index = MOVE | ((first + game) as u64) << 32 | steps as u64;
                 let action = search.root(game).map_or(0, |root| {
-                    let mut rng = stream(self.seed, self.purpose, self.iteration, index);
+                    let mut rng = self.key.at(index).stream();
                     root.draw(config.temperature, &mut rng)
                 });
                 match search.advance(game, action) {

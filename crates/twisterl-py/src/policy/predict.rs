@@ -13,7 +13,7 @@ use twisterl_core::evaluator::batched::{BatchedEvaluation, action_count};
 use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::{Choice, argmax, sample};
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_train::play::in_pool;
 use twisterl_train::{Error, Result};
 
@@ -31,8 +31,8 @@ impl Policy {
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
         let py = observation.py();
         if self.actions().single_discrete().is_none() {
-            let Evaluation { actions, values, .. } = self.decided(observation, mask)?.evaluation;
-            return Ok((PyArray1::from_vec(py, actions), values[0]));
+            let evaluated = self.decided(observation, mask)?.evaluated;
+            return Ok((PyArray1::from_slice(py, evaluated.parameters()), evaluated.value(0)));
         }
         self.evaluated(observation, mask, |evaluation| {
             let probabilities = evaluation.log_probs(0).iter().map(|log| log.exp());
@@ -66,12 +66,12 @@ impl Policy {
         seed: Option<u64>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = observation.py();
-        let draws = || stream(seed.unwrap_or_default(), Purpose::Act, 0, 0);
+        let draws = || StreamKey::new(seed.unwrap_or_default(), Purpose::Act).stream();
         if self.actions().single_discrete().is_none() {
             let choice = if seed.is_some() { Choice::Sample } else { Choice::Greedy };
             let mut decision = self.decided(observation, mask)?;
             py.attached(|| decision.choose(&self.executor, choice, &mut draws()))?;
-            return action_object(py, decision.moves.row(0), self.actions());
+            return action_object(py, decision.actions.row(0), self.actions());
         }
         let chosen = self.evaluated(observation, mask, |evaluation| {
             let log_probs = evaluation.log_probs(0);
@@ -93,14 +93,13 @@ impl Policy {
     ) -> PyResult<T> {
         let py = observation.py();
         let actions = self.actions();
-        let width = py.attached(|| action_count(actions))?;
+        py.attached(|| action_count(actions))?;
         let kept = self.memory.try_lock().ok().and_then(|mut memory| memory.take());
-        let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(width));
-        evaluation.observations.clear();
-        evaluation.masks.clear();
+        let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
+        evaluation.clear();
         push_observation(&mut evaluation.observations, observation, self.space())?;
         push_mask(&mut evaluation.masks, mask, actions)?;
-        py.attached(|| evaluation.evaluate(&self.executor))?;
+        py.attached(|| evaluation.evaluate_log_probs(&self.executor))?;
         let result = read(&evaluation);
         if let Ok(mut memory) = self.memory.try_lock() {
             *memory = Some(evaluation);
@@ -115,9 +114,9 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        push_observation(&mut decision.observations, observation, self.space())?;
-        push_mask(&mut decision.masks, mask, self.actions())?;
-        observation.py().attached(|| decision.evaluate(&self.executor))?;
+        push_observation(&mut decision.evaluated.observations, observation, self.space())?;
+        push_mask(&mut decision.evaluated.masks, mask, self.actions())?;
+        observation.py().attached(|| decision.evaluated.evaluate(&self.executor))?;
         Ok(decision)
     }
 
@@ -144,7 +143,7 @@ impl Policy {
         chunks: &mut [BatchedEvaluation],
         num_cores: Option<usize>,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate(&self.executor);
+        let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate_log_probs(&self.executor);
         match &mut *chunks {
             [one] => evaluate(one)?,
             many => in_pool(num_cores, || {
@@ -205,7 +204,7 @@ impl Policy {
         push: impl Fn(&mut BatchedEvaluation, &T) -> PyResult<()>,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let fill = |rows: &[T]| {
-            let mut chunk = BatchedEvaluation::new(self.actions().mask_width());
+            let mut chunk = BatchedEvaluation::new(self.actions());
             rows.iter().try_for_each(|row| push(&mut chunk, row)).map(|()| chunk)
         };
         rows.chunks(CHUNK).map(fill).collect()

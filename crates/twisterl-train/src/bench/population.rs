@@ -15,7 +15,7 @@ use twisterl_core::policy::layers::{Embedding, Linear};
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::policy::population::perturbation::Layout;
 use twisterl_core::policy::population::{PerturbationKey, Population};
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{CommonRandomNumbers, PopulationRollout, Starts};
 use twisterl_core::solve::Play;
 use twisterl_core::space::Observations;
@@ -51,7 +51,7 @@ pub fn bench_population(
     let policy = Policy::initial(network, spec.name(), spec.params(), Vec::new(), 0)?;
     let executor = Executor::of(&policy)?;
     let (low, full) = (Population::new(&policy, rank)?, Population::new(&policy, 0)?);
-    let draw = |iteration| PerturbationKey { seed: 0, iteration, sigma: 0.02 };
+    let draw = |iteration| PerturbationKey::new(0, iteration, 0.02);
     let scrambles = vec![Start::Scramble { difficulty }; members];
     let play = |evaluator: &dyn Evaluator, starts: &[Start<'_>], iteration| -> Result<u64> {
         let play = Play {
@@ -60,9 +60,7 @@ pub fn bench_population(
             choice: Choice::Sample,
             searches: 1,
             max_steps: None,
-            seed: 0,
-            purpose: Purpose::Evaluate,
-            iteration,
+            key: StreamKey::new(0, Purpose::Evaluate).iteration(iteration),
             record: false,
         };
         Ok(play.run(starts)?.iter().map(|outcome| outcome.length as u64).sum())
@@ -131,7 +129,7 @@ impl Arrays {
     fn of(policy: &Policy, draw: PerturbationKey, member: u64) -> Result<Self> {
         let layout = Layout::of(&policy.network, 0);
         let (mut noise, mut weights) = (Vec::new(), policy.parameters.clone());
-        layout.draw((draw.seed, draw.iteration, member / 2), &mut noise);
+        layout.draw(draw.key.at(member / 2), &mut noise);
         let scale = if member.is_multiple_of(2) { draw.sigma } else { -draw.sigma };
         layout.perturb(&noise, scale, &mut weights)?;
         let network = &policy.network;
@@ -206,7 +204,7 @@ mod tests {
             let network =
                 Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
             let policy = Policy::initial(network, env, json!({}), Vec::new(), 0).unwrap();
-            let draw = PerturbationKey { seed: 1, iteration: 2, sigma: 0.1 };
+            let draw = PerturbationKey::new(1, 2, 0.1);
             let mut row = Observations::new();
             row.push_with(|row| match env {
                 "Puzzle" => row.ones((0..9).map(|cell| cell * 10)),

@@ -3,9 +3,9 @@
 use super::{Work, made_up, made_up_parameters, noise};
 use crate::Result;
 use crate::data::batch::Batch;
-use crate::gradient::learner::{AdamConfig, Learner};
+use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::ppo::{Ppo, PpoLossConfig};
-use crate::gradient::optimizer::AdamState;
+use crate::gradient::optimizer::{AdamConfig, TrainState};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::snapshot::ArrayData;
 use rayon::prelude::*;
@@ -20,7 +20,7 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Embedding, Linear, size};
 use twisterl_core::policy::network::{MlpSizes, Network};
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Budget, Method, Solution, Solver, SymmetryUse};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace, Observations};
@@ -52,7 +52,7 @@ pub fn environment() -> Result<Vec<Work>> {
     let params = PuzzleParams { difficulty: 5, ..PuzzleParams::default() };
     let (mut reset, mut step) = (Puzzle::new(&params)?, Puzzle::new(&params)?);
     let mut observed = Puzzle::new(&params)?;
-    let mut rng = stream(0, Purpose::Start, 0, 0);
+    let mut rng = StreamKey::new(0, Purpose::Start).stream();
     let actions: Vec<usize> = (0..MANY).map(|i| ((noise(i) + 1.0) * 2.0) as usize % 4).collect();
     let others = actions.clone();
     let (mut seen, mut mask) = (Observations::new(), [false; 4]);
@@ -140,13 +140,15 @@ pub fn inference(sizes: &MlpSizes, rows: usize) -> Result<Work> {
 pub fn learner(sizes: &MlpSizes, cells: usize, minibatch: usize) -> Result<Work> {
     let network = on_boards(cells, sizes)?;
     let batch: Batch = made_up(&network, minibatch, cells);
-    let mut learner = Learner::new(&network, made_up_parameters(&network), AdamConfig::default())?;
+    let mut learner = Learner::new(&network)?;
+    let mut state = TrainState::new(made_up_parameters(&network), AdamConfig::default());
+    let size = StepSize { lr: 1e-5, max_grad_norm: Some(0.5) };
     let indices: Vec<u32> = (0..minibatch as u32).collect();
     let config = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
     let name = format!("optimiser step, {}, batch {minibatch}", name_of(sizes));
     let (dense, sparse) = flops(&network, cells);
     let work = Work::new(name, (minibatch, "samples"), move || {
-        learner.step(&Ppo { batch: &batch, config }, &indices, Some(0.5), 1e-5)?;
+        learner.step(&mut state, &Ppo { batch: &batch, config }, &indices, size)?;
         Ok(())
     });
     // Backwards, a dense layer has two products of the size of that forwards, an embedding one.
@@ -172,7 +174,8 @@ pub fn collection(
         let horizon = Horizon::Steps(length);
         let evaluator = &executor;
         iteration += 1;
-        collector.collect(&Collection { evaluator, seed: 0, iteration, starts, horizon })?;
+        let key = StreamKey::new(0, Purpose::Act).iteration(iteration);
+        collector.collect(&Collection { evaluator, key, starts, horizon })?;
         Ok(())
     }))
 }
@@ -205,9 +208,7 @@ pub fn search(
             budget: Budget { nodes: None, seconds: None, clock: &|| 0.0 },
             images: SymmetryUse::None,
             max_steps: Some(moves),
-            seed: 0,
-            purpose: Purpose::Solve,
-            iteration: 0,
+            key: StreamKey::new(0, Purpose::Solve),
         };
         Ok(solver.run(&vec![Start::Uniform { difficulty: 1_000 }; count])?)
     };
@@ -219,11 +220,11 @@ pub fn search(
 
 /// Steps of Adam on this many parameters.
 pub fn adam(parameters: usize) -> Work {
-    let mut state = AdamState::new(parameters);
-    let (mut values, gradient) = (vec![0.5; parameters], vec![0.25; parameters]);
+    let mut state = TrainState::new(vec![0.5; parameters], AdamConfig::default());
+    let gradient = vec![0.25; parameters];
     let name = format!("Adam, {} M parameters", parameters >> 20);
     let work = Work::new(name, (parameters, "parameters"), move || {
-        state.step(&AdamConfig::default(), &mut values, &gradient, 1.0, 1e-6);
+        state.adam_step(&gradient, 1.0, 1e-6);
         Ok(())
     });
     // Reads parameters, gradient and two moments; writes all but the gradient.

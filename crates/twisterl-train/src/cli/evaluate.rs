@@ -15,7 +15,7 @@ use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::{Purpose, stream};
+use twisterl_core::rng::{Purpose, StreamKey};
 
 /// BeamScore a policy on given states or on scrambles.
 #[derive(Debug, Args)]
@@ -86,7 +86,7 @@ fn at(instance: &Instance) -> Start<'_> {
 /// Tries each state, so that a wrong one is named.
 fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Result<()> {
     let mut env = spec.batch(1);
-    let mut rng = stream(0, Purpose::Evaluate, 0, 0);
+    let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
     for (i, instance) in instances.iter().enumerate() {
         env.begin(0, at(instance), &mut rng).map_err(|error| match error {
             twisterl_core::Error::State { expected, found } => {

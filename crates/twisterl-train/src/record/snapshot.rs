@@ -1,6 +1,7 @@
 //! The state of an algorithm as checkpoints hold it.
 
 use crate::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 /// The part of an algorithm's state that is not policy weights, for exact resume.
@@ -13,6 +14,16 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Reads the state as a `T`, which is called `name` in errors.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit.
+    pub fn read_state<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        serde_path_to_error::deserialize(&self.state).map_err(|e| {
+            Error::checkpoint("state.json", format!("{name} at {}", e.path()), e.inner())
+        })
+    }
+
     /// The array of this name.
     pub fn array(&self, name: &str) -> Option<&ArrayData> {
         self.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)

@@ -2,12 +2,13 @@
 
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
-use serde_json::{Map, Value, json};
+use crate::record::metrics::{names, numbers};
+use serde_json::{Map, Value};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::evaluator::distribution::Choice;
-use twisterl_core::rng::Purpose;
+use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::search::{Cycles, Puct, SearchConfig, Selection};
 use twisterl_core::solve::{Budget, Method, Play, Solution, Solver, SymmetryUse};
 
@@ -25,8 +26,11 @@ pub struct EvaluationResult {
 impl EvaluationResult {
     /// The fields by name.
     pub fn to_map(self) -> Map<String, Value> {
-        let fields = [("success", self.success), ("reward", self.reward), ("length", self.length)];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+        numbers([
+            (names::SUCCESS, self.success),
+            (names::REWARD, self.reward),
+            (names::LENGTH, self.length),
+        ])
     }
 }
 
@@ -54,9 +58,8 @@ pub fn evaluate(
         choice: if config.deterministic { Choice::Greedy } else { Choice::Sample },
         searches: config.num_searches,
         max_steps: config.max_steps,
-        seed: run_seed.wrapping_add(config.seed),
-        purpose: Purpose::Evaluate,
-        iteration: ((position as u64) << 48) | iteration,
+        key: StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
+            .iteration(((position as u64) << 48) | iteration),
         record: false,
     };
     let starts = vec![start; config.num_episodes];
@@ -95,9 +98,7 @@ fn search(
         budget: Budget::unlimited(),
         images: SymmetryUse::None,
         max_steps: play.max_steps,
-        seed: play.seed,
-        purpose: play.purpose,
-        iteration: play.iteration,
+        key: play.key,
     };
     let mut best = solver.run(starts)?;
     // Without a draw every try is the same.
@@ -106,8 +107,8 @@ fn search(
     let again = |state| Start::State { state, difficulty: Some(difficulty) };
     let starts: Vec<_> = states.iter().map(|state| again(state)).collect();
     for number in 1..tries {
-        let iteration = play.iteration | number << 32;
-        for (best, other) in best.iter_mut().zip(Solver { iteration, ..solver }.run(&starts)?) {
+        let key = play.key.iteration(play.key.iteration | number << 32);
+        for (best, other) in best.iter_mut().zip(Solver { key, ..solver }.run(&starts)?) {
             if other.better_than(best) {
                 *best = other;
             }
@@ -120,6 +121,7 @@ fn search(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
     use twisterl_core::envs::registry::Registry;
     use twisterl_core::evaluator::Mock;
 

@@ -4,7 +4,7 @@
 //! The environment is only called, never caught: if it panics, so does the test.
 
 use crate::env::{Environment, Start, Step};
-use crate::rng::{Purpose, Rng, stream};
+use crate::rng::{Purpose, Rng, StreamKey};
 use crate::space::{Action, ActionSpace, Actions, ObservationSpace, Observations};
 use crate::{Error, Result};
 use rand::RngExt;
@@ -118,7 +118,7 @@ struct Check<'e, E> {
 }
 
 fn broken<E: Environment>(rule: &str, found: impl ToString) -> Error {
-    Error::Contract { name: E::NAME.into(), rule: rule.into(), found: found.to_string() }
+    Error::contract(E::NAME, rule, found)
 }
 
 fn require<E: Environment, S: ToString>(
@@ -391,6 +391,6 @@ impl<E: Environment> Check<'_, E> {
     }
 
     fn stream(&self, purpose: Purpose, episode: u64) -> Rng {
-        stream(self.seed, purpose, episode, 0)
+        StreamKey::new(self.seed, purpose).iteration(episode).stream()
     }
 }

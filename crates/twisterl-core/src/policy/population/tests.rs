@@ -7,7 +7,7 @@ use crate::policy::network::{Activation, Decides, Layers, MlpSizes};
 use crate::space::{ActionSpace, ObservationSpace};
 use serde_json::{Value, json};
 
-const DRAW: PerturbationKey = PerturbationKey { seed: 1, iteration: 2, sigma: 0.3 };
+const DRAW: PerturbationKey = PerturbationKey::new(1, 2, 0.3);
 
 fn sparse() -> ObservationSpace {
     ObservationSpace::SparseBinary { shape: vec![9, 9] }
@@ -75,7 +75,7 @@ fn expected(policy: &Policy, rank: usize) -> Vec<f32> {
     for (row, &member) in members.iter().enumerate() {
         let (mut noise, mut weights) = (Vec::new(), policy.parameters.clone());
         let member = u64::from(member) + 3;
-        layout.draw((DRAW.seed, DRAW.iteration, member / 2), &mut noise);
+        layout.draw(DRAW.key.at(member / 2), &mut noise);
         let sign = if member % 2 == 0 { 1.0 } else { -1.0 };
         layout.perturb(&noise, sign * DRAW.sigma, &mut weights).unwrap();
         let (mut one, mut out) = (Observations::new(), Evaluation::default());

@@ -14,8 +14,9 @@ use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::batched::{BatchedEvaluation, action_count};
+use crate::parallel;
 use crate::rng::Rng;
-use crate::space::Actions;
+use crate::space::{ActionSpace, Actions};
 use crate::{Error, Result};
 use rank::{best, rank_index, rank_key};
 
@@ -226,7 +227,8 @@ impl Beam {
     ) -> Result<()> {
         let batches = self.nodes.len().div_ceil(ROWS);
         if self.judges.len() < batches {
-            self.judges.resize_with(batches, || BatchedEvaluation::new(self.actions));
+            let space = ActionSpace::discrete(self.actions);
+            self.judges.resize_with(batches, || BatchedEvaluation::new(&space));
         }
         let mut row = 0;
         for (nodes, judge) in self.nodes.chunks_mut(ROWS).zip(&mut self.judges) {
@@ -241,15 +243,12 @@ impl Beam {
         let judges = self.judges.get_mut(..batches).unwrap_or(&mut []);
         // A wide beam takes long for one depth, so that the time is looked at here, too.
         let evaluate = |judge: &mut BatchedEvaluation| {
-            if limit.expired() { Ok(()) } else { judge.evaluate(evaluator) }
+            if limit.expired() { Ok(()) } else { judge.evaluate_log_probs(evaluator) }
         };
-        #[cfg(feature = "parallel")]
-        if spread == Threads::All && batches > 1 {
-            use rayon::prelude::*;
-            return judges.par_iter_mut().map(evaluate).reduce(|| Ok(()), Result::and);
+        match spread {
+            Threads::One => judges.iter_mut().try_for_each(evaluate),
+            Threads::All => parallel::try_for_each(judges, |_, judge| evaluate(judge)),
         }
-        let _ = spread;
-        judges.iter_mut().try_for_each(evaluate)
     }
 
     /// Keeps the best `width` nodes where values count.

@@ -50,7 +50,7 @@ impl GameGroup {
             env: spec.batch(len * capacity),
             games: (0..len).map(|_| Game::new(actions, &config)).collect(),
             cache: Cache::new(config.cache, actions),
-            judge: BatchedEvaluation::new(actions),
+            judge: BatchedEvaluation::new(&spec.action_space()),
             pending: Vec::new(),
             longer: Vec::new(),
             pairs: Vec::new(),
@@ -242,7 +242,7 @@ impl GameGroup {
             return Ok(());
         }
         judge.observe(&mut **env, slots)?;
-        judge.evaluate(evaluator)?;
+        judge.evaluate_log_probs(evaluator)?;
         for (row, &i) in rows.iter().enumerate() {
             let (at, key) = (&pending[i], keys[i]);
             games[at.game].tree.open(at.node, judge.log_probs(row), judge.value(row));

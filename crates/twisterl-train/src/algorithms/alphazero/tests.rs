@@ -4,6 +4,7 @@ use crate::record::load::initial_policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 
 /// 64 games on the 2 x 3 puzzle, played and gathered with these fields under `collecting`.
 fn played(collecting: Value) -> AlphaZero {
@@ -19,9 +20,11 @@ fn played(collecting: Value) -> AlphaZero {
     let config = RunConfig::from_value(config).unwrap();
     let spec = Registry::default().make(&config.env_cls, &config.env).unwrap();
     let policy = initial_policy(&config, &*spec, &Registry::default()).unwrap();
+    let optimizer = &config.algorithm.optimizer;
+    let policy = PolicyInTraining::new(optimizer, policy, &Interrupt::default()).unwrap();
     let mut az = AlphaZero::new(&config, &*spec, &policy).unwrap();
     let iteration = Iteration { number: 0, difficulty: 12, progress: 0.0 };
-    az.play(&iteration).unwrap();
+    az.play(&policy, &iteration).unwrap();
     az.gather(&iteration);
     az
 }

@@ -7,6 +7,7 @@
 use crate::gradient::ops::kernels::vectorised;
 use rayon::prelude::*;
 use twisterl_core::policy::population::perturbation::{Form, Layout};
+use twisterl_core::rng::StreamKey;
 
 /// Pairs whose numbers are held at once, at most: a block of columns of theirs fits into the first cache.
 const PAIRS: usize = 64;
@@ -17,9 +18,9 @@ const COLUMNS: usize = 64;
 /// Rows of a matrix that a thread takes at a time.
 const ROWS: usize = 16;
 
-/// The sum over the pairs `p` of `weights[p]` times perturbation `p` of `(seed, iteration)`, as two sums: over the pairs
-/// with even and with odd numbers.
-pub fn estimate(layout: &Layout, (seed, iteration): (u64, u64), weights: &[f32]) -> [Vec<f32>; 2] {
+/// The sum over the pairs `p` of `weights[p]` times perturbation `p` of `key`, as two sums: over the pairs with even and
+/// with odd numbers.
+pub fn estimate(layout: &Layout, key: StreamKey, weights: &[f32]) -> [Vec<f32>; 2] {
     let length = layout.noise_len();
     let mut halves = [vec![0.0; layout.weights_len()], vec![0.0; layout.weights_len()]];
     let chunk = PAIRS.min((NUMBERS / length.max(1)).next_multiple_of(2)).max(2);
@@ -28,7 +29,7 @@ pub fn estimate(layout: &Layout, (seed, iteration): (u64, u64), weights: &[f32])
         let pairs = weights.par_iter().enumerate().filter(|(_, weight)| **weight != 0.0);
         let drawn = pairs.map(|(i, &weight)| {
             let mut noise = Vec::with_capacity(length);
-            layout.draw((seed, iteration, (first + i) as u64), &mut noise);
+            layout.draw(key.at((first + i) as u64), &mut noise);
             (i, weight, noise)
         });
         let drawn: Vec<(usize, f32, Vec<f32>)> = drawn.collect();
@@ -120,17 +121,20 @@ pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use twisterl_core::rng::Purpose;
+
+    const KEY: StreamKey = StreamKey::new(4, Purpose::Perturb).iteration(9);
 
     #[test]
     fn it_is_the_weighted_sum_of_the_perturbations() {
         for rank in [0, 1, 3] {
             let layout = Layout::new([vec![37, 150], vec![150], vec![5, 37], vec![2, 3, 4]], rank);
             let weights: Vec<f32> = (0..150).map(|p| (p as f32 * 0.7).sin()).collect();
-            let halves = estimate(&layout, (4, 9), &weights);
+            let halves = estimate(&layout, KEY, &weights);
             let mut expected = [vec![0.0; layout.weights_len()], vec![0.0; layout.weights_len()]];
             for (pair, &weight) in weights.iter().enumerate() {
                 let mut noise = Vec::new();
-                layout.draw((4, 9, pair as u64), &mut noise);
+                layout.draw(KEY.at(pair as u64), &mut noise);
                 layout.perturb(&noise, weight, &mut expected[pair % 2]).unwrap();
             }
             for (found, expected) in halves.iter().flatten().zip(expected.iter().flatten()) {
@@ -145,7 +149,7 @@ mod tests {
         let weights: Vec<f32> = (0..131).map(|p| (p as f32 * 0.3).cos()).collect();
         let on = |threads| {
             let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-            pool.install(|| estimate(&layout, (1, 2), &weights))
+            pool.install(|| estimate(&layout, KEY, &weights))
         };
         let one = on(1);
         assert!(one == on(2) && one == on(5));

@@ -3,12 +3,13 @@ use super::*;
 use crate::record::load::initial_policy;
 use std::collections::BTreeMap;
 use twisterl_core::envs::registry::Registry;
-use twisterl_core::rollout::Trajectory;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::policy::executor::Executor;
 
 const FIRST: Iteration = Iteration { number: 0, difficulty: 3, progress: 0.0 };
 
 /// PPO on the 2 x 2 puzzle with every kind of start and normalized rewards, and its initial policy.
-fn begun() -> (Ppo, RunConfig, Arc<dyn EnvSpec>, Policy) {
+fn begun() -> (Ppo, RunConfig, Arc<dyn EnvSpec>, PolicyInTraining) {
     let config = RunConfig::from_value(json!({
         "env_cls": "Puzzle",
         "env": {"width": 2, "height": 2, "max_depth": 12},
@@ -27,6 +28,8 @@ fn begun() -> (Ppo, RunConfig, Arc<dyn EnvSpec>, Policy) {
     let (config, registry) = (config.unwrap(), Registry::default());
     let spec = registry.make(&config.env_cls, &config.env).unwrap();
     let policy = initial_policy(&config, &*spec, &registry).unwrap();
+    let optimizer = &config.algorithm.optimizer;
+    let policy = PolicyInTraining::new(optimizer, policy, &Interrupt::default()).unwrap();
     (Ppo::new(&config, Arc::clone(&spec), &policy).unwrap(), config, spec, policy)
 }
 
@@ -71,13 +74,16 @@ fn advantages(trajectory: &Trajectory, rewards: &[f64]) -> Vec<f64> {
 #[test]
 fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
     let (mut ppo, config, spec, policy) = begun();
-    let found = ppo.transitions(&FIRST).unwrap();
+    let found = ppo.transitions(&policy, &FIRST).unwrap();
 
-    let executor = Executor::of(&policy).unwrap();
+    let executor = Executor::of(policy.initial()).unwrap();
     let starts = &config.algorithm.collecting.starts;
-    let mut failures = Failures::default();
-    failures.probe(starts, &*spec, &executor, FIRST.difficulty, 5, 0).unwrap();
-    assert!(failures.solved() > 0.0 && !failures.states().is_empty(), "every kind of start occurs");
+    let mut failures = FailureMemory::new(starts, 5);
+    failures.update(&*spec, &executor, &FIRST).unwrap();
+    assert!(
+        failures.success() > 0.0 && !failures.states().is_empty(),
+        "every kind of start occurs"
+    );
     let gathered = |shares: [f64; 3]| {
         let [uniform, mixed, remembered] = shares;
         let mut collector = Collector::new(&*spec, 100).unwrap();
@@ -85,11 +91,11 @@ fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
         let starts = Starts { difficulty: 3, uniform, mixed, remembered, memory };
         let horizon = Horizon::Steps(8);
         let collection =
-            Collection { evaluator: &executor, seed: 5, iteration: 0, starts, horizon };
+            Collection { evaluator: &executor, key: FIRST.key(5, Purpose::Act), starts, horizon };
         collector.collect(&collection).unwrap();
         collector
     };
-    let share = 0.3 * failures.solved();
+    let share = 0.3 * failures.success();
     let expected = gathered([share, 0.3, share]);
     let trajectories: Vec<&Trajectory> = expected.trajectories().collect();
     let rewards = normalized(&trajectories);
@@ -116,10 +122,10 @@ fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
 
 #[test]
 fn transitions_are_those_that_the_run_learns_from() {
-    let (mut collecting, ..) = begun();
-    let (mut training, ..) = begun();
-    let found = collecting.transitions(&FIRST).unwrap();
-    training.iterate(&FIRST).unwrap();
+    let (mut collecting, _, _, policy) = begun();
+    let (mut training, _, _, mut trained) = begun();
+    let found = collecting.transitions(&policy, &FIRST).unwrap();
+    training.iterate(&mut trained, &FIRST).unwrap();
     let learned = &training.batch;
     assert_eq!(found.batch.actions, learned.actions);
     assert_eq!(found.batch.returns, learned.returns);
@@ -128,12 +134,10 @@ fn transitions_are_those_that_the_run_learns_from() {
     let (a, b) = (&found.batch.advantages, &learned.advantages);
     let slope = |i: usize, j: usize| (b[i] - b[j]) / (a[i] - a[j]);
     assert!((slope(0, 1) - slope(2, 70)).abs() < 1e-3 && (a[0] - b[0]).abs() > 1e-3);
-    // Learning changes what comes next, collecting alone does not touch the weights.
-    let weights = collecting.parameters().to_vec();
+    // The next iteration continues, with the same weights here and with others there.
     let next = Iteration { number: 1, ..FIRST };
-    let again = collecting.transitions(&next).unwrap();
-    assert_eq!(collecting.parameters(), weights);
+    let again = collecting.transitions(&policy, &next).unwrap();
     assert_ne!(again.batch.actions, found.batch.actions);
-    training.iterate(&next).unwrap();
+    training.iterate(&mut trained, &next).unwrap();
     assert_ne!(again.batch.log_probs, training.batch.log_probs);
 }
