@@ -4,6 +4,7 @@ use crate::convert::actions::action_object;
 use crate::convert::json;
 use crate::convert::observations::{row_values, size};
 use crate::enter::Enter as _;
+use crate::error::refuse;
 use crate::policy::Policy;
 use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
@@ -15,6 +16,7 @@ use twisterl_train::Error;
 use twisterl_train::algorithms::Iteration;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
+use twisterl_train::config::AlgorithmConfig;
 use twisterl_train::play::in_pool;
 
 /// A run of PPO that collects and does not learn.
@@ -39,20 +41,25 @@ impl PpoCollector {
     /// Begins the run that `config` (JSON) describes, with `policy`.
     #[new]
     fn new(py: Python<'_>, config: &str, policy: &Policy) -> PyResult<Self> {
-        let config = py.attached(|| json::config(config, &[]))?;
+        let config = json::config(py, config, &[])?;
+        let AlgorithmConfig::Ppo(algorithm) = &config.algorithm else {
+            let found = config.algorithm.class().to_string();
+            return Err(refuse(py, "ConfigError", "algorithm_cls", "PPO", &found));
+        };
         let interrupt = Interrupt::default();
         let (policy, spec) = (policy.weights(), policy.spec());
         let run = py.enter(|| {
-            let optimizer = &config.algorithm.optimizer;
+            let optimizer = &config.shared.optimizer;
             let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
-            Ok::<_, Error>(Run { ppo: Ppo::new(&config, spec, &policy)?, policy, next: 0 })
+            let ppo = Ppo::new(algorithm, config.seed, spec, &policy)?;
+            Ok::<_, Error>(Run { ppo, policy, next: 0 })
         })?;
         Ok(Self {
             run: Mutex::new(run),
             interrupt,
             observation: policy.network.observation.clone(),
             actions: policy.network.actions.clone(),
-            num_cores: config.algorithm.collecting.num_cores,
+            num_cores: config.shared.collecting.num_cores,
         })
     }
 

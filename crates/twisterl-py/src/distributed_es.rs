@@ -50,12 +50,10 @@ impl DistributedEs {
         weights: Option<PathBuf>,
         checkpoint: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let run = py.enter(|| {
-            let config = json::config(config, &[])?;
-            match checkpoint {
-                Some(folder) => train::DistributedEs::load(&config, &folder, registry()),
-                None => train::DistributedEs::new(&config, weights.as_deref(), registry()),
-            }
+        let config = json::config(py, config, &[])?;
+        let run = py.enter(|| match checkpoint {
+            Some(folder) => train::DistributedEs::load(&config, &folder, registry()),
+            None => train::DistributedEs::new(&config, weights.as_deref(), registry()),
         })?;
         Ok(Self { interrupt: run.interrupt().clone(), inner: RwLock::new(run) })
     }

@@ -34,7 +34,7 @@ fn class(error: &Error) -> &'static str {
             CoreError::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
-        Error::Config { .. } => "ConfigError",
+        Error::Input { .. } => "ConfigError",
         Error::Checkpoint { .. } => "CheckpointError",
         Error::Missing { .. } => "MissingError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",

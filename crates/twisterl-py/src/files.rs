@@ -16,7 +16,7 @@ use twisterl_train::record::run_folder::RunFolder;
 #[pyfunction]
 #[pyo3(signature = (config, sets=Vec::new()))]
 pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResult<String> {
-    py.attached(|| json::config(config, &sets).map(|config| config.to_value().to_string()))
+    Ok(json::config(py, config, &sets)?.to_value().to_string())
 }
 
 /// Returns the JSON Schema of configs.
@@ -28,7 +28,7 @@ pub fn schema() -> String {
 /// Returns the first of `path`, `path-2`, `path-3`, ... that does not exist.
 #[pyfunction]
 pub fn free_run_path(path: PathBuf) -> PathBuf {
-    RunFolder::free(&path)
+    RunFolder::unused_path(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.

@@ -14,6 +14,7 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_train::Result;
+use twisterl_train::record::run_folder::RunFolder;
 use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
 
 /// Metrics of an iteration, and where to answer whether to go on.
@@ -31,7 +32,7 @@ pub fn train<'py>(
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let config = py.attached(|| json::config(config, &[]))?;
+    let config = json::config(py, config, &[])?;
     let options =
         Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, |options| trainer::train(&config, &path, options, registry()))
@@ -48,6 +49,8 @@ pub fn resume<'py>(
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
+    json::warn(py, &ignored)?;
     let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, |options| {
         trainer::resume(&path, num_iterations, options, registry())

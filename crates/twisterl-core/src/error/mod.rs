@@ -4,6 +4,7 @@ pub mod from_serde;
 pub mod interrupt;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// A result whose error is [`Error`].
@@ -203,6 +204,21 @@ impl Error {
     }
 }
 
+/// Returns `value` if it is within `range`.
+///
+/// # Errors
+/// An [`Error::Config`] of the parameter at `path` otherwise.
+pub fn in_range<T: PartialOrd + fmt::Display>(
+    path: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<T> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::config(path, format!("{} to {}", range.start(), range.end()), value))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -220,5 +236,13 @@ mod tests {
         }
         let state = Error::state("one cell", 3);
         assert_eq!(state.clone().below("env"), state);
+    }
+
+    #[test]
+    fn values_out_of_range_name_the_range() {
+        assert_eq!(in_range("width", 3, 2..=6), Ok(3));
+        let error = in_range("width", 7, 2..=6).map_err(|e| e.to_string());
+        assert_eq!(error, Err("width: expected 2 to 6, found 7".into()));
+        assert!(in_range("walls", f64::NAN, 0.0..=0.9).is_err());
     }
 }

@@ -1,22 +1,44 @@
 //! JSON between Python and the crates.
 
+use crate::enter::Enter as _;
+use pyo3::exceptions::PyUserWarning;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
-use twisterl_train::config::{Override, RunConfig};
+use std::ffi::CString;
+use twisterl_train::config::{IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
-/// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other.
+/// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Issues a `UserWarning` for
+/// each of its fields that is ignored.
 ///
 /// # Errors
-/// If it is no valid config.
-pub fn config(config: &str, sets: &[String]) -> Result<RunConfig> {
-    let mut value: Value =
-        serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
-    for set in sets {
-        Override::parse(set)?.apply(&mut value)?;
+/// If it is no valid config, or warnings are errors.
+pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
+    let (config, ignored) = py.attached(|| -> Result<_> {
+        let mut value: Value =
+            serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
+        for set in sets {
+            Override::parse(set)?.apply(&mut value)?;
+        }
+        RunConfig::read(value)
+    })?;
+    warn(py, &ignored)?;
+    Ok(config)
+}
+
+/// Issues a `UserWarning` for each field of a config that is ignored.
+///
+/// # Errors
+/// If warnings are errors.
+pub fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
+    let category = py.get_type::<PyUserWarning>();
+    for field in ignored {
+        // A path from JSON may hold a NUL, which C strings cannot.
+        let message = CString::new(field.to_string().replace('\0', "\\0"))?;
+        PyErr::warn(py, &category, &message, 2)?;
     }
-    RunConfig::from_value(value)
+    Ok(())
 }
 
 /// Returns JSON as Python objects.

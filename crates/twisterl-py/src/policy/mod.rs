@@ -21,6 +21,7 @@ use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::config::RunConfig;
 use twisterl_train::record::load;
 use twisterl_train::{Error, Result};
 
@@ -41,11 +42,11 @@ impl Policy {
         Ok(Self { policy, executor, spec, memory: Mutex::new(None) })
     }
 
-    /// The policy of a file's bytes, of the run that `initial` (JSON) begins, or that a path leads to.
+    /// The policy of a file's bytes, of the run that `initial` begins, or that a path leads to.
     fn find(
         path: Option<PathBuf>,
         config: Option<PathBuf>,
-        initial: Option<&str>,
+        initial: Option<&RunConfig>,
         data: Option<&[u8]>,
     ) -> Result<Self> {
         if let Some(data) = data {
@@ -53,12 +54,11 @@ impl Policy {
             registry().complete(&mut policy.network)?;
             return Self::new(policy);
         }
-        if let Some(initial) = initial {
-            let config = json::config(initial, &[])?;
+        if let Some(config) = initial {
             let spec = registry().make(&config.env_cls, &config.env)?;
             return Self::new(match path {
-                Some(path) => load::weights_for(&config, &*spec, &path, registry())?,
-                None => load::initial_policy(&config, &*spec, registry())?,
+                Some(path) => load::weights_for(config, &*spec, &path, registry())?,
+                None => load::initial_policy(config, &*spec, registry())?,
             });
         }
         let path = path.ok_or_else(|| Error::usage("path: expected one, found none"))?;
@@ -97,7 +97,8 @@ impl Policy {
         initial: Option<&str>,
         data: Option<&[u8]>,
     ) -> PyResult<Self> {
-        py.enter(|| Self::find(path, config, initial, data))
+        let initial = initial.map(|config| json::config(py, config, &[])).transpose()?;
+        py.enter(|| Self::find(path, config, initial.as_ref(), data))
     }
 
     /// The name of the environment.

@@ -12,7 +12,7 @@ use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::BackwardScrambleConfig;
 use crate::data::supervised_batch::SupervisedBatch;
 use crate::gradient::loss::imitation::Imitation;
 use crate::record::metrics::names;
@@ -30,7 +30,7 @@ const GROUP: usize = 32;
 
 /// Learning from backward walks, with all that it carries from iteration to iteration.
 pub struct BackwardScramble {
-    config: AlgorithmConfig,
+    config: BackwardScrambleConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     groups: Vec<WalkGroup>,
@@ -67,24 +67,24 @@ impl BackwardScramble {
     /// # Errors
     /// If the environment's actions cannot be undone, or the policy does not fit it.
     pub fn new(
-        config: &RunConfig,
+        config: &BackwardScrambleConfig,
+        seed: u64,
         spec: Arc<dyn EnvSpec>,
         policy: &PolicyInTraining,
     ) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+        let collecting = &config.collecting;
         let experts = collecting.experts.as_ref();
-        let experts = experts.map(|experts| ExpertIteration::new(experts, config.seed));
+        let experts = experts.map(|experts| ExpertIteration::new(experts, seed));
         let solutions = experts.as_ref().map_or(0, ExpertIteration::num_solutions);
         let groups = collecting.num_walks.max(solutions).div_ceil(GROUP);
         let group = |_| Ok(WalkGroup { walker: spec.walker()?, walks: Walks::default() });
         Ok(Self {
-            seed: config.seed,
+            seed,
             groups: (0..groups).map(group).collect::<Result<_>>()?,
             experts,
             examples: SupervisedBatch::default(),
-            optimizer: PolicyOptimizer::new(policy.network(), config.seed)?,
-            config: algorithm,
+            optimizer: PolicyOptimizer::new(policy.network(), seed)?,
+            config: config.clone(),
             spec,
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::Result;
 use crate::algorithms::Iteration;
-use crate::config::StartsConfig;
+use crate::config::PpoStarts;
 use crate::data::ring_buffer::RingBuffer;
 use serde::{Deserialize, Serialize};
 use twisterl_core::env::Start;
@@ -31,7 +31,7 @@ pub struct FailureMemoryState {
 
 impl FailureMemory {
     /// Creates an empty memory, for a run with this seed.
-    pub fn new(config: &StartsConfig, seed: u64) -> Self {
+    pub fn new(config: &PpoStarts, seed: u64) -> Self {
         let states = RingBuffer::new(config.failure_memory);
         Self { probes: config.probe_states, seed, states, success: 0.0 }
     }

@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::algorithms::Iteration;
 use crate::algorithms::policy_in_training::PolicyInTraining;
-use crate::config::TrainingConfig;
+use crate::config::SupervisedTraining;
 use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::{LossStatistics, Objective};
 use crate::record::metrics::names;
@@ -35,7 +35,7 @@ pub struct UpdatePlan {
 
 impl UpdatePlan {
     /// The plan of supervised updates.
-    pub fn supervised(training: &TrainingConfig) -> Self {
+    pub fn supervised(training: &SupervisedTraining) -> Self {
         Self {
             epochs: training.num_epochs,
             minibatch_size: training.minibatch_size,

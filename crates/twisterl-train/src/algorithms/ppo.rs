@@ -7,7 +7,7 @@ use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig, Schedule, TrainingConfig};
+use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
 use crate::data::targets;
@@ -36,7 +36,7 @@ pub struct Transitions {
 
 /// PPO with all that it carries from iteration to iteration.
 pub struct Ppo {
-    config: AlgorithmConfig,
+    config: PpoConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     collector: Collector,
@@ -62,25 +62,25 @@ impl Ppo {
     /// # Errors
     /// If the environment has parts that cannot be trained, or the policy does not fit it.
     pub fn new(
-        config: &RunConfig,
+        config: &PpoConfig,
+        seed: u64,
         spec: Arc<dyn EnvSpec>,
         policy: &PolicyInTraining,
     ) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+        let collecting = &config.collecting;
         let (slots, horizon) = match collecting.num_envs {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
         };
         Ok(Self {
-            seed: config.seed,
+            seed,
             collector: Collector::new(&*spec, slots)?,
             horizon,
-            optimizer: PolicyOptimizer::new(policy.network(), config.seed)?,
+            optimizer: PolicyOptimizer::new(policy.network(), seed)?,
             rewards: RewardScaler::new(collecting, slots),
-            failures: FailureMemory::new(&collecting.starts, config.seed),
+            failures: FailureMemory::new(&collecting.starts, seed),
             batch: Batch::new(&spec.action_space()),
-            config: algorithm,
+            config: config.clone(),
             spec,
         })
     }
@@ -184,7 +184,7 @@ impl Ppo {
     }
 }
 
-fn plan(training: &TrainingConfig) -> UpdatePlan {
+fn plan(training: &PpoTraining) -> UpdatePlan {
     UpdatePlan {
         epochs: training.num_epochs,
         minibatch_size: training.minibatch_size,

@@ -1,6 +1,6 @@
 //! Rewards brought to a scale that suits the losses.
 
-use crate::config::CollectingConfig;
+use crate::config::PpoCollecting;
 use crate::data::running_statistics::RunningStatistics;
 use crate::record::snapshot::ArrayData;
 use crate::record::snapshot::Snapshot;
@@ -32,7 +32,7 @@ struct Running {
 
 impl RewardScaler {
     /// For `slots` environments.
-    pub fn new(config: &CollectingConfig, slots: usize) -> Self {
+    pub fn new(config: &PpoCollecting, slots: usize) -> Self {
         let running = config.normalize_rewards.then(|| Running {
             clip: config.clip_rewards,
             moments: RunningStatistics::new(1),
@@ -132,12 +132,12 @@ mod tests {
 
     #[test]
     fn rewards_are_divided_by_the_deviation_of_discounted_sums() {
-        let config = CollectingConfig {
+        let config = PpoCollecting {
             gamma: 0.5,
             reward_scale: 2.0,
             normalize_rewards: true,
             clip_rewards: 2.75,
-            ..CollectingConfig::default()
+            ..PpoCollecting::default()
         };
         let mut scaler = RewardScaler::new(&config, GROUP_SLOTS + 1);
         let first = [(0, 1.0, false), (1, -1.0, true), (0, 1.0, false), (1, 2.0, false)];
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn rewards_stay_as_they_are_where_nothing_is_asked_for() {
-        let mut scaler = RewardScaler::new(&CollectingConfig::default(), 2);
+        let mut scaler = RewardScaler::new(&PpoCollecting::default(), 2);
         let mut groups = [trajectory(&[(0, 1e9, false), (1, 0.3, true)])];
         scaler.scale(groups.iter_mut());
         assert_eq!(rewards(&groups[0]), [1e9, 0.3]);

@@ -126,9 +126,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         log: &RunLog,
         results: &[(String, EvaluationResult)],
     ) -> Result<()> {
-        let algorithm = &self.config.algorithm;
-        let metric = match algorithm.learning.diff_metric.as_str() {
-            ROLLOUT_METRIC => algorithm.evals.keys().next().map(String::as_str),
+        let shared = &self.config.shared;
+        let metric = match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next().map(String::as_str),
             name => Some(name),
         };
         let Some((_, result)) = results.iter().find(|(name, _)| Some(name.as_str()) == metric)

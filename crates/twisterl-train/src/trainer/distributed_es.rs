@@ -2,7 +2,7 @@
 
 use crate::algorithms::es::{Es, Returns};
 use crate::algorithms::policy_in_training::PolicyInTraining;
-use crate::config::{AlgorithmClass, RunConfig};
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::LogLengths;
@@ -35,14 +35,13 @@ impl DistributedEs {
             Some(path) => load::weights_for(config, &*spec, path, registry)?,
             None => load::initial_policy(config, &*spec, registry)?,
         };
-        if config.algorithm_cls != AlgorithmClass::Es {
-            let found = String::from(config.algorithm_cls);
+        let AlgorithmConfig::Es(es) = &config.algorithm else {
             let expected = "ES, whose iterations can be distributed";
-            return Err(Error::config("algorithm_cls", expected, found));
-        }
-        let (optimizer, interrupt) = (&config.algorithm.optimizer, Interrupt::default());
+            return Err(Error::config("algorithm_cls", expected, config.algorithm.class()));
+        };
+        let (optimizer, interrupt) = (&config.shared.optimizer, Interrupt::default());
         let mut policy = PolicyInTraining::new(optimizer, policy, &interrupt)?;
-        let es = Box::new(Es::new(config, Arc::clone(&spec), &mut policy)?);
+        let es = Box::new(Es::new(es, config.seed, Arc::clone(&spec), &mut policy)?);
         Ok(Self { trainer: Trainer::new(config.clone(), spec, policy, es) })
     }
 
@@ -276,7 +275,7 @@ mod tests {
             ),
             (
                 DistributedEs::new(
-                    &RunConfig { algorithm_cls: AlgorithmClass::Ppo, ..wider },
+                    &RunConfig { algorithm: AlgorithmConfig::Ppo(Box::default()), ..wider },
                     None,
                     &registry,
                 )

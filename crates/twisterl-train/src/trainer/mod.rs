@@ -20,7 +20,7 @@ use crate::algorithms::es::Es;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmClass, RunConfig};
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
@@ -51,7 +51,7 @@ pub fn train(
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = RunFolder::create(path, config, &first)?;
-    let log = RunLog::create(folder.path(), config.algorithm.logging.tensorboard)?;
+    let log = RunLog::create(folder.path(), config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
@@ -66,12 +66,12 @@ pub fn resume(
     registry: &Registry,
 ) -> Result<Summary> {
     let folder = RunFolder::open(path)?;
-    let mut config = folder.config()?;
+    let (mut config, _) = folder.config()?;
     config.num_iterations = num_iterations.or(config.num_iterations);
     let mut checkpoint = Checkpoint::read(&folder.last())?;
     registry.complete(&mut checkpoint.policy.network)?;
     let spec = registry.make(&config.env_cls, &config.env)?;
-    let tensorboard = config.algorithm.logging.tensorboard;
+    let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone(), &options.interrupt)?;
     let lengths = trainer.restore(checkpoint)?;
     let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
@@ -103,15 +103,18 @@ impl Trainer {
         policy: Policy,
         interrupt: &Interrupt,
     ) -> Result<Self> {
-        let mut policy = PolicyInTraining::new(&config.algorithm.optimizer, policy, interrupt)?;
+        let mut policy = PolicyInTraining::new(&config.shared.optimizer, policy, interrupt)?;
         let env = Arc::clone(&spec);
-        let algorithm: Box<dyn Algorithm> = match config.algorithm_cls {
-            AlgorithmClass::Ppo => Box::new(Ppo::new(&config, env, &policy)?),
-            AlgorithmClass::AlphaZero => Box::new(AlphaZero::new(&config, &*env, &policy)?),
-            AlgorithmClass::BackwardScramble => {
-                Box::new(BackwardScramble::new(&config, env, &policy)?)
+        let seed = config.seed;
+        let algorithm: Box<dyn Algorithm> = match &config.algorithm {
+            AlgorithmConfig::Ppo(ppo) => Box::new(Ppo::new(ppo, seed, env, &policy)?),
+            AlgorithmConfig::AlphaZero(alphazero) => {
+                Box::new(AlphaZero::new(alphazero, seed, &*env, &policy)?)
             }
-            AlgorithmClass::Es => Box::new(Es::new(&config, env, &mut policy)?),
+            AlgorithmConfig::BackwardScramble(backward) => {
+                Box::new(BackwardScramble::new(backward, seed, env, &policy)?)
+            }
+            AlgorithmConfig::Es(es) => Box::new(Es::new(es, seed, env, &mut policy)?),
         };
         Ok(Self::new(config, spec, policy, algorithm))
     }
@@ -126,7 +129,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         algorithm: Box<A>,
     ) -> Self {
         Self {
-            curriculum: Curriculum::new(&config.algorithm.learning, spec.difficulty()),
+            curriculum: Curriculum::new(&config.shared.learning, spec.difficulty()),
             config,
             spec,
             policy,
@@ -167,7 +170,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
         let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = self.config.algorithm.collecting.num_cores.min(available).max(1);
+        let allowed = self.config.shared.collecting.num_cores.min(available).max(1);
         let pool = rayon::ThreadPoolBuilder::new()
             .num_threads(options.threads.unwrap_or(allowed))
             .thread_name(|i| format!("twisterl-{i}"))
@@ -178,7 +181,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
 
     /// Makes the evaluations that are due; all of them if `all`.
     fn evaluate(&self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
-        let evals = self.config.algorithm.evals.iter().enumerate();
+        let evals = self.config.shared.evals.iter().enumerate();
         evals
             .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
@@ -204,7 +207,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         results: &[(String, EvaluationResult)],
         output: &IterationOutput,
     ) -> Option<f64> {
-        let learning = &self.config.algorithm.learning;
+        let learning = &self.config.shared.learning;
         let success = iteration_metrics::success(learning, results, output, now.difficulty);
         let hard = output.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));
         let solved = hard.clone().filter(|e| e.solved).count() as u64;

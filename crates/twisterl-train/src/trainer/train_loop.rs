@@ -107,7 +107,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             success,
             steps_per_second: rate,
         });
-        let log_freq = self.config.algorithm.logging.log_freq;
+        let log_freq = self.config.shared.logging.log_freq;
         let logged = log_freq > 0 && number.is_multiple_of(log_freq);
         let mut go_on = true;
         if logged || options.observer.is_some() {
@@ -126,7 +126,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
                 go_on = observer.call(&metrics);
             }
         }
-        if self.clock.is_due(&self.config.algorithm.logging, self.iteration, seconds) {
+        if self.clock.is_due(&self.config.shared.logging, self.iteration, seconds) {
             self.save_last(folder, log)?;
         }
         Ok(go_on)

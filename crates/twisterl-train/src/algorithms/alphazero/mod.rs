@@ -11,7 +11,7 @@ use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, CollectingConfig, RunConfig, SelectionName};
+use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, SelectionName};
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
 use crate::gradient::loss::imitation::Imitation;
@@ -33,7 +33,7 @@ const REPLAY: &str = "replay";
 
 /// AlphaZero with all that it carries from iteration to iteration.
 pub struct AlphaZero {
-    config: AlgorithmConfig,
+    config: AlphaZeroConfig,
     seed: u64,
     search: Search,
     games: Vec<Game>,
@@ -58,24 +58,28 @@ impl AlphaZero {
     ///
     /// # Errors
     /// If the environment's actions cannot be searched, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: &dyn EnvSpec, policy: &PolicyInTraining) -> Result<Self> {
+    pub fn new(
+        config: &AlphaZeroConfig,
+        seed: u64,
+        spec: &dyn EnvSpec,
+        policy: &PolicyInTraining,
+    ) -> Result<Self> {
         let actions = spec.action_space();
         if actions.single_discrete().is_none() {
             let expected = "PPO, since AZ needs one discrete action";
             let found = format!("AZ with {:?}", actions.components());
             return Err(Error::config("algorithm_cls", expected, found));
         }
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+        let collecting = &config.collecting;
         Ok(Self {
-            seed: config.seed,
+            seed,
             search: Search::new(spec, collecting.num_episodes, search_config(collecting))?,
             games: Vec::new(),
             replay: RingBuffer::new(collecting.replay_iterations),
             examples: SupervisedBatch::default(),
             canonical: Canonical::default(),
-            optimizer: PolicyOptimizer::new(policy.network(), config.seed)?,
-            config: algorithm,
+            optimizer: PolicyOptimizer::new(policy.network(), seed)?,
+            config: config.clone(),
         })
     }
 
@@ -207,7 +211,7 @@ impl AlphaZero {
 }
 
 /// The search of self-play.
-fn search_config(collecting: &CollectingConfig) -> SearchConfig {
+fn search_config(collecting: &AlphaZeroCollecting) -> SearchConfig {
     let selection = match collecting.selection {
         SelectionName::Puct => Selection::Puct(Puct {
             exploration: collecting.c as f32,
@@ -225,7 +229,7 @@ fn search_config(collecting: &CollectingConfig) -> SearchConfig {
 }
 
 /// Returns the simulations of a full search.
-fn simulations(collecting: &CollectingConfig, progress: f64) -> usize {
+fn simulations(collecting: &AlphaZeroCollecting, progress: f64) -> usize {
     let last = collecting.num_mcts_searches as f64;
     let first = collecting.num_mcts_searches_start.map_or(last, |first| first as f64);
     (first + (last - first) * progress).round() as usize

@@ -19,7 +19,7 @@ use self::returns::{Question, checksum};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::EsConfig;
 use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
 use crate::{Error, Result};
@@ -33,7 +33,7 @@ use twisterl_core::rollout::{Episode, PopulationRollout, Starts};
 
 /// ES with all that it carries from iteration to iteration.
 pub struct Es {
-    config: AlgorithmConfig,
+    config: EsConfig,
     spec: Arc<dyn EnvSpec>,
     strategy: Strategy,
     population: Population,
@@ -46,17 +46,17 @@ impl Es {
     /// # Errors
     /// If the environment has parts that cannot be played, or the policy does not fit it.
     pub fn new(
-        config: &RunConfig,
+        config: &EsConfig,
+        seed: u64,
         spec: Arc<dyn EnvSpec>,
         policy: &mut PolicyInTraining,
     ) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let mut population = Population::new(policy.initial(), algorithm.es.rank)?;
+        let mut population = Population::new(policy.initial(), config.es.rank)?;
         population.interrupt_by(policy.interrupt());
         let layout = population.layout().clone();
         policy.train_first(layout.weights_len());
-        let strategy = Strategy::new(&algorithm.es, layout, config.seed);
-        Ok(Self { strategy, population, config: algorithm, spec })
+        let strategy = Strategy::new(&config.es, layout, seed);
+        Ok(Self { strategy, population, config: config.clone(), spec })
     }
 
     /// Plays the episodes of these members, on the threads of the current rayon pool. Their returns depend only on the

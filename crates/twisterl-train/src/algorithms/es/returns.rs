@@ -1,7 +1,7 @@
 //! The answers of the members of a population: how their episodes went. Nothing else is sent where an iteration is
 //! distributed over processes or machines.
 
-use crate::config::{EsConfig, Fitness};
+use crate::config::{EvolutionConfig, Fitness};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use twisterl_core::rollout::Episode;
@@ -76,7 +76,7 @@ impl Returns {
     }
 
     /// Joins parts, which must be the answers of a whole population to `question`.
-    pub(super) fn join(parts: &[Self], question: Question, es: &EsConfig) -> Result<Self> {
+    pub(super) fn join(parts: &[Self], question: Question, es: &EvolutionConfig) -> Result<Self> {
         let mut parts: Vec<&Self> = parts.iter().collect();
         parts.sort_by_key(|part| (part.first, part.totals.len()));
         let (mut all, mut next) = (Self { question, ..Self::default() }, 0);

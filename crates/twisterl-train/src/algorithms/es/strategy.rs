@@ -3,7 +3,7 @@
 use crate::algorithms::Iteration;
 use crate::algorithms::es::gradient::{cosine, estimate};
 use crate::algorithms::es::shaping::{quartiles, shape};
-use crate::config::{EsConfig, EsOptimizer};
+use crate::config::{EsOptimizer, EvolutionConfig};
 use crate::gradient::optimizer::TrainState;
 use crate::gradient::schedule;
 use crate::record::metrics::{names, numbers};
@@ -15,14 +15,14 @@ use twisterl_core::rng::{Purpose, StreamKey};
 /// Maximises any function of weights: [`perturbed`](Self::perturbed) weights to evaluate, and [`tell`](Self::tell).
 #[derive(Debug, Clone)]
 pub struct Strategy {
-    config: EsConfig,
+    config: EvolutionConfig,
     layout: Layout,
     seed: u64,
 }
 
 impl Strategy {
     /// Perturbs and trains the weights of `layout`, which are the first ones.
-    pub fn new(config: &EsConfig, layout: Layout, seed: u64) -> Self {
+    pub fn new(config: &EvolutionConfig, layout: Layout, seed: u64) -> Self {
         Self { config: config.clone(), layout, seed }
     }
 
@@ -33,7 +33,7 @@ impl Strategy {
 
     /// The standard deviation of the perturbations of an iteration.
     pub fn sigma(&self, iteration: &Iteration) -> f64 {
-        let EsConfig { sigma, sigma_final, sigma_schedule, .. } = self.config;
+        let EvolutionConfig { sigma, sigma_final, sigma_schedule, .. } = self.config;
         match sigma_final {
             None => sigma,
             Some(last) => schedule::value(sigma_schedule, sigma, last, iteration.progress),

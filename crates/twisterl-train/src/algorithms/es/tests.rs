@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::config::{EsConfig, EsOptimizer, Shaping};
+use crate::config::{EsOptimizer, EvolutionConfig, Shaping};
 use crate::gradient::optimizer::{AdamConfig, AdamState, TrainState};
 use rand::RngExt as _;
 use twisterl_core::policy::population::perturbation::Layout;
@@ -12,7 +12,7 @@ fn iteration(number: u64) -> Iteration {
 
 /// Runs ES on a function and returns the weights at the end.
 fn maximise(
-    config: EsConfig,
+    config: EvolutionConfig,
     (lr, iterations): (f64, u64),
     layout: Layout,
     start: Vec<f32>,
@@ -33,8 +33,8 @@ fn maximise(
     state.weights().to_vec()
 }
 
-fn config(population: usize, sigma: f64) -> EsConfig {
-    EsConfig { population, sigma, shaping: Shaping::None, ..EsConfig::default() }
+fn config(population: usize, sigma: f64) -> EvolutionConfig {
+    EvolutionConfig { population, sigma, shaping: Shaping::None, ..EvolutionConfig::default() }
 }
 
 /// A quadratic of 12 weights in a 3 x 4 matrix, `g w - w H w / 2` with a symmetric `H`, and its gradient `g - H w`.
@@ -57,7 +57,7 @@ fn the_mean_of_the_estimate_is_the_gradient_of_a_quadratic_at_every_rank() {
     let length = gradient.iter().map(|g| g * g).sum::<f64>().sqrt();
     for rank in [0, 1, 2] {
         // Plain gradient ascent by 1 moves the weights by the estimate.
-        let config = EsConfig { rank, optimizer: EsOptimizer::Sgd, ..config(40_000, 0.5) };
+        let config = EvolutionConfig { rank, optimizer: EsOptimizer::Sgd, ..config(40_000, 0.5) };
         let layout = Layout::new([vec![3, 4]], rank);
         let strategy = Strategy::new(&config, layout, 7);
         let mut state = TrainState::new(start.clone(), AdamConfig::default());
@@ -82,7 +82,7 @@ fn the_estimate_of_a_linear_function_has_the_variance_of_the_closed_form() {
     let (n, pairs) = (30, 8u32);
     let slope: Vec<f64> = (0..n).map(|i| (i as f64).sin()).collect();
     let square: f64 = slope.iter().map(|g| g * g).sum();
-    let config = EsConfig { optimizer: EsOptimizer::Sgd, ..config(2 * pairs as usize, 0.1) };
+    let config = EvolutionConfig { optimizer: EsOptimizer::Sgd, ..config(2 * pairs as usize, 0.1) };
     let strategy = Strategy::new(&config, Layout::new([vec![n]], 0), 3);
     let no_momentum = AdamConfig { betas: (0.0, 0.0), ..AdamConfig::default() };
     let mut state = TrainState::new(vec![0.0; n], no_momentum);
@@ -105,7 +105,7 @@ fn the_estimate_of_a_linear_function_has_the_variance_of_the_closed_form() {
 fn the_sphere_is_climbed_to_its_top_at_every_rank_and_shaping() {
     for rank in [0, 1] {
         for (shaping, lr) in [(Shaping::CenteredRanks, 0.05), (Shaping::Standardized, 0.05)] {
-            let config = EsConfig { rank, shaping, ..config(64, 0.02) };
+            let config = EvolutionConfig { rank, shaping, ..config(64, 0.02) };
             let layout = Layout::new([vec![5, 4], vec![4]], rank);
             let sphere = |w: &[f32], _| -w.iter().map(|w| f64::from(w - 1.0).powi(2)).sum::<f64>();
             let end = maximise(config, (lr, 400), layout, vec![-1.0; 24], sphere);
@@ -122,7 +122,7 @@ fn rosenbrocks_valley_is_followed_to_its_end() {
         let (x, y) = (f64::from(w[0]), f64::from(w[1]));
         -(1.0 - x).powi(2) - 100.0 * (y - x * x).powi(2)
     };
-    let config = EsConfig { shaping: Shaping::CenteredRanks, ..config(32, 0.02) };
+    let config = EvolutionConfig { shaping: Shaping::CenteredRanks, ..config(32, 0.02) };
     let layout = Layout::new([vec![2]], 0);
     let end = maximise(config, (0.02, 3000), layout, vec![-1.2, 1.0], rosenbrock);
     assert!((end[0] - 1.0).abs() < 0.1 && (end[1] - 1.0).abs() < 0.2, "{end:?}");
@@ -137,7 +137,7 @@ fn noise_is_averaged_away() {
         let noise = (0..12).map(|_| rng.random::<f64>()).sum::<f64>() - 6.0;
         noise - w.iter().map(|w| f64::from(w - 2.0).powi(2)).sum::<f64>()
     };
-    let config = EsConfig { shaping: Shaping::CenteredRanks, ..config(256, 0.2) };
+    let config = EvolutionConfig { shaping: Shaping::CenteredRanks, ..config(256, 0.2) };
     let layout = Layout::new([vec![10]], 0);
     let end = maximise(config, (0.02, 400), layout, vec![0.0; 10], noisy);
     let distance: f64 = end.iter().map(|w| f64::from(w - 2.0).powi(2)).sum();

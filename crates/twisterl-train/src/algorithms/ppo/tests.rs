@@ -1,5 +1,6 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::load::initial_policy;
 use std::collections::BTreeMap;
 use twisterl_core::envs::registry::Registry;
@@ -9,7 +10,7 @@ use twisterl_core::policy::executor::Executor;
 const FIRST: Iteration = Iteration { number: 0, difficulty: 3, progress: 0.0 };
 
 /// PPO on the 2 x 2 puzzle with every kind of start and normalized rewards, and its initial policy.
-fn begun() -> (Ppo, RunConfig, Arc<dyn EnvSpec>, PolicyInTraining) {
+fn begun() -> (Ppo, PpoConfig, Arc<dyn EnvSpec>, PolicyInTraining) {
     let config = RunConfig::from_value(json!({
         "env_cls": "Puzzle",
         "env": {"width": 2, "height": 2, "max_depth": 12},
@@ -28,9 +29,10 @@ fn begun() -> (Ppo, RunConfig, Arc<dyn EnvSpec>, PolicyInTraining) {
     let (config, registry) = (config.unwrap(), Registry::default());
     let spec = registry.make(&config.env_cls, &config.env).unwrap();
     let policy = initial_policy(&config, &*spec, &registry).unwrap();
-    let optimizer = &config.algorithm.optimizer;
+    let optimizer = &config.shared.optimizer;
     let policy = PolicyInTraining::new(optimizer, policy, &Interrupt::default()).unwrap();
-    (Ppo::new(&config, Arc::clone(&spec), &policy).unwrap(), config, spec, policy)
+    let AlgorithmConfig::Ppo(ppo) = config.algorithm else { panic!("PPO's config") };
+    (Ppo::new(&ppo, 5, Arc::clone(&spec), &policy).unwrap(), *ppo, spec, policy)
 }
 
 /// Rewards normalized as Gymnasium's `NormalizeReward` does it: tripled, then divided by the standard deviation of the
@@ -77,7 +79,7 @@ fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
     let found = ppo.transitions(&policy, &FIRST).unwrap();
 
     let executor = Executor::of(policy.initial()).unwrap();
-    let starts = &config.algorithm.collecting.starts;
+    let starts = &config.collecting.starts;
     let mut failures = FailureMemory::new(starts, 5);
     failures.update(&*spec, &executor, &FIRST).unwrap();
     assert!(

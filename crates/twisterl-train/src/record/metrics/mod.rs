@@ -1,7 +1,7 @@
-//! The record of a run: `metrics.jsonl`, and the same numbers as TensorBoard events.
+//! The log of a run: `metrics.jsonl`, and the same numbers as TensorBoard events.
 //!
-//! Both files only ever grow. A checkpoint notes how long they were, and a resumed run cuts them back to that, so that
-//! no iteration is recorded twice.
+//! Both files are append-only. A checkpoint stores their lengths, and a resumed run truncates them to these lengths, so
+//! that no iteration is logged twice.
 
 pub mod names;
 
@@ -15,8 +15,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// One JSON object a line. All that depends on the clock is under its key `time`, so that two runs can be compared
-/// without it.
+/// The name of the file of metrics, one JSON object per line. Values that depend on the clock are under the key `time`,
+/// so that runs can be compared without them.
 pub const METRICS: &str = "metrics.jsonl";
 
 /// Returns metrics by name, in this order.
@@ -29,25 +29,25 @@ pub fn numbers<const N: usize>(numbers: [(&str, f64); N]) -> Map<String, Value> 
     fields(numbers.map(|(name, number)| (name, json!(number))))
 }
 
-/// How long the files of a [`RunLog`] are, in bytes.
+/// The lengths of the files of a [`RunLog`], in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogLengths {
-    /// `metrics.jsonl`.
+    /// Length of `metrics.jsonl`.
     pub metrics: u64,
-    /// The TensorBoard events; 0 where none are written.
+    /// Length of the TensorBoard events; 0 if none are written.
     pub events: u64,
 }
 
-/// The metrics of a run in progress.
+/// The open log of a run.
 #[derive(Debug)]
 pub struct RunLog {
-    metrics: GrowingFile,
-    events: Option<GrowingFile>,
+    metrics: AppendOnlyFile,
+    events: Option<AppendOnlyFile>,
 }
 
 impl RunLog {
-    /// Begins the record of a new run in `folder`.
+    /// Creates the log of a new run in `folder`.
     ///
     /// # Errors
     /// If its files cannot be written.
@@ -55,15 +55,15 @@ impl RunLog {
         Self::resume(folder, &LogLengths::default(), tensorboard)
     }
 
-    /// Goes on with a record as it was when it had these lengths.
+    /// Opens the log of an existing run and truncates its files to `lengths`.
     ///
     /// # Errors
-    /// If a file is shorter than that, or cannot be written.
+    /// If a file is shorter than its length, or cannot be written.
     pub fn resume(folder: &Path, lengths: &LogLengths, tensorboard: bool) -> Result<Self> {
-        let metrics = GrowingFile::open(folder.join(METRICS), lengths.metrics)?;
+        let metrics = AppendOnlyFile::open(folder.join(METRICS), lengths.metrics)?;
         let mut log = Self { metrics, events: None };
         if tensorboard {
-            let mut events = GrowingFile::open(folder.join(tensorboard::FILE), lengths.events)?;
+            let mut events = AppendOnlyFile::open(folder.join(tensorboard::FILE), lengths.events)?;
             if lengths.events == 0 {
                 events.append(&tensorboard::first_record(now()))?;
             }
@@ -72,14 +72,14 @@ impl RunLog {
         Ok(log)
     }
 
-    /// Records what `metrics` holds as that of `iteration`: as one line of JSON, keys in their order, and each number
-    /// in it as a TensorBoard scalar.
+    /// Appends the metrics of an iteration: as one line of JSON with the keys in their order, and each number as a
+    /// TensorBoard scalar.
     ///
     /// # Errors
     /// If a file cannot be written.
     pub fn log(&mut self, iteration: u64, metrics: &Map<String, Value>) -> Result<()> {
         let mut line = serde_json::to_vec(metrics)
-            .map_err(|e| Error::checkpoint(&self.metrics.path, "metrics that JSON can hold", e))?;
+            .map_err(|e| twisterl_core::Error::internal(format!("metrics as JSON: {e}")))?;
         line.push(b'\n');
         self.metrics.append(&line)?;
         if let Some(events) = &mut self.events {
@@ -89,57 +89,59 @@ impl RunLog {
         Ok(())
     }
 
-    /// How long the files are now, for a checkpoint. What is counted is on the disk.
+    /// Syncs the files and returns their lengths, for a checkpoint.
     ///
     /// # Errors
     /// If the disk fails.
     pub fn lengths(&self) -> Result<LogLengths> {
-        let events = self.events.as_ref().map(GrowingFile::sync).transpose()?;
+        let events = self.events.as_ref().map(AppendOnlyFile::sync).transpose()?;
         Ok(LogLengths { metrics: self.metrics.sync()?, events: events.unwrap_or(0) })
     }
 }
 
-/// A file that is only appended to.
+/// An append-only file.
 #[derive(Debug)]
-struct GrowingFile {
+struct AppendOnlyFile {
     path: PathBuf,
     file: File,
     length: u64,
 }
 
-impl GrowingFile {
-    /// Opens or creates a file and cuts it to `length`.
+impl AppendOnlyFile {
+    /// Opens or creates a file and truncates it to `length` bytes.
     fn open(path: PathBuf, length: u64) -> Result<Self> {
         let failed = |e| Error::io("write", &path, e);
         let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
         let found = file.metadata().map_err(failed)?.len();
         if found < length {
-            let expected = format!("at least the {length} bytes that the checkpoint counts");
+            let expected = format!("at least the {length} bytes that the checkpoint names");
             return Err(Error::checkpoint(&path, expected, found));
         }
         file.set_len(length).map_err(failed)?;
         Ok(Self { path, file, length })
     }
 
-    /// Appends in one system call, so that a kill leaves a record as a whole or not at all.
+    /// Appends a record in one write, so that a killed process leaves it complete or absent.
     fn append(&mut self, record: &[u8]) -> Result<()> {
         self.file.write_all(record).map_err(|e| Error::io("write", &self.path, e))?;
         self.length += record.len() as u64;
         Ok(())
     }
 
+    /// Syncs the file and returns its length.
     fn sync(&self) -> Result<u64> {
         self.file.sync_data().map_err(|e| Error::io("write", &self.path, e))?;
         Ok(self.length)
     }
 }
 
-/// Seconds since 1970: what TensorBoard calls the wall time.
+/// Returns the seconds since 1970, which TensorBoard calls wall time.
 fn now() -> f64 {
+    // A clock that is set to an earlier date counts as 1970.
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
 }
 
-/// Every number in `metrics` under the tag that the peer gives it, or one like it.
+/// Returns every number in `metrics` under the peer's tag for it, or a similar one. Other values have no curve.
 fn scalars(metrics: &Map<String, Value>) -> Vec<Scalar> {
     let mut scalars = Vec::new();
     for (key, value) in metrics {
@@ -150,23 +152,24 @@ fn scalars(metrics: &Map<String, Value>) -> Vec<Scalar> {
                 for (eval, scores) in evals {
                     let fields = scores.as_object().into_iter().flatten();
                     for (field, value) in fields {
-                        let tag = format!("Benchmark/Detail/{}/{eval}", capitalised(field));
+                        let tag = format!("Benchmark/Detail/{}/{eval}", capitalized(field));
                         flatten(tag, value, &mut scalars);
                     }
                 }
             }
             (names::TIME, value) => flatten("Times".into(), value, &mut scalars),
-            (key, Value::Object(_)) => flatten(capitalised(key), value, &mut scalars),
+            (key, Value::Object(_)) => flatten(capitalized(key), value, &mut scalars),
             (key, value) => flatten(format!("Benchmark/{key}"), value, &mut scalars),
         }
     }
     scalars
 }
 
-/// Numbers below `value`, under `tag` and the keys on the way; anything else has no curve.
+/// Appends the numbers in `value`, with `tag` and their keys as tags.
 fn flatten(tag: String, value: &Value, scalars: &mut Vec<Scalar>) {
     match value {
         Value::Number(number) => {
+            // serde_json converts every number, since its feature arbitrary_precision is off.
             let value = number.as_f64().unwrap_or(f64::NAN) as f32;
             scalars.push(Scalar { tag, value });
         }
@@ -179,7 +182,8 @@ fn flatten(tag: String, value: &Value, scalars: &mut Vec<Scalar>) {
     }
 }
 
-fn capitalised(word: &str) -> String {
+/// Returns the word with a capital first letter.
+fn capitalized(word: &str) -> String {
     let mut letters = word.chars();
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
@@ -218,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn a_resumed_record_goes_on_where_its_checkpoint_was_made() {
+    fn a_resumed_log_continues_from_its_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
         let read = |name| fs::read(folder.path().join(name)).unwrap();
         let mut log = RunLog::create(folder.path(), true).unwrap();
@@ -227,7 +231,7 @@ mod tests {
         let before = (read(METRICS), read(tensorboard::FILE));
         assert_eq!(lengths.events, before.1.len() as u64);
         log.log(1, &metrics(1)).unwrap();
-        // As a kill in the middle of a record would leave it.
+        // The remains of a process that was killed while it wrote a record.
         log.metrics.append(b"{\"iteration\":").unwrap();
         drop(log);
         let mut log = RunLog::resume(folder.path(), &lengths, true).unwrap();
@@ -237,14 +241,14 @@ mod tests {
     }
 
     #[test]
-    fn a_run_killed_before_its_first_record_begins_anew() {
+    fn a_run_killed_before_its_first_record_starts_again() {
         let folder = tempfile::tempdir().unwrap();
         let log = RunLog::resume(folder.path(), &LogLengths::default(), true).unwrap();
         assert!(log.lengths().unwrap().events > 0);
     }
 
     #[test]
-    fn a_record_that_was_cut_short_is_an_error() {
+    fn a_truncated_log_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(METRICS), "{}\n").unwrap();
         let lengths = LogLengths { metrics: 4, events: 0 };
@@ -256,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn tags_are_those_of_the_peer() {
+    fn tags_match_the_peer() {
         let tags: Vec<_> = scalars(&metrics(5)).into_iter().map(|s| (s.tag, s.value)).collect();
         let expected = [
             ("Benchmark/difficulty", 3.0),

@@ -10,30 +10,29 @@ use twisterl_core::evaluator::distribution::{
 };
 use twisterl_core::space::{ActionComponent, ActionSpace};
 
-/// Where the logarithms of standard deviations come from.
+/// The source of the logarithms of standard deviations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStdName {
-    /// One number for each value, learned, the same in all states.
+    /// Parameters: one number for each value, the same in all states.
     #[default]
     Shared,
-    /// From the network, for each state.
+    /// The network, for each state.
     State,
 }
 
 /// The distribution of one component of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
 pub struct DistributionConfig {
     /// `categorical` of one choice, `bernoulli` of bits, `gaussian` (clipped to the bounds) or `squashed_gaussian` (by
     /// the hyperbolic tangent) of real numbers, or the name of one that the program registered.
     #[serde(rename = "type")]
     pub kind: String,
-    /// Where the logarithms of standard deviations come from; `shared` if not given. For both Gaussians.
+    /// The source of the logarithms of standard deviations; `shared` if not given. For both Gaussians.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub log_std: Option<LogStdName>,
-    /// The logarithm of the standard deviation at the beginning, in units in which the bounds are -1 and 1; 0 if not
-    /// given. For both Gaussians.
+    /// The logarithm of the initial standard deviation, in units in which the bounds are -1 and 1; 0 if not given. For
+    /// both Gaussians.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = -20, max = 20))]
     pub log_std_init: Option<f64>,
@@ -50,10 +49,10 @@ pub struct DistributionConfig {
     pub params: Option<Value>,
 }
 
-/// The descriptions that `configs`, one for each component of `space` or none, stand for.
+/// Returns the descriptions of `configs`: one for each component of `space`, or none.
 ///
 /// # Errors
-/// Names the field.
+/// If one does not fit its component, with the path of the field.
 pub(crate) fn descriptions(
     configs: &[DistributionConfig],
     space: &ActionSpace,

@@ -1,10 +1,17 @@
-//! The `policy` part of a config.
+//! The section `policy`.
 
-use super::distribution::DistributionConfig;
-use crate::Error;
+mod distribution;
+
+pub(crate) use distribution::descriptions;
+pub use distribution::{DistributionConfig, LogStdName};
+
+use super::class;
+use super::limits::MAX_WEIGHTS;
+use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use twisterl_core::error::from_serde::describe;
 use twisterl_core::policy::init::{Init, Scheme};
 use twisterl_core::policy::layers::LayerSpec;
 use twisterl_core::policy::network::{Activation, Layers, MlpSizes};
@@ -13,8 +20,7 @@ use twisterl_core::space::ObservationSpace;
 use twisterl_core::space::symmetry::Symmetry;
 
 /// The kinds of policy.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum PolicyClass {
     /// A multi-layer perceptron with an action and a value head.
     #[default]
@@ -23,28 +29,30 @@ pub enum PolicyClass {
     Conv1dPolicy,
 }
 
-impl TryFrom<String> for PolicyClass {
-    type Error = String;
-
-    fn try_from(name: String) -> Result<Self, String> {
-        match super::explain::short_name(&name) {
-            "BasicPolicy" | "Mlp" => Ok(Self::BasicPolicy),
-            "Conv1dPolicy" => Ok(Self::Conv1dPolicy),
-            _ => Err(format!("expected BasicPolicy or Conv1dPolicy, found {name:?}")),
+impl PolicyClass {
+    /// The name that a resolved config gives.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::BasicPolicy => "BasicPolicy",
+            Self::Conv1dPolicy => "Conv1dPolicy",
         }
+    }
+
+    /// Returns the policy of a name, whose module path is ignored: `twisterl.nn.BasicPolicy` is `BasicPolicy`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn parse(name: &str) -> Result<Self> {
+        let known = [
+            ("BasicPolicy", Self::BasicPolicy),
+            ("Mlp", Self::BasicPolicy),
+            ("Conv1dPolicy", Self::Conv1dPolicy),
+        ];
+        class::parse("policy_cls", name, &known)
     }
 }
 
-impl From<PolicyClass> for String {
-    fn from(class: PolicyClass) -> Self {
-        match class {
-            PolicyClass::BasicPolicy => "BasicPolicy".into(),
-            PolicyClass::Conv1dPolicy => "Conv1dPolicy".into(),
-        }
-    }
-}
-
-/// The function after every layer but the last of each head.
+/// The activation after every layer except the last of each head.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ActivationName {
@@ -59,15 +67,15 @@ pub enum ActivationName {
     Silu,
 }
 
-/// What a policy does with the symmetries of its environment.
+/// The use of the symmetries of the environment by the policy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SymmetryName {
-    /// Nothing.
+    /// None.
     #[default]
     None,
-    /// It sees of each state and its images only the first in lexicographic order, so that the network has less to
-    /// learn and the policy is symmetric by construction. For sparse observations and one discrete action.
+    /// The policy sees of each state and its symmetric images only the first in lexicographic order, so the network has
+    /// less to learn and the policy is symmetric by construction. For sparse observations and one discrete action.
     Canonical,
 }
 
@@ -80,12 +88,12 @@ impl From<SymmetryName> for Symmetry {
     }
 }
 
-/// The layers of a network. The last layer of each head, which gives a logit for each action or the value, follows by
-/// itself.
+/// The layers of a network. The last layer of each head, which computes the logits of the actions or the value, is added
+/// to them.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct LayersConfig {
-    /// Layers that both heads share, each an object with its `type` and the fields of that; none: each head reads the
+    /// Layers that both heads share, each an object with its `type` and the fields of that type; none: each head reads the
     /// observation itself.
     #[schemars(with = "Vec<Map<String, Value>>", length(max = 64))]
     pub common: Vec<LayerSpec>,
@@ -98,18 +106,33 @@ pub struct LayersConfig {
 }
 
 impl LayersConfig {
-    /// What the network is made of.
+    /// Reads the layers from JSON.
+    ///
+    /// # Errors
+    /// If one cannot be read, with the path below `layers`.
+    pub(super) fn read(mut value: Value) -> twisterl_core::Result<Self> {
+        let Some(lists) = value.as_object_mut() else {
+            return Err(twisterl_core::Error::config("", "an object", describe(&value)));
+        };
+        let mut list = |name: &str| match lists.shift_remove(name) {
+            Some(list) => LayerSpec::list(list).map_err(|error| error.below(name)),
+            None => Ok(Vec::new()),
+        };
+        Ok(Self { common: list("common")?, action: list("action")?, value: list("value")? })
+    }
+
+    /// The layers of the network.
     pub fn layers(&self) -> Layers {
         let Self { common, action, value } = self.clone();
         Layers { common, action, value }
     }
 }
 
-/// What weights begin as.
+/// The distribution of initial weights.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum SchemeName {
-    /// Uniform in `±gain / sqrt(inputs)`, biases too, as PyTorch has it by default.
+    /// Uniform in `±gain / sqrt(inputs)`, biases too, as is the default of PyTorch.
     #[default]
     Uniform,
     /// Orthogonal rows or columns of length `gain` (Saxe et al. 2013), biases 0.
@@ -118,13 +141,14 @@ pub enum SchemeName {
     He,
 }
 
-/// How weights begin.
+/// The initial weights.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct InitConfig {
     /// Their distribution.
     pub scheme: SchemeName,
-    /// Gain of all but the last layers of the heads; if not given, 1 for `uniform` and the root of 2 for the others.
+    /// Gain of all layers except the last ones of the heads; if not given, 1 for `uniform` and the square root of 2 for the
+    /// others.
     #[schemars(range(min = 0, max = 1000))]
     pub gain: Option<f64>,
     /// Gain of the last layer of the action head; if not given, 1 for `uniform` and 0.01 for the others.
@@ -136,7 +160,7 @@ pub struct InitConfig {
 }
 
 impl InitConfig {
-    /// The scheme with its gains.
+    /// Returns the scheme with its gains.
     pub fn init(&self) -> Init {
         let scheme = match self.scheme {
             SchemeName::Uniform => Scheme::Uniform,
@@ -156,7 +180,7 @@ impl InitConfig {
 
 /// The network of a policy: by its sizes, or by its layers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct PolicyConfig {
     /// Width of the first layer.
     #[schemars(range(min = 1, max = 65536))]
@@ -170,30 +194,31 @@ pub struct PolicyConfig {
     /// Widths of the hidden layers of the value head.
     #[schemars(length(max = 64), inner(range(min = 1, max = 65536)))]
     pub value_layers: Vec<usize>,
-    /// The function after every layer but the last of each head.
+    /// The activation after every layer except the last of each head.
     pub activation: ActivationName,
-    /// The axis of the observation that is convolved away, 0 or 1, for Conv1dPolicy: the vectors along it, of which the other
-    /// axis has as many as it is long, go through the same `embedding_size / length` units.
+    /// The axis of the observation that is convolved away, 0 or 1, for `Conv1dPolicy`: the vectors along it, one for each
+    /// position on the other axis, go through the same `embedding_size / length` units.
     #[schemars(range(max = 1))]
     pub conv_dim: usize,
-    /// Layers of any kind, instead of what the sizes above say.
+    /// Layers of any kind, instead of those that the sizes describe.
     pub layers: Option<LayersConfig>,
-    /// What the weights begin as.
+    /// The initial weights.
     pub init: InitConfig,
-    /// What the policy does with the symmetries of its environment.
+    /// The use of the symmetries of the environment.
     pub symmetry: SymmetryName,
-    /// Whether the policy may take its last move back when it plays: in evaluations, and in solving without a tree or a beam.
-    /// Most failures of greedy play are pairs of states that lead to each other, which false rules out. Training plays freely
-    /// but for ES. For environments that declare the inverse of each action.
+    /// Allow the policy to undo its previous move when it plays: in evaluations, and in solving without a tree or a beam.
+    /// Most failures of greedy play oscillate between two states, which `false` prevents; the environment must then declare
+    /// the inverse of each action. Training plays with backtracking, except for ES.
     pub backtracking: bool,
-    /// Scale the numbers of observations to mean 0 and standard deviation 1 over all that was seen in training. The
-    /// statistics are part of the policy. For PPO.
+    /// Scale the numbers of observations to mean 0 and standard deviation 1 over all observations of training. The
+    /// statistics are part of the policy.
+    #[schemars(extend("x-algorithms" = ["PPO"]))]
     pub normalize_observations: bool,
-    /// Normalised numbers are cut to this magnitude.
-    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
+    /// Normalised numbers are clipped to this magnitude.
+    #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0, "x-algorithms" = ["PPO"]))]
     pub clip_observations: f64,
-    /// How the network's outputs become actions, one entry for each component of an action; none: `categorical`,
-    /// `bernoulli` and `gaussian`, as the components are.
+    /// The distributions that turn the outputs of the network into actions, one for each component of an action; none:
+    /// `categorical`, `bernoulli` or `gaussian`, by the kind of the component.
     #[schemars(length(max = 1024))]
     pub distribution: Vec<DistributionConfig>,
 }
@@ -219,23 +244,40 @@ impl Default for PolicyConfig {
 }
 
 impl PolicyConfig {
-    /// How observations of `space` are scaled before anything is known of them.
+    /// Checks that the network is not too large.
+    pub(super) fn check(&self) -> Result<()> {
+        let weights = |first: usize, layers: &[usize]| {
+            let inputs = std::iter::once(&first).chain(layers);
+            layers.iter().zip(inputs).map(|(a, b)| a * b).sum::<usize>()
+        };
+        let features = *self.common_layers.last().unwrap_or(&self.embedding_size);
+        let total = weights(self.embedding_size, &self.common_layers)
+            + weights(features, &self.policy_layers)
+            + weights(features, &self.value_layers);
+        if total > MAX_WEIGHTS {
+            let expected = format!("at most {MAX_WEIGHTS} weights between hidden layers");
+            return Err(Error::config("policy", expected, total));
+        }
+        Ok(())
+    }
+
+    /// Returns the scaling of observations of `space` before any have been seen.
     ///
     /// # Errors
     /// If they have no numbers to scale.
-    pub fn scaling(&self, space: &ObservationSpace) -> crate::Result<Option<Scaling>> {
+    pub fn scaling(&self, space: &ObservationSpace) -> Result<Option<Scaling>> {
         match (self.normalize_observations, space.values().unwrap_or(0)) {
             (false, _) => Ok(None),
             (true, 0) => Err(Error::config(
                 "policy.normalize_observations",
-                "false for an environment that shows no numbers",
+                "false for an environment without numbers in its observations",
                 "true",
             )),
             (true, width) => Ok(Some(Scaling::identity(width, self.clip_observations as f32))),
         }
     }
 
-    /// The sizes from which the network description is made.
+    /// The sizes of the network.
     pub fn sizes(&self) -> MlpSizes {
         MlpSizes {
             embedding_size: self.embedding_size,

@@ -1,27 +1,61 @@
-//! The `algorithm.es` part of a config.
+//! The config of ES.
 
-use super::Schedule;
+use super::StartsConfig;
+use crate::config::Schedule;
+use crate::config::limits::{MAX_STEPS, at_most};
+use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use twisterl_core::rollout::CommonRandomNumbers;
 
+/// The parameters of ES.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EsConfig {
+    /// The starts of episodes.
+    pub collecting: EsCollecting,
+    /// The population and its update.
+    pub es: EvolutionConfig,
+}
+
+/// The starts of episodes.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default)]
+pub struct EsCollecting {
+    /// The starts of episodes.
+    pub starts: StartsConfig,
+}
+
+impl EsConfig {
+    pub(super) fn check(&self) -> Result<()> {
+        let (path, es) = ("algorithm.es", &self.es);
+        self.collecting.starts.check()?;
+        if !es.population.is_multiple_of(2) {
+            let expected = "an even number, since members come in pairs";
+            return Err(Error::config(format!("{path}.population"), expected, es.population));
+        }
+        let episodes = es.population.saturating_mul(es.num_episodes);
+        at_most(path, "population x num_episodes", episodes, MAX_STEPS)
+    }
+}
+
 /// Evolution strategies (Salimans et al. 2017): a population of perturbed policies plays, and the weights move towards
 /// those that did well.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct EsConfig {
+#[serde(default)]
+pub struct EvolutionConfig {
     /// Members of the population, two for each perturbation: one adds it, one subtracts it. An even number.
     #[schemars(range(min = 2, max = 1_048_576))]
     pub population: usize,
-    /// Rank of the perturbation of each weight matrix; 0: full. A population with low ranks plays nearly as fast as
-    /// one policy where the network is made of embedding and linear layers; for all other networks, and with full
-    /// perturbations, each member has weights of its own (`losses.shared_base` in the metrics tells).
+    /// Rank of the perturbation of each weight matrix; 0: full. With low ranks, a population plays nearly as fast as one
+    /// policy if the network consists of embedding and linear layers. For all other networks, and with full rank, each
+    /// member has weights of its own (`losses.shared_base` in the metrics shows which).
     #[schemars(range(max = 256))]
     pub rank: usize,
     /// Episodes of each member.
     #[schemars(range(min = 1, max = 65_536))]
     pub num_episodes: usize,
-    /// Who plays from the same starts, and draws actions by the same random numbers.
+    /// The members that share starts and the random numbers by which actions are drawn.
     pub common: CommonName,
     /// Members take their most likely action instead of sampling.
     pub deterministic: bool,
@@ -31,20 +65,20 @@ pub struct EsConfig {
     /// Standard deviation of the perturbation of each weight.
     #[schemars(range(max = 1e3), extend("exclusiveMinimum" = 0))]
     pub sigma: f64,
-    /// Standard deviation at the end of the run, towards which it goes by `sigma_schedule`; constant if not given.
+    /// Standard deviation at the end of the run, which it approaches by `sigma_schedule`; constant if not given.
     #[schemars(range(max = 1e3), extend("exclusiveMinimum" = 0))]
     pub sigma_final: Option<f64>,
-    /// How the standard deviation changes over the run where `sigma_final` is given.
+    /// The change of the standard deviation over the run if `sigma_final` is given.
     pub sigma_schedule: Schedule,
-    /// What an episode is worth.
+    /// The fitness of an episode.
     pub fitness: Fitness,
-    /// What the fitness of members is turned into before the weights learn from it.
+    /// The transformation of the fitness of members before the weights learn from it.
     pub shaping: Shaping,
-    /// How the weights follow the estimated gradient.
+    /// The step of the weights along the estimated gradient.
     pub optimizer: EsOptimizer,
 }
 
-impl Default for EsConfig {
+impl Default for EvolutionConfig {
     fn default() -> Self {
         Self {
             population: 512,
@@ -63,7 +97,7 @@ impl Default for EsConfig {
     }
 }
 
-/// Who has random numbers in common.
+/// The members that share random numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum CommonName {
@@ -82,7 +116,7 @@ impl From<CommonName> for CommonRandomNumbers {
     }
 }
 
-/// What an episode is worth to ES.
+/// The fitness of an episode.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Fitness {
@@ -92,19 +126,19 @@ pub enum Fitness {
     Success,
 }
 
-/// What ES makes of fitness.
+/// The transformation of fitness.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Shaping {
-    /// Ranks from -0.5 to 0.5, equal ones sharing their mean: neither the scale of fitness nor outliers count.
+    /// Ranks from -0.5 to 0.5, ties sharing their mean: neither the scale of fitness nor outliers matter.
     CenteredRanks,
     /// Shifted and scaled to mean 0 and standard deviation 1.
     Standardized,
-    /// Nothing: the estimate is that of the gradient of the mean fitness.
+    /// None: the estimate is that of the gradient of the mean fitness.
     None,
 }
 
-/// How ES moves the weights.
+/// The step of the weights along the estimated gradient.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EsOptimizer {
