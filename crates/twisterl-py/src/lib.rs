@@ -6,6 +6,7 @@ mod error;
 mod policy;
 mod pyenv;
 mod registry;
+mod solve_options;
 mod spread;
 mod train;
 

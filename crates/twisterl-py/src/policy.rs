@@ -6,11 +6,13 @@ use crate::convert::{
 use crate::env::{Component, components};
 use crate::error::{core_exception, exception, refuse};
 use crate::registry::registry;
+use crate::solve_options::solve_plan;
 use crate::spread::Spread;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use rayon::prelude::*;
+use serde_json::Value;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
@@ -19,18 +21,20 @@ use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::batched::{BatchedEvaluation, action_count};
 use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::Choice;
-use twisterl_core::evaluator::{Evaluation, Evaluator as _};
+use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
-use twisterl_core::solve::{Solution, replay};
+use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
-use twisterl_train::config::RunConfig;
+use twisterl_train::config::{EvalConfig, RunConfig};
 use twisterl_train::data::batch::Batch;
-use twisterl_train::play::{PlayArgs, figures, in_pool};
 use twisterl_train::record::load;
+use twisterl_train::threads::in_pool;
+use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::solving;
 
 /// Rows of a batch that are evaluated together on one thread.
 const CHUNK: usize = 512;
@@ -125,19 +129,15 @@ impl Policy {
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
         starts: &[Start<'_>],
-        (purpose, tries): (Purpose, usize),
+        (purpose, default_searches): (Purpose, usize),
     ) -> PyResult<(Vec<Solution>, f64)> {
-        let pairs: Vec<(String, String)> = options
-            .iter()
-            .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
-            .collect::<PyResult<_>>()?;
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let args = PlayArgs::from_pairs(pairs).map_err(|e| exception(py, &e))?;
+        let (plan, num_cores) = solve_plan(options, default_searches)?;
         let begun = Instant::now();
-        let outcomes = py
-            .detach(|| args.solve(&*self.spec, &self.executor, (purpose, tries), starts))
+        let problem = (&*self.spec, &self.executor as &dyn Evaluator);
+        let solutions = py
+            .detach(|| solving::solve(&plan, num_cores, problem, purpose, starts))
             .map_err(|e| exception(py, &e))?;
-        Ok((outcomes, begun.elapsed().as_secs_f64()))
+        Ok((solutions, begun.elapsed().as_secs_f64()))
     }
 }
 
@@ -327,14 +327,13 @@ impl Policy {
         &self,
         states: &Bound<'py, PyAny>,
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
         let py = states.py();
         let states = rows(states, "states")?.iter().map(state).collect::<PyResult<Vec<_>>>()?;
         let starts: Vec<_> =
             states.iter().map(|state| Start::State { state, difficulty: None }).collect();
-        let (outcomes, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
-        outcomes.iter().map(|outcome| solved(py, outcome, self.actions())).collect()
+        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
     /// Solves scrambles, in the same way.
@@ -344,12 +343,11 @@ impl Policy {
         count: usize,
         difficulty: Option<usize>,
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
         let difficulty = difficulty.unwrap_or_else(|| self.spec.difficulty());
         let starts = vec![Start::Scramble { difficulty }; count];
-        let (outcomes, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
-        outcomes.iter().map(|outcome| solved(py, outcome, self.actions())).collect()
+        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
     /// The figures of an evaluation, as JSON.
@@ -373,8 +371,28 @@ impl Policy {
         } else {
             states.iter().map(|state| Start::State { state, difficulty: None }).collect()
         };
-        let (outcomes, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
-        Ok(serde_json::Value::Object(figures(&outcomes, &optimal, seconds)).to_string())
+        let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
+        Ok(Value::Object(solving::figures(&solutions, &optimal, seconds)).to_string())
+    }
+
+    /// Makes the evaluation that an entry of `evals` describes, in JSON. Returns the success rate and the mean reward.
+    fn evaluate_entry(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        difficulty: usize,
+    ) -> PyResult<(f64, f64)> {
+        let evaluate = || {
+            let entry = serde_json::from_str(entry)
+                .map_err(|e| Error::usage(format!("evaluate: expected JSON, found {e}")))?;
+            let config = EvalConfig::from_value(entry)
+                .map_err(|e| Error::usage(format!("evaluate: {e}")))?;
+            in_pool(Some(config.num_cores), || {
+                evaluate(&config, 0, &*self.spec, &self.executor, difficulty, 0, 0)
+            })
+        };
+        let result = py.detach(evaluate).map_err(|e| exception(py, &e))?;
+        Ok((result.success, result.reward))
     }
 
     /// The frames of a solution: the board at the start, then (action's name, board) for each action, as text.
@@ -433,8 +451,8 @@ type Predicted<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
 /// What came of a problem.
 type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
-fn solved<'py>(py: Python<'py>, outcome: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
-    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = outcome;
+fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
+    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
     let actions = (0..actions.len())
         .map(|i| action_object(py, actions.row(i), space))
         .collect::<PyResult<_>>()?;

@@ -13,7 +13,7 @@ use std::thread;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 use twisterl_train::algorithms::es::Returns;
-use twisterl_train::play::in_pool;
+use twisterl_train::threads::in_pool;
 use twisterl_train::trainer::distributed_es::DistributedEs;
 use twisterl_train::{Error, Result};
 

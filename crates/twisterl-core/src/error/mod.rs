@@ -1,6 +1,9 @@
 //! The one error type of the crate.
 
 pub mod interrupt;
+mod option;
+
+pub use option::OptionError;
 
 use std::fmt;
 use std::sync::Arc;

@@ -171,7 +171,7 @@ impl AlphaZero {
     /// Makes the move of a game that was searched, and keeps what the search said.
     fn advance(&mut self, index: usize, mut rng: Rng) -> Result<()> {
         let Some(game) = self.games.get_mut(index).filter(|game| !game.over) else { return Ok(()) };
-        let Some(root) = self.search.root(index) else { return Ok(()) };
+        let root = self.search.root(index);
         let action = match self.config.collecting.selection {
             SelectionName::Puct => root.draw(self.config.collecting.temperature as f32, &mut rng),
             SelectionName::Gumbel => root.action,

@@ -10,7 +10,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::{Rng, StreamKey};
-use twisterl_core::solve::{BeamScore, Budget, Method, Solver, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Method, Solver};
 
 /// A way from a state to a solved one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -64,15 +64,8 @@ impl Experts {
             0.0 => BeamScore::Policy,
             weight => BeamScore::Blend { weight: weight as f32 },
         };
-        let solver = Solver {
-            spec,
-            evaluator,
-            method: Method::Beam { width: config.beam, score },
-            budget: Budget::unlimited(),
-            images: SymmetryUse::None,
-            max_steps: None,
-            key: key.iteration(0),
-        };
+        let method = Method::Beam { width: config.beam, score };
+        let solver = Solver::new(spec, evaluator, method, key.iteration(0));
         let found: Vec<_> = solver.run(&starts)?.into_iter().filter(|o| o.solved).collect();
         let solutions = found.into_par_iter().map_init(
             || spec.walker(),

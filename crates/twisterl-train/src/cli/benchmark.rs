@@ -1,8 +1,8 @@
 //! `benchmark`: this machine's figures in a table.
 
-use super::Output;
+use super::{Output, count};
 use crate::bench::{Work, limits, works};
-use crate::play::{count, in_pool};
+use crate::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -11,12 +11,13 @@ mod evaluate;
 mod print_episode;
 mod schema;
 mod solve;
-mod states;
+mod solve_options;
 #[cfg(test)]
 mod tests;
 mod train;
 
 use crate::{Error, Result};
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -50,7 +51,12 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// How a command ended.
+/// Accepts whole numbers from 1 to `max`.
+fn count(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Done = 0,
@@ -59,7 +65,7 @@ enum Exit {
     Interrupted = 130,
 }
 
-/// What a command has to say at its end.
+/// The output of a command.
 #[derive(Debug)]
 struct Output {
     text: String,

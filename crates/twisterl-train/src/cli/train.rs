@@ -1,9 +1,9 @@
 //! Training: the command without a name.
 
-use super::{Exit, Output, print_episode};
+use super::{Exit, Output, count, print_episode};
 use crate::config::{Override, RunConfig};
-use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
+use crate::threads;
 use crate::trainer;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
@@ -14,9 +14,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
-
-/// Tries at the problem that is solved at the end, of which the best is shown.
-const TRIES: usize = 64;
 
 /// Names with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -68,7 +65,7 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads),
+            threads: self.num_cores.map(threads::available),
             stop,
             interrupt,
             observer: None,
@@ -143,8 +140,7 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     if summary.interrupted {
         let _ = writeln!(text, "stopped; go on with --resume {path}");
     } else {
-        let problem =
-            print_episode::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
+        let problem = print_episode::solve_scramble(&summary.best, summary.difficulty, registry)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

@@ -5,7 +5,7 @@ use super::evals::Evals;
 use super::explain::{place, shorten};
 use super::{AlgorithmClass, RunConfig, SCHEMA, Schedule};
 use crate::{Error, Result};
-use serde_json::{Number, Value};
+use serde_json::{Number, Value, json};
 
 /// The most steps an iteration that `num_envs` and `rollout_length` may ask for.
 const MAX_STEPS: usize = 1 << 24;
@@ -192,7 +192,7 @@ fn check_evals(evals: &Evals) -> Result<()> {
 }
 
 /// The nodes that a move may add to a tree.
-fn check_growth(path: &str, simulations: usize, depth: usize) -> Result<usize> {
+pub(super) fn check_growth(path: &str, simulations: usize, depth: usize) -> Result<usize> {
     match simulations.saturating_mul(depth) {
         growth if growth <= MAX_GROWTH => Ok(growth),
         growth => {
@@ -206,6 +206,11 @@ fn check_growth(path: &str, simulations: usize, depth: usize) -> Result<usize> {
 /// sees only what serde would let pass: a list in place of an object, its values taken for fields in order.
 pub(super) fn ranges(config: &Value) -> Result<()> {
     in_schema(&SCHEMA, config, "")
+}
+
+/// Checks a part of a config, whose type is `definition` in the schema, in the same way.
+pub(super) fn ranges_of(definition: &str, value: &Value) -> Result<()> {
+    in_schema(&json!({"$ref": format!("#/$defs/{definition}")}), value, "")
 }
 
 fn in_schema(schema: &Value, value: &Value, path: &str) -> Result<()> {

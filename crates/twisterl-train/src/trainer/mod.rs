@@ -4,6 +4,7 @@ pub mod curriculum;
 pub mod distributed_es;
 pub mod evaluation;
 pub mod progress;
+pub mod solving;
 
 use crate::algorithms::alphazero::AlphaZero;
 use crate::algorithms::backward_scramble::BackwardScramble;
@@ -16,6 +17,7 @@ use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::RunFolder;
 use crate::record::snapshot::Snapshot;
+use crate::threads;
 use crate::trainer::curriculum::Curriculum;
 use crate::trainer::evaluation::{EvaluationResult, evaluate};
 use crate::trainer::progress::{Progress, Status};
@@ -239,15 +241,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         options: &Options,
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = self.config.algorithm.collecting.num_cores.min(available).max(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(allowed))
-            .thread_name(|i| format!("twisterl-{i}"))
-            .build()
-            .map_err(|e| Error::threads(&e))?;
+        let allowed = threads::available(self.config.algorithm.collecting.num_cores);
         self.interrupt_by(&options.interrupt);
-        pool.install(|| work(self))
+        threads::on_threads(options.threads.unwrap_or(allowed), || work(self))
     }
 
     fn run(&mut self, folder: &RunFolder, mut log: RunLog, options: &Options) -> Result<Summary> {
