@@ -1,11 +1,8 @@
 //! The `algorithm.evals` part of a config.
 
-use super::{check, explain};
-use crate::Error;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use serde_json::Value;
 use std::fmt;
 use twisterl_core::solve::SolveOptions;
 
@@ -81,18 +78,6 @@ impl Default for EvalConfig {
 }
 
 impl EvalConfig {
-    /// Reads one evaluation, fills in the defaults and checks all ranges. Paths in errors begin at the evaluation.
-    ///
-    /// # Errors
-    /// As for [`RunConfig::from_value`](super::RunConfig::from_value).
-    pub fn from_value(value: Value) -> Result<Self, Error> {
-        check::ranges_of("EvalConfig", &value)?;
-        let config: Self = serde_path_to_error::deserialize(value)
-            .map_err(|e| explain::error(&e.path().to_string(), &e.inner().to_string()))?;
-        check::check_growth("evaluation", config.num_mcts_searches, config.max_expand_depth)?;
-        Ok(config)
-    }
-
     /// Returns the options of solving that this evaluation describes.
     pub fn solve_options(&self) -> SolveOptions {
         SolveOptions {

@@ -135,6 +135,20 @@ impl RunConfig {
     }
 }
 
+impl EvalConfig {
+    /// Reads one evaluation, fills in the defaults and checks all ranges. Paths in errors begin at the evaluation.
+    ///
+    /// # Errors
+    /// As for [`RunConfig::from_value`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        check::ranges_of("EvalConfig", &value)?;
+        let config: Self = serde_path_to_error::deserialize(value)
+            .map_err(|e| explain::error(&e.path().to_string(), &e.inner().to_string()))?;
+        check::check_growth("evaluation", config.num_mcts_searches, config.max_expand_depth)?;
+        Ok(config)
+    }
+}
+
 /// Built once: every check walks it.
 static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(RunConfig).to_value());
 
