@@ -37,11 +37,11 @@ def test_the_notebook_s_steps(files, ending):
     assert 0 <= success <= 1
     assert seconds > 0
     # An entry of `evals` searches as evaluations in training do: attempts are sampled unless it is deterministic.
-    entry = {"num_episodes": 50, "num_mcts_searches": 5, "num_searches": 3, "difficulty": 12, "max_steps": 20}
-    (greedy, _), _ = algo.evaluate(entry)
-    (sampled, _), _ = algo.evaluate({**entry, "deterministic": False})
-    assert greedy != sampled
-    with pytest.raises(twisterl.UsageError, match=r"evaluate: num_episode: .* did you mean `num_episodes`"):
+    entry = {"num_episodes": 50, "num_mcts_searches": 5, "num_searches": 3, "difficulty": 100, "max_steps": 20}
+    most_visited, _ = algo.evaluate(entry)
+    sampled, _ = algo.evaluate({**entry, "deterministic": False})
+    assert most_visited != sampled
+    with pytest.raises(twisterl.UsageError, match=r"evaluate: num_episode: .* .did you mean `num_episodes`"):
         algo.evaluate({"num_episode": 50})
     with pytest.raises(twisterl.UsageError, match="evaluate: num_searches: expected at least 1"):
         algo.evaluate({"num_searches": 0})

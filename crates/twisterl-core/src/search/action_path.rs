@@ -7,7 +7,7 @@ use std::hash::BuildHasherDefault;
 /// A sequence of actions from the start of a problem.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ActionPath {
-    /// Whether it solves the problem.
+    /// True if it solves the problem.
     pub(crate) solved: bool,
     /// Undiscounted sum of rewards.
     pub(crate) total: f32,

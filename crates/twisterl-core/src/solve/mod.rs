@@ -52,7 +52,7 @@ pub struct Solver<'a> {
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
-    /// Whether solutions carry their start state and actions, and are verified. Those of searches always are.
+    /// If true, solutions carry their start state and actions, and are verified. Those of searches always are.
     pub record: bool,
 }
 

@@ -34,14 +34,14 @@ pub struct Play<'a> {
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
-    /// Whether solutions carry their start state and actions.
+    /// If true, solutions carry their start state and actions.
     pub record: bool,
 }
 
 /// The result of solving one start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Solution {
-    /// Whether the problem was solved.
+    /// True if the problem was solved.
     pub solved: bool,
     /// Number of steps.
     pub length: usize,

@@ -35,7 +35,7 @@ pub struct Replay {
     pub first: String,
     /// Each action's name and the state after it.
     pub moves: Vec<(String, String)>,
-    /// Whether the last state is solved.
+    /// True if the last state is solved.
     pub solved: bool,
 }
 

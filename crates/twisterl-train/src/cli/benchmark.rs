@@ -31,7 +31,7 @@ pub(super) struct BenchmarkArgs {
     quiet: bool,
 }
 
-/// What was measured of a work.
+/// The measurements of a work.
 struct Row {
     work: Work,
     /// Units a second, a figure a round, sorted.
