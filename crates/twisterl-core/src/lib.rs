@@ -14,7 +14,7 @@ pub mod env;
 pub mod envs;
 pub mod error;
 pub mod evaluator;
-mod math;
+mod parallel;
 pub mod policy;
 pub mod rng;
 pub mod rollout;

@@ -303,8 +303,8 @@ impl EnvBatch {
 
     /// Whether the problem in a slot is solved.
     #[pyo3(signature = (slot=0))]
-    fn solved(&self, slot: usize) -> bool {
-        self.env.solved(slot)
+    fn solved(&self, py: Python<'_>, slot: usize) -> PyResult<bool> {
+        Ok(self.env.solved(self.check_slot(py, slot)?))
     }
 
     /// The state of a slot as text.

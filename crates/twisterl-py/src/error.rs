@@ -26,15 +26,16 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
             twisterl_core::Error::Observation { .. } => "ObservationError",
             twisterl_core::Error::Weights { .. } => "CheckpointError",
             twisterl_core::Error::Contract { .. } => "EnvError",
+            twisterl_core::Error::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
-        Error::Config { .. } => "ConfigError",
+        Error::Input { .. } => "ConfigError",
         Error::Checkpoint { .. } => "CheckpointError",
         Error::Missing { .. } => "MissingError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
-        Error::Usage(_) => "UsageError",
+        Error::Usage(_) | Error::Occupied { .. } => "UsageError",
         _ => "TwisteRLError",
     };
     raise(py, class, &error.to_string())

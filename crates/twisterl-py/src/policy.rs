@@ -29,7 +29,7 @@ use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
-use twisterl_train::config::{EvalConfig, RunConfig};
+use twisterl_train::config::{AlgorithmConfig, EvalConfig, RunConfig};
 use twisterl_train::data::batch::Batch;
 use twisterl_train::record::load;
 use twisterl_train::threads::in_pool;
@@ -77,15 +77,14 @@ impl Policy {
         use_it: impl FnOnce(&BatchedEvaluation) -> T,
     ) -> PyResult<T> {
         let py = observation.py();
-        let width = self.width(py)?;
+        self.width(py)?; // one discrete action
         let actions = self.actions();
         let kept = self.judge.try_lock().ok().and_then(|mut judge| judge.take());
-        let mut judge = kept.unwrap_or_else(|| BatchedEvaluation::new(width));
-        judge.observations.clear();
-        judge.masks.clear();
+        let mut judge = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
+        judge.clear();
         push_observation(&mut judge.observations, observation, self.space())?;
         push_mask(&mut judge.masks, mask, actions)?;
-        judge.evaluate(&self.executor).map_err(|e| core_exception(py, e))?;
+        judge.evaluate_log_probs(&self.executor).map_err(|e| core_exception(py, e))?;
         let result = use_it(&judge);
         if let Ok(mut kept) = self.judge.try_lock() {
             *kept = Some(judge);
@@ -100,9 +99,9 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        push_observation(&mut decision.observations, observation, self.space())?;
-        push_mask(&mut decision.masks, mask, self.actions())?;
-        let done = decision.evaluate(&self.executor);
+        push_observation(&mut decision.evaluated.observations, observation, self.space())?;
+        push_mask(&mut decision.evaluated.masks, mask, self.actions())?;
+        let done = decision.evaluated.evaluate(&self.executor);
         done.map_err(|e| core_exception(observation.py(), e))?;
         Ok(decision)
     }
@@ -160,7 +159,7 @@ impl Policy {
                 Self::new(load::load_policy(&path, config.as_deref(), registry())?)
             }
             (path, Some(initial), None) => {
-                let config = crate::train::parse(initial, &[])?;
+                let config = crate::train::parse(initial)?;
                 let spec = registry().make(&config.env_cls, &config.env)?;
                 Self::new(match path {
                     Some(path) => load::weights_for(&config, &*spec, &path, registry())?,
@@ -243,9 +242,8 @@ impl Policy {
     ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
         let py = observation.py();
         if self.actions().single_discrete().is_none() {
-            let Evaluation { actions, values, .. } = self.decided(observation, mask)?.evaluation;
-            let value = values.first().copied().unwrap_or(0.0);
-            return Ok((PyArray1::from_vec(py, actions), value));
+            let evaluated = self.decided(observation, mask)?.evaluated;
+            return Ok((PyArray1::from_slice(py, evaluated.parameters()), evaluated.value(0)));
         }
         self.judged(observation, mask, |judge| {
             let probabilities = judge.log_probs(0).iter().map(|log| log.exp());
@@ -263,7 +261,7 @@ impl Policy {
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let width = self.actions().mask_width();
-        let mut chunks = self.chunks(observations, masks, width)?;
+        let mut chunks = self.chunks(observations, masks)?;
         if self.actions().single_discrete().is_none() {
             let (parameters, values) = py
                 .detach(|| in_pool(num_cores, || self.evaluated(&chunks)))
@@ -272,7 +270,7 @@ impl Policy {
             let parameters = PyArray1::from_vec(py, parameters).reshape(rows)?;
             return Ok((parameters, PyArray1::from_vec(py, values)));
         }
-        let evaluate = |judge: &mut BatchedEvaluation| judge.evaluate(&self.executor);
+        let evaluate = |judge: &mut BatchedEvaluation| judge.evaluate_log_probs(&self.executor);
         py.detach(|| match &mut chunks[..] {
             [one] => Ok(evaluate(one)?),
             many => in_pool(num_cores, || {
@@ -309,7 +307,7 @@ impl Policy {
             let mut decision = self.decided(observation, mask)?;
             let chosen = decision.choose(&self.executor, choice, &mut rng);
             chosen.map_err(|e| core_exception(py, e))?;
-            return action_object(py, decision.moves.row(0), self.actions());
+            return action_object(py, decision.actions.row(0), self.actions());
         }
         let chosen = self.judged(observation, mask, |judge| {
             let log_probs = judge.log_probs(0);
@@ -421,7 +419,10 @@ impl Policy {
         difficulty: usize,
         iteration: u64,
     ) -> Result<(Batch, Vec<f32>, Vec<f32>), Error> {
-        let collecting = &config.algorithm.collecting;
+        let AlgorithmConfig::Ppo(ppo) = &config.algorithm else {
+            return Err(Error::config("algorithm_cls", "PPO", config.algorithm.class()));
+        };
+        let collecting = &ppo.collecting;
         let (slots, horizon) = match collecting.num_envs {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
@@ -433,7 +434,7 @@ impl Policy {
             starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
             horizon,
         };
-        in_pool(Some(collecting.num_cores), || Ok(collector.collect(&collection)?))?;
+        in_pool(Some(config.shared.collecting.num_cores), || Ok(collector.collect(&collection)?))?;
         let mut batch = Batch::new(&self.spec.action_space());
         let (mut values, mut rewards) = (Vec::new(), Vec::new());
         for trajectory in collector.trajectories() {
@@ -465,12 +466,11 @@ impl Policy {
         &self,
         observations: &Bound<'_, PyAny>,
         masks: Option<&Bound<'_, PyAny>>,
-        width: usize,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let mut chunks: Vec<BatchedEvaluation> = Vec::new();
         let mut add = |push: &mut dyn FnMut(&mut Observations) -> PyResult<()>| -> PyResult<usize> {
             if chunks.last().is_none_or(|judge| judge.observations.len() == CHUNK) {
-                chunks.push(BatchedEvaluation::new(width));
+                chunks.push(BatchedEvaluation::new(self.actions()));
             }
             match chunks.last_mut() {
                 Some(judge) => push(&mut judge.observations).map(|()| 1),

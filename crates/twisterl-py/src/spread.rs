@@ -12,10 +12,10 @@ use std::sync::{PoisonError, RwLock};
 use std::thread;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
+use twisterl_train::Result;
 use twisterl_train::algorithms::es::Returns;
 use twisterl_train::threads::in_pool;
 use twisterl_train::trainer::distributed_es::DistributedEs;
-use twisterl_train::{Error, Result};
 
 /// A run of ES without its loop.
 #[pyclass(frozen, module = "twisterl._core")]
@@ -81,18 +81,15 @@ impl Spread {
         weights: Option<PathBuf>,
         checkpoint: Option<PathBuf>,
     ) -> PyResult<Self> {
-        let interrupt = Interrupt::default();
         let make = || {
-            let config = parse(config, &[])?;
-            let mut spread = match checkpoint {
-                Some(folder) => DistributedEs::load(&config, &folder, registry())?,
-                None => DistributedEs::new(&config, weights.as_deref(), registry())?,
-            };
-            spread.interrupt_by(&interrupt);
-            Ok::<_, Error>(spread)
+            let config = parse(config)?;
+            match checkpoint {
+                Some(folder) => DistributedEs::load(&config, &folder, registry()),
+                None => DistributedEs::new(&config, weights.as_deref(), registry()),
+            }
         };
-        let inner = RwLock::new(py.detach(make).map_err(|e| exception(py, &e))?);
-        Ok(Self { inner, interrupt })
+        let run = py.detach(make).map_err(|e| exception(py, &e))?;
+        Ok(Self { interrupt: run.interrupt().clone(), inner: RwLock::new(run) })
     }
 
     /// The number of the iteration that is to be asked, from 0.

@@ -3,18 +3,20 @@
 use crate::error::{exception, raise};
 use crate::registry::registry;
 use numpy::{PyArray1, PyArrayMethods as _};
-use pyo3::exceptions::PyKeyboardInterrupt;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyUserWarning};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::{Map, Value};
 use std::any::Any;
+use std::ffi::CString;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
-use twisterl_train::config::{Override, RunConfig};
+use twisterl_train::config::{IgnoredField, Override, RunConfig};
+use twisterl_train::record::run_folder::RunFolder;
 use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
 use twisterl_train::{Error, Result};
 
@@ -29,16 +31,34 @@ type Report = (Map<String, Value>, SyncSender<bool>);
 #[pyfunction]
 #[pyo3(signature = (config, sets=Vec::new()))]
 pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResult<String> {
-    parse(config, &sets).map(|config| config.to_value().to_string()).map_err(|e| exception(py, &e))
+    let (config, ignored) = read(config, &sets).map_err(|e| exception(py, &e))?;
+    warn(py, &ignored)?;
+    Ok(config.to_value().to_string())
 }
 
-pub fn parse(config: &str, sets: &[String]) -> Result<RunConfig> {
+/// Reads a config that [`resolve_config`] wrote.
+pub fn parse(config: &str) -> Result<RunConfig> {
+    read(config, &[]).map(|(config, _)| config)
+}
+
+fn read(config: &str, sets: &[String]) -> Result<(RunConfig, Vec<IgnoredField>)> {
     let mut value: Value =
         serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
     for set in sets {
         Override::parse(set)?.apply(&mut value)?;
     }
-    RunConfig::from_value(value)
+    RunConfig::read(value)
+}
+
+/// Issues a `UserWarning` for each field of a config that is ignored.
+fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
+    let category = py.get_type::<PyUserWarning>();
+    for field in ignored {
+        // A path from JSON may hold a NUL, which C strings cannot.
+        let message = CString::new(field.to_string().replace('\0', "\\0"))?;
+        PyErr::warn(py, &category, &message, 2)?;
+    }
+    Ok(())
 }
 
 /// The JSON Schema of configs.
@@ -50,7 +70,7 @@ pub fn schema() -> String {
 /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
 #[pyfunction]
 pub fn free_run_path(path: PathBuf) -> PathBuf {
-    twisterl_train::record::run_folder::RunFolder::free(&path)
+    RunFolder::unused_path(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.
@@ -96,7 +116,7 @@ pub fn collect<'py>(
     difficulty: usize,
     iteration: u64,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let gathered = py.detach(|| policy.collect(&parse(config, &[])?, difficulty, iteration));
+    let gathered = py.detach(|| policy.collect(&parse(config)?, difficulty, iteration));
     let (batch, values, rewards) = gathered.map_err(|e| exception(py, &e))?;
     let rows = 0..batch.len();
     let dict = PyDict::new(py);
@@ -130,7 +150,7 @@ pub fn train<'py>(
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
-    let config = parse(config, &[]).map_err(|e| exception(py, &e))?;
+    let config = parse(config).map_err(|e| exception(py, &e))?;
     let options =
         Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, move |options| trainer::train(&config, &path, options, registry()))
@@ -147,6 +167,8 @@ pub fn resume<'py>(
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let read = RunFolder::open(&path).and_then(|folder| folder.config());
+    warn(py, &read.map_err(|e| exception(py, &e))?.1)?;
     let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, move |options| {
         trainer::resume(&path, num_iterations, options, registry())

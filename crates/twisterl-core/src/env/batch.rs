@@ -4,6 +4,7 @@ use crate::env::{Environment, Start, Step, key_of_words};
 use crate::rng::Rng;
 use crate::space::{Action, Actions, Observations};
 use crate::{Error, Result};
+use std::slice::GetDisjointMutError;
 
 /// The number of slots that step together. Fixed, so that results do not depend on the number of threads.
 pub const GROUP_SLOTS: usize = 64;
@@ -11,8 +12,10 @@ pub const GROUP_SLOTS: usize = 64;
 /// The longest episode that is played where nothing else sets a bound.
 pub const MAX_EPISODE_STEPS: usize = 100_000;
 
-/// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete
-/// environment; calls from outside are dynamic once a batch.
+/// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete environment, and
+/// dispatch is dynamic once a batch.
+///
+/// Slots are below [`len`](Self::len): methods may panic at others.
 pub trait VecEnv: Send + Sync {
     /// The number of slots.
     fn len(&self) -> usize;
@@ -100,6 +103,7 @@ pub trait VecEnv: Send + Sync {
 /// The batch of a native environment.
 #[derive(Debug, Clone)]
 pub struct EnvBatch<E> {
+    prototype: E,
     envs: Vec<E>,
     mask_width: usize,
 }
@@ -108,14 +112,10 @@ impl<E: Environment> EnvBatch<E> {
     /// `len` copies of `prototype`.
     pub fn new(prototype: &E, len: usize) -> Self {
         Self {
+            prototype: prototype.clone(),
             envs: vec![prototype.clone(); len],
             mask_width: prototype.action_space().mask_width(),
         }
-    }
-
-    fn slot(&mut self, slot: usize) -> Result<&mut E> {
-        let len = self.envs.len();
-        self.envs.get_mut(slot).ok_or_else(|| Error::config("slot", format!("below {len}"), slot))
     }
 }
 
@@ -125,7 +125,7 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
     }
 
     fn begin(&mut self, slot: usize, start: Start<'_>, rng: &mut Rng) -> Result<()> {
-        start.begin(self.slot(slot)?, rng)
+        start.begin(&mut self.envs[slot], rng)
     }
 
     fn observe(
@@ -135,11 +135,10 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
         masks: &mut Vec<bool>,
     ) -> Result<()> {
         for &slot in slots {
-            let width = self.mask_width;
-            let env = self.slot(slot)?;
+            let env = &self.envs[slot];
             observations.push_with(|row| env.observe(row));
             let start = masks.len();
-            masks.resize(start + width, true);
+            masks.resize(start + self.mask_width, true);
             env.action_mask(&mut masks[start..]);
         }
         Ok(())
@@ -147,31 +146,27 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
 
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
         for (i, &slot) in slots.iter().enumerate() {
-            steps.push(self.slot(slot)?.step(actions.row(i)));
+            steps.push(self.envs[slot].step(actions.row(i)));
         }
         Ok(())
     }
 
     fn solved(&self, slot: usize) -> bool {
-        self.envs.get(slot).is_some_and(E::solved)
+        self.envs[slot].solved()
     }
 
     fn state(&self, slot: usize, out: &mut Vec<f64>) -> Result<()> {
-        if let Some(env) = self.envs.get(slot) {
-            env.state(out);
-        }
+        self.envs[slot].state(out);
         Ok(())
     }
 
     fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
         for &(from, to) in pairs {
-            let len = self.envs.len();
             match self.envs.get_disjoint_mut([from, to]) {
                 Ok([from, to]) => to.clone_from(from),
-                Err(_) if from == to && from < len => {}
-                Err(_) => {
-                    let found = format!("{from} and {to}");
-                    return Err(Error::config("slot", format!("below {len}"), found));
+                Err(GetDisjointMutError::OverlappingIndices) => {}
+                Err(GetDisjointMutError::IndexOutOfBounds) => {
+                    return Err(Error::internal(format!("no slot {from} or no slot {to}")));
                 }
             }
         }
@@ -180,23 +175,19 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
 
     fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {
         let mut scratch = Vec::new();
-        out.extend(
-            slots
-                .iter()
-                .map(|&slot| self.envs.get(slot).map_or(0, |env| env.state_key(&mut scratch))),
-        );
+        out.extend(slots.iter().map(|&slot| self.envs[slot].state_key(&mut scratch)));
         Ok(())
     }
 
     fn best_return(&self, slot: usize) -> Option<f32> {
-        self.envs.get(slot).and_then(E::best_return)
+        self.envs[slot].best_return()
     }
 
     fn render(&self, slot: usize) -> Result<String> {
-        Ok(self.envs.get(slot).map(E::render).unwrap_or_default())
+        Ok(self.envs[slot].render())
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        self.envs.first().map(|env| env.action_name(action)).unwrap_or_default()
+        self.prototype.action_name(action)
     }
 }

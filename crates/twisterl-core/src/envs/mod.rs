@@ -1,7 +1,11 @@
-//! Built-in environments.
+//! Built-in environments and the registry of environments by name.
 pub mod control;
+mod grid;
 pub mod journey;
 pub mod lights_out;
 pub mod maze;
 pub mod puzzle;
 pub mod registry;
+#[cfg(test)]
+mod tests;
+mod time_limit;

@@ -10,6 +10,7 @@ use crate::envs::journey::Journey;
 use crate::envs::lights_out::LightsOut;
 use crate::envs::maze::Maze;
 use crate::envs::puzzle::Puzzle;
+use crate::error::from_serde;
 use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
 use crate::space::symmetry::Twist;
@@ -247,11 +248,8 @@ impl Registry {
     /// Adds a native environment under its name; a later one of the same name replaces it.
     pub fn register<E: Environment>(&mut self) -> &mut Self {
         self.register_maker(E::NAME, |params| {
-            let params: E::Params = serde_path_to_error::deserialize(params).map_err(|e| {
-                let path = e.path().to_string();
-                let path = if path == "." { "env".into() } else { format!("env.{path}") };
-                Error::config(path, "a valid parameter", e.into_inner())
-            })?;
+            let params: E::Params =
+                from_serde::read(params.clone()).map_err(|error| error.below("env"))?;
             let prototype = E::new(&params).map_err(|error| error.below("env"))?;
             Ok(Arc::new(Native::<E> { params, prototype }))
         })

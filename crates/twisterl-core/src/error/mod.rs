@@ -1,96 +1,112 @@
-//! The one error type of the crate.
+//! The error type of this crate.
 
+pub mod from_serde;
 pub mod interrupt;
 mod option;
 
 pub use option::OptionError;
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// What can go wrong in this crate. Each message says where, what was expected and what was found.
+/// An error of this crate. Messages say where it happened, what was expected and what was found.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// A parameter (of an environment, a network, a collection) is wrong.
+    /// A parameter is invalid: of an environment, a network, a method, or a part that does not fit another one.
     #[error("{path}: expected {expected}, found {found}")]
     Config {
         /// JSON path of the parameter, such as `env.width`.
         path: String,
-        /// What would have been accepted.
+        /// The accepted values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
     /// No environment is registered under this name.
     #[error("env_cls: unknown environment {name:?}; registered: {known}")]
     UnknownEnvironment {
-        /// The name asked for.
+        /// The requested name.
         name: String,
-        /// The names that would have worked, comma separated.
+        /// The registered names, comma separated.
         known: String,
     },
-    /// A state that the environment cannot be in.
+    /// A state is impossible in the environment.
     #[error("state: expected {expected}, found {found}")]
     State {
-        /// What would have been accepted.
+        /// The accepted values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
-    /// An action outside of the action space, or one that is masked.
+    /// An action is outside the action space, or masked.
     #[error("action: expected {expected}, found {found}")]
     Action {
-        /// What would have been accepted.
+        /// The accepted values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
-    /// An observation that does not fit the network.
+    /// An observation does not fit the network.
     #[error("observation: expected {expected}, found {found}")]
     Observation {
-        /// What would have been accepted.
+        /// The accepted values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
-    /// A weight tensor is missing, misshapen or not finite, or the file that should hold it is broken.
+    /// A weight tensor is missing, has another shape or is not finite, or its file is corrupt.
     #[error("weights: {tensor}: expected {expected}, found {found}")]
     Weights {
-        /// The tensor's name, or `file`.
+        /// Name of the tensor, or `file`.
         tensor: String,
-        /// What would have been accepted.
+        /// The accepted values.
         expected: String,
-        /// What was given.
+        /// The given value.
         found: String,
     },
-    /// An environment broke the contract of [`crate::env::Environment`].
+    /// An environment broke the contract of [`Environment`](crate::env::Environment).
     #[error("environment {name}: {rule}: {found}")]
     Contract {
-        /// The environment's name.
+        /// Name of the environment.
         name: String,
-        /// The rule that was broken.
+        /// The broken rule.
         rule: String,
-        /// How.
+        /// The observed behaviour.
         found: String,
     },
-    /// Stopped from outside, see [`crate::error::interrupt`].
+    /// A computed quantity is infinite or not a number.
+    #[error("{quantity}: expected a finite number, found {found}")]
+    NonFinite {
+        /// Name of the quantity.
+        quantity: String,
+        /// Its value.
+        found: String,
+    },
+    /// Interruption was requested, see [`Interrupt`](interrupt::Interrupt).
     #[error("interrupted")]
     Interrupted,
-    /// An environment that is not written in Rust failed in its own way.
+    /// An environment that is not written in Rust raised an error of its own.
     #[error("environment {name}: {raised}")]
     Raised {
-        /// The environment's name.
+        /// Name of the environment.
         name: String,
-        /// What it raised.
+        /// The raised error.
         raised: Raised,
+    },
+    /// Two parts of the program disagree: a bug in this crate or in its caller.
+    #[error("internal error: {what}")]
+    Internal {
+        /// The broken promise.
+        what: String,
     },
 }
 
-/// An error from outside, kept as it is for whoever can show it better than a message does. Equal only to itself.
+/// A foreign error, such as a Python exception, kept for a caller that can show it as it is. Equal only to its clones.
 #[derive(Debug, Clone)]
 pub struct Raised(Arc<dyn std::error::Error + Send + Sync>);
 
@@ -100,7 +116,7 @@ impl Raised {
         Self(Arc::new(error))
     }
 
-    /// The error itself, if it is an `E`.
+    /// Returns the kept error if it is an `E`.
     pub fn downcast_ref<E: std::error::Error + 'static>(&self) -> Option<&E> {
         self.0.downcast_ref()
     }
@@ -121,7 +137,7 @@ impl PartialEq for Raised {
 impl Eq for Raised {}
 
 impl Error {
-    /// A wrong parameter at a JSON path.
+    /// Returns an [`Error::Config`] for the parameter at a JSON path.
     pub fn config(
         path: impl Into<String>,
         expected: impl Into<String>,
@@ -130,7 +146,7 @@ impl Error {
         Self::Config { path: path.into(), expected: expected.into(), found: found.to_string() }
     }
 
-    /// The same at a path below `path`, where it is about a parameter.
+    /// Prefixes the JSON path of an [`Error::Config`] with `path`. Returns other errors unchanged.
     #[must_use]
     pub fn below(self, path: &str) -> Self {
         match self {
@@ -147,27 +163,89 @@ impl Error {
         }
     }
 
-    /// A state that cannot be.
+    /// Returns an [`Error::State`].
     pub fn state(expected: impl Into<String>, found: impl ToString) -> Self {
         Self::State { expected: expected.into(), found: found.to_string() }
     }
 
-    /// An action that cannot be taken.
+    /// Returns an [`Error::Action`].
     pub fn action(expected: impl Into<String>, found: impl ToString) -> Self {
         Self::Action { expected: expected.into(), found: found.to_string() }
     }
 
-    /// An observation that does not fit.
+    /// Returns an [`Error::Observation`].
     pub fn observation(expected: impl Into<String>, found: impl ToString) -> Self {
         Self::Observation { expected: expected.into(), found: found.to_string() }
     }
 
-    /// A weight tensor that does not fit.
+    /// Returns an [`Error::Weights`] for the tensor `tensor`.
     pub fn weights(
         tensor: impl Into<String>,
         expected: impl Into<String>,
         found: impl ToString,
     ) -> Self {
         Self::Weights { tensor: tensor.into(), expected: expected.into(), found: found.to_string() }
+    }
+
+    /// Returns an [`Error::Contract`] of the environment `name`.
+    pub fn contract(
+        name: impl Into<String>,
+        rule: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Contract { name: name.into(), rule: rule.into(), found: found.to_string() }
+    }
+
+    /// Returns an [`Error::NonFinite`].
+    pub fn non_finite(quantity: impl Into<String>, found: impl ToString) -> Self {
+        Self::NonFinite { quantity: quantity.into(), found: found.to_string() }
+    }
+
+    /// Returns an [`Error::Internal`].
+    pub fn internal(what: impl Into<String>) -> Self {
+        Self::Internal { what: what.into() }
+    }
+}
+
+/// Returns `value` if it is within `range`.
+///
+/// # Errors
+/// An [`Error::Config`] of the parameter at `path` otherwise.
+pub fn in_range<T: PartialOrd + fmt::Display>(
+    path: &str,
+    value: T,
+    range: RangeInclusive<T>,
+) -> Result<T> {
+    if range.contains(&value) {
+        return Ok(value);
+    }
+    Err(Error::config(path, format!("{} to {}", range.start(), range.end()), value))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_config_errors_are_prefixed() {
+        for (inner, path, expected) in [
+            ("width", "env", "env.width"),
+            ("", "env", "env"),
+            ("width", "", "width"),
+            ("[2].type", "layers", "layers[2].type"),
+        ] {
+            let error = Error::config(inner, "a number", "none").below(path);
+            assert_eq!(error, Error::config(expected, "a number", "none"));
+        }
+        let state = Error::state("one cell", 3);
+        assert_eq!(state.clone().below("env"), state);
+    }
+
+    #[test]
+    fn values_out_of_range_name_the_range() {
+        assert_eq!(in_range("width", 3, 2..=6), Ok(3));
+        let error = in_range("width", 7, 2..=6).map_err(|e| e.to_string());
+        assert_eq!(error, Err("width: expected 2 to 6, found 7".into()));
+        assert!(in_range("walls", f64::NAN, 0.0..=0.9).is_err());
     }
 }

@@ -1,16 +1,16 @@
-//! What a policy says of a batch of states, in the states' own frame.
+//! The evaluation of a batch of states by a policy: observe, bring into canonical form, evaluate.
 
 use crate::env::batch::VecEnv;
 use crate::evaluator::distribution::masked_log_softmax;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::space::symmetry::Canonical;
-use crate::space::{ActionSpace, Observations};
+use crate::space::{ActionSpace, Actions, Observations};
 use crate::{Error, Result};
 
-/// The number of actions of a space that can be searched.
+/// Returns the number of actions of a space that can be searched.
 ///
 /// # Errors
-/// If it is not a single discrete component.
+/// If the space is not a single discrete component.
 pub fn action_count(space: &ActionSpace) -> Result<usize> {
     space.single_discrete().ok_or_else(|| {
         Error::config(
@@ -21,68 +21,107 @@ pub fn action_count(space: &ActionSpace) -> Result<usize> {
     })
 }
 
-/// The memory of one batch of evaluations, reused from call to call.
+/// One batch of evaluated states, whose memory is reused from call to call. Row `i` is the `i`-th observed slot.
+///
+/// A canonical policy ([`Symmetry::Canonical`](crate::space::symmetry::Symmetry::Canonical)) sees an image of each state:
+/// after [`evaluate`](Self::evaluate) all arrays are in the frame of that image.
 #[derive(Debug, Clone)]
 pub struct BatchedEvaluation {
-    width: usize,
-    /// What was seen.
+    /// The observations, one row a state.
     pub observations: Observations,
-    /// What was allowed, rows x actions.
+    /// The allowed choices, `[batch, mask width]`.
     pub masks: Vec<bool>,
-    turned_masks: Vec<bool>,
-    turned: Vec<f32>,
+    mask_width: usize,
+    sample_widths: (usize, usize),
     evaluation: Evaluation,
     canonical: Canonical,
+    image: Vec<f32>,
 }
 
 impl BatchedEvaluation {
-    /// Memory for states with `width` actions.
-    pub fn new(width: usize) -> Self {
+    /// Returns an empty batch for environments with actions of `space`.
+    pub fn new(space: &ActionSpace) -> Self {
         Self {
-            width,
             observations: Observations::new(),
             masks: Vec::new(),
-            turned_masks: Vec::new(),
-            turned: Vec::new(),
+            mask_width: space.mask_width(),
+            sample_widths: (space.discrete_width(), space.continuous_width()),
             evaluation: Evaluation::default(),
             canonical: Canonical::default(),
+            image: Vec::new(),
         }
     }
 
-    /// Looks at `slots` of `env`; row `i` is slot `i` of these.
+    /// Drops all rows and keeps the memory.
+    pub fn clear(&mut self) {
+        self.observations.clear();
+        self.masks.clear();
+    }
+
+    /// Replaces the rows by observations of `slots` of `env`.
     ///
     /// # Errors
     /// If the environment fails.
     pub fn observe(&mut self, env: &mut dyn VecEnv, slots: &[usize]) -> Result<()> {
-        self.observations.clear();
-        self.masks.clear();
+        self.clear();
         env.observe(slots, &mut self.observations, &mut self.masks)
     }
 
-    /// Evaluates what was observed last; canonical policies turn the observations.
+    /// Brings the rows into canonical form, where the policy asks for it, and evaluates them.
+    ///
+    /// # Errors
+    /// If the rows do not fit the evaluator, or the evaluator returns another number of rows.
+    pub fn evaluate(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
+        let distribution = evaluator.distribution();
+        let found = (distribution.mask_width(), distribution.sample_widths());
+        let expected = (self.mask_width, self.sample_widths);
+        if found != expected {
+            let text = |(choices, (discrete, continuous))| {
+                format!(
+                    "{discrete} discrete ({choices} choices) and {continuous} continuous values"
+                )
+            };
+            return Err(Error::config(
+                "policy",
+                format!("actions of {}", text(expected)),
+                text(found),
+            ));
+        }
+        let rows = self.observations.len();
+        if self.masks.len() != rows * self.mask_width {
+            let expected = format!("masks of {} choices for {rows} rows", self.mask_width);
+            return Err(Error::observation(expected, format!("{} choices", self.masks.len())));
+        }
+        self.canonical.apply(evaluator.twists(), &mut self.observations, &mut self.masks);
+        evaluator.evaluate(&self.observations, &mut self.evaluation)?;
+        let found = (self.evaluation.actions.len(), self.evaluation.values.len());
+        if found != (rows * distribution.width(), rows) {
+            let what = format!("an evaluator of {rows} rows returned {found:?} parameters, values");
+            return Err(Error::internal(what));
+        }
+        Ok(())
+    }
+
+    /// Evaluates the rows as [`evaluate`](Self::evaluate) does, and replaces the logits by log-probabilities in the frame
+    /// of the environment. For spaces with one discrete component.
     ///
     /// # Errors
     /// If the rows do not fit the evaluator.
-    pub fn evaluate(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
-        let width = self.width;
-        let rows = self.observations.len();
-        if evaluator.action_width() != width || self.masks.len() != rows * width {
+    pub fn evaluate_log_probs(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
+        let (twists, width) = (evaluator.twists(), self.mask_width);
+        if evaluator.action_width() != width {
             let found = evaluator.action_width();
             return Err(Error::config("policy", format!("{width} action outputs"), found));
         }
-        let twists = evaluator.twists();
-        if !twists.is_empty() {
-            self.turned_masks.clone_from(&self.masks);
-            self.canonical.apply(twists, &mut self.observations, &mut self.turned_masks);
-        }
-        evaluator.evaluate(&self.observations, &mut self.evaluation)?;
+        self.evaluate(evaluator)?;
         let logits = self.evaluation.actions.chunks_exact_mut(width);
-        for (row, (logits, mask)) in logits.zip(self.masks.chunks_exact(width)).enumerate() {
+        for (row, (logits, mask)) in logits.zip(self.masks.chunks_exact_mut(width)).enumerate() {
             if let Some(twist) = self.canonical.frame(twists, row) {
-                self.turned.clear();
-                self.turned.extend_from_slice(logits);
-                for (logit, &image) in logits.iter_mut().zip(&twist.action) {
-                    *logit = self.turned.get(image as usize).copied().unwrap_or(*logit);
+                self.canonical.mask_back(twist, mask);
+                self.image.clear();
+                self.image.extend_from_slice(logits);
+                for (logit, &to) in logits.iter_mut().zip(&twist.action) {
+                    *logit = self.image[to as usize]; // a permutation of the actions
                 }
             }
             masked_log_softmax(logits, mask);
@@ -90,13 +129,113 @@ impl BatchedEvaluation {
         Ok(())
     }
 
-    /// The log-probabilities of the actions in row `row`, negative infinity where they are masked.
+    /// The action parameters, `[batch, parameters]`; after [`evaluate_log_probs`](Self::evaluate_log_probs)
+    /// log-probabilities.
+    pub fn parameters(&self) -> &[f32] {
+        &self.evaluation.actions
+    }
+
+    /// The values, `[batch]`.
+    pub fn values(&self) -> &[f32] {
+        &self.evaluation.values
+    }
+
+    /// The log-probabilities of the actions of row `row`, negative infinity where they are masked, `[actions]`.
     pub fn log_probs(&self, row: usize) -> &[f32] {
-        self.evaluation.actions.get(row * self.width..(row + 1) * self.width).unwrap_or(&[])
+        &self.evaluation.actions[row * self.mask_width..(row + 1) * self.mask_width]
     }
 
     /// The value of row `row`.
     pub fn value(&self, row: usize) -> f32 {
-        self.evaluation.values.get(row).copied().unwrap_or(0.0)
+        self.evaluation.values[row]
+    }
+
+    /// Returns the parameters of row `row`, which choosing may overwrite, and its mask.
+    pub(super) fn row_mut(&mut self, row: usize, width: usize) -> (&mut [f32], &[bool]) {
+        let mask = row * self.mask_width..(row + 1) * self.mask_width;
+        (&mut self.evaluation.actions[row * width..(row + 1) * width], &self.masks[mask])
+    }
+
+    /// Brings `actions`, one a row, from the frame in which the policy saw the rows into that of the environment.
+    pub(super) fn to_environment(&self, evaluator: &dyn Evaluator, actions: &mut Actions) {
+        let twists = evaluator.twists();
+        if !twists.is_empty() {
+            for (row, choice) in actions.discrete.iter_mut().enumerate() {
+                *choice = self.canonical.original(twists, row, *choice);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::env::{Environment as _, Start};
+    use crate::envs::puzzle::Puzzle;
+    use crate::envs::registry::Registry;
+    use crate::evaluator::decision::Decision;
+    use crate::evaluator::distribution::Choice;
+    use crate::policy::Policy;
+    use crate::policy::executor::Executor;
+    use crate::policy::network::{Activation, MlpSizes, Network};
+    use crate::rng::{Purpose, stream};
+    use crate::space::symmetry::Symmetry;
+    use serde_json::json;
+
+    #[test]
+    fn a_canonical_policy_treats_a_state_and_its_image_alike() {
+        let params = json!({"width": 3, "height": 3, "difficulty": 50});
+        let spec = Registry::default().make("Puzzle", &params).unwrap();
+        let sizes = MlpSizes {
+            embedding_size: 16,
+            common_layers: vec![],
+            policy_layers: vec![],
+            value_layers: vec![],
+            activation: Activation::Tanh,
+        };
+        let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
+        let mut policy =
+            Policy::initial(network, "Puzzle", params.clone(), spec.twists(), 0).unwrap();
+        policy.symmetry = Symmetry::Canonical;
+        let executor = Executor::of(&policy).unwrap();
+        let mut puzzle = Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap();
+        let mut env = spec.batch(2);
+        let mut decision = Decision::new(&spec.action_space());
+        let mut searched = BatchedEvaluation::new(&spec.action_space());
+        let twist = &policy.twists[0];
+        let mut turned = 0;
+        for index in 0..200 {
+            let mut rng = stream(0, Purpose::Start, 0, index);
+            puzzle.reset(&mut rng);
+            let (mut state, image) = (Vec::new(), puzzle.twisted_state(0).unwrap());
+            puzzle.state(&mut state);
+            for (slot, state) in [&state, &image].into_iter().enumerate() {
+                env.begin(slot, Start::State { state, difficulty: None }, &mut rng).unwrap();
+            }
+            decision.decide(&mut *env, &[0, 1], &executor, Choice::Greedy, &mut rng).unwrap();
+            let evaluated = &decision.evaluated;
+            assert_eq!(evaluated.observations.ones(0), evaluated.observations.ones(1));
+            assert_eq!(evaluated.masks[..4], evaluated.masks[4..]);
+            assert_eq!(evaluated.value(0), evaluated.value(1));
+            searched.observe(&mut *env, &[0, 1]).unwrap();
+            let masks = searched.masks.clone();
+            searched.evaluate_log_probs(&executor).unwrap();
+            assert_eq!((&searched.masks, searched.value(0)), (&masks, evaluated.value(0)));
+            let allowed = searched.log_probs(0).iter().map(|&log| log > f32::NEG_INFINITY);
+            assert!(allowed.eq(masks[..4].iter().copied()));
+            if state == image {
+                continue; // a state that is its own image has one frame
+            }
+            turned += 1;
+            let moves = &decision.actions.discrete;
+            assert_eq!(twist.action[moves[0] as usize], moves[1]);
+            for (&here, &image) in searched.log_probs(0).iter().zip(&twist.action) {
+                let there = searched.log_probs(1)[image as usize];
+                // Sums over the actions are made in another order.
+                assert!(here == there || (here - there).abs() < 1e-6, "{here} {there}");
+            }
+        }
+        assert!(turned > 150, "{turned}");
     }
 }

@@ -15,59 +15,59 @@ use ndarray::ArrayView2;
 use pulp::Arch;
 use std::ops::Range;
 
-/// Rows that go through all layers together, so that their activations stay in the cache. A multiple of the tile
-/// of the product.
+/// Rows evaluated together, so that their activations stay in the cache. A multiple of the tile of the matrix
+/// product.
 const BLOCK: usize = 48;
-/// The most values of a layer for all rows of a block, where that leaves a row at least.
+/// The bound on the values of one layer over all rows of a block, unless a single row exceeds it.
 const BLOCK_VALUES: usize = 1 << 18;
 
-/// A network with its weights laid out for inference. Several threads may share one.
+/// A network with its weights laid out for inference. It can be shared between threads.
 #[derive(Debug, Clone)]
 pub struct Executor {
     network: Network,
     arch: Arch,
-    /// From the observation to the features; none where the heads read the observation.
+    /// The layers from the observation to the features; `None` if the heads read the observation.
     trunk: Option<Branch>,
     heads: Heads,
     distribution: ActionDistribution,
-    /// The distribution's parameters that all rows share.
+    /// The state-independent distribution parameters.
     shared: Vec<f32>,
     scaling: Option<Scaling>,
-    /// Rows of a block.
+    /// The number of rows of a block.
     block: usize,
-    /// Values a row of each buffer.
+    /// The size of each buffer, in values per row.
     widest: usize,
-    /// Values a row that a layer needs in between.
+    /// The scratch memory of a layer, in values per row.
     work: usize,
     twists: Vec<Twist>,
     backtracking: bool,
     interrupt: Interrupt,
 }
 
-/// Layers from the observation on.
+/// Layers that read the observation.
 #[derive(Debug, Clone)]
 struct Branch {
     source: BranchInput,
     stack: Stack,
 }
 
-/// How an observation is read.
+/// The conversion of an observation into the input of the first layer.
 #[derive(Debug, Clone)]
 pub(super) enum BranchInput {
-    /// By an embedding.
+    /// Sparse ones, read by an embedding.
     Bag(Bag),
-    /// As this many values.
+    /// A dense vector of this many values.
     Values(usize),
-    /// As this many bits, written out as zeros and ones, and the values behind them.
+    /// Bits written out as zeros and ones, followed by values.
     Bits {
-        /// Number of bits.
+        /// The number of bits.
         bits: usize,
-        /// Number of values.
+        /// The number of values.
         values: usize,
     },
 }
 
-/// Both heads; as one product where each is a single dense layer on the same features.
+/// Both heads; fused into one product if each is a single dense layer on the same features.
 #[derive(Debug, Clone)]
 enum Heads {
     Fused(PackedLinear),
@@ -75,7 +75,7 @@ enum Heads {
         action: Stack,
         value: Stack,
     },
-    /// Without a trunk.
+    /// Separate heads without a trunk.
     Whole {
         action: Branch,
         value: Branch,
@@ -83,7 +83,7 @@ enum Heads {
 }
 
 impl Executor {
-    /// The executor of a policy, with what the policy does with symmetries, and how it plays.
+    /// Returns the executor of a policy, with its use of symmetries and its rule on backtracking.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other.
@@ -98,7 +98,7 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Lays out `parameters`, which are in the order and layout of [`Network::parameters`].
+    /// Lays out `parameters`, given in the order and layout of [`Network::parameters`].
     ///
     /// # Errors
     /// If the network is inconsistent or the number of parameters is not that of the network.
@@ -147,12 +147,12 @@ impl Executor {
         Ok(executor)
     }
 
-    /// From now on, `interrupt` makes evaluations fail.
+    /// Makes evaluations fail once `interrupt` is set.
     pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
         self.interrupt = interrupt.clone();
     }
 
-    /// How dense observations are scaled, if they are.
+    /// Returns the scaling of dense observations, if any.
     pub fn scaling(&self) -> Option<&Scaling> {
         self.scaling.as_ref()
     }
@@ -160,14 +160,14 @@ impl Executor {
     /// Replaces the scaling of observations.
     ///
     /// # Errors
-    /// If it is not for the observations of the network.
+    /// If it does not fit the observations of the network.
     pub fn rescale(&mut self, scaling: &Scaling) -> Result<()> {
         scaling.check(&self.network.observation)?;
         self.scaling.get_or_insert_with(|| scaling.clone()).clone_from(scaling);
         Ok(())
     }
 
-    /// Replaces the weights; allocates nothing.
+    /// Replaces the weights. Does not allocate.
     ///
     /// # Errors
     /// If the number of parameters is not that of the network.
@@ -211,7 +211,7 @@ impl Executor {
         Ok(())
     }
 
-    /// Rows `start..start + rows` through all layers.
+    /// Evaluates rows `start..start + rows`.
     fn block(
         &self,
         observations: &Observations,
@@ -258,7 +258,7 @@ impl Executor {
     }
 }
 
-/// Moves the rows of the action head, of `width` values each, apart, and puts `shared` behind each.
+/// Spreads the rows of the action head, `width` values each, and appends `shared` to each of them.
 fn append_shared(shared: &[f32], width: usize, rows: usize, actions: &mut [f32]) {
     if shared.is_empty() {
         return;
@@ -270,7 +270,7 @@ fn append_shared(shared: &[f32], width: usize, rows: usize, actions: &mut [f32])
     }
 }
 
-/// The dense layer that is all of these layers, if it is one on a single vector.
+/// Returns the only layer if it is a single dense layer on one vector.
 fn single_dense(layers: &[Layer]) -> Option<&Linear> {
     match layers {
         [layer] if layer.output().len() == 1 => layer.kind(),
@@ -278,13 +278,13 @@ fn single_dense(layers: &[Layer]) -> Option<&Linear> {
     }
 }
 
-/// How many rows go through layers together that need `values` values a row.
+/// Returns the number of rows of a block for layers that need `values` values per row.
 pub(super) fn block_rows(values: usize) -> usize {
     (BLOCK_VALUES / values.max(1)).clamp(1, BLOCK)
 }
 
 impl BranchInput {
-    /// That of layers which begin with `embedding`, or without one.
+    /// Returns the input of layers that begin with `embedding`, if there is one.
     pub(super) fn of(observation: &ObservationSpace, embedding: Option<&Embedding>) -> Self {
         let (bits, values) = (observation.bits().unwrap_or(0), observation.values().unwrap_or(0));
         match (embedding, observation) {
@@ -294,7 +294,7 @@ impl BranchInput {
         }
     }
 
-    /// Values a row that it gives.
+    /// Returns the number of values per row.
     pub(super) fn width(&self) -> usize {
         match self {
             Self::Bag(bag) => bag.outputs(),
@@ -303,7 +303,7 @@ impl BranchInput {
         }
     }
 
-    /// Reads some rows into `out` (rows x width).
+    /// Writes some rows to `out`, `[rows, width]`.
     pub(super) fn write(
         &self,
         observations: &Observations,
@@ -322,7 +322,7 @@ impl BranchInput {
 }
 
 impl Branch {
-    /// Room for `layers`, all weights 0.
+    /// Lays out `layers` with all weights 0.
     fn new(observation: &ObservationSpace, layers: &[Layer]) -> Result<Self> {
         let embedding = layers.split_first().and_then(|(first, rest)| Some((first.kind()?, rest)));
         let (embedding, rest) = embedding.unzip();
@@ -330,7 +330,7 @@ impl Branch {
         Ok(Self { source, stack: Stack::new(rest.unwrap_or(layers))? })
     }
 
-    /// Replaces the weights by the first of `parameters`. Returns the rest.
+    /// Takes the weights from the front of `parameters`. Returns the rest.
     fn load<'a>(&mut self, parameters: &'a [f32]) -> &'a [f32] {
         match &mut self.source {
             BranchInput::Bag(bag) => {
@@ -342,7 +342,7 @@ impl Branch {
         }
     }
 
-    /// The most values a row that reading it takes room for.
+    /// Returns the memory needed to read the input, in values per row.
     fn width(&self) -> usize {
         match &self.source {
             BranchInput::Values(_) => 0,
@@ -350,7 +350,7 @@ impl Branch {
         }
     }
 
-    /// What becomes of some rows. It is in one of the buffers or the observations themselves.
+    /// Evaluates some rows. The result is in one of the buffers or in the observations themselves.
     fn run<'a>(
         &self,
         observations: &'a Observations,

@@ -1,39 +1,40 @@
-//! What the weights of a network begin as.
+//! Initialisation of weights.
 
 use super::layers::{Initial, Layer};
 use super::network::{Network, ParameterSpec};
 use crate::rng::{Purpose, Rng, StreamKey};
 use rand::RngExt as _;
 
-/// How weights begin.
+/// The initialisation of all weights of a network.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Init {
     /// The distribution.
     pub scheme: Scheme,
-    /// What all weights are multiplied with, except those of the last layers of the heads.
+    /// The gain of all weights except those of the output layers.
     pub gain: f32,
-    /// What the weights of the action head's last layer are multiplied with.
+    /// The gain of the action head's output layer.
     pub action_gain: f32,
-    /// What the weights of the value head's last layer are multiplied with.
+    /// The gain of the value head's output layer.
     pub value_gain: f32,
 }
 
-/// A distribution of weights. Biases begin at 0, except with [`Scheme::Uniform`].
+/// A distribution of initial weights. Biases are 0, except with [`Scheme::Uniform`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Scheme {
-    /// Weights and biases uniform in `±gain / sqrt(inputs)`, which is what PyTorch's `nn.Linear` does by default.
+    /// Weights and biases uniform in `±gain / sqrt(inputs)`, the default of PyTorch's `nn.Linear`.
     #[default]
     Uniform,
-    /// Rows (or columns, where there are more rows) that are orthogonal and of length `gain` (Saxe, McClelland and
-    /// Ganguli, "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013).
+    /// Orthogonal rows (or columns, if there are more rows) of length `gain` (Saxe, McClelland and Ganguli,
+    /// "Exact solutions to the nonlinear dynamics of learning in deep linear neural networks", 2013).
     Orthogonal,
     /// Normal with standard deviation `gain / sqrt(inputs)` (He et al., "Delving deep into rectifiers", 2015).
     He,
 }
 
 impl Scheme {
-    /// The scheme with its usual gains: 1 for the first; for the others `sqrt(2)`, which keeps the variance of what passes
-    /// through rectifiers, 0.01 for actions, so that all are equally likely at first, and 1 for the value.
+    /// Returns the scheme with its usual gains: 1 throughout for [`Scheme::Uniform`]; for the others `sqrt(2)`, which
+    /// preserves the variance through rectifiers, 0.01 for the action head, so that all actions are about equally
+    /// likely at first, and 1 for the value head.
     pub fn with_usual_gains(self) -> Init {
         let (gain, action_gain) = match self {
             Self::Uniform => (1.0, 1.0),
@@ -44,7 +45,7 @@ impl Scheme {
 }
 
 impl Init {
-    /// Fresh parameters of `network`. Each tensor has a stream of its own.
+    /// Returns fresh parameters of `network`. Each tensor is drawn from its own stream.
     pub fn parameters(&self, network: &Network, seed: u64) -> Vec<f32> {
         let mut parameters = Vec::with_capacity(network.parameter_count());
         let last = |layers: &[Layer]| {
@@ -79,7 +80,7 @@ impl Init {
             (Initial::Weight, Scheme::Orthogonal) => {
                 let outputs = count / spec.fan_in.max(1);
                 let rows = orthogonal(outputs, spec.fan_in, rng);
-                // Places in memory of the matrix (outputs, inputs).
+                // Positions in memory of the matrix `[outputs, inputs]`.
                 let place = |i: usize| match spec.transposed_in_file {
                     true => i % outputs * spec.fan_in + i / outputs,
                     false => i,
@@ -95,14 +96,14 @@ impl Init {
     }
 }
 
-/// A standard normal variable, by Box and Muller.
+/// Returns a standard normal variable (Box and Muller 1958).
 fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
     radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
 }
 
-/// A matrix `(rows, columns)`, row-major, whose rows are orthonormal, or its columns where there are fewer of these:
-/// normal vectors made orthogonal one after the other (Gram and Schmidt, twice for accuracy).
+/// Returns a row-major matrix `[rows, columns]` with orthonormal rows, or columns if there are fewer of them: normal
+/// vectors orthogonalised by Gram-Schmidt, twice for accuracy.
 fn orthogonal(rows: usize, columns: usize, rng: &mut Rng) -> Vec<f64> {
     let (count, length) = (rows.min(columns), rows.max(columns));
     let mut vectors: Vec<Vec<f64>> = Vec::with_capacity(count);

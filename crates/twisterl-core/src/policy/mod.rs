@@ -1,8 +1,9 @@
-//! Policies: the network description, inference on it, action distributions and weight files.
+//! Policies: the network description, inference, populations of perturbed policies, and weight files.
 
 pub mod executor;
 pub mod init;
 pub mod layers;
+mod math;
 pub mod network;
 #[allow(clippy::module_inception)]
 mod policy;

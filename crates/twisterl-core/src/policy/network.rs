@@ -1,4 +1,4 @@
-//! The network description: plain data from which core builds its inference and train its gradients.
+//! The network description: plain data from which core builds inference and train builds gradients.
 
 pub use super::layers::{Activation, Layer};
 use super::layers::{
@@ -19,27 +19,27 @@ const MAX_PARAMETERS: usize = 1 << 30;
 pub struct MlpSizes {
     /// Width of the first layer.
     pub embedding_size: usize,
-    /// Widths of the layers that both heads share.
+    /// Widths of the layers shared by both heads.
     pub common_layers: Vec<usize>,
     /// Widths of the hidden layers of the action head.
     pub policy_layers: Vec<usize>,
     /// Widths of the hidden layers of the value head.
     pub value_layers: Vec<usize>,
-    /// Applied after every layer but the last of each head.
+    /// The activation after every layer except the last one of each head.
     pub activation: Activation,
 }
 
-/// A trunk that reads observations, and two heads on it: one for the parameters of the action distribution, one
-/// for the value. Without a trunk, each head reads the observation itself.
+/// A trunk that reads observations, and two heads: one for the parameters of the action distribution, one for the
+/// value. Without a trunk, each head reads the observation itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Description")]
 pub struct Network {
-    /// What it reads.
+    /// The observation space.
     pub observation: ObservationSpace,
-    /// What its action head is for.
+    /// The action space.
     pub actions: ActionSpace,
-    /// What its action head's outputs are the parameters of, a description for each component of an action; empty: the
-    /// defaults of the components.
+    /// The distribution that the action head parameterises, one description per component of the action space; empty:
+    /// the defaults of the components.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub distribution: Vec<DistributionSpec>,
     common: Vec<Layer>,
@@ -47,10 +47,10 @@ pub struct Network {
     value: Vec<Layer>,
 }
 
-/// What a network decides: actions of a space, by the parameters of their distribution.
+/// The actions that a network chooses: an action space and the distribution over it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Decides {
-    /// The space.
+    /// The action space.
     pub actions: ActionSpace,
     /// See [`Network::distribution`].
     pub distribution: Vec<DistributionSpec>,
@@ -63,7 +63,7 @@ impl From<ActionSpace> for Decides {
 }
 
 impl Decides {
-    /// How many of the distribution's parameters the action head computes, and how many all rows share.
+    /// Returns the numbers of state-dependent and of state-independent distribution parameters.
     fn widths(&self) -> Result<(usize, usize)> {
         DistributionSpec::widths(&self.actions, &self.distribution)
     }
@@ -74,13 +74,13 @@ impl Decides {
 pub struct Layers {
     /// From the observation to the features.
     pub common: Vec<LayerSpec>,
-    /// From the features to the distribution's parameters, but those that all rows share.
+    /// From the features to the state-dependent distribution parameters.
     pub action: Vec<LayerSpec>,
     /// From the features to the value, of width 1.
     pub value: Vec<LayerSpec>,
 }
 
-/// A network as it is written, before its layers are known to fit each other.
+/// A network as written in a file, before its layers have been checked against each other.
 #[derive(Deserialize)]
 struct Description {
     observation: ObservationSpace,
@@ -102,29 +102,29 @@ impl TryFrom<Description> for Network {
     }
 }
 
-/// A parameter tensor's place in the flat vector of all parameters.
+/// A parameter tensor and its range in the flat parameter vector.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ParameterSpec {
-    /// Name in files.
+    /// The name in files.
     pub name: String,
-    /// Shape in memory, row-major. A bias has one dimension.
+    /// The shape in memory, row-major. A bias has one dimension.
     pub shape: Vec<usize>,
-    /// Whether a file holds the transposed matrix.
+    /// True if files hold the transposed matrix.
     pub transposed_in_file: bool,
-    /// Place in the flat vector.
+    /// The range in the flat vector.
     pub range: Range<usize>,
-    /// The number of values that each output sums over, for initialisation.
+    /// The number of inputs that each output sums over, for initialisation.
     pub fan_in: usize,
-    /// What it begins as.
+    /// The initial values.
     pub initial: Initial,
 }
 
 impl Network {
-    /// A network of these layers. Those without a name are called by their part and place, such as `common.0`.
+    /// Returns a network of these layers. Layers without a name are named by part and position, such as `common.0`.
     ///
     /// # Errors
-    /// If layers do not fit each other or the spaces, or sizes are out of bounds: with the path below the network, such
-    /// as `common[1].kernel`, and both shapes.
+    /// If layers do not fit each other or the spaces, or sizes are out of bounds. The error gives the path below the
+    /// network, such as `common[1].kernel`, and both shapes.
     pub fn new(
         observation: ObservationSpace,
         decides: impl Into<Decides>,
@@ -163,11 +163,11 @@ impl Network {
         Ok(network)
     }
 
-    /// A multi-layer perceptron under the peer's tensor names: `embeddings`, `common.0`, `common.2`, ...,
+    /// Returns a multi-layer perceptron with the peer's tensor names: `embeddings`, `common.0`, `common.2`, ...,
     /// `action.0`, ..., `value.0`, ... (the odd numbers are the activations between the layers).
     ///
     /// # Errors
-    /// If a size is 0 or absurdly large.
+    /// If a size is 0 or out of bounds.
     pub fn mlp(
         observation: ObservationSpace,
         decides: impl Into<Decides>,
@@ -186,12 +186,13 @@ impl Network {
         Self::with_heads(observation, decides.into(), vec![first.named("embeddings")], sizes)
     }
 
-    /// The peer's `Conv1dPolicy`: of an observation of two axes, the vectors along `conv_dim` all go through the same
-    /// linear layer without bias (`conv_layer`), which makes `embedding_size` values of them together; then a multi-layer
+    /// Returns the peer's `Conv1dPolicy`: a convolution of kernel size 1 without bias (`conv_layer`) over the vectors
+    /// along axis `conv_dim` of a two-axis observation, `embedding_size` outputs in total, followed by a multi-layer
     /// perceptron.
     ///
     /// # Errors
-    /// If the observation has other axes, or a size is 0, absurdly large, or not a multiple of what it is shared among.
+    /// If the observation does not have two axes, or a size is 0, out of bounds, or not a multiple of the number of
+    /// positions.
     pub fn conv1d(
         observation: ObservationSpace,
         decides: impl Into<Decides>,
@@ -222,8 +223,8 @@ impl Network {
         Self::with_heads(observation, decides.into(), vec![first.named("conv_layer")], sizes)
     }
 
-    /// A network of these layers, and after them a linear layer for each head that gives what it must. Where neither head
-    /// has layers of its own, the features are flattened for it.
+    /// Returns a network of these hidden layers with a linear output layer appended to each head. If neither head has
+    /// hidden layers, the features are flattened first.
     ///
     /// # Errors
     /// As for [`new`](Self::new).
@@ -245,7 +246,7 @@ impl Network {
         Self::new(observation, decides, &layers)
     }
 
-    /// `first`, layers that give `embedding_size` values, and on them the rest of a multi-layer perceptron.
+    /// Returns `first`, which outputs `embedding_size` values, followed by the rest of a multi-layer perceptron.
     fn with_heads(
         observation: ObservationSpace,
         decides: Decides,
@@ -276,7 +277,7 @@ impl Network {
         Self::new(observation, decides, &layers).map_err(|e| e.below("policy"))
     }
 
-    /// Whether the layers fit each other and the spaces, and the sizes are within bounds.
+    /// Checks that the layers fit each other and the spaces, and that the sizes are within bounds.
     ///
     /// # Errors
     /// Names the layer and both shapes.
@@ -313,7 +314,7 @@ impl Network {
         }
     }
 
-    /// The distribution of actions, ready for use.
+    /// Returns the action distribution.
     ///
     /// # Errors
     /// If a description does not fit its component, or names a distribution that was not registered.
@@ -321,12 +322,12 @@ impl Network {
         ActionDistribution::new(&self.actions, &self.distribution)
     }
 
-    /// The width of the action head: the distribution's parameters but those that all rows share.
+    /// Returns the width of the action head: the number of state-dependent distribution parameters.
     pub fn action_outputs(&self) -> usize {
         self.distribution_widths().0
     }
 
-    /// The number of the distribution's parameters that all rows share. They follow those of the action head.
+    /// Returns the number of state-independent distribution parameters. They follow those of the action head.
     pub fn shared_parameters(&self) -> usize {
         self.distribution_widths().1
     }
@@ -335,34 +336,34 @@ impl Network {
         DistributionSpec::widths(&self.actions, &self.distribution).unwrap_or_default()
     }
 
-    /// The layers from the observation to the features; none where the heads read the observation.
+    /// Returns the layers from the observation to the features; empty if the heads read the observation.
     pub fn common(&self) -> &[Layer] {
         &self.common
     }
 
-    /// The layers from the features to the distribution's parameters, but those that all rows share.
+    /// Returns the layers from the features to the state-dependent distribution parameters.
     pub fn action(&self) -> &[Layer] {
         &self.action
     }
 
-    /// The layers from the features to the value.
+    /// Returns the layers from the features to the value.
     pub fn value(&self) -> &[Layer] {
         &self.value
     }
 
-    /// All layers in the order of their parameters: common, action, value. Before those of the value head are what the
-    /// distribution of actions shares among all rows.
+    /// Returns all layers in the order of their parameters: common, action, value. The state-independent distribution
+    /// parameters lie between action and value.
     pub fn layers(&self) -> impl Iterator<Item = &Layer> {
         self.common.iter().chain(&self.action).chain(&self.value)
     }
 
-    /// The shape of the features that the heads read.
+    /// Returns the shape of the features that the heads read.
     pub fn feature_shape(&self) -> &[usize] {
         self.common.last().map_or(self.observation.shape(), Layer::output)
     }
 
-    /// The parameter tensors in their fixed order: layer by layer, and between the two heads what the distribution of
-    /// actions shares among all rows, if anything.
+    /// Returns the parameter tensors in their fixed order: layer by layer, with the state-independent distribution
+    /// parameters, if any, between the two heads.
     pub fn parameters(&self) -> Vec<ParameterSpec> {
         let acting = self.common.iter().chain(&self.action).flat_map(Layer::named_parameters);
         let value = self.value.iter().flat_map(Layer::named_parameters);
@@ -386,19 +387,19 @@ impl Network {
         specs
     }
 
-    /// The number of parameters that decide what is done: all but those of the value head, which come last.
+    /// Returns the number of parameters that determine actions: all except those of the value head, which come last.
     pub fn acting_parameter_count(&self) -> usize {
         let layers = self.common.iter().chain(&self.action);
         layers.map(Layer::parameter_count).sum::<usize>() + self.shared_parameters()
     }
 
-    /// The number of parameters.
+    /// Returns the number of parameters.
     pub fn parameter_count(&self) -> usize {
         let value = self.value.iter().map(Layer::parameter_count);
         self.acting_parameter_count() + value.sum::<usize>()
     }
 
-    /// The most values a row that a layer gives.
+    /// Returns the largest output size of a layer, in values per row.
     pub fn widest(&self) -> usize {
         self.layers().map(|layer| size(layer.output())).max().unwrap_or(0)
     }

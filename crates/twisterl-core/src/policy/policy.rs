@@ -1,4 +1,4 @@
-//! A policy: everything needed to play a problem, in one value.
+//! The policy: everything needed to play a problem, in one value.
 
 use super::init::Scheme;
 use super::network::Network;
@@ -9,7 +9,7 @@ use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::HashSet;
 
-/// A network with its weights, and the problem they are for. It carries all it needs to be used alone.
+/// A network with its weights and the problem that they were trained for. It is self-contained.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Policy {
     /// The network.
@@ -18,20 +18,20 @@ pub struct Policy {
     pub parameters: Vec<f32>,
     /// The name of the environment.
     pub env_cls: String,
-    /// Its parameters.
+    /// The parameters of the environment.
     pub env: Value,
     /// The symmetries of the problem, without the identity.
     pub twists: Vec<Twist>,
-    /// What the policy does with them.
+    /// The use that the policy makes of the symmetries.
     pub symmetry: Symmetry,
-    /// Whether it may take its last move back when it plays ([`crate::env::no_backtracking`]).
+    /// False if play must not undo its last move ([`crate::env::no_backtracking`]).
     pub backtracking: bool,
-    /// How it scales dense observations; not at all if `None`.
+    /// The scaling of dense observations; `None`: unscaled.
     pub scaling: Option<Scaling>,
 }
 
 impl Policy {
-    /// A policy with fresh weights, as PyTorch would have them by default ([`Scheme::Uniform`]).
+    /// Returns a policy with fresh weights, initialised as PyTorch does by default ([`Scheme::Uniform`]).
     ///
     /// # Errors
     /// If the network is inconsistent or a twist does not fit it.
@@ -52,7 +52,7 @@ impl Policy {
         Ok(policy)
     }
 
-    /// Whether the parts fit each other and every weight is finite.
+    /// Checks that the parts fit each other and that every weight is finite.
     ///
     /// # Errors
     /// Names the part that does not fit.
@@ -97,7 +97,7 @@ impl Policy {
     }
 }
 
-/// Whether a network that may come from a file is sound and has a name of its own for each tensor.
+/// Checks that a network, which may come from a file, is sound and that its tensor names are unique.
 pub(super) fn check_network(network: &Network) -> Result<()> {
     // Reading a space from a file does not pass through its constructor.
     ActionSpace::new(network.actions.components().to_vec())?;

@@ -1,31 +1,31 @@
-//! Bringing the numbers of observations to a common scale.
+//! Normalisation of dense observations.
 
 use crate::space::{ObservationSpace, Observations};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// What becomes of a dense observation before a network sees it: `clamp((x - mean) / std, -clip, clip)`, number by
-/// number. It is part of the policy, so that nothing else is needed to use it; only training changes it.
+/// The normalisation of dense observations, `clamp((x - mean) / std, -clip, clip)` elementwise. It is part of the
+/// policy and is applied by the executor; only training changes it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scaling {
-    /// The number of observations whose statistics these are; 0: none yet.
+    /// The number of observations that the statistics are over; 0: none yet.
     pub count: u64,
-    /// Subtracted, one for each number.
+    /// The mean, `[values]`.
     pub mean: Vec<f32>,
-    /// Divided by, one for each number.
+    /// The standard deviation, `[values]`.
     pub std: Vec<f32>,
-    /// The largest magnitude afterwards.
+    /// The bound on the magnitude of the result.
     pub clip: f32,
 }
 
 impl Scaling {
-    /// The scaling of `width` numbers that only clips.
+    /// Returns a scaling of `width` values that only clips.
     pub fn identity(width: usize, clip: f32) -> Self {
         Self { count: 0, mean: vec![0.0; width], std: vec![1.0; width], clip }
     }
 
-    /// Whether it is sound, and for observations of `space`.
+    /// Checks that the scaling is sound and fits observations of `space`.
     ///
     /// # Errors
     /// Names the field.
@@ -51,7 +51,7 @@ impl Scaling {
         }
     }
 
-    /// `observations` scaled, which are in `room`.
+    /// Writes the scaled `observations` to `room` and returns it.
     pub fn scaled<'a>(
         &self,
         observations: &Observations,
@@ -63,7 +63,7 @@ impl Scaling {
         room
     }
 
-    /// Scales all rows of `observations`, which are of the space that [`check`](Self::check) saw.
+    /// Scales all rows of `observations` in place. They must be of the space given to [`check`](Self::check).
     pub fn apply(&self, observations: &mut Observations) {
         for row in observations.dense_mut().chunks_exact_mut(self.mean.len().max(1)) {
             for ((x, mean), std) in row.iter_mut().zip(&self.mean).zip(&self.std) {

@@ -6,15 +6,13 @@ use super::{Collection, Horizon};
 use crate::env::Step;
 use crate::env::batch::VecEnv;
 use crate::envs::registry::EnvSpec;
+use crate::evaluator::batched::BatchedEvaluation;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
 use crate::rng::{Purpose, Rng, StreamKey};
-use crate::space::{Action, ActionSpace, Actions, Observations};
+use crate::space::{Action, ActionSpace, Actions};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-
-/// How often a start that is already solved is drawn again.
-const REDRAWS: u64 = 64;
 
 /// An episode under way, as far as it takes to play it again: environments are deterministic.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -40,9 +38,9 @@ pub(super) struct SlotGroup {
     pub(super) live: Vec<LiveEpisode>,
     active: Vec<usize>,
     decision: Decision,
-    cut: Observations,
+    /// States in which episodes were truncated, and the rows of the trajectory that led there.
+    cut: BatchedEvaluation,
     cut_rows: Vec<usize>,
-    cut_masks: Vec<bool>,
     begun: u64,
     pub(super) trajectory: Trajectory,
 }
@@ -56,9 +54,8 @@ impl SlotGroup {
             live: Vec::new(),
             active: Vec::new(),
             decision: Decision::new(&space),
-            cut: Observations::new(),
+            cut: BatchedEvaluation::new(&space),
             cut_rows: Vec::new(),
-            cut_masks: Vec::new(),
             begun: 0,
             trajectory: Trajectory::new(&space),
         })
@@ -66,24 +63,24 @@ impl SlotGroup {
 
     /// Begins the next episode of `slot`; a start that is solved already is drawn again.
     fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
-        for _ in 0..REDRAWS {
-            let index = ((self.index as u64) << 40) | self.begun;
-            self.begun += 1;
-            let key = collection.key.at(index);
-            let start = collection.starts.draw(&mut key.purpose(Purpose::Choice).stream());
-            self.env.begin(slot, start.borrow(), &mut key.purpose(Purpose::Start).stream())?;
-            if let Some(live) = self.live.get_mut(slot) {
-                live.start = start;
-                live.stream = (key.iteration, index);
-                live.discrete.clear();
-                live.continuous.clear();
-                live.length = 0;
-                live.total = 0.0;
-            }
-            if !self.env.solved(slot) {
-                break;
-            }
-        }
+        let Self { env, begun, .. } = self;
+        let first = (self.index as u64) << 40;
+        let key = |_| {
+            let key = collection.key.at(first | *begun);
+            *begun += 1;
+            key
+        };
+        let (start, key) = collection.starts.begin_unsolved(key, |start, rng| {
+            env.begin(slot, start, rng)?;
+            Ok(env.solved(slot))
+        })?;
+        let live = &mut self.live[slot];
+        live.start = start;
+        live.stream = (key.iteration, key.index);
+        live.discrete.clear();
+        live.continuous.clear();
+        live.length = 0;
+        live.total = 0.0;
         Ok(())
     }
 
@@ -92,7 +89,6 @@ impl SlotGroup {
         self.trajectory.clear();
         self.cut.clear();
         self.cut_rows.clear();
-        self.cut_masks.clear();
         self.begun = 0;
         let len = self.env.len();
         if self.live.len() != len || collection.horizon == Horizon::Episodes {
@@ -122,12 +118,12 @@ impl SlotGroup {
         let Self { env, active, decision, trajectory, .. } = self;
         decision.decide(&mut **env, active, collection.evaluator, Choice::Sample, rng)?;
         let first = trajectory.len();
-        env.step(active, &decision.moves, &mut trajectory.steps)?;
-        trajectory.observations.extend(&decision.observations);
-        trajectory.masks.extend_from_slice(&decision.masks);
-        trajectory.actions.extend(&decision.actions);
+        env.step(active, &decision.actions, &mut trajectory.steps)?;
+        trajectory.observations.extend(&decision.evaluated.observations);
+        trajectory.masks.extend_from_slice(&decision.evaluated.masks);
+        trajectory.actions.extend(&decision.samples);
         trajectory.log_probs.extend_from_slice(&decision.log_probs);
-        trajectory.values.extend_from_slice(&decision.evaluation.values);
+        trajectory.values.extend_from_slice(decision.evaluated.values());
         trajectory.slots.extend(active.iter().map(|&s| s as u32));
         trajectory.cut_values.resize(trajectory.steps.len(), 0.0);
         for i in 0..self.active.len() {
@@ -152,7 +148,7 @@ impl SlotGroup {
         live.total += step.reward;
         if !step.done() {
             if let Horizon::Steps(_) = collection.horizon {
-                match self.decision.moves.row(i) {
+                match self.decision.actions.row(i) {
                     Action::Discrete(a) => live.discrete.push(a as u32),
                     Action::Parts { discrete, continuous } => {
                         live.discrete.extend_from_slice(discrete);
@@ -163,16 +159,14 @@ impl SlotGroup {
             return Ok(());
         }
         self.trajectory.episodes.push(Episode {
-            difficulty: match live.start {
-                OwnedStart::Scramble { difficulty } => Some(difficulty),
-                _ => None,
-            },
+            difficulty: live.start.scramble_difficulty(),
             length: live.length,
             total: live.total,
             solved: self.env.solved(slot),
         });
         if step.truncated && !step.terminated {
-            self.env.observe(&[slot], &mut self.cut, &mut self.cut_masks)?;
+            let cut = &mut self.cut;
+            self.env.observe(&[slot], &mut cut.observations, &mut cut.masks)?;
             self.cut_rows.push(row);
         }
         if let Horizon::Steps(_) = collection.horizon {
@@ -183,16 +177,17 @@ impl SlotGroup {
 
     /// Evaluates, in one batch each, where truncated episodes and the slots at the end have come to.
     fn bootstrap(&mut self, collection: &Collection<'_>) -> Result<()> {
-        let values =
-            self.decision.values(&mut self.cut, &mut self.cut_masks, collection.evaluator)?;
-        for (&row, &value) in self.cut_rows.iter().zip(values) {
+        self.cut.evaluate(collection.evaluator)?;
+        for (&row, &value) in self.cut_rows.iter().zip(self.cut.values()) {
             if let Some(cut) = self.trajectory.cut_values.get_mut(row) {
                 *cut = value;
             }
         }
-        self.decision.look(&mut *self.env, &self.active, collection.evaluator)?;
+        let last = &mut self.decision.evaluated;
+        last.observe(&mut *self.env, &self.active)?;
+        last.evaluate(collection.evaluator)?;
         self.trajectory.last_values.resize(self.env.len(), 0.0);
-        for (&slot, &value) in self.active.iter().zip(&self.decision.evaluation.values) {
+        for (&slot, &value) in self.active.iter().zip(last.values()) {
             if let Some(last) = self.trajectory.last_values.get_mut(slot) {
                 *last = value;
             }

@@ -15,6 +15,7 @@ pub use trajectory::{Episode, Trajectory};
 use crate::env::batch::GROUP_SLOTS;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
+use crate::parallel;
 use crate::rng::StreamKey;
 use crate::space::ActionSpace;
 use crate::{Error, Result};
@@ -67,13 +68,7 @@ impl Collector {
     /// # Errors
     /// The first error of the first group that failed.
     pub fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
-        #[cfg(feature = "parallel")]
-        {
-            use rayon::prelude::*;
-            self.groups.par_iter_mut().map(|g| g.collect(collection)).reduce(|| Ok(()), Result::and)
-        }
-        #[cfg(not(feature = "parallel"))]
-        self.groups.iter_mut().try_for_each(|g| g.collect(collection))
+        parallel::try_for_each(&mut self.groups, |_, group| group.collect(collection))
     }
 
     /// What the last collection gathered, group by group.

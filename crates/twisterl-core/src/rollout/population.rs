@@ -1,19 +1,18 @@
 //! Episodes of a population: what ES judges its members by.
 
 use super::Episode;
-use super::start::{OwnedStart, Starts};
+use super::start::Starts;
 use crate::env::Step;
 use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
+use crate::parallel;
 use crate::policy::population::{PerturbationKey, Population};
 use crate::rng::{Draws, Purpose, Rng};
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// How often a start that is already solved is drawn again.
-const REDRAWS: u64 = 64;
 /// The most episodes of a member.
 const MAX_EPISODES: u64 = 1 << 20;
 
@@ -66,19 +65,7 @@ impl PopulationRollout<'_> {
             let members = first..members.end.min(first + size as u64);
             self.group(population, draw, members)
         };
-        let firsts: Vec<u64> = members.clone().step_by(size).collect();
-        #[cfg(feature = "parallel")]
-        let played: Vec<Result<Vec<Episode>>> = {
-            use rayon::prelude::*;
-            firsts.into_par_iter().map(group).collect()
-        };
-        #[cfg(not(feature = "parallel"))]
-        let played: Vec<Result<Vec<Episode>>> = firsts.into_iter().map(group).collect();
-        let mut episodes = Vec::with_capacity(members.count() * self.episodes);
-        for group in played {
-            episodes.extend(group?);
-        }
-        Ok(episodes)
+        Ok(parallel::try_map(members.clone().step_by(size), group)?.concat())
     }
 
     /// Members that step in lock step.
@@ -100,21 +87,13 @@ impl PopulationRollout<'_> {
                 CommonRandomNumbers::Pair => ((first + member as u64) / 2) * MAX_EPISODES + episode,
                 CommonRandomNumbers::Population => episode,
             };
-            let stream =
-                |purpose, redraw| draw.key.purpose(purpose).at(index << 6 | redraw).stream();
-            let mut difficulty = None;
-            for redraw in 0..REDRAWS {
-                let start = self.starts.draw(&mut stream(Purpose::Choice, redraw));
-                env.begin(slot, start.borrow(), &mut stream(Purpose::Start, redraw))?;
-                difficulty = match start {
-                    OwnedStart::Scramble { difficulty } => Some(difficulty),
-                    _ => None,
-                };
-                if !env.solved(slot) {
-                    break;
-                }
-            }
-            rngs.push(stream(Purpose::Act, 0));
+            let key = |attempt| draw.key.at(index << 6 | attempt);
+            let (start, _) = self.starts.begin_unsolved(key, |start, rng| {
+                env.begin(slot, start, rng)?;
+                Ok(env.solved(slot))
+            })?;
+            rngs.push(key(0).purpose(Purpose::Act).stream());
+            let difficulty = start.scramble_difficulty();
             episodes.push(Episode { difficulty, length: 0, total: 0.0, solved: env.solved(slot) });
         }
         let mut active: Vec<usize> = (0..slots).collect();
@@ -130,7 +109,7 @@ impl PopulationRollout<'_> {
             let mut draws = Slots { rngs: &mut rngs, active: &active };
             decision.decide(&mut *env, &active, &policies.rows(&rows), self.choice, &mut draws)?;
             steps.clear();
-            env.step(&active, &decision.moves, &mut steps)?;
+            env.step(&active, &decision.actions, &mut steps)?;
             for (&slot, step) in active.iter().zip(&steps) {
                 if let Some(episode) = episodes.get_mut(slot) {
                     episode.length += 1;

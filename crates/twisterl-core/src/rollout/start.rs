@@ -1,7 +1,8 @@
 //! Where training episodes start.
 
+use crate::Result;
 use crate::env::Start;
-use crate::rng::Rng;
+use crate::rng::{Purpose, Rng, StreamKey};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -20,13 +21,37 @@ pub struct Starts<'a> {
     pub memory: &'a [Vec<f64>],
 }
 
+/// How many starts that are already solved are drawn before one is taken all the same.
+const MAX_DRAWS: u64 = 64;
+
 impl Starts<'_> {
+    /// Draws starts until one is not solved already, and returns it with its key. Attempt `i` draws from `key(i)`;
+    /// `begin` begins an episode there, and returns whether it is solved already.
+    ///
+    /// # Errors
+    /// If `begin` fails.
+    pub fn begin_unsolved(
+        &self,
+        mut key: impl FnMut(u64) -> StreamKey,
+        mut begin: impl FnMut(Start<'_>, &mut Rng) -> Result<bool>,
+    ) -> Result<(OwnedStart, StreamKey)> {
+        let mut attempt = 0;
+        loop {
+            let key = key(attempt);
+            let start = self.draw(&mut key.purpose(Purpose::Choice).stream());
+            let solved = begin(start.borrow(), &mut key.purpose(Purpose::Start).stream())?;
+            attempt += 1;
+            if !solved || attempt == MAX_DRAWS {
+                return Ok((start, key));
+            }
+        }
+    }
+
     /// Draws a start.
     pub fn draw(&self, rng: &mut Rng) -> OwnedStart {
         let mut dice = rng.random::<f64>();
         if dice < self.remembered && !self.memory.is_empty() {
-            let state = self.memory.get(rng.random_range(0..self.memory.len()));
-            let state = state.cloned().unwrap_or_default();
+            let state = self.memory[rng.random_range(0..self.memory.len())].clone();
             return OwnedStart::State { state, difficulty: self.difficulty };
         }
         dice -= self.remembered;
@@ -67,6 +92,14 @@ pub enum OwnedStart {
 }
 
 impl OwnedStart {
+    /// Returns the difficulty of a scramble, `None` for other starts.
+    pub fn scramble_difficulty(&self) -> Option<usize> {
+        match self {
+            Self::Scramble { difficulty } => Some(*difficulty),
+            Self::Uniform { .. } | Self::State { .. } => None,
+        }
+    }
+
     /// As a start.
     pub fn borrow(&self) -> Start<'_> {
         match self {

@@ -4,6 +4,7 @@ use super::play::start_stream;
 use super::{BeamScore, Solution, Solver};
 use crate::Result;
 use crate::env::Start;
+use crate::parallel;
 use crate::search::{ActionPath, Beam, BeamConfig, BeamRun, Threads};
 use std::ops::RangeInclusive;
 
@@ -24,22 +25,16 @@ impl Solver<'_> {
         });
         let configs: Vec<_> =
             widths.map(|width| BeamConfig { width, score, max_steps: self.max_steps }).collect();
-        #[cfg(feature = "parallel")]
-        {
-            use rayon::prelude::*;
-            if starts.len() >= rayon::current_num_threads().max(2) {
-                let starts = starts.par_iter().enumerate();
-                let solve = |beams: &mut Vec<Beam>, (index, start): (usize, &Start<'_>)| {
-                    self.widen(beams, &configs, (index, *start), Threads::One)
-                };
-                return starts.map_init(Vec::new, solve).collect();
-            }
+        let many = starts.len() >= parallel::threads().max(2);
+        let starts = starts.iter().copied().enumerate();
+        if many {
+            let solve = |beams: &mut Vec<Beam>, start: (usize, Start<'_>)| {
+                self.widen(beams, &configs, start, Threads::One)
+            };
+            return parallel::try_map_init(starts, Vec::new, solve);
         }
         let mut beams = Vec::new();
-        let starts = starts.iter().enumerate();
-        starts
-            .map(|(index, start)| self.widen(&mut beams, &configs, (index, *start), Threads::All))
-            .collect()
+        starts.map(|start| self.widen(&mut beams, &configs, start, Threads::All)).collect()
     }
 
     /// Runs one beam after the other, each limited to solutions better than those found before. `beams` holds the

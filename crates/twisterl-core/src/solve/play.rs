@@ -7,6 +7,7 @@ use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
+use crate::parallel;
 use crate::rng::{Rng, StreamKey};
 use crate::search::{Budget, Limit};
 use crate::space::Actions;
@@ -90,18 +91,10 @@ impl Play<'_> {
     /// If a start is refused or the environment fails.
     pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Solution>> {
         let per_group = (GROUP_SLOTS / self.searches.max(1)).max(1);
-        let groups = starts.chunks(per_group).enumerate();
         let play = |(group, starts): (usize, &[Start<'_>])| {
             self.group(group, group * per_group, starts, &budget.begin(starts.len()))
         };
-        #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Solution>> = {
-            use rayon::prelude::*;
-            let groups: Vec<_> = groups.collect();
-            groups.into_par_iter().map(play).collect::<Result<_>>()?
-        };
-        #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Solution>> = groups.map(play).collect::<Result<_>>()?;
+        let played = parallel::try_map(starts.chunks(per_group).enumerate(), play)?;
         Ok(played.into_iter().flatten().collect())
     }
 
@@ -128,7 +121,7 @@ impl Play<'_> {
                 self.choice,
                 &mut rng,
             )?;
-            episodes.step(&decision.moves, limit)?;
+            episodes.step(&decision.actions, limit)?;
         }
         Ok(episodes.best())
     }

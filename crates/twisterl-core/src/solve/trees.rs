@@ -5,6 +5,7 @@ use super::{Solution, Solver};
 use crate::Result;
 use crate::env::Start;
 use crate::env::batch::MAX_EPISODE_STEPS;
+use crate::parallel;
 use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
 
 /// Set in the index of the streams of sampled moves, beside the game and the number of the move.
@@ -19,7 +20,6 @@ impl Solver<'_> {
         starts: &[Start<'_>],
     ) -> Result<Vec<Solution>> {
         let games = SEARCH_GROUP.min(starts.len());
-        let groups: Vec<_> = starts.chunks(SEARCH_GROUP).enumerate().collect();
         let play = |search: &mut Option<Search>, (group, starts): (usize, &[Start<'_>])| {
             let search = match search {
                 Some(search) => search,
@@ -28,16 +28,8 @@ impl Solver<'_> {
             search.forget_evaluations();
             self.play_games(search, config, group * SEARCH_GROUP, starts)
         };
-        #[cfg(feature = "parallel")]
-        let played: Vec<Vec<Solution>> = {
-            use rayon::prelude::*;
-            groups.into_par_iter().map_init(|| None, play).collect::<Result<_>>()?
-        };
-        #[cfg(not(feature = "parallel"))]
-        let played: Vec<Vec<Solution>> = {
-            let mut search = None;
-            groups.into_iter().map(|group| play(&mut search, group)).collect::<Result<_>>()?
-        };
+        let groups = starts.chunks(SEARCH_GROUP).enumerate();
+        let played = parallel::try_map_init(groups, || None, play)?;
         Ok(played.into_iter().flatten().collect())
     }
 

@@ -130,6 +130,15 @@ impl Canonical {
         frame
     }
 
+    /// Undoes what `twist` did to the mask of a row.
+    pub(crate) fn mask_back(&mut self, twist: &Twist, mask: &mut [bool]) {
+        self.mask.clear();
+        self.mask.extend_from_slice(mask);
+        for (allowed, &to) in mask.iter_mut().zip(&twist.action) {
+            *allowed = self.mask[to as usize]; // a permutation of the actions
+        }
+    }
+
     /// The twist that led row `row` to its canonical form; `None`: it was there already.
     pub(crate) fn frame<'t>(&self, twists: &'t [Twist], row: usize) -> Option<&'t Twist> {
         self.frames.get(row).copied().flatten().and_then(|index| twists.get(index))
@@ -140,62 +149,5 @@ impl Canonical {
         self.frame(twists, row)
             .and_then(|twist| twist.action.iter().position(|&to| to == action))
             .map_or(action, |a| a as u32)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::env::{Environment as _, Start};
-    use crate::envs::puzzle::Puzzle;
-    use crate::envs::registry::Registry;
-    use crate::evaluator::decision::Decision;
-    use crate::evaluator::distribution::Choice;
-    use crate::policy::Policy;
-    use crate::policy::executor::Executor;
-    use crate::policy::network::{Activation, MlpSizes, Network};
-    use crate::rng::{Purpose, stream};
-    use serde_json::json;
-
-    #[test]
-    fn a_canonical_policy_plays_a_state_and_its_image_alike() {
-        let params = json!({"width": 3, "height": 3, "difficulty": 50});
-        let spec = Registry::default().make("Puzzle", &params).unwrap();
-        let sizes = MlpSizes {
-            embedding_size: 16,
-            common_layers: vec![],
-            policy_layers: vec![],
-            value_layers: vec![],
-            activation: Activation::Tanh,
-        };
-        let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
-        let mut policy =
-            Policy::initial(network, "Puzzle", params.clone(), spec.twists(), 0).unwrap();
-        policy.symmetry = Symmetry::Canonical;
-        let executor = Executor::of(&policy).unwrap();
-        let mut puzzle = Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap();
-        let mut env = spec.batch(2);
-        let mut decision = Decision::new(&spec.action_space());
-        let mut turned = 0;
-        for index in 0..200 {
-            let mut rng = stream(0, Purpose::Start, 0, index);
-            puzzle.reset(&mut rng);
-            let (mut state, image) = (Vec::new(), puzzle.twisted_state(0).unwrap());
-            puzzle.state(&mut state);
-            for (slot, state) in [&state, &image].into_iter().enumerate() {
-                env.begin(slot, Start::State { state, difficulty: None }, &mut rng).unwrap();
-            }
-            decision.decide(&mut *env, &[0, 1], &executor, Choice::Greedy, &mut rng).unwrap();
-            assert_eq!(decision.observations.ones(0), decision.observations.ones(1));
-            assert_eq!(decision.masks[..4], decision.masks[4..]);
-            assert_eq!(decision.evaluation.values[0], decision.evaluation.values[1]);
-            let moves = &decision.moves.discrete;
-            let twist = &policy.twists[0];
-            if state != image {
-                assert_eq!(twist.action[moves[0] as usize], moves[1]);
-                turned += 1;
-            }
-        }
-        assert!(turned > 150, "{turned}");
     }
 }

@@ -39,7 +39,7 @@ def resolve(name: str) -> Callable[..., Any] | None:
         if error.name is not None and (module + ".").startswith(error.name + "."):
             return None
         raise
-    made = getattr(found, attribute, None)
+    made: Callable[..., Any] | None = getattr(found, attribute, None)
     if not callable(made):
         raise UnknownEnvError(f"env_cls: expected a class or function in module {module}, found no {attribute}")
     return made
@@ -76,7 +76,7 @@ class Problem:
 class Batch:
     """A batch of environments, one per slot."""
 
-    def __init__(self, problem: Problem, players: list[Any]) -> None:
+    def __init__(self, problem: Problem, players: list[Player]) -> None:
         self._problem = problem
         self._players = players
         self._masked = any(player.masked for player in players)
@@ -138,6 +138,8 @@ class Player:
 
     actions: list[tuple[int, list[float], list[float], list[int]]]
     observe: Callable[[], Any]
+    masks: Any  # a method, where `masked`
+    size: int
 
     def __init__(self, problem: Problem, env: Any) -> None:
         self.problem = problem
@@ -206,6 +208,10 @@ class Player:
         twin.env = copy.deepcopy(self.env)
         return twin
 
+    def render(self) -> str:
+        """The state as text."""
+        return str(self.state())
+
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         return [], []
 
@@ -243,7 +249,7 @@ class Plain(Player):
 
     def _method(self, *names: str) -> Callable[..., Any]:
         for name in names:
-            method = getattr(self.env, name, None)
+            method: Callable[..., Any] | None = getattr(self.env, name, None)
             if callable(method):
                 return method
         expected = " or ".join(f"{name}()" for name in names)
@@ -340,7 +346,7 @@ class Plain(Player):
             shown = self.env.render()
             if isinstance(shown, str):
                 return shown
-        return str(self.state())
+        return super().render()
 
 
 class Gym(Player):

@@ -33,7 +33,7 @@ def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], C
             digits = _shaped(seen, [len(sizes)], problem).astype(int) - starts
             for digit, size in zip(digits, sizes, strict=False):
                 _within(int(digit), size, problem)
-            return (digits + offsets).tolist()
+            return [int(index) for index in digits + offsets]
 
         return True, [sum(sizes)], encode
     if isinstance(space, gym.spaces.Box):

@@ -61,4 +61,4 @@ class EnvError(TwisteRLError, RuntimeError):
 
 
 class DivergedError(TwisteRLError, ArithmeticError):
-    """Training diverged: the loss or its gradient is no longer finite."""
+    """Training diverged, or a policy computes numbers that are not finite."""

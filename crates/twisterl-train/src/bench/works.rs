@@ -3,9 +3,9 @@
 use super::{Work, made_up, made_up_parameters, noise};
 use crate::Result;
 use crate::data::batch::Batch;
-use crate::gradient::learner::{AdamConfig, Learner};
+use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::ppo::{Ppo, PpoLossConfig};
-use crate::gradient::optimizer::AdamState;
+use crate::gradient::optimizer::{AdamConfig, TrainState};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::snapshot::ArrayData;
 use rayon::prelude::*;
@@ -140,13 +140,15 @@ pub fn inference(sizes: &MlpSizes, rows: usize) -> Result<Work> {
 pub fn learner(sizes: &MlpSizes, cells: usize, minibatch: usize) -> Result<Work> {
     let network = on_boards(cells, sizes)?;
     let batch: Batch = made_up(&network, minibatch, cells);
-    let mut learner = Learner::new(&network, made_up_parameters(&network), AdamConfig::default())?;
+    let mut learner = Learner::new(&network)?;
+    let mut state = TrainState::new(made_up_parameters(&network), AdamConfig::default());
+    let size = StepSize { lr: 1e-5, max_grad_norm: Some(0.5) };
     let indices: Vec<u32> = (0..minibatch as u32).collect();
     let config = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
     let name = format!("optimiser step, {}, batch {minibatch}", name_of(sizes));
     let (dense, sparse) = flops(&network, cells);
     let work = Work::new(name, (minibatch, "samples"), move || {
-        learner.step(&Ppo { batch: &batch, config }, &indices, Some(0.5), 1e-5)?;
+        learner.step(&mut state, &Ppo { batch: &batch, config }, &indices, size)?;
         Ok(())
     });
     // Backwards, a dense layer has two products of the size of that forwards, an embedding one.
@@ -212,11 +214,11 @@ pub fn search(
 
 /// Steps of Adam on this many parameters.
 pub fn adam(parameters: usize) -> Work {
-    let mut state = AdamState::new(parameters);
-    let (mut values, gradient) = (vec![0.5; parameters], vec![0.25; parameters]);
+    let mut state = TrainState::new(vec![0.5; parameters], AdamConfig::default());
+    let gradient = vec![0.25; parameters];
     let name = format!("Adam, {} M parameters", parameters >> 20);
     let work = Work::new(name, (parameters, "parameters"), move || {
-        state.step(&AdamConfig::default(), &mut values, &gradient, 1.0, 1e-6);
+        state.adam_step(&gradient, 1.0, 1e-6);
         Ok(())
     });
     // Reads parameters, gradient and two moments; writes all but the gradient.

@@ -1,6 +1,6 @@
 //! Rewards brought to a scale that suits the losses.
 
-use crate::config::CollectingConfig;
+use crate::config::PpoCollecting;
 use crate::data::running_statistics::RunningStatistics;
 use crate::record::snapshot::ArrayData;
 use crate::record::snapshot::Snapshot;
@@ -32,7 +32,7 @@ struct Running {
 
 impl RewardScaler {
     /// For `slots` environments.
-    pub fn new(config: &CollectingConfig, slots: usize) -> Self {
+    pub fn new(config: &PpoCollecting, slots: usize) -> Self {
         let running = config.normalize_rewards.then(|| Running {
             clip: config.clip_rewards,
             moments: RunningStatistics::new(1),
@@ -61,12 +61,14 @@ impl RewardScaler {
         }
     }
 
-    /// Adds what it takes to go on exactly from here.
-    pub fn save(&self, snapshot: &mut Snapshot) {
-        if let Some(Running { moments, returns, .. }) = &self.running {
-            snapshot.arrays.push((MOMENTS.into(), moments.to_array()));
-            snapshot.arrays.push((RETURNS.into(), ArrayData::F64(returns.clone())));
-        }
+    /// Returns everything that a resumed run needs, as arrays of a checkpoint.
+    pub fn arrays(&self) -> Vec<(String, ArrayData)> {
+        self.running.as_ref().map_or_else(Vec::new, |Running { moments, returns, .. }| {
+            vec![
+                (MOMENTS.into(), moments.to_array()),
+                (RETURNS.into(), ArrayData::F64(returns.clone())),
+            ]
+        })
     }
 
     /// Goes back to a snapshot.
@@ -130,12 +132,12 @@ mod tests {
 
     #[test]
     fn rewards_are_divided_by_the_deviation_of_discounted_sums() {
-        let config = CollectingConfig {
+        let config = PpoCollecting {
             gamma: 0.5,
             reward_scale: 2.0,
             normalize_rewards: true,
             clip_rewards: 2.75,
-            ..CollectingConfig::default()
+            ..PpoCollecting::default()
         };
         let mut scaler = RewardScaler::new(&config, GROUP_SLOTS + 1);
         let first = [(0, 1.0, false), (1, -1.0, true), (0, 1.0, false), (1, 2.0, false)];
@@ -146,8 +148,7 @@ mod tests {
         for (found, reward) in rewards(&groups[0]).iter().zip([2.0, -2.0, 2.0, 4.0]) {
             assert!((f64::from(*found) - reward / deviation).abs() < 1e-6);
         }
-        let mut snapshot = Snapshot::default();
-        scaler.save(&mut snapshot);
+        let snapshot = Snapshot { arrays: scaler.arrays(), ..Snapshot::default() };
         let mut resumed = RewardScaler::new(&config, GROUP_SLOTS + 1);
         resumed.restore(&snapshot).unwrap();
         // The sums go on from 3, 4 and 2: 6 + 3 / 2, 0 + 4 / 2 and 10 + 2 / 2. Of the eight the mean is 3.6875 and the
@@ -169,12 +170,10 @@ mod tests {
 
     #[test]
     fn rewards_stay_as_they_are_where_nothing_is_asked_for() {
-        let mut scaler = RewardScaler::new(&CollectingConfig::default(), 2);
+        let mut scaler = RewardScaler::new(&PpoCollecting::default(), 2);
         let mut groups = [trajectory(&[(0, 1e9, false), (1, 0.3, true)])];
         scaler.scale(groups.iter_mut());
         assert_eq!(rewards(&groups[0]), [1e9, 0.3]);
-        let mut snapshot = Snapshot::default();
-        scaler.save(&mut snapshot);
-        assert!(snapshot.arrays.is_empty());
+        assert!(scaler.arrays().is_empty());
     }
 }

@@ -45,11 +45,11 @@ enum LayerOp {
 }
 
 impl Model {
-    /// Lays out `parameters`, which are in the order and layout of [`Network::parameters`].
+    /// Builds a network whose parameters are all 0.
     ///
     /// # Errors
-    /// If the network is inconsistent, a layer cannot be trained, or the number of parameters is not that of the network.
-    pub fn new(network: &Network, parameters: &[f32]) -> Result<Self> {
+    /// If the network is inconsistent, or has a layer without a gradient.
+    pub fn new(network: &Network) -> Result<Self> {
         network.check()?;
         let mut layers = Vec::new();
         let mut start = 0;
@@ -71,7 +71,15 @@ impl Model {
             layers.push(TrainableLayer { layer: layer.clone(), how, variables, start });
             start += length;
         }
-        let mut model = Self { network: network.clone(), layers, shared };
+        Ok(Self { network: network.clone(), layers, shared })
+    }
+
+    /// Builds a network with these parameters, which are in the order and layout of [`Network::parameters`].
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new) and [`load`](Self::load).
+    pub fn of(network: &Network, parameters: &[f32]) -> Result<Self> {
+        let mut model = Self::new(network)?;
         model.load(parameters)?;
         Ok(model)
     }
@@ -93,7 +101,8 @@ impl Model {
         {
             for variable in variables {
                 let end = start + variable.elem_count();
-                variable.inplace_op1(&Assign(parameters.get(start..end).unwrap_or(&[])))?;
+                // The variables partition the parameters, whose number was checked.
+                variable.inplace_op1(&Assign(&parameters[start..end]))?;
                 start = end;
             }
         }
@@ -228,7 +237,7 @@ pub fn forward(
     parameters: &[f32],
     observations: &Observations,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
-    let model = Model::new(network, parameters)?;
+    let model = Model::of(network, parameters)?;
     let (mut logits, mut values) = (Vec::new(), Vec::new());
     for start in (0..observations.len()).step_by(model.max_rows()) {
         let mut rows = Observations::new();

@@ -2,7 +2,8 @@
 
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
-use serde_json::{Map, Value, json};
+use crate::record::metrics::{names, numbers};
+use serde_json::{Map, Value};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
@@ -23,8 +24,11 @@ pub struct EvaluationResult {
 impl EvaluationResult {
     /// Returns the fields by name.
     pub fn to_map(self) -> Map<String, Value> {
-        let fields = [("success", self.success), ("reward", self.reward), ("length", self.length)];
-        fields.into_iter().map(|(name, value)| (name.to_owned(), json!(value))).collect()
+        numbers([
+            (names::SUCCESS, self.success),
+            (names::REWARD, self.reward),
+            (names::LENGTH, self.length),
+        ])
     }
 }
 
@@ -69,6 +73,7 @@ pub fn evaluate(
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use serde_json::json;
     use twisterl_core::envs::registry::Registry;
     use twisterl_core::evaluator::Mock;
 

@@ -118,7 +118,7 @@ struct Check<'e, E> {
 }
 
 fn broken<E: Environment>(rule: &str, found: impl ToString) -> Error {
-    Error::Contract { name: E::NAME.into(), rule: rule.into(), found: found.to_string() }
+    Error::contract(E::NAME, rule, found)
 }
 
 fn require<E: Environment, S: ToString>(

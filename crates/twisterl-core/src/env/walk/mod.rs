@@ -182,8 +182,7 @@ impl<E: Environment> Walker<E> {
         env.reset(rng);
         if !env.solved() {
             let rule = "an environment that declares inverses is solved at difficulty 0";
-            let found = "a state that is not solved".to_owned();
-            return Err(Error::Contract { name: E::NAME.into(), rule: rule.into(), found });
+            return Err(Error::contract(E::NAME, rule, "a state that is not solved"));
         }
         self.path.states.clear();
         self.path.actions.clear();

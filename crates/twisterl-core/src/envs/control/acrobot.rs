@@ -1,12 +1,14 @@
 //! Acrobot-v1: swing the tip of a double pendulum up, with a motor in the joint between its links.
 //!
 //! Sutton, "Generalization in reinforcement learning: successful examples using sparse coarse coding" (1996), with the
-//! equations of Sutton and Barto's book and one step of the classical Runge-Kutta method of order 4, as Gymnasium has
-//! it. The state: the angle of the first link from hanging, that of the second from the first (rad, within ±pi), and
-//! their speeds (rad/s); shown are the cosine and the sine of each angle, and the speeds. Actions 0, 1 and 2 are torques
-//! of -1, 0 and 1. Each step costs 1 but the one that brings the tip a link's length above the fixed end, which ends it.
+//! equations of Sutton and Barto's book and one step of the classical Runge-Kutta method of order 4, as in Gymnasium.
+//!
+//! The state is the angle of the first link from hanging, the angle of the second link from the first (rad, within ±pi),
+//! and their speeds (rad/s). The observation, `[6]`, is the cosine and the sine of each angle, and the speeds. Actions 0, 1
+//! and 2 are torques of -1, 0 and 1. Each step costs 1, except the one that brings the tip a link's length above the fixed
+//! end and terminates the episode.
 
-use super::{TimeLimit, read_state};
+use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
 use crate::rng::Rng;
@@ -17,7 +19,7 @@ use std::f64::consts::PI;
 
 /// Seconds a step.
 const DT: f64 = 0.2;
-/// Of each link: mass, length, distance of its centre of mass, moment of inertia.
+/// Mass, length, distance of the centre of mass and moment of inertia of each link.
 const MASS: f64 = 1.0;
 const LENGTH: f64 = 1.0;
 const CENTRE: f64 = 0.5;
@@ -49,7 +51,7 @@ impl Default for AcrobotParams {
     }
 }
 
-/// The double pendulum.
+/// A double pendulum.
 #[derive(Debug, Clone)]
 pub struct Acrobot {
     state: [f64; 4],
@@ -62,7 +64,7 @@ impl Environment for Acrobot {
     type Params = AcrobotParams;
 
     fn new(params: &Self::Params) -> Result<Self> {
-        Ok(Self { state: [0.0; 4], time: TimeLimit::new(params.max_episode_steps)? })
+        Ok(Self { state: [0.0; 4], time: time_limit(params.max_episode_steps)? })
     }
 
     fn observation_space(&self) -> ObservationSpace {
@@ -80,7 +82,7 @@ impl Environment for Acrobot {
     }
 
     fn step(&mut self, action: Action<'_>) -> Step {
-        let torque = action.index().min(2) as f64 - 1.0;
+        let torque = [-1.0, 0.0, 1.0][action.index()];
         let [a, b, u, v] = runge_kutta(self.state, |state| derivative(state, torque));
         self.state = [
             wrap(a),
@@ -113,11 +115,11 @@ impl Environment for Acrobot {
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        ["-1", "0", "+1"].get(action.index()).copied().unwrap_or("0").into()
+        ["-1", "0", "+1"][action.index()].into()
     }
 }
 
-/// The derivative of the state by time.
+/// Returns the derivative of the state with respect to time.
 fn derivative([theta1, theta2, dtheta1, dtheta2]: [f64; 4], torque: f64) -> [f64; 4] {
     let (m, l, lc, i, g) = (MASS, LENGTH, CENTRE, INERTIA, GRAVITY);
     let (sin2, cos2) = (theta2.sin(), theta2.cos());
@@ -134,7 +136,7 @@ fn derivative([theta1, theta2, dtheta1, dtheta2]: [f64; 4], torque: f64) -> [f64
     [dtheta1, dtheta2, ddtheta1, ddtheta2]
 }
 
-/// One step of [`DT`] from `y` by the classical Runge-Kutta method of order 4.
+/// Returns the state one step of [`DT`] after `y`, by the classical Runge-Kutta method of order 4.
 fn runge_kutta(y: [f64; 4], f: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
     let ahead = |step: f64, slope: [f64; 4]| std::array::from_fn(|i| y[i] + step * slope[i]);
     let k1 = f(y);
@@ -144,7 +146,7 @@ fn runge_kutta(y: [f64; 4], f: impl Fn([f64; 4]) -> [f64; 4]) -> [f64; 4] {
     std::array::from_fn(|i| y[i] + DT / 6.0 * (k1[i] + 2.0 * k2[i] + 2.0 * k3[i] + k4[i]))
 }
 
-/// An angle brought to within ±pi. At the greatest speed a step turns by less than two circles.
+/// Returns an angle within ±pi. At the greatest speed a step turns by less than two circles.
 fn wrap(mut angle: f64) -> f64 {
     while angle > PI {
         angle -= 2.0 * PI;

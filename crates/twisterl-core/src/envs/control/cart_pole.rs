@@ -1,11 +1,11 @@
 //! CartPole-v1: keep a pole upright on a cart that is pushed left (0) or right (1).
 //!
 //! Barto, Sutton and Anderson, "Neuronlike adaptive elements that can solve difficult learning control problems"
-//! (1983), with Gymnasium's numbers and its explicit Euler steps. The state, which is shown whole: the cart's position
-//! (m) and speed (m/s), the pole's angle from upright (rad) and its speed (rad/s). Each step is worth 1; the episode
-//! terminates where the pole leans by more than 12 degrees or the cart leaves the track of ±2.4 m.
+//! (1983), with Gymnasium's numbers and its explicit Euler steps. The state, which is also the observation `[4]`, is the
+//! cart's position (m) and speed (m/s), the pole's angle from upright (rad) and its speed (rad/s). Each step is worth 1.
+//! The episode terminates when the pole leans by more than 12 degrees or the cart leaves the track of ±2.4 m.
 
-use super::{TimeLimit, read_state};
+use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
 use crate::rng::Rng;
@@ -28,7 +28,7 @@ const MAX_POSITION: f64 = 2.4;
 /// Each number of the state begins within this distance of 0.
 const START: f64 = 0.05;
 
-/// Wider than where any episode leads.
+/// Bounds of states, wider than any episode reaches.
 const BOUNDS: [(&str, f64, f64); 4] = [
     ("position", -10.0, 10.0),
     ("speed", -100.0, 100.0),
@@ -42,7 +42,7 @@ const BOUNDS: [(&str, f64, f64); 4] = [
 pub struct CartPoleParams {
     /// Steps after which an episode is truncated, 1 to a million.
     pub max_episode_steps: usize,
-    /// Reward 0 a step and -1 for the one that fails, instead of 1 a step.
+    /// Rewards of 0 a step and -1 for the step that fails, instead of 1 a step.
     pub sutton_barto_reward: bool,
 }
 
@@ -52,7 +52,7 @@ impl Default for CartPoleParams {
     }
 }
 
-/// The cart and its pole.
+/// A cart with a pole.
 #[derive(Debug, Clone)]
 pub struct CartPole {
     state: [f64; 4],
@@ -75,7 +75,7 @@ impl Environment for CartPole {
     fn new(params: &Self::Params) -> Result<Self> {
         Ok(Self {
             state: [0.0; 4],
-            time: TimeLimit::new(params.max_episode_steps)?,
+            time: time_limit(params.max_episode_steps)?,
             sutton_barto_reward: params.sutton_barto_reward,
         })
     }
@@ -95,7 +95,7 @@ impl Environment for CartPole {
 
     fn step(&mut self, action: Action<'_>) -> Step {
         let [x, speed, angle, spin] = self.state;
-        let force = if action.index() == 1 { FORCE } else { -FORCE };
+        let force = [-FORCE, FORCE][action.index()];
         let (sin, cos) = (angle.sin(), angle.cos());
         let push = (force + POLE_MASS_LENGTH * (spin * spin) * sin) / TOTAL_MASS;
         let turning = (GRAVITY * sin - cos * push)
@@ -127,6 +127,6 @@ impl Environment for CartPole {
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        if action.index() == 1 { "right" } else { "left" }.into()
+        ["left", "right"][action.index()].into()
     }
 }

@@ -1,14 +1,15 @@
 //! MountainCar-v0: rock a car that is too weak out of a valley.
 //!
-//! Moore, "Efficient memory-based learning for robot control" (1990), with Gymnasium's numbers. The state, which is
-//! shown whole: position and speed. Actions 0, 1 and 2 push left, not at all, and right. Each step costs 1; the episode
-//! terminates where the car reaches the position 0.5 at `goal_velocity` or faster.
+//! Moore, "Efficient memory-based learning for robot control" (1990), with Gymnasium's numbers. The state, which is also
+//! the observation `[2]`, is position and speed. Actions 0, 1 and 2 push left, not at all, and right. Each step costs 1. The
+//! episode terminates when the car reaches the position 0.5 at `goal_velocity` or faster.
 
-use super::{TimeLimit, read_state};
+use super::{TimeLimit, read_state, time_limit};
+use crate::Result;
 use crate::env::{Environment, Step};
+use crate::error::in_range;
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use crate::{Error, Result};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +29,7 @@ const BOUNDS: [(&str, f64, f64); 2] =
 pub struct MountainCarParams {
     /// Steps after which an episode is truncated, 1 to a million.
     pub max_episode_steps: usize,
-    /// The least speed at which the goal counts, at most 0.07.
+    /// The lowest speed at which the goal counts, -0.07 to 0.07.
     pub goal_velocity: f64,
 }
 
@@ -38,7 +39,7 @@ impl Default for MountainCarParams {
     }
 }
 
-/// The car in the valley.
+/// A car in a valley.
 #[derive(Debug, Clone)]
 pub struct MountainCar {
     position: f64,
@@ -47,12 +48,9 @@ pub struct MountainCar {
     goal_velocity: f64,
 }
 
-/// Checks a goal's speed.
+/// Returns `speed` if it is a possible speed at the goal.
 pub(super) fn check_goal_velocity(speed: f64) -> Result<f64> {
-    if (-MAX_SPEED..=MAX_SPEED).contains(&speed) {
-        return Ok(speed);
-    }
-    Err(Error::config("goal_velocity", format!("-{MAX_SPEED} to {MAX_SPEED}"), speed))
+    in_range("goal_velocity", speed, -MAX_SPEED..=MAX_SPEED)
 }
 
 impl Environment for MountainCar {
@@ -64,7 +62,7 @@ impl Environment for MountainCar {
         Ok(Self {
             position: -0.5,
             speed: 0.0,
-            time: TimeLimit::new(params.max_episode_steps)?,
+            time: time_limit(params.max_episode_steps)?,
             goal_velocity: check_goal_velocity(params.goal_velocity)?,
         })
     }
@@ -83,7 +81,7 @@ impl Environment for MountainCar {
     }
 
     fn step(&mut self, action: Action<'_>) -> Step {
-        let push = (action.index().min(2) as f64 - 1.0) * FORCE;
+        let push = [-1.0, 0.0, 1.0][action.index()] * FORCE;
         let speed = self.speed + (push + (3.0 * self.position).cos() * -GRAVITY);
         self.speed = speed.clamp(-MAX_SPEED, MAX_SPEED);
         self.position = (self.position + self.speed).clamp(MIN_POSITION, MAX_POSITION);
@@ -112,6 +110,6 @@ impl Environment for MountainCar {
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        ["left", "none", "right"].get(action.index()).copied().unwrap_or("none").into()
+        ["left", "none", "right"][action.index()].into()
     }
 }

@@ -1,10 +1,10 @@
-//! MountainCarContinuous-v0: the car in the valley with a force of its driver's choice, from -1 to 1.
+//! MountainCarContinuous-v0: the car in the valley with a continuous force, from -1 to 1.
 //!
 //! Reaching the position 0.45 at `goal_velocity` or faster is worth 100 and terminates; each step costs a tenth of
-//! the square of its action. Gymnasium keeps this state in f32, so it is kept and computed in f32 here.
+//! the square of its action. Gymnasium keeps and computes this state in f32, and so does this module.
 
 use super::mountain_car::check_goal_velocity;
-use super::{TimeLimit, read_state};
+use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
 use crate::rng::Rng;
@@ -30,7 +30,7 @@ const BOUNDS: [(&str, f64, f64); 2] = [
 pub struct MountainCarContinuousParams {
     /// Steps after which an episode is truncated, 1 to a million.
     pub max_episode_steps: usize,
-    /// The least speed at which the goal counts, at most 0.07.
+    /// The lowest speed at which the goal counts, -0.07 to 0.07.
     pub goal_velocity: f64,
 }
 
@@ -40,7 +40,7 @@ impl Default for MountainCarContinuousParams {
     }
 }
 
-/// The car in the valley.
+/// A car in a valley.
 #[derive(Debug, Clone)]
 pub struct MountainCarContinuous {
     position: f32,
@@ -58,7 +58,7 @@ impl Environment for MountainCarContinuous {
         Ok(Self {
             position: -0.5,
             speed: 0.0,
-            time: TimeLimit::new(params.max_episode_steps)?,
+            time: time_limit(params.max_episode_steps)?,
             goal_velocity: check_goal_velocity(params.goal_velocity)? as f32,
         })
     }
@@ -87,7 +87,8 @@ impl Environment for MountainCarContinuous {
         }
         let solved = self.solved();
         let effort = f64::from(asked) * f64::from(asked);
-        self.time.count(if solved { 100.0 } else { 0.0 } - effort * 0.1, solved)
+        let reward = if solved { 100.0 } else { 0.0 } - effort * 0.1;
+        self.time.count(reward as f32, solved)
     }
 
     fn observe(&self, row: &mut ObservationRow<'_>) {

@@ -1,14 +1,15 @@
 //! Pendulum-v1: swing a pendulum up and keep it there, with a torque from -2 to 2.
 //!
-//! The state: the angle from upright (rad) and its speed (rad/s, within ±8); shown are the angle's cosine and sine, and
-//! the speed. A step costs `angle^2 + 0.1 speed^2 + 0.001 torque^2` of the state that it leaves, with the angle taken
-//! from -pi to pi. Nothing terminates.
+//! The state is the angle from upright (rad) and its speed (rad/s, within ±8). The observation, `[3]`, is the angle's cosine
+//! and sine, and the speed. A step costs `angle^2 + 0.1 speed^2 + 0.001 torque^2` of the state that it leaves, with the
+//! angle taken from -pi to pi. Episodes never terminate.
 
-use super::{TimeLimit, read_state};
+use super::{TimeLimit, read_state, time_limit};
+use crate::Result;
 use crate::env::{Environment, Step};
+use crate::error::in_range;
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use crate::{Error, Result};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
@@ -19,7 +20,7 @@ const MAX_TORQUE: f32 = 2.0;
 const DT: f64 = 0.05;
 const MAX_GRAVITY: f64 = 1000.0;
 
-/// The angle is not brought back to one circle: an episode of the longest time limit turns it by 400,000.
+/// Bounds of states. The angle is not wrapped: an episode of the longest time limit turns it by 400,000.
 const BOUNDS: [(&str, f64, f64); 2] = [("angle", -1e6, 1e6), ("speed", -MAX_SPEED, MAX_SPEED)];
 
 /// The parameters of [`Pendulum`].
@@ -38,7 +39,7 @@ impl Default for PendulumParams {
     }
 }
 
-/// The pendulum, of mass and length 1.
+/// A pendulum of mass and length 1.
 #[derive(Debug, Clone)]
 pub struct Pendulum {
     angle: f64,
@@ -53,12 +54,9 @@ impl Environment for Pendulum {
     type Params = PendulumParams;
 
     fn new(params: &Self::Params) -> Result<Self> {
-        if !(-MAX_GRAVITY..=MAX_GRAVITY).contains(&params.g) {
-            let expected = format!("-{MAX_GRAVITY} to {MAX_GRAVITY}");
-            return Err(Error::config("g", expected, params.g));
-        }
-        let time = TimeLimit::new(params.max_episode_steps)?;
-        Ok(Self { angle: PI, speed: 0.0, time, g: params.g })
+        let g = in_range("g", params.g, -MAX_GRAVITY..=MAX_GRAVITY)?;
+        let time = time_limit(params.max_episode_steps)?;
+        Ok(Self { angle: PI, speed: 0.0, time, g })
     }
 
     fn observation_space(&self) -> ObservationSpace {
@@ -82,7 +80,7 @@ impl Environment for Pendulum {
         let turning = 3.0 * self.g / 2.0 * self.angle.sin() + f64::from(3.0 * torque);
         self.speed = (self.speed + turning * DT).clamp(-MAX_SPEED, MAX_SPEED);
         self.angle += self.speed * DT;
-        self.time.count(-cost, false)
+        self.time.count(-cost as f32, false)
     }
 
     fn observe(&self, row: &mut ObservationRow<'_>) {

@@ -1,13 +1,15 @@
 //! The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
 //!
 //! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ... A move slides the blank left (0), up (1),
-//! right (2) or down (3). A move off the board is masked; made all the same, it changes nothing but costs
-//! one move of the budget. Bit `cell * cells + tile` of the observation says that `tile` lies on `cell`.
+//! right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses one move of the budget.
+//! The observation is sparse, `[cells, cells]`: bit `cell * cells + tile` is set if `tile` lies on `cell`.
 //!
-//! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward is paid for the
-//! transition just made, and an empty budget truncates instead of terminating.
+//! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward belongs to the transition
+//! just made, and an exhausted budget truncates instead of terminating.
 
+use super::grid::{self, MOVES, Reflection};
 use crate::env::{Environment, Step, key_of_words, whole_numbers};
+use crate::error::in_range;
 use crate::rng::Rng;
 use crate::space::symmetry::Twist;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
@@ -20,16 +22,15 @@ mod tests;
 
 pub use params::PuzzleParams;
 
-/// Fewest and most cells a side.
+/// The fewest cells of a side.
 const MIN_SIDE: usize = 2;
+/// The most cells of a side.
 const MAX_SIDE: usize = 6;
 const SIDES: usize = MAX_SIDE - MIN_SIDE + 1;
 const MAX_CELLS: usize = MAX_SIDE * MAX_SIDE;
 
 /// The greatest difficulty and budget. A scramble of this many moves takes some milliseconds, so that no config can hang.
 const LIMIT: usize = 1_000_000;
-
-const ACTIONS: [&str; 4] = ["left", "up", "right", "down"];
 
 /// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with [`GOAL`].
 type Board = [u8; MAX_CELLS];
@@ -44,24 +45,24 @@ const GOAL: Board = {
     goal
 };
 
-/// Where each action takes the blank from each cell: to that cell itself where the move is illegal, which makes
-/// a move free of branches.
-type Moves = [[u8; ACTIONS.len()]; MAX_CELLS];
+/// The cell to which each action takes the blank from each cell: the cell itself where the move is illegal, so that moves
+/// need no branch.
+type Targets = [[u8; MOVES.len()]; MAX_CELLS];
 
-/// The moves by height and width, each less [`MIN_SIDE`].
-static MOVES: [[Moves; SIDES]; SIDES] = {
-    let mut all = [[[[0; ACTIONS.len()]; MAX_CELLS]; SIDES]; SIDES];
+/// The targets by height and width, each less [`MIN_SIDE`].
+static TARGETS: [[Targets; SIDES]; SIDES] = {
+    let mut all = [[[[0; MOVES.len()]; MAX_CELLS]; SIDES]; SIDES];
     let mut size = 0;
     while size < SIDES * SIDES {
         let (h, w) = (size / SIDES, size % SIDES);
-        all[h][w] = moves(h + MIN_SIDE, w + MIN_SIDE);
+        all[h][w] = targets(h + MIN_SIDE, w + MIN_SIDE);
         size += 1;
     }
     all
 };
 
-const fn moves(height: usize, width: usize) -> Moves {
-    let mut moves = [[0; ACTIONS.len()]; MAX_CELLS];
+const fn targets(height: usize, width: usize) -> Targets {
+    let mut targets = [[0; MOVES.len()]; MAX_CELLS];
     let mut cell = 0;
     while cell < height * width {
         let (row, column) = (cell / width, cell % width);
@@ -69,13 +70,13 @@ const fn moves(height: usize, width: usize) -> Moves {
         let up = if row > 0 { cell - width } else { cell };
         let right = if column + 1 < width { cell + 1 } else { cell };
         let down = if row + 1 < height { cell + width } else { cell };
-        moves[cell] = [left as u8, up as u8, right as u8, down as u8];
+        targets[cell] = [left as u8, up as u8, right as u8, down as u8];
         cell += 1;
     }
-    moves
+    targets
 }
 
-/// The sliding puzzle.
+/// A board of the sliding puzzle.
 #[derive(Debug, Clone)]
 pub struct Puzzle {
     board: Board,
@@ -84,7 +85,7 @@ pub struct Puzzle {
     height: u8,
     /// Moves left.
     budget: u32,
-    moves: &'static Moves,
+    targets: &'static Targets,
     solved_reward: f32,
     failed_reward: f32,
     move_reward: f32,
@@ -103,36 +104,36 @@ impl Puzzle {
         &self.board[..self.cells()]
     }
 
-    /// The budget of an episode of the current difficulty.
+    /// Returns the budget of an episode of the current difficulty.
     fn episode_budget(&self) -> u32 {
         let budget = self.depth_slope.saturating_mul(self.difficulty);
         let budget = budget.saturating_add(self.depth_offset);
-        u32::try_from(budget).unwrap_or(u32::MAX).clamp(1, self.max_depth)
+        // At most `max_depth`, which is a `u32`.
+        budget.clamp(1, self.max_depth as usize) as u32
     }
 
     #[inline]
     fn slide(&mut self, action: usize) {
         let blank = usize::from(self.blank);
-        let target = self.moves[blank].get(action).copied().unwrap_or(self.blank);
+        let target = self.targets[blank][action];
         self.board[blank] = self.board[usize::from(target)];
         self.board[usize::from(target)] = 0;
         self.blank = target;
     }
 
-    /// Whether moves lead from this board to the goal. Every move swaps two entries and takes the blank one cell
-    /// nearer to its goal or farther from it, so both parities agree on exactly the boards that can be reached
-    /// (W. E. Story, "Notes on the '15' puzzle", 1879).
+    /// Returns true if moves lead from this board to the goal. Every move swaps two entries and takes the blank one cell
+    /// nearer to its goal or farther from it, so that both parities agree on exactly the reachable boards (W. E. Story,
+    /// "Notes on the '15' puzzle", 1879).
     fn solvable(&self, board: &Board, blank: usize) -> bool {
         let width = usize::from(self.width);
         let distance = blank / width + blank % width;
         odd(board) == (distance % 2 == 1)
     }
 
-    /// The cell opposite to `cell` across the main diagonal of a square board. The tile that belongs there is the
-    /// same number.
+    /// Returns the cell opposite to `cell` across the main diagonal of a square board, which is also the number of the tile
+    /// that belongs there.
     fn transposed(&self, cell: usize) -> usize {
-        let side = usize::from(self.width);
-        cell % side * side + cell / side
+        Reflection::Diagonal.image((usize::from(self.height), usize::from(self.width)), cell)
     }
 
     fn is_square(&self) -> bool {
@@ -140,7 +141,7 @@ impl Puzzle {
     }
 }
 
-/// Whether the board is an odd permutation of the goal: each cycle of length n is n - 1 swaps.
+/// Returns true if the board is an odd permutation of the goal: a cycle of length n is n - 1 swaps.
 fn odd(board: &Board) -> bool {
     let mut seen = [false; MAX_CELLS];
     let mut odd = false;
@@ -160,17 +161,10 @@ impl Environment for Puzzle {
     type Params = PuzzleParams;
 
     fn new(params: &PuzzleParams) -> Result<Self> {
-        let within = |path: &str, value: usize, low: usize, high: usize| {
-            if (low..=high).contains(&value) {
-                Ok(value)
-            } else {
-                Err(Error::config(path, format!("{low} to {high}"), value))
-            }
-        };
-        let width = within("width", params.width, MIN_SIDE, MAX_SIDE)?;
-        let height = within("height", params.height, MIN_SIDE, MAX_SIDE)?;
-        let max_depth = within("max_depth", params.max_depth, 1, LIMIT)?;
-        within("difficulty", params.difficulty, 0, LIMIT)?;
+        let width = in_range("width", params.width, MIN_SIDE..=MAX_SIDE)?;
+        let height = in_range("height", params.height, MIN_SIDE..=MAX_SIDE)?;
+        let max_depth = in_range("max_depth", params.max_depth, 1..=LIMIT)?;
+        in_range("difficulty", params.difficulty, 0..=LIMIT)?;
         let move_reward = params.move_reward.unwrap_or(-0.5 / max_depth as f32);
         for (path, reward) in [
             ("solved_reward", params.solved_reward),
@@ -187,7 +181,7 @@ impl Environment for Puzzle {
             width: width as u8,
             height: height as u8,
             budget: 0,
-            moves: &MOVES[height - MIN_SIDE][width - MIN_SIDE],
+            targets: &TARGETS[height - MIN_SIDE][width - MIN_SIDE],
             solved_reward: params.solved_reward,
             failed_reward: params.failed_reward,
             move_reward,
@@ -205,10 +199,10 @@ impl Environment for Puzzle {
     }
 
     fn action_space(&self) -> ActionSpace {
-        ActionSpace::discrete(ACTIONS.len())
+        ActionSpace::discrete(MOVES.len())
     }
 
-    /// Draws `difficulty` moves, each uniformly among all four; illegal ones do nothing, so a scramble may be
+    /// Makes `difficulty` moves, each drawn uniformly among all four. Illegal ones do nothing, so that a scramble may be
     /// shorter and may even end solved.
     fn reset(&mut self, rng: &mut Rng) {
         self.board = GOAL;
@@ -249,14 +243,14 @@ impl Environment for Puzzle {
 
     #[inline]
     fn action_mask(&self, mask: &mut [bool]) {
-        for (legal, &target) in mask.iter_mut().zip(&self.moves[usize::from(self.blank)]) {
+        for (legal, &target) in mask.iter_mut().zip(&self.targets[usize::from(self.blank)]) {
             *legal = target != self.blank;
         }
     }
 
     #[inline]
     fn solved(&self) -> bool {
-        // The blank settles most boards without the longer comparison.
+        // The blank decides most boards without the longer comparison.
         self.blank == 0 && self.board == GOAL
     }
 
@@ -264,7 +258,7 @@ impl Environment for Puzzle {
         out.extend(self.tiles().iter().map(|&tile| f64::from(tile)));
     }
 
-    /// Of the tiles as they lie in memory, four a word.
+    /// Hashes the tiles as they lie in memory, four a word.
     #[inline]
     fn state_key(&self, _scratch: &mut Vec<f64>) -> u64 {
         let words = self.board.as_chunks::<4>().0.iter().take(self.cells().div_ceil(4));
@@ -301,7 +295,8 @@ impl Environment for Puzzle {
             }
             board[cell] = tile as u8;
         }
-        let blank = places[0].unwrap_or(0);
+        // Each tile has a place: there are as many tiles as cells, none of them twice.
+        let blank = board.iter().take_while(|&&tile| tile != 0).count();
         if !self.solvable(&board, blank) {
             return Err(Error::state(
                 "a board that moves can solve",
@@ -328,9 +323,9 @@ impl Environment for Puzzle {
         for last in (1..self.cells()).rev() {
             board.swap(last, rng.random_range(0..=last as u32) as usize);
         }
-        let blank = board.iter().position(|&tile| tile == 0).unwrap_or(0);
+        let blank = board.iter().take_while(|&&tile| tile != 0).count();
         if !self.solvable(&board, blank) {
-            // Pairs each unsolvable board with one solvable board, so all of these stay equally likely.
+            // One swap pairs each unsolvable board with one solvable board, so that all of these stay equally likely.
             match blank {
                 0 => board.swap(1, 2),
                 1 => board.swap(0, 2),
@@ -347,8 +342,8 @@ impl Environment for Puzzle {
         self.budget = self.budget.min(self.episode_budget());
     }
 
-    /// Square boards have one: the reflection across the main diagonal, which the goal survives once each tile is
-    /// renamed to the number that belongs where the tile's own place is reflected to.
+    /// Returns the reflection across the main diagonal, for square boards: the goal is symmetric once each tile is renamed to
+    /// the number that belongs on the image of the tile's own place.
     fn twists(&self) -> Vec<Twist> {
         if !self.is_square() {
             return Vec::new();
@@ -365,7 +360,7 @@ impl Environment for Puzzle {
         if !self.is_square() || index != 0 {
             return None;
         }
-        // The reflection is its own inverse, so cell c receives what lies on its image.
+        // The reflection is its own inverse, so that each cell receives the tile of its image.
         let image = (0..self.cells())
             .map(|cell| self.transposed(usize::from(self.board[self.transposed(cell)])) as f64);
         Some(image.collect())
@@ -373,7 +368,7 @@ impl Environment for Puzzle {
 
     /// Left and right, up and down undo each other.
     fn inverse(&self, action: usize) -> Option<usize> {
-        Some((action + 2) % ACTIONS.len())
+        Some(grid::opposite(action))
     }
 
     fn render(&self) -> String {
@@ -394,7 +389,6 @@ impl Environment for Puzzle {
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        let index = action.index();
-        ACTIONS.get(index).map_or_else(|| index.to_string(), ToString::to_string)
+        grid::move_name(action.index())
     }
 }

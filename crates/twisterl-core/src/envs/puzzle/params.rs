@@ -1,4 +1,4 @@
-//! What configs give of a puzzle.
+//! The parameters of the puzzle.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +12,18 @@ pub struct PuzzleParams {
     pub height: usize,
     /// Random moves of a scramble, at most a million.
     pub difficulty: usize,
-    /// Budget of moves for each unit of difficulty.
+    /// Budget of moves a unit of difficulty.
     pub depth_slope: usize,
     /// Moves added to every budget, which is `depth_slope * difficulty + depth_offset`, at least 1 and at
     /// most `max_depth`.
     pub depth_offset: usize,
-    /// The greatest budget, and that of an episode begun at a given board; 1 to a million.
+    /// The greatest budget, which is also that of an episode begun at a given board; 1 to a million.
     pub max_depth: usize,
     /// Reward of the move that solves.
     pub solved_reward: f32,
-    /// Reward of the move that uses up the budget without solving.
+    /// Reward of the move that exhausts the budget without solving.
     pub failed_reward: f32,
-    /// Reward of any other move; `-0.5 / max_depth` where it is not given.
+    /// Reward of any other move; `-0.5 / max_depth` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub move_reward: Option<f32>,
 }

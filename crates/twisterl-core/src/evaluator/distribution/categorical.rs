@@ -30,7 +30,8 @@ impl Distribution for Categorical {
         2 * self.n + 1
     }
 
-    /// Leaves the probabilities in place of the logits.
+    /// Leaves the probabilities in place of the logits. The log-probability is not finite if a logit is not, or if no
+    /// choice is allowed.
     fn choose(
         &self,
         parameters: ParametersMut<'_>,
@@ -45,7 +46,10 @@ impl Distribution for Categorical {
             Choice::Sample => sample(head, rng),
         };
         to.choices.push(chosen as u32);
-        head.get(chosen).map_or(0.0, |p| p.max(f32::MIN_POSITIVE).ln())
+        match head[chosen] {
+            p if p > 0.0 => p.max(f32::MIN_POSITIVE).ln(),
+            nothing => nothing.ln(),
+        }
     }
 
     fn score(

@@ -1,13 +1,13 @@
-//! Functions of single values.
+//! Activation functions.
 
 use super::{Forward, LayerKind};
 use crate::Result;
-use crate::math::{exp, tanh};
+use crate::policy::math::{exp, tanh};
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
 
-/// A function of each value by itself.
+/// An elementwise function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Activation {
@@ -20,12 +20,12 @@ pub enum Activation {
     Gelu,
     /// `x / (1 + exp(-x))`
     Silu,
-    /// `x`: none.
+    /// `x`: the identity.
     Identity,
 }
 
 impl Activation {
-    /// Applies it in place. NaNs stay what they are.
+    /// Applies the function in place. NaNs are preserved.
     pub fn apply(self, values: &mut [f32]) {
         match self {
             Self::Relu => each(values, |x| if x < 0.0 { 0.0 } else { x }),
@@ -36,7 +36,7 @@ impl Activation {
         }
     }
 
-    /// The derivative at `x`.
+    /// Returns the derivative at `x`.
     pub fn derivative(self, x: f32) -> f32 {
         match self {
             Self::Relu => f32::from(u8::from(x > 0.0)),
@@ -59,7 +59,7 @@ impl Activation {
     }
 }
 
-/// Replaces each value, with the widest vectors that there are.
+/// Maps each value in place, with the widest vector instructions available.
 #[inline(always)]
 fn each(values: &mut [f32], f: impl Fn(f32) -> f32) {
     Arch::new().dispatch(
@@ -73,7 +73,7 @@ fn sigmoid(x: f32) -> f32 {
     1.0 / (1.0 + exp(-x))
 }
 
-/// `Φ(x) = erfc(-x / sqrt(2)) / 2`, by Abramowitz and Stegun, formula 7.1.26, within 1e-7.
+/// Returns `Φ(x) = erfc(-x / sqrt(2)) / 2` by Abramowitz and Stegun, formula 7.1.26, within 1e-7.
 #[inline(always)]
 fn normal_cdf(x: f32) -> f32 {
     let z = x.abs() * FRAC_1_SQRT_2;
@@ -85,7 +85,7 @@ fn normal_cdf(x: f32) -> f32 {
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
-/// An activation as a layer of its own.
+/// An activation as a separate layer.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Activate {

@@ -1,4 +1,4 @@
-//! The first layer on sparse observations.
+//! The embedding: the first layer on sparse observations.
 
 use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size};
 use crate::policy::layers::product::embedding_bag;
@@ -8,19 +8,19 @@ use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Sum of the weight rows of the ones of a sparse binary observation, plus a bias: what a linear layer is on all of its
-/// bits, at the cost of its ones. Where there are dense values beside the bits, their rows follow those of the bits, and
-/// count as often as the values say. It can only come first. Weights in memory: `(inputs, outputs)`; in a file, as for a
-/// linear layer: `(outputs, inputs)`.
+/// The sum of the weight rows of the ones of a sparse binary observation, plus a bias: a linear layer on all bits at
+/// the cost of the ones. Weight rows of dense values beside the bits follow those of the bits and are multiplied by the
+/// values. Only valid as the first layer. Weights in memory: `[inputs, outputs]`; in files, as for a linear layer:
+/// `[outputs, inputs]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Embedding {
-    /// Number of bits and values; where not given, that of the observation.
+    /// The number of bits and values; that of the observation if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<usize>,
-    /// Width.
+    /// The number of outputs.
     pub outputs: usize,
-    /// Applied to the outputs.
+    /// The activation of the outputs.
     #[serde(default)]
     pub activation: Activation,
 }
@@ -53,7 +53,7 @@ impl LayerKind for Embedding {
     }
 }
 
-/// An embedding laid out for inference, which reads sparse rows.
+/// An embedding laid out for inference on sparse rows.
 #[derive(Debug, Clone)]
 pub(crate) struct Bag {
     arch: Arch,
@@ -65,7 +65,7 @@ pub(crate) struct Bag {
 }
 
 impl Bag {
-    /// Room for an embedding of this many bits and values; all weights 0.
+    /// Returns an embedding of this many bits and values with all weights 0.
     pub(crate) fn new(embedding: &Embedding, bits: usize, values: usize) -> Self {
         let outputs = embedding.outputs;
         Self {
@@ -78,12 +78,12 @@ impl Bag {
         }
     }
 
-    /// Its width.
+    /// Returns the number of outputs.
     pub(crate) fn outputs(&self) -> usize {
         self.bias.len()
     }
 
-    /// The number of weights.
+    /// Returns the number of weights.
     pub(crate) fn len(&self) -> usize {
         self.weights.len() + self.bias.len()
     }
@@ -98,7 +98,7 @@ impl Bag {
         }
     }
 
-    /// `out` (rows x outputs) from these rows of `observations`.
+    /// Computes `out`, `[rows, outputs]`, from these rows of `observations`.
     pub(crate) fn run(
         &self,
         observations: &Observations,

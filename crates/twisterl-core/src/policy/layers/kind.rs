@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 use std::any::Any;
 use std::fmt::Debug;
 
-/// A [`LayerKind`] that is known at run time only.
+/// A [`LayerKind`] as a trait object.
 pub(super) trait AnyKind: Debug + Send + Sync {
     fn type_name(&self) -> &'static str;
     fn output(&self, input: &[usize]) -> Result<Vec<usize>>;
@@ -37,7 +37,7 @@ impl<L: LayerKind> AnyKind for L {
     }
 }
 
-/// A kind's data as JSON, every default written out.
+/// Returns the fields of a kind as JSON, every default written out.
 pub(super) fn fields_of<L: LayerKind>(kind: &L) -> Result<Map<String, Value>> {
     match serde_json::to_value(kind) {
         Ok(Value::Object(fields)) => Ok(fields),

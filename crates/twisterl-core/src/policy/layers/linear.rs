@@ -7,23 +7,23 @@ use ndarray::ArrayView2;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 
-/// `y = f(x W^T + b)` for each feature vector. Weights in memory and file: `(outputs, inputs)`.
+/// `y = f(x W^T + b)` for each feature vector. Weights in memory and files: `[outputs, inputs]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Linear {
-    /// The number of values that it reads at once: where not given, or the width of the last axis, each feature vector;
-    /// where the size of the whole input, all of it as one vector.
+    /// The number of inputs. If not given or equal to the width of the last axis, the layer acts on each feature
+    /// vector; if equal to the size of the whole input, on the flattened input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inputs: Option<usize>,
-    /// Width of those that it gives.
+    /// The number of outputs.
     pub outputs: usize,
-    /// Applied to the outputs.
+    /// The activation of the outputs.
     #[serde(default)]
     pub activation: Activation,
 }
 
 impl Linear {
-    /// The number of values that it reads at once from an input of this shape.
+    /// Returns the number of inputs for an input of this shape.
     pub fn width(&self, input: &[usize]) -> usize {
         self.inputs.unwrap_or(vectors(input).1)
     }
@@ -66,13 +66,13 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// Room for a layer of this shape; all weights 0.
+    /// Returns a layer of this shape with all weights 0.
     pub(super) fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
         let packed = PackedLinear::new(inputs, outputs, activation);
         Self { arch: Arch::new(), inputs, packed }
     }
 
-    /// `out` (vectors x outputs) from `x` (vectors x inputs).
+    /// Computes `out`, `[vectors, outputs]`, from `x`, `[vectors, inputs]`.
     pub(super) fn run(&self, x: &[f32], out: &mut [f32]) {
         self.packed.apply(self.arch, x, out);
     }
@@ -81,7 +81,7 @@ impl Dense {
 impl Forward for Dense {
     fn load(&mut self, parameters: &[f32]) {
         let outputs = self.packed.outputs();
-        // Does not fail: there are as many weights as the description asks for, and then a bias or none.
+        // Cannot fail: the weights are followed by a bias or by nothing.
         if let Some((weights, bias)) = parameters.split_at_checked(outputs * self.inputs)
             && let Ok(weights) = ArrayView2::from_shape((outputs, self.inputs), weights)
         {

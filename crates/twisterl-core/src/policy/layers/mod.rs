@@ -1,11 +1,11 @@
-//! The layers of which networks are made, one file each.
+//! The layers of networks, one file each.
 //!
-//! A layer is a [`LayerKind`]: plain data that a config gives, from which it says what shape it makes of a given one,
-//! which tensors it needs, and how to run it ([`Forward`]). Its twin, the gradient, is in `twisterl-train` under the same
-//! file name. Shapes are those of one row and end with the features: a board of `height x width` cells with a vector in
-//! each is `[height, width, features]`. Layers work on the last axis wherever that makes sense.
+//! A layer is a [`LayerKind`]: plain data from a config that determines the output shape for an input shape, the
+//! tensors, and the inference ([`Forward`]). Its gradient is in `twisterl-train` under the same file name. Shapes are
+//! those of one row and end with the features: a board of `height x width` cells with a feature vector each is
+//! `[height, width, features]`. Layers act on the last axis where applicable.
 //!
-//! [`register`] adds layers of one's own.
+//! [`register`] adds custom layers.
 
 mod activation;
 mod embedding;
@@ -33,58 +33,70 @@ pub use spatial::{
 pub use spec::{Layer, LayerInput, LayerSpec, place};
 pub(super) use stack::Stack;
 
+use crate::error::from_serde;
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use std::fmt::Debug;
 
-/// The most values that a layer may give or need in between, so that a hostile description is refused before memory is
-/// asked for.
+/// The largest number of output or scratch values of a layer. Larger descriptions are refused before memory is
+/// allocated.
 pub const MAX_WIDTH: usize = 1 << 24;
 
-/// A kind of layer: the data that describes one, and what follows from it. All shapes are those of one row.
+/// A kind of layer: its data, and the shapes, tensors and inference that follow from it. All shapes are those of one
+/// row.
 pub trait LayerKind: Serialize + DeserializeOwned + Debug + Send + Sync + 'static {
-    /// Its name in descriptions, under `type`.
+    /// The name of the kind in descriptions, under `type`.
     const TYPE: &'static str;
 
-    /// The shape that it makes of `input`, which is not empty.
+    /// Reads the fields of a description, given as an object. A kind with nested layers reads those with
+    /// [`LayerSpec::list`], so that their errors keep their paths.
     ///
     /// # Errors
-    /// If it does not take this shape or one of its own values is out of range: [`Error::Config`] with the path below
-    /// the layer, empty for the layer as a whole.
+    /// [`Error::Config`] with the path below the layer.
+    fn read(fields: Value) -> Result<Self> {
+        from_serde::read(fields)
+    }
+
+    /// Returns the output shape for the shape `input`, which is not empty.
+    ///
+    /// # Errors
+    /// [`Error::Config`] if the layer does not accept this shape or one of its fields is out of range. The path is
+    /// relative to the layer; empty for the layer as a whole.
     fn output(&self, input: &[usize]) -> Result<Vec<usize>>;
 
-    /// Its tensors, in the order in which they lie in memory. Only asked for shapes that [`output`](Self::output) takes,
-    /// as is [`forward`](Self::forward).
+    /// Returns the tensors in memory order. Like [`forward`](Self::forward), it is called only with shapes that
+    /// [`output`](Self::output) accepts.
     fn parameters(&self, _input: &[usize]) -> Vec<Parameter> {
         Vec::new()
     }
 
-    /// What runs it, all weights 0; `None` where it leaves the values as they are.
+    /// Returns the inference with all weights 0; `None` if the layer is the identity on values.
     ///
     /// # Errors
-    /// If a layer within this one does not fit.
+    /// If a nested layer does not fit.
     fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>>;
 }
 
-/// A layer laid out for inference. Several threads may share one.
+/// A layer laid out for inference. It can be shared between threads.
 pub trait Forward: Debug + Send + Sync + CloneForward {
-    /// Replaces the weights: the tensors of [`LayerKind::parameters`], one after the other. Allocates nothing.
+    /// Replaces the weights: the tensors of [`LayerKind::parameters`], concatenated. Does not allocate.
     fn load(&mut self, _parameters: &[f32]) {}
 
-    /// `out` (rows x output) from `x` (rows x input), both row-major, at least one row. Allocates nothing; `scratch` has
-    /// rows x [`scratch`](Self::scratch) values.
+    /// Computes `out`, `[rows, output]`, from `x`, `[rows, input]`, for at least one row. Does not allocate; `scratch`
+    /// has rows x [`scratch`](Self::scratch) values.
     fn apply(&self, x: &[f32], out: &mut [f32], scratch: &mut [f32]);
 
-    /// The number of values a row that it needs in between.
+    /// Returns the scratch memory needed, in values per row.
     fn scratch(&self) -> usize {
         0
     }
 }
 
-/// Copies behind a `dyn Forward`; every [`Forward`] that is `Clone` has it.
+/// Cloning behind `dyn Forward`; implemented for every [`Forward`] that is `Clone`.
 pub trait CloneForward {
-    /// A copy.
+    /// Returns a boxed clone.
     fn boxed(&self) -> Box<dyn Forward>;
 }
 
@@ -103,74 +115,74 @@ impl Clone for Box<dyn Forward> {
 /// A tensor of a layer.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Parameter {
-    /// Name below the layer's, such as `weight`.
+    /// The name relative to the layer, such as `weight`.
     pub name: String,
-    /// Shape in memory, row-major.
+    /// The shape in memory, row-major.
     pub shape: Vec<usize>,
-    /// Whether a file holds the transposed matrix.
+    /// True if files hold the transposed matrix.
     pub transposed_in_file: bool,
-    /// The number of values that each output sums over.
+    /// The number of inputs that each output sums over.
     pub fan_in: usize,
-    /// What it begins as.
+    /// The initial values.
     pub initial: Initial,
 }
 
-/// What a tensor begins as.
+/// The initial values of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Initial {
-    /// Weights of sums, as the scheme of the policy says. The first axis is that of the outputs, in a file.
+    /// Weights by the scheme of the policy. In files, the first axis is that of the outputs.
     Weight,
-    /// What is added to sums, as the scheme says.
+    /// Biases by the scheme of the policy.
     Bias,
-    /// The same value everywhere.
+    /// A constant.
     Constant(f32),
-    /// Normal around 0 with this standard deviation.
+    /// Normal with mean 0 and this standard deviation.
     Normal(f32),
 }
 
 impl Parameter {
-    /// A matrix or kernel whose first axis is that of the outputs.
+    /// Returns a matrix or kernel whose first axis is that of the outputs.
     pub fn weight(shape: Vec<usize>) -> Self {
         let fan_in = shape.iter().skip(1).product();
         let name = "weight".into();
         Self { name, shape, transposed_in_file: false, fan_in, initial: Initial::Weight }
     }
 
-    /// What is added to `outputs` sums of `fan_in` values.
+    /// Returns a bias of `outputs` sums of `fan_in` inputs each.
     pub fn bias(outputs: usize, fan_in: usize) -> Self {
         let (name, shape) = ("bias".into(), vec![outputs]);
         Self { name, shape, transposed_in_file: false, fan_in, initial: Initial::Bias }
     }
 
-    /// Under another name.
+    /// Returns the parameter under another name.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: name.into(), ..self }
     }
 
-    /// Beginning as something else.
+    /// Returns the parameter with other initial values.
     #[must_use]
     pub fn initially(self, initial: Initial) -> Self {
         Self { initial, ..self }
     }
 
-    /// The number of values.
+    /// Returns the number of values.
     pub fn len(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Whether it has no values.
+    /// Returns true if the tensor has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 }
 
-/// The number of values of a shape; `usize::MAX` where that overflows.
+/// Returns the number of values of a shape; `usize::MAX` on overflow.
 pub fn size(shape: &[usize]) -> usize {
     shape.iter().fold(1, |n: usize, &d| n.saturating_mul(d))
 }
 
-/// The number of feature vectors of a shape, and their width.
+/// Returns the number of feature vectors of a shape and their width.
 pub fn vectors(shape: &[usize]) -> (usize, usize) {
     match shape.split_last() {
         Some((&width, rest)) => (size(rest), width),
@@ -178,12 +190,12 @@ pub fn vectors(shape: &[usize]) -> (usize, usize) {
     }
 }
 
-/// The error of a layer that does not take the shape `found`.
+/// Returns the error of a layer that does not accept the shape `found`.
 pub fn misfit(expected: impl Into<String>, found: &[usize]) -> Error {
     Error::config("", expected, format!("shape {found:?}"))
 }
 
-/// Whether a value of a layer is within `1..=MAX_WIDTH`.
+/// Checks that a field of a layer is within `1..=MAX_WIDTH`.
 pub(crate) fn in_range(path: &str, value: usize) -> Result<usize> {
     match value {
         1..=MAX_WIDTH => Ok(value),

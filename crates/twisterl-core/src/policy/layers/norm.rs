@@ -4,7 +4,7 @@ use super::{Forward, Initial, LayerKind, Parameter, vectors};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// Each feature vector less its mean, over its standard deviation, times a learned weight, plus a learned bias (Ba, Kiros
+/// Normalises each feature vector to mean 0 and standard deviation 1, followed by a learned weight and bias (Ba, Kiros
 /// and Hinton, "Layer normalization", 2016).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -20,7 +20,7 @@ impl Default for LayerNorm {
 }
 
 impl LayerNorm {
-    /// Mean and reciprocal standard deviation of a feature vector.
+    /// Returns the mean and the reciprocal standard deviation of a feature vector.
     pub fn moments(&self, x: &[f32]) -> (f32, f32) {
         let n = x.len().max(1) as f32;
         let mean = x.iter().sum::<f32>() / n;

@@ -1,8 +1,8 @@
-//! Matrix products with weights that are laid out once an update and used for many small batches.
+//! Matrix products with weights that are packed once per update and used for many small batches.
 //!
-//! `ndarray`'s product packs its right-hand side and allocates at every call; for batches of some dozens of
-//! rows that costs as much as the product. Here the weights are packed once, a call allocates nothing, and the
-//! vector width is chosen at run time (through `pulp`, so that this crate stays free of `unsafe`).
+//! `ndarray`'s product packs its right-hand side and allocates in every call, which for batches of a few dozen rows
+//! costs as much as the product itself. Here the weights are packed once and a call does not allocate. The vector
+//! width is chosen at run time by `pulp`, which keeps this crate free of `unsafe`.
 
 use super::Activation;
 use ndarray::ArrayView2;
@@ -11,20 +11,20 @@ use pulp::{Arch, Simd, WithSimd};
 /// Columns of a panel: one AVX-512 register, two AVX ones, four NEON or WASM ones.
 const PANEL: usize = 16;
 
-/// `y = f(x W + b)` for a fixed `W` of `(inputs, outputs)`, stored as panels of 16 columns.
+/// `y = f(x W + b)` for a fixed `W`, `[inputs, outputs]`, stored as panels of 16 columns.
 #[derive(Debug, Clone, Default)]
 pub struct PackedLinear {
     inputs: usize,
     outputs: usize,
     activation: Activation,
-    /// Panels x inputs x 16, padded with zeros.
+    /// `[panel, input, 16]`, padded with zeros.
     panels: Vec<f32>,
-    /// Padded to whole panels.
+    /// `[panel, 16]`, padded with zeros.
     bias: Vec<f32>,
 }
 
 impl PackedLinear {
-    /// Room for a layer of this shape; all weights 0.
+    /// Returns a layer of this shape with all weights 0.
     pub fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
         let padded = outputs.next_multiple_of(PANEL);
         Self {
@@ -36,12 +36,12 @@ impl PackedLinear {
         }
     }
 
-    /// The number of columns of the output.
+    /// Returns the number of output columns.
     pub fn outputs(&self) -> usize {
         self.outputs
     }
 
-    /// Lays out the columns from `first` on: `weights` is `(some outputs, inputs)`, `bias` as many, or none for 0.
+    /// Packs the columns from `first` on: `weights` is `[outputs, inputs]`, `bias` is `[outputs]` or empty for 0.
     pub fn load(&mut self, first: usize, weights: ArrayView2<'_, f32>, bias: &[f32]) {
         let bias = bias.iter().copied().chain(std::iter::repeat(0.0));
         for (i, (row, b)) in weights.rows().into_iter().zip(bias).enumerate() {
@@ -57,7 +57,7 @@ impl PackedLinear {
         }
     }
 
-    /// `out` (rows x outputs) from `x` (rows x inputs), both row-major and of full length.
+    /// Computes `out`, `[rows, outputs]`, from `x`, `[rows, inputs]`.
     pub fn apply(&self, arch: Arch, x: &[f32], out: &mut [f32]) {
         arch.dispatch(Product { layer: self, x, out });
         if self.activation != Activation::Relu {
@@ -75,7 +75,7 @@ struct Product<'a> {
 impl WithSimd for Product<'_> {
     type Output = ();
 
-    /// Tiles of rows and panels are cut so that their sums fill the registers: 32 of AVX-512, 16 of AVX.
+    /// Tiles are sized so that their sums fill the registers: 32 of AVX-512, 16 of AVX.
     #[inline(always)]
     fn with_simd<S: Simd>(mut self, simd: S) {
         match S::F32_LANES {
@@ -99,7 +99,7 @@ impl WithSimd for Product<'_> {
 }
 
 impl Product<'_> {
-    /// As many whole tiles of `M` rows as there are, `P` panels at a time; the rest of the rows remains to be done.
+    /// Computes all whole tiles of `M` rows, `P` panels at a time; the remaining rows are left.
     #[inline(always)]
     fn tiles<S: Simd, const V: usize, const M: usize, const P: usize>(&mut self, simd: S) {
         let (k, n) = (self.layer.inputs, self.layer.outputs);
@@ -120,7 +120,7 @@ impl Product<'_> {
         }
     }
 
-    /// The columns of `P` panels from `panel` on, for all of `x`.
+    /// Computes the columns of `P` panels from `panel` on for all of `x`.
     #[inline(always)]
     fn columns<S: Simd, const V: usize, const M: usize, const P: usize>(
         &self,
@@ -162,7 +162,7 @@ impl Product<'_> {
     }
 }
 
-/// `M` rows of `x` times `P` panels, each sum in its order of inputs whatever the tile.
+/// Multiplies `M` rows of `x` with `P` panels. Each sum runs in the order of the inputs, whatever the tile.
 #[inline(always)]
 fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
     simd: S,
@@ -187,8 +187,8 @@ fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
     sums
 }
 
-/// `out = f(b + sum of the rows of W that are ones + V^T values)`, `W` of `(bits, outputs)`, `V` of the rows that follow
-/// in `weights`, one for each value.
+/// Computes `out = f(b + sum of the rows of W at the ones + V^T values)`, where `W` is `[bits, outputs]` and `V`,
+/// `[values, outputs]`, follows it in `weights`.
 pub fn embedding_bag(
     arch: Arch,
     weights: &[f32],
@@ -217,13 +217,13 @@ struct Bag<'a> {
     bias: &'a [f32],
     ones: &'a [u32],
     values: &'a [f32],
-    /// The rows that the values scale.
+    /// The rows of `V`.
     scaled: &'a [f32],
     relu: bool,
     out: &'a mut [f32],
 }
 
-/// Columns whose sums stay in registers while the rows are walked.
+/// The number of columns whose sums stay in registers.
 const BLOCK: usize = 64;
 
 impl WithSimd for Bag<'_> {

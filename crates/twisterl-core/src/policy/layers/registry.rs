@@ -1,24 +1,25 @@
-//! Layers by name.
+//! The layer kinds by the names under which descriptions give them.
 
 use super::kind::{AnyKind, fields_of};
 use super::{
     Activate, Attention, Conv1d, Conv2d, Embedding, Flatten, LayerKind, LayerNorm, Linear, Pool,
     Positions, Reshape, Residual, Transpose,
 };
+use crate::error::from_serde::{describe, shorten};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-/// A layer's data, and the same as JSON with every default written out.
-type Read = (Arc<dyn AnyKind>, Map<String, Value>);
+/// The data of a layer, and its fields as JSON with every default written out.
+type KindAndFields = (Arc<dyn AnyKind>, Map<String, Value>);
 
-/// A kind of layer that descriptions can name.
+/// A registered kind of layer.
 #[derive(Clone, Copy)]
-pub(super) struct Entry {
+struct Entry {
     id: TypeId,
-    read: fn(Value) -> Result<Read>,
+    read: fn(Value) -> Result<KindAndFields>,
 }
 
 const BUILT_IN: [(&str, Entry); 13] = [
@@ -37,26 +38,25 @@ const BUILT_IN: [(&str, Entry); 13] = [
     entry::<Transpose>(),
 ];
 
-/// Those that were registered, for the whole process: descriptions are read in many places (configs, checkpoints, files),
-/// and what a name means must not depend on which.
-static OWN: RwLock<BTreeMap<&str, Entry>> = RwLock::new(BTreeMap::new());
+/// The kinds that were registered. They hold for the whole process: descriptions are read from configs, checkpoints and
+/// files, and a name must mean the same in all of them.
+static REGISTERED: RwLock<BTreeMap<&str, Entry>> = RwLock::new(BTreeMap::new());
 
 const fn entry<L: LayerKind>() -> (&'static str, Entry) {
     (L::TYPE, Entry { id: TypeId::of::<L>(), read: read::<L> })
 }
 
-fn read<L: LayerKind>(fields: Value) -> Result<Read> {
-    let kind: L = serde_path_to_error::deserialize(fields)
-        .map_err(|e| explain(&e.path().to_string(), &e.inner().to_string()))?;
+fn read<L: LayerKind>(fields: Value) -> Result<KindAndFields> {
+    let kind = L::read(fields)?;
     let fields = fields_of(&kind)?;
     Ok((Arc::new(kind), fields))
 }
 
-/// Adds a kind of layer for inference. To train it as well, register it in `twisterl_train::gradient::layers` instead, which
-/// includes this.
+/// Registers a kind of layer for inference. To train it as well, register it with `twisterl_train::gradient::layers`
+/// instead, which includes this.
 ///
 /// # Errors
-/// If its name is that of another kind.
+/// If another kind has the same name.
 pub fn register<L: LayerKind>() -> Result<()> {
     let (name, entry) = entry::<L>();
     match find(name) {
@@ -65,104 +65,97 @@ pub fn register<L: LayerKind>() -> Result<()> {
             Err(Error::config("layer", "a type name that is not taken", format!("{name:?}")))
         }
         None => {
-            OWN.write().unwrap_or_else(PoisonError::into_inner).insert(name, entry);
+            REGISTERED.write().unwrap_or_else(PoisonError::into_inner).insert(name, entry);
             Ok(())
         }
     }
 }
 
-/// The names of all kinds, sorted.
+/// Returns the names of all kinds, sorted.
 pub fn types() -> Vec<&'static str> {
-    let own = OWN.read().unwrap_or_else(PoisonError::into_inner);
+    let registered = REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     let mut names: Vec<_> =
-        BUILT_IN.iter().map(|(name, _)| *name).chain(own.keys().copied()).collect();
+        BUILT_IN.iter().map(|(name, _)| *name).chain(registered.keys().copied()).collect();
     names.sort_unstable();
     names
 }
 
 fn find(name: &str) -> Option<Entry> {
     let built_in = BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, entry)| *entry);
-    built_in.or_else(|| OWN.read().unwrap_or_else(PoisonError::into_inner).get(name).copied())
+    built_in
+        .or_else(|| REGISTERED.read().unwrap_or_else(PoisonError::into_inner).get(name).copied())
 }
 
-/// The parts of a layer's description.
-pub(super) struct Parsed {
+/// The description of a layer, taken apart.
+pub(super) struct Description {
     pub(super) name: Option<String>,
     pub(super) kind: Arc<dyn AnyKind>,
-    /// The kind's data as JSON, every default written out.
+    /// The fields of the kind as JSON, every default written out.
     pub(super) fields: Map<String, Value>,
 }
 
-/// Reads a layer: an object with its `type`, maybe a `name`, and the kind's own fields.
-pub(super) fn parse(value: Value) -> Result<Parsed> {
+/// Reads a layer: an object with its `type`, an optional `name`, and the fields of its kind.
+pub(super) fn parse(value: Value) -> Result<Description> {
     let Value::Object(mut fields) = value else {
-        return Err(Error::config("", "an object with the type of a layer", kind_of(&value)));
+        return Err(Error::config("", "an object with the type of a layer", describe(&value)));
     };
     let name = match fields.shift_remove("name") {
         None => None,
         Some(Value::String(name)) => Some(name),
-        Some(other) => return Err(Error::config("name", "a string", kind_of(&other))),
+        Some(other) => return Err(Error::config("name", "a string", describe(&other))),
     };
     let known = || format!("one of `{}`", types().join("`, `"));
     let kind = match fields.shift_remove("type") {
         Some(Value::String(kind)) => kind,
-        Some(other) => return Err(Error::config("type", known(), kind_of(&other))),
+        Some(other) => return Err(Error::config("type", known(), describe(&other))),
         None => return Err(Error::config("type", known(), "none")),
     };
     let Some(entry) = find(&kind) else {
         return Err(Error::config("type", known(), format!("`{}`", shorten(&kind))));
     };
     let (kind, fields) = (entry.read)(Value::Object(fields))?;
-    Ok(Parsed { name, kind, fields })
+    Ok(Description { name, kind, fields })
 }
 
-/// Serde's message about the value at `path` as an error that says what was expected and what was found.
-fn explain(path: &str, message: &str) -> Error {
-    let path = if path == "." { "" } else { path };
-    // From a layer within this one: our own error as text.
-    if let Some((inner, rest)) = message.split_once(": expected ")
-        && let Some((expected, found)) = rest.rsplit_once(", found ")
-    {
-        return Error::config(inner, expected, found).below(path);
-    }
-    if let Some(rest) = message.strip_prefix("expected ")
-        && let Some((expected, found)) = rest.rsplit_once(", found ")
-    {
-        return Error::config(path, expected, found);
-    }
-    let quoted = |prefix| message.strip_prefix(prefix).and_then(|m| m.split('`').next());
-    if let Some(key) = quoted("missing field `") {
-        return Error::config(key, "a value", "none").below(path);
-    }
-    let (found, expected) =
-        message.rsplit_once(", expected ").unwrap_or((message, "a valid value"));
-    if let Some(key) = quoted("unknown field `") {
-        let expected = expected.strip_prefix("one of ").unwrap_or(expected);
-        let key = shorten(key);
-        let path = path.strip_suffix(&format!(".{key}")).unwrap_or(path);
-        let path = if path == key { "" } else { path };
-        let expected = format!("one of the keys {expected}");
-        return Error::config(&key, expected, format!("unknown key `{key}`")).below(path);
-    }
-    let found = ["invalid type: ", "invalid value: ", "unknown variant "]
-        .iter()
-        .find_map(|kind| found.strip_prefix(kind))
-        .unwrap_or(found);
-    Error::config(path, expected, shorten(found))
-}
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::super::LayerSpec;
+    use super::*;
+    use serde_json::json;
 
-/// At most 120 characters of a user's text.
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(120) {
-        Some((end, _)) => format!("{}...", text.get(..end).unwrap_or_default()),
-        None => text.to_owned(),
-    }
-}
-
-fn kind_of(value: &Value) -> String {
-    match value {
-        Value::Object(_) => "an object".into(),
-        Value::Array(_) => "a list".into(),
-        other => shorten(&other.to_string()),
+    #[test]
+    fn errors_of_layers_within_layers_keep_path_expected_and_found() {
+        let within = |layer: Value| {
+            json!([
+                {"type": "linear", "outputs": 8},
+                {"type": "residual", "layers": [{"type": "residual", "layers": [layer]}]}
+            ])
+        };
+        let place = "[1].layers[0].layers[0]";
+        for (layer, path, expected, found) in [
+            (
+                json!({"type": "linear", "outputs": "x"}),
+                ".outputs",
+                "a whole number, 0 or more",
+                "string \"x\"",
+            ),
+            (json!({"type": "linear"}), ".outputs", "a value", "none"),
+            (json!({"type": 3}), ".type", types().join("`, `").as_str(), "3"),
+            (json!({"type": "linear", "name": []}), ".name", "a string", "a list"),
+            (json!(7), "", "an object with the type of a layer", "7"),
+        ] {
+            match LayerSpec::list(within(layer)).unwrap_err() {
+                Error::Config { path: p, expected: e, found: f } => {
+                    assert_eq!((p, f.as_str()), (format!("{place}{path}"), found));
+                    assert!(e.contains(expected), "{e}");
+                }
+                other => assert_eq!(other.to_string(), ""),
+            }
+        }
+        let error = LayerSpec::list(json!([{"type": "residual", "layers": 3}])).unwrap_err();
+        assert_eq!(error.to_string(), "[0].layers: expected a list of layers, found 3");
+        let error = LayerSpec::list(json!([{"type": "residual"}])).unwrap_err();
+        assert_eq!(error.to_string(), "[0].layers: expected a value, found none");
     }
 }

@@ -5,21 +5,24 @@ use super::{
     size,
 };
 use crate::Result;
+use crate::error::from_serde;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::mem;
 
-/// `y = f(x + g(x))`, `g` being layers that keep the shape (He et al., "Deep residual learning", 2015).
+/// `y = f(x + g(x))`, where the layers `g` preserve the shape (He et al., "Deep residual learning", 2015).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Residual {
-    /// The layers of `g`. The names of their tensors begin with their place.
+    /// The layers of `g`. The names of their tensors begin with their position.
     pub layers: Vec<LayerSpec>,
-    /// Applied to the sum.
+    /// The activation of the sum.
     #[serde(default = "Activation::identity", skip_serializing_if = "Activation::is_identity")]
     pub activation: Activation,
 }
 
 impl Residual {
-    /// The layers of `g` on an input of this shape.
+    /// Returns the layers of `g` on an input of this shape.
     ///
     /// # Errors
     /// If they do not fit each other.
@@ -30,6 +33,14 @@ impl Residual {
 
 impl LayerKind for Residual {
     const TYPE: &'static str = "residual";
+
+    fn read(mut fields: Value) -> Result<Self> {
+        let layers = match fields.get_mut("layers").map(|list| mem::replace(list, json!([]))) {
+            Some(list) => LayerSpec::list(list).map_err(|e| e.below("layers"))?,
+            None => Vec::new(),
+        };
+        Ok(Self { layers, ..from_serde::read(fields)? })
+    }
 
     fn output(&self, input: &[usize]) -> Result<Vec<usize>> {
         let layers = self.placed(input)?;

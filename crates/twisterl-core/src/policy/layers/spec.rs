@@ -1,8 +1,9 @@
-//! Layers of any kind as data, and in their place in a network.
+//! Descriptions of layers ([`LayerSpec`]), and layers in their place in a network ([`Layer`]).
 
 use super::kind::{AnyKind, fields_of};
-use super::registry::{self, Parsed};
+use super::registry::{self, Description};
 use super::{Embedding, Forward, LayerKind, MAX_WIDTH, Parameter, size};
+use crate::error::from_serde::describe;
 use crate::{Error, Result};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,8 +11,8 @@ use serde_json::{Map, Value};
 use std::fmt::{self, Debug, Display, Formatter};
 use std::sync::Arc;
 
-/// A layer as a config or a file describes it: an object with its `type`, in files its `name`, and the fields of its
-/// kind. It reads back as it was written, defaults filled in.
+/// A layer as a config or a file describes it: an object with its `type`, its `name` (in files), and the fields of its
+/// kind. It is written with every default filled in.
 #[derive(Debug, Clone)]
 pub struct LayerSpec {
     name: Option<String>,
@@ -20,7 +21,7 @@ pub struct LayerSpec {
 }
 
 impl LayerSpec {
-    /// A layer of this kind, without a name.
+    /// Describes a layer of this kind, without a name.
     ///
     /// # Errors
     /// If its data cannot be written as a JSON object.
@@ -34,17 +35,29 @@ impl LayerSpec {
     /// # Errors
     /// If its type is not known or a field is wrong, with the path below the layer.
     pub fn from_value(value: Value) -> Result<Self> {
-        let Parsed { name, kind, fields } = registry::parse(value)?;
+        let Description { name, kind, fields } = registry::parse(value)?;
         Ok(Self { name, kind, fields })
     }
 
-    /// Under a name for its tensors.
+    /// Reads a list of layers from JSON.
+    ///
+    /// # Errors
+    /// If it is no list, or as for [`from_value`](Self::from_value), with the path below the list.
+    pub fn list(value: Value) -> Result<Vec<Self>> {
+        let Value::Array(items) = value else {
+            return Err(Error::config("", "a list of layers", describe(&value)));
+        };
+        let read = |(i, item)| Self::from_value(item).map_err(|e| e.below(&format!("[{i}]")));
+        items.into_iter().enumerate().map(read).collect()
+    }
+
+    /// Sets the name, with which the names of its tensors begin.
     #[must_use]
     pub fn named(self, name: impl Into<String>) -> Self {
         Self { name: Some(name.into()), ..self }
     }
 
-    /// Under the name that it has, or else under this one.
+    /// Sets the name if it has none.
     #[must_use]
     pub fn or_named(mut self, name: impl FnOnce() -> String) -> Self {
         self.name.get_or_insert_with(name);
@@ -56,13 +69,13 @@ impl LayerSpec {
         self.kind.type_name()
     }
 
-    /// Its data, if it is of kind `L`.
+    /// Returns its data, if it is of kind `L`.
     pub fn kind<L: LayerKind>(&self) -> Option<&L> {
         self.kind.as_any().downcast_ref()
     }
 }
 
-/// Its type and its data other than widths, for messages: `linear activation=relu`.
+/// Writes its type and its fields other than widths, for messages: `linear activation=relu`.
 impl Display for LayerSpec {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         f.write_str(self.type_name())?;
@@ -103,7 +116,7 @@ impl<'de> Deserialize<'de> for LayerSpec {
     }
 }
 
-/// A layer in its place: with a name, and between two shapes.
+/// A layer in its place in a network: with a name, and the shapes of its input and output.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(into = "LayerSpec")]
 pub struct Layer {
@@ -120,42 +133,42 @@ impl From<Layer> for LayerSpec {
 }
 
 impl Layer {
-    /// What its tensors' names begin with.
+    /// The name of the layer, with which the names of its tensors begin.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// The layer as data.
+    /// The description of the layer, without its name.
     pub fn spec(&self) -> &LayerSpec {
         &self.spec
     }
 
-    /// Its data, if it is of kind `L`.
+    /// Returns its data, if it is of kind `L`.
     pub fn kind<L: LayerKind>(&self) -> Option<&L> {
         self.spec.kind()
     }
 
-    /// The shape of what it reads.
+    /// The shape of its input, of one row.
     pub fn input(&self) -> &[usize] {
         &self.input
     }
 
-    /// The shape of what it gives.
+    /// The shape of its output, of one row.
     pub fn output(&self) -> &[usize] {
         &self.output
     }
 
-    /// The numbers of values that it reads and gives.
+    /// The numbers of values of input and output, of one row.
     pub fn shape(&self) -> (usize, usize) {
         (size(&self.input), size(&self.output))
     }
 
-    /// Its tensors, in their order in memory.
+    /// Returns its tensors, in their order in memory.
     pub fn parameters(&self) -> Vec<Parameter> {
         self.spec.kind.parameters(&self.input)
     }
 
-    /// Its tensors under their whole names.
+    /// Returns its tensors under their full names, which begin with that of the layer.
     pub fn named_parameters(&self) -> Vec<Parameter> {
         let mut parameters = self.parameters();
         for parameter in &mut parameters {
@@ -169,29 +182,29 @@ impl Layer {
         self.parameters().iter().map(|p| size(&p.shape)).fold(0, usize::saturating_add)
     }
 
-    /// What runs it, all weights 0; `None` where it leaves the values as they are.
+    /// Lays it out for inference, all weights 0; `None` if it leaves the values as they are.
     ///
     /// # Errors
-    /// If it cannot be where it is.
+    /// If a layer within it does not fit.
     pub fn forward(&self) -> Result<Option<Box<dyn Forward>>> {
         self.spec.kind.forward(&self.input)
     }
 }
 
-/// What the first of some layers reads.
+/// The input of the first of several layers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LayerInput<'a> {
-    /// The ones of a sparse observation of this shape.
+    /// A sparse observation of this shape, given by its ones.
     Ones(&'a [usize]),
     /// Values of this shape.
     Values(&'a [usize]),
 }
 
-/// Puts layers one after the other, the first on `source`. Those without a name get their place as one.
+/// Places layers one after the other, the first on `source`. Layers without a name are named by their position.
 ///
 /// # Errors
-/// If one does not take the shape that comes to it, or makes one that is out of bounds. Paths begin with `part` and
-/// the place of the layer.
+/// If a layer does not accept the shape before it, or its output is empty or too large. Paths begin with `part` and the
+/// position of the layer.
 pub fn place(layers: &[LayerSpec], part: &str, source: LayerInput<'_>) -> Result<Vec<Layer>> {
     let (LayerInput::Ones(shape) | LayerInput::Values(shape)) = source;
     let mut shape = shape.to_vec();

@@ -1,9 +1,9 @@
-//! Layers that run one after the other.
+//! Sequences of layers.
 
 use super::{Forward, Layer};
 use crate::Result;
 
-/// Layers laid out for inference, each reading what the one before gives.
+/// A sequence of layers laid out for inference.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Stack {
     steps: Vec<StackedLayer>,
@@ -36,17 +36,17 @@ impl Stack {
         Ok(stack)
     }
 
-    /// The most values a row that a layer gives.
+    /// Returns the largest output of a layer, in values per row.
     pub(crate) fn widest(&self) -> usize {
         self.widest
     }
 
-    /// The most values a row that a layer needs in between.
+    /// Returns the largest scratch memory of a layer, in values per row.
     pub(crate) fn scratch(&self) -> usize {
         self.scratch
     }
 
-    /// Replaces the weights by the first of `parameters`. Returns the rest.
+    /// Takes the weights from the front of `parameters`. Returns the rest.
     pub(crate) fn load<'a>(&mut self, mut parameters: &'a [f32]) -> &'a [f32] {
         for step in &mut self.steps {
             let Some((own, rest)) = parameters.split_at_checked(step.parameters) else { break };
@@ -56,8 +56,8 @@ impl Stack {
         parameters
     }
 
-    /// What the layers make of `x` (rows x input). It is in one of the buffers, each of rows x [`widest`](Self::widest)
-    /// values, or `x` itself where there is nothing to do.
+    /// Evaluates the layers on `x`, `[rows, input]`. The result is in one of the buffers, each of rows x
+    /// [`widest`](Self::widest) values, or is `x` itself if there are no layers.
     pub(crate) fn run<'a>(
         &self,
         x: &'a [f32],

@@ -1,20 +1,20 @@
-//! What a member adds to the sums of a layer: `x (W + s A B^T / sqrt(r))^T = x W^T + s / sqrt(r) (x B) A^T`, of
-//! `O(r (inputs + outputs))` work where the product takes `O(inputs outputs)`. In an embedding `x B` is a sum over the
-//! ones of a row, so that sparse observations stay sparse.
+//! The correction that a member adds to the product of a layer: `x (W + s A B^T / sqrt(r))^T = x W^T + s / sqrt(r) (x
+//! B) A^T`, of `O(r (inputs + outputs))` work where the product takes `O(inputs outputs)`. In an embedding `x B` is a
+//! sum over the ones of a row, so that sparse observations stay sparse.
 
 use crate::policy::layers::Activation;
 use crate::policy::population::perturbation::{Form, Layout, Part};
 use pulp::Arch;
 
-/// What a layer reads.
+/// The input of a layer.
 #[derive(Clone, Copy)]
 pub(super) enum Input<'a> {
-    /// The ones, and the values whose rows of weights come last.
+    /// Sparse ones, and values, whose rows of weights come last.
     Sparse(&'a [u32], &'a [f32]),
     Values(&'a [f32]),
 }
 
-/// What a member adds to a row of sums of a layer.
+/// The correction of one member to one row.
 #[derive(Clone, Copy)]
 pub(super) struct Correction<'a> {
     /// `A^T`, rank x rows of the matrix.
@@ -28,7 +28,7 @@ pub(super) struct Correction<'a> {
 }
 
 impl<'a> Correction<'a> {
-    /// That of the member whose perturbation is `scale` times what `noise` makes, for the layer with these two parts.
+    /// Returns the correction for a layer of these two tensors by the perturbation `scale` times `noise`.
     pub(super) fn of(
         [matrix, bias]: &[Part; 2],
         (noise, scale): (&'a [f32], f32),
@@ -43,7 +43,7 @@ impl<'a> Correction<'a> {
         Self { a, b, bias, scale, matrix_scale: scale * layout.factor() }
     }
 
-    /// Adds it to the sums `y`, and applies what comes after them.
+    /// Adds the correction to `y` and applies the activation.
     #[inline]
     pub(super) fn apply(self, arch: Arch, input: Input<'_>, y: &mut [f32], activation: Activation) {
         arch.dispatch(
@@ -51,7 +51,7 @@ impl<'a> Correction<'a> {
             || {
                 let outputs = y.len();
                 y.iter_mut().zip(self.bias).for_each(|(y, bias)| *y += self.scale * bias);
-                // Matrices of linear layers are (outputs, inputs), those of embeddings (inputs, outputs).
+                // Matrices of linear layers are `[outputs, inputs]`, those of embeddings `[inputs, outputs]`.
                 match input {
                     Input::Sparse(ones, values) => {
                         let inputs = self.a.len() * outputs / self.b.len().max(1);
@@ -85,7 +85,7 @@ fn add(scale: f32, factor: f32, from: &[f32], to: &mut [f32]) {
     to.iter_mut().zip(from).for_each(|(to, from)| *to += factor * from);
 }
 
-/// A scalar product, in enough sums at once to fill the registers.
+/// Returns the scalar product, accumulated in enough partial sums to fill the vector registers.
 #[inline(always)]
 fn dot(x: &[f32], y: &[f32]) -> f32 {
     const LANES: usize = 32;

@@ -1,8 +1,8 @@
-//! Inference for a population: many perturbations of one policy, evaluated in one batch.
+//! Inference for a population: many perturbed copies of one policy, evaluated in one batch.
 //!
-//! With low-rank perturbations the rows of all members share the product with the base weights, to which a member adds
-//! only its correction (module `shared`). That is for networks whose layers with weights are embedding and linear ones. In
-//! all others, and with full perturbations, each member is an executor of its own.
+//! With low-rank perturbations the rows of all members share the product with the base weights, to which each member
+//! adds its low-rank correction (module `shared`). This requires that all layers with weights are embedding or linear
+//! layers. For other networks, and for full-rank perturbations, each member has its own executor.
 
 mod correction;
 pub mod perturbation;
@@ -23,7 +23,7 @@ use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// Rows of a batch of members that share the base product: enough for whole tiles, few enough for the cache.
+/// Rows of a batch of members that share the base product: whole tiles that fit the cache.
 const SHARED_ROWS: usize = 64;
 
 /// A policy whose weights are perturbed. Members `2 p` and `2 p + 1` are the policy plus and minus perturbation `p`.
@@ -40,12 +40,12 @@ pub struct Population {
     interrupt: Interrupt,
 }
 
-/// What a perturbation is derived from, beside its number, and how far it goes.
+/// The key from which the perturbations of an iteration are derived, and their scale.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PerturbationKey {
     /// Seed and iteration; the index is the number of the pair.
     pub key: StreamKey,
-    /// Standard deviation of each weight.
+    /// The standard deviation of each weight.
     pub sigma: f32,
 }
 
@@ -57,8 +57,8 @@ impl PerturbationKey {
 }
 
 impl Population {
-    /// The population around `policy`, with perturbations of this rank; 0: full. The value head is neither perturbed
-    /// nor evaluated: values are 0.
+    /// Returns the population around `policy` with perturbations of rank `rank`; 0: full rank. The value head is
+    /// neither perturbed nor evaluated: values are 0.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other.
@@ -82,12 +82,12 @@ impl Population {
         Ok(population)
     }
 
-    /// From now on, `interrupt` makes evaluations fail.
+    /// Makes evaluations fail once `interrupt` is set.
     pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
         self.interrupt = interrupt.clone();
     }
 
-    /// Replaces the weights in the middle of the population.
+    /// Replaces the mean parameters.
     ///
     /// # Errors
     /// If their number is not that of the network.
@@ -104,33 +104,33 @@ impl Population {
         Ok(())
     }
 
-    /// The weights in the middle.
+    /// Returns the mean parameters.
     pub fn parameters(&self) -> &[f32] {
         &self.parameters
     }
 
-    /// Whether members may take their last moves back.
+    /// Returns false if members must not undo their last move.
     pub fn backtracking(&self) -> bool {
         self.backtracking
     }
 
-    /// Which weights are perturbed, and how.
+    /// Returns the layout of the perturbations.
     pub fn layout(&self) -> &Layout {
         &self.layout
     }
 
-    /// Whether members share the base product. If not, each has weights of its own, which works for every network
-    /// and rank but takes far longer.
+    /// Returns true if members share the base product. Otherwise each has its own weights, which works for every
+    /// network and rank but is much slower.
     pub fn shares_base(&self) -> bool {
         self.shared.is_some()
     }
 
-    /// How many members are best evaluated together where each asks for `rows` rows at a time.
+    /// Returns the number of members to evaluate together if each evaluates `rows` rows at a time.
     pub fn members_a_batch(&self, rows: usize) -> usize {
         if self.shares_base() { (SHARED_ROWS / rows.max(1)).max(1) } else { 1 }
     }
 
-    /// These members, ready for inference.
+    /// Returns the given members, ready for inference.
     ///
     /// # Errors
     /// If the network refuses the perturbed weights.
@@ -170,20 +170,20 @@ pub struct Members<'a> {
 
 #[derive(Debug)]
 enum Forward<'a> {
-    /// The base with the numbers of all perturbations, and for each member where its own begin and their scale.
+    /// The shared base with the noise of all perturbations; for each member, the offset of its noise and its scale.
     Shared { base: &'a SharedBase, noise: Vec<f32>, places: Vec<(usize, f32)> },
-    /// An executor for each member.
+    /// One executor per member.
     Own(Vec<Executor>),
 }
 
 impl Members<'_> {
-    /// The evaluator of batches whose row `i` belongs to the member in place `rows[i]` of these.
+    /// Returns the evaluator of batches in which row `i` belongs to member `rows[i]`, counted from the first of these.
     pub fn rows<'a>(&'a self, rows: &'a [u32]) -> Rows<'a> {
         Rows { members: self, rows }
     }
 }
 
-/// Members of a population as the evaluator of one batch.
+/// The evaluator of one batch of members.
 #[derive(Debug, Clone, Copy)]
 pub struct Rows<'a> {
     members: &'a Members<'a>,
@@ -206,7 +206,11 @@ impl Evaluator for Rows<'_> {
     fn evaluate(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
         self.members.population.interrupt.check()?;
         if observations.len() != self.rows.len() {
-            return Err(Error::config("rows", "a member for each row", self.rows.len()));
+            return Err(Error::internal(format!(
+                "{} members for {} rows",
+                self.rows.len(),
+                observations.len()
+            )));
         }
         let mut scaled = std::mem::take(&mut out.scaled);
         let seen = match &self.members.population.scaling {
@@ -215,16 +219,16 @@ impl Evaluator for Rows<'_> {
         };
         out.values.clear();
         out.values.resize(observations.len(), 0.0);
-        let judged = self.judge(seen, out);
+        let judged = self.evaluate_scaled(seen, out);
         out.scaled = scaled;
         judged
     }
 }
 
 impl Rows<'_> {
-    /// Evaluates observations at their scale.
-    fn judge(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
-        let wrong = |found: usize| Error::config("rows", "a member for each row", found);
+    /// Evaluates observations that are scaled already.
+    fn evaluate_scaled(&self, observations: &Observations, out: &mut Evaluation) -> Result<()> {
+        let wrong = |member: usize| Error::internal(format!("no member {member} in this group"));
         match &self.members.forward {
             Forward::Shared { base, noise, places } => {
                 let layout = &self.members.population.layout;

@@ -1,9 +1,9 @@
-//! Random perturbations of a policy's weights, which are derived where they are needed and neither stored nor sent.
+//! Random perturbations of a policy's weights. They are derived from a key where needed, never stored or sent.
 //!
 //! A matrix is perturbed by `A B^T / sqrt(r)` of rank `r` (EGGROLL: Sarkar et al., "Evolution strategies at the
-//! hyperscale", 2025), whose entries have mean 0, variance 1 and no correlation, as those of a full perturbation have.
-//! So for any function that is quadratic in the weights the mean of `E (f(W + s E) - f(W - s E)) / 2 s` is its gradient,
-//! whatever the rank.
+//! hyperscale", 2025), whose entries have mean 0, variance 1 and no correlation, like those of a full-rank
+//! perturbation. Hence for any function that is quadratic in the weights the mean of `E (f(W + s E) - f(W - s E)) / 2
+//! s` is its gradient, whatever the rank.
 
 use crate::policy::network::Network;
 use crate::rng::StreamKey;
@@ -11,7 +11,7 @@ use crate::{Error, Result};
 use rand::Rng as _;
 use std::ops::Range;
 
-/// Which numbers make up a perturbation, and of which weights.
+/// The perturbed weights and the noise that perturbs them.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
     rank: usize,
@@ -20,35 +20,35 @@ pub struct Layout {
     weights: usize,
 }
 
-/// One tensor of weights.
+/// One perturbed tensor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Part {
-    /// Its place among the weights.
+    /// Its range in the flat weights.
     pub weights: Range<usize>,
-    /// The place of what perturbs it among the numbers of a perturbation.
+    /// The range of its noise.
     pub noise: Range<usize>,
-    /// How its numbers make its perturbation.
+    /// The form of its perturbation.
     pub form: Form,
 }
 
-/// How numbers make the perturbation of a tensor.
+/// The form of a perturbation of a tensor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// They are it.
+    /// Full rank: the noise itself.
     Full,
-    /// They are `A^T` (rank x rows), then `B^T` (rank x columns), and the matrix is `A B^T / sqrt(rank)`.
+    /// Low rank: `A B^T / sqrt(rank)`, where the noise is `A^T`, `[rank, rows]`, followed by `B^T`, `[rank, columns]`.
     LowRank {
-        /// Rows of the matrix.
+        /// The number of rows of the matrix.
         rows: usize,
-        /// Columns of the matrix.
+        /// The number of columns of the matrix.
         columns: usize,
     },
 }
 
 impl Layout {
-    /// For weights from place 0 on, in tensors of these shapes. Tensors of two or more dimensions are matrices, whose
-    /// columns are all dimensions but the first; they are perturbed with this rank, and in full if it is 0. All others
-    /// are perturbed in full.
+    /// Returns the layout for tensors of these shapes, laid out from offset 0. Tensors of two or more dimensions are
+    /// treated as matrices with the first dimension as rows and perturbed with rank `rank` (0: full rank). All others
+    /// are perturbed with full rank.
     pub fn new(shapes: impl IntoIterator<Item = Vec<usize>>, rank: usize) -> Self {
         let mut layout = Self { rank, parts: Vec::new(), noise: 0, weights: 0 };
         for shape in shapes {
@@ -71,43 +71,43 @@ impl Layout {
         layout
     }
 
-    /// For the weights of a network by which it acts: those of the value head are left alone.
+    /// Returns the layout for the weights of a network that determine actions; the value head is not perturbed.
     pub fn of(network: &Network, rank: usize) -> Self {
         let acting = network.acting_parameter_count();
         let parts = network.parameters().into_iter().filter(|spec| spec.range.end <= acting);
         Self::new(parts.map(|spec| spec.shape), rank)
     }
 
-    /// The rank of perturbed matrices; 0: full.
+    /// Returns the rank of perturbed matrices; 0: full rank.
     pub fn rank(&self) -> usize {
         self.rank
     }
 
-    /// The tensors, in their order.
+    /// Returns the tensors in order.
     pub fn parts(&self) -> &[Part] {
         &self.parts
     }
 
-    /// The number of numbers that make a perturbation.
+    /// Returns the length of the noise of one perturbation.
     pub fn noise_len(&self) -> usize {
         self.noise
     }
 
-    /// The number of weights that are perturbed.
+    /// Returns the number of perturbed weights.
     pub fn weights_len(&self) -> usize {
         self.weights
     }
 
-    /// Appends the numbers of the perturbation of `key` to `out`: independent, and standard normal as [`normal`] is.
+    /// Appends the noise of the perturbation with key `key` to `out`: independent, distributed as [`normal`].
     pub fn draw(&self, key: StreamKey, out: &mut Vec<f32>) {
         let mut rng = key.stream();
         out.extend((0..self.noise).map(|_| normal(rng.next_u64())));
     }
 
-    /// Adds `scale` times the perturbation that `noise` makes to `weights`.
+    /// Adds `scale` times the perturbation of `noise` to `weights`.
     ///
     /// # Errors
-    /// If there are fewer weights, or not as many numbers as it takes.
+    /// If `weights` is too short or `noise` does not have [`noise_len`](Self::noise_len) values.
     pub fn perturb(&self, noise: &[f32], scale: f32, weights: &mut [f32]) -> Result<()> {
         if noise.len() != self.noise || weights.len() < self.weights {
             let expected = format!("{} numbers for {} weights", self.noise, self.weights);
@@ -135,15 +135,16 @@ impl Layout {
         Ok(())
     }
 
-    /// `1 / sqrt(rank)`
+    /// Returns `1 / sqrt(rank)`.
     pub fn factor(&self) -> f32 {
         (self.rank.max(1) as f32).sqrt().recip()
     }
 }
 
-/// A standard normal variable from 64 random bits, exactly the same on every machine: the ones among 32 bits plus a
-/// uniform variable, which have mean 16 and variance 8 + 1/12. By the central limit theorem the distribution function
-/// is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact, values end at 5.8.
+/// Returns a standard normal variable computed from 64 random bits, identical on every machine: the number of ones
+/// among 32 bits plus a uniform variable, with mean 16 and variance 8 + 1/12. By the central limit theorem the
+/// distribution function is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact, values end at
+/// 5.8.
 pub fn normal(bits: u64) -> f32 {
     const DEVIATION: f32 = 2.843_120_4;
     let ones = ((bits >> 32) as u32).count_ones() as f32 - 16.0;

@@ -1,4 +1,4 @@
-//! The layers from the observation to the action, with the weights that all members of a population share.
+//! The layers from the observation to the action, with the weights shared by all members of a population.
 
 use super::correction::{Correction, Input};
 use crate::Result;
@@ -10,48 +10,48 @@ use crate::policy::population::perturbation::{Layout, Part};
 use crate::space::Observations;
 use pulp::Arch;
 
-/// The layers laid out for inference. The sums of those with weights are left open for the corrections of members:
-/// their activations come after those.
+/// The layers laid out for inference. Activations are applied after the corrections of the members have been added to
+/// the products with the shared weights.
 #[derive(Debug, Clone)]
 pub(super) struct SharedBase {
     source: BranchInput,
-    /// What members correct of what an embedding read.
+    /// The correction of the embedding, if the network begins with one.
     embedding: Option<Open>,
     steps: Vec<SharedLayer>,
-    /// Values a row that the action head has.
+    /// The width of the action head.
     actions: usize,
-    /// What all rows of a member share behind those, and its perturbation; empty where nothing is.
+    /// The state-independent distribution parameters and their perturbation; empty if there are none.
     shared: Vec<f32>,
     shared_part: Option<Part>,
-    /// The most values a row between layers.
+    /// The largest layer output, in values per row.
     widest: usize,
-    /// The most values a row that a layer needs in between.
+    /// The scratch memory of a layer, in values per row.
     work: usize,
 }
 
-/// A layer that reads values.
+/// A layer on values.
 #[derive(Debug, Clone)]
 struct SharedLayer {
     forward: Box<dyn Forward>,
-    /// Values a row that it gives.
+    /// The output size, in values per row.
     outputs: usize,
-    /// Where it has weights: what members correct.
+    /// The correction to be added; `None` if the layer has no weights.
     open: Option<Open>,
 }
 
-/// What is left to be done to the sums of a layer.
+/// A layer with weights: its perturbed tensors and the activation that follows the correction.
 #[derive(Debug, Clone)]
 struct Open {
-    /// Its matrix and its bias, which follows it.
+    /// The matrix and the bias that follows it.
     parts: [Part; 2],
-    /// Values that it reads at once, and those that it makes of them.
+    /// The numbers of inputs and outputs.
     shape: (usize, usize),
     activation: Activation,
 }
 
 impl SharedBase {
-    /// Room for a network; none if it has layers with weights before the action that are neither embedding nor linear
-    /// ones, or the perturbations are full.
+    /// Lays out a network; `None` if the path to the action has layers with weights other than embedding and linear
+    /// layers, or if the perturbations have full rank.
     ///
     /// # Errors
     /// If a layer does not fit.
@@ -117,7 +117,7 @@ impl SharedBase {
         }
     }
 
-    /// Evaluates all rows; `member` gives the numbers of a row's perturbation and its scale.
+    /// Evaluates all rows; `member` returns the noise of a row's perturbation and its scale.
     pub(super) fn evaluate<'n>(
         &self,
         observations: &Observations,
@@ -177,14 +177,14 @@ impl SharedBase {
 }
 
 impl Open {
-    /// The weights of the layer.
+    /// Returns the weights of the layer.
     fn weights<'a>(&self, parameters: &'a [f32]) -> &'a [f32] {
         let [matrix, bias] = &self.parts;
         parameters.get(matrix.weights.start..bias.weights.end).unwrap_or_default()
     }
 }
 
-/// Whether a layer has no weights, or those of which members correct the sums.
+/// Returns true if the layer has no weights or is one that members can correct.
 fn is_known(layer: &Layer) -> bool {
     layer.parameter_count() == 0
         || layer.kind::<Linear>().is_some()

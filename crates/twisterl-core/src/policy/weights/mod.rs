@@ -1,7 +1,7 @@
-//! Weight files: safetensors under the peer's tensor names, with all else of a policy in one metadata entry.
+//! Weight files: safetensors with the peer's tensor names and one metadata entry for the rest of the policy.
 //!
-//! Matrices in a file are `(outputs, inputs)`, as PyTorch's `nn.Linear` has them; an embedding is transposed on the
-//! way, so that in memory the rows of the ones of an observation are contiguous.
+//! Matrices in a file are `[outputs, inputs]`, as in PyTorch's `nn.Linear`. Embeddings are transposed on loading, so
+//! that the weight row of each one of an observation is contiguous in memory.
 
 pub mod tensors;
 
@@ -19,44 +19,44 @@ use std::collections::HashSet;
 
 /// The key of our metadata entry.
 const METADATA_KEY: &str = "twisterl";
-/// The version of its content that this code writes and reads.
+/// The version of the metadata that this code writes and reads.
 const FORMAT: u64 = 1;
 
 fn yes() -> bool {
     true
 }
 
-#[allow(clippy::trivially_copy_pass_by_ref)] // as serde calls it
+#[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde calls
 fn is_yes(value: &bool) -> bool {
     *value
 }
 
-/// All of a policy but its weights.
+/// A policy without its weights.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct PolicyHeader {
     /// The name of the environment.
     pub env_cls: String,
-    /// Its parameters.
+    /// The parameters of the environment.
     pub env: Value,
     /// The network.
     pub network: Network,
     /// The symmetries of the problem, without the identity.
     #[serde(default)]
     pub twists: Vec<Twist>,
-    /// What the policy does with them.
+    /// The use that the policy makes of the symmetries.
     #[serde(default)]
     pub symmetry: Symmetry,
-    /// Whether it may take its last move back when it plays.
+    /// False if play must not undo its last move.
     #[serde(default = "yes", skip_serializing_if = "is_yes")]
     pub backtracking: bool,
-    /// How dense observations are scaled.
+    /// The scaling of dense observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
 }
 
 impl PolicyHeader {
-    /// The policy with these weights, given as the tensors of a file.
+    /// Returns the policy with the weights of these tensors, in file layout.
     ///
     /// # Errors
     /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
@@ -101,7 +101,7 @@ impl PolicyHeader {
 }
 
 impl Policy {
-    /// All but the weights.
+    /// Returns the policy without its weights.
     pub fn header(&self) -> PolicyHeader {
         PolicyHeader {
             env_cls: self.env_cls.clone(),
@@ -114,7 +114,7 @@ impl Policy {
         }
     }
 
-    /// The policy as a file. Equal policies give equal bytes.
+    /// Serialises the policy. Equal policies give equal bytes.
     ///
     /// # Errors
     /// If the parts do not fit each other or a weight is not finite.
@@ -140,8 +140,8 @@ impl Policy {
         write_tensors(&tensors, Some((METADATA_KEY, self.header().to_metadata()?)))
     }
 
-    /// Reads a file. One that we wrote is complete in itself; one of bare tensors (the peer's) needs `fallback`,
-    /// which is otherwise ignored.
+    /// Deserialises a policy. A file written by [`to_bytes`](Self::to_bytes) is self-contained; a file of bare tensors
+    /// (the peer's) takes its description from `fallback`, which is ignored otherwise.
     ///
     /// # Errors
     /// If the file is broken, has no description and there is no `fallback`, or its tensors do not fit the network.
@@ -162,19 +162,19 @@ impl Policy {
     }
 }
 
-/// Whether a file describes its own policy, so that it can be read without a fallback.
+/// Returns true if a file is self-contained.
 ///
 /// # Errors
-/// If it is no safetensors file.
+/// If it is not a safetensors file.
 pub fn is_self_contained(bytes: &[u8]) -> Result<bool> {
     Ok(TensorFile::parse(bytes)?.metadata(METADATA_KEY).is_some())
 }
 
-/// The weights of `network` from the tensors of a file, in the order and layout of [`Network::parameters`].
-/// Every claim is checked against the tensors at hand before memory is asked for.
+/// Returns the weights of `network` from the tensors of a file, in the order and layout of [`Network::parameters`].
+/// All sizes are checked against the tensors before memory is allocated.
 ///
 /// # Errors
-/// Names the tensor that is missing, superfluous, misshapen, of another type than F32 or F64, or not finite.
+/// Names the tensor that is missing, unexpected, of a wrong shape, of a type other than F32 and F64, or not finite.
 pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Result<Vec<f32>> {
     check_network(network)?;
     let specs = network.parameters();
@@ -200,7 +200,7 @@ pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Resu
         }
     }
     let known: HashSet<_> = specs.iter().map(|spec| &spec.name).collect();
-    // PyTorch writes a layer that it knows by two names twice.
+    // PyTorch writes a layer that is registered under two names twice.
     let twice = |tensor: &TensorView<'_>| {
         let same = |spec: &ParameterSpec| {
             tensors.get(&spec.name).is_some_and(|other| {
@@ -245,7 +245,7 @@ fn shape_in_file(spec: &ParameterSpec) -> Vec<usize> {
     shape
 }
 
-/// Where in memory the values of the file stand, in the order of the file.
+/// Returns the position in memory of each value, in the order of the file.
 fn file_order(spec: &ParameterSpec) -> impl Iterator<Item = usize> + use<> {
     let (rows, columns) = match shape_in_file(spec)[..] {
         [rows, columns] => (rows, columns),

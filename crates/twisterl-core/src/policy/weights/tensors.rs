@@ -1,11 +1,11 @@
-//! Safetensors files, read without trusting what they claim.
+//! Reading and writing of untrusted safetensors files.
 
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
 use std::collections::BTreeMap;
 
-/// The longest header that is read or written; parsing one takes a few dozen times its length in memory.
+/// The longest header that is read or written. Parsing needs a few dozen times its length in memory.
 const MAX_HEADER: usize = 8 << 20;
 
 /// Tensors by name, in the layout of a file.
@@ -22,8 +22,8 @@ impl<'a> TensorFile<'a> {
     /// Reads the header: its length as `u64` little-endian, JSON, then the data of all tensors without gaps.
     ///
     /// # Errors
-    /// If the file is cut short, the header is no JSON of this format, or tensors overlap, leave gaps or
-    /// reach beyond the end.
+    /// If the file is truncated, the header is not JSON of this format, or tensors overlap, leave gaps or extend beyond
+    /// the end.
     pub fn parse(bytes: &'a [u8]) -> Result<Self> {
         let broken = |expected: &str, found: String| Error::weights("file", expected, found);
         let Some((length, rest)) = bytes.split_first_chunk::<8>() else {
@@ -39,7 +39,7 @@ impl<'a> TensorFile<'a> {
         };
         let metadata: Metadata = serde_json::from_slice(header)
             .map_err(|e| broken("a valid safetensors header", e.to_string()))?;
-        // Compared here, because the crate adds the lengths of the parts without looking for overflow.
+        // Checked here because the crate adds the lengths without overflow checks.
         if metadata.data_len() != data.len() {
             return Err(broken(
                 &format!("{} bytes of tensors, as the header says", metadata.data_len()),
@@ -49,12 +49,12 @@ impl<'a> TensorFile<'a> {
         Ok(Self { metadata, data })
     }
 
-    /// An entry of the file's metadata.
+    /// Returns an entry of the file's metadata.
     pub fn metadata(&self, key: &str) -> Option<&str> {
         self.metadata.metadata().as_ref()?.get(key).map(String::as_str)
     }
 
-    /// All tensors.
+    /// Returns all tensors.
     ///
     /// # Errors
     /// If a tensor's bytes do not fit its shape.
@@ -79,7 +79,7 @@ impl<'a> TensorFile<'a> {
 /// Writes tensors and one metadata entry as a safetensors file. Equal arguments give equal bytes.
 ///
 /// # Errors
-/// If the header would be too long to be read again.
+/// If the header exceeds the limit for reading.
 pub fn write_tensors(tensors: &Tensors<'_>, entry: Option<(&str, String)>) -> Result<Vec<u8>> {
     let metadata = entry.map(|(key, value)| [(key.to_owned(), value)].into());
     let bytes = safetensors::serialize(tensors, metadata)
@@ -88,10 +88,10 @@ pub fn write_tensors(tensors: &Tensors<'_>, entry: Option<(&str, String)>) -> Re
     Ok(bytes)
 }
 
-/// The values of a tensor, narrowed to single precision.
+/// Returns the values of a tensor in single precision.
 ///
 /// # Errors
-/// If they are neither of type F32 nor F64.
+/// If the type is neither F32 nor F64.
 pub fn f32_values<'a>(
     name: &str,
     tensor: &'a TensorView<'_>,

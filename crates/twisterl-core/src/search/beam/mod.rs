@@ -15,8 +15,9 @@ use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::batched::{BatchedEvaluation, action_count};
+use crate::parallel;
 use crate::rng::Rng;
-use crate::space::Actions;
+use crate::space::{ActionSpace, Actions};
 use crate::{Error, Result};
 use rank::{best_first, rank_index, rank_key};
 pub use score::BeamScore;
@@ -229,7 +230,8 @@ impl Beam {
     fn evaluate(&mut self, run: &BeamRun<'_>) -> Result<()> {
         let batches = self.nodes.len().div_ceil(ROWS);
         if self.evaluations.len() < batches {
-            self.evaluations.resize_with(batches, || BatchedEvaluation::new(self.actions));
+            let space = ActionSpace::discrete(self.actions);
+            self.evaluations.resize_with(batches, || BatchedEvaluation::new(&space));
         }
         let mut row = 0;
         for (nodes, evaluation) in self.nodes.chunks_mut(ROWS).zip(&mut self.evaluations) {
@@ -244,15 +246,14 @@ impl Beam {
         let evaluations = &mut self.evaluations[..batches];
         // One depth of a wide beam takes long, so the time is checked here too.
         let evaluate = |evaluation: &mut BatchedEvaluation| {
-            if run.limit.expired() { Ok(()) } else { evaluation.evaluate(run.evaluator) }
+            if run.limit.expired() { Ok(()) } else { evaluation.evaluate_log_probs(run.evaluator) }
         };
-        #[cfg(feature = "parallel")]
-        if run.threads == Threads::All && batches > 1 {
-            use rayon::prelude::*;
-            return evaluations.par_iter_mut().map(evaluate).reduce(|| Ok(()), Result::and);
+        match run.threads {
+            Threads::One => evaluations.iter_mut().try_for_each(evaluate),
+            Threads::All => {
+                parallel::try_for_each(evaluations, |_, evaluation| evaluate(evaluation))
+            }
         }
-        let _ = run.threads;
-        evaluations.iter_mut().try_for_each(evaluate)
     }
 
     /// Keeps the best `width` nodes if the score uses values.

@@ -87,7 +87,7 @@ impl GameGroup {
             env: spec.batch(len * capacity),
             games: (0..len).map(|_| Game::new(actions, &config)).collect(),
             cache: Cache::new(config.cache, actions),
-            evaluation: BatchedEvaluation::new(actions),
+            evaluation: BatchedEvaluation::new(&spec.action_space()),
             leaves: Leaves {
                 pending: Vec::new(),
                 pairs: Vec::new(),
@@ -286,7 +286,7 @@ impl GameGroup {
             return Ok(());
         }
         evaluation.observe(&mut **env, slots)?;
-        evaluation.evaluate(evaluator)?;
+        evaluation.evaluate_log_probs(evaluator)?;
         for (row, &i) in rows.iter().enumerate() {
             let (at, key) = (&pending[i], keys[i]);
             let (log_probs, value) = (evaluation.log_probs(row), evaluation.value(row));

@@ -11,6 +11,7 @@ use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::batched::action_count;
+use crate::parallel;
 use crate::rng::Rng;
 use crate::space::Observations;
 use crate::{Error, Result};
@@ -119,14 +120,9 @@ impl Search {
     ) -> Result<()> {
         // Groups beyond the plans have nothing to do.
         let plans = |index: usize| &plans[plans.len().min(index * SEARCH_GROUP)..];
-        let run =
-            |(index, group): (usize, &mut GameGroup)| group.run(evaluator, plans(index), limit);
-        #[cfg(feature = "parallel")]
-        if self.groups.len() > 1 {
-            use rayon::prelude::*;
-            return self.groups.par_iter_mut().enumerate().map(run).reduce(|| Ok(()), Result::and);
-        }
-        self.groups.iter_mut().enumerate().try_for_each(run)
+        parallel::try_for_each(&mut self.groups, |index, group| {
+            group.run(evaluator, plans(index), limit)
+        })
     }
 
     /// Forgets all cached evaluations.

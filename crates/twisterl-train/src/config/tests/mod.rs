@@ -12,6 +12,19 @@ fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/configs/{name}_v1.peer.json"))
 }
 
+fn load(name: &str) -> RunConfig {
+    let (config, ignored) = RunConfig::load(&peer(name), &[]).unwrap();
+    assert_eq!(ignored, []);
+    config
+}
+
+fn ppo(config: &RunConfig) -> &PpoConfig {
+    match &config.algorithm {
+        AlgorithmConfig::Ppo(ppo) => ppo,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn parse(value: Value) -> RunConfig {
     RunConfig::from_value(value).unwrap()
 }
@@ -23,8 +36,8 @@ fn the_peers_configs_keep_their_meaning() {
         ("ppo_puzzle15", "twisterl.envs.Puzzle", 128),
         ("ppo_grid_world_5x5", "grid_world.GridWorld", 10),
     ] {
-        let config = RunConfig::load(&peer(name), &[]).unwrap();
-        let algorithm = &config.algorithm;
+        let config = load(name);
+        let (algorithm, shared) = (ppo(&config), &config.shared);
         assert_eq!(config.env_cls, env_cls);
         assert_eq!(config.env["difficulty"], 1);
         assert_eq!((config.seed, config.num_iterations), (0, None));
@@ -34,17 +47,17 @@ fn the_peers_configs_keep_their_meaning() {
         assert_eq!(algorithm.collecting.num_envs, None, "whole episodes");
         assert_eq!(algorithm.training.minibatch_size, None, "full batch");
         assert!(algorithm.training.normalize_advantage);
-        assert_eq!(algorithm.learning.diff_max, Some(diff_max));
-        assert_eq!(algorithm.learning.diff_metric, "ppo_1");
-        assert_eq!(algorithm.optimizer.lr, 0.00015);
-        assert_eq!(algorithm.optimizer.schedule(), Schedule::Constant);
-        let evals: Vec<_> = algorithm.evals.iter().collect();
+        assert_eq!(shared.learning.diff_max, Some(diff_max));
+        assert_eq!(shared.learning.diff_metric, "ppo_1");
+        assert_eq!(shared.optimizer.lr, 0.00015);
+        assert_eq!(shared.optimizer.schedule(), Schedule::Constant);
+        let evals: Vec<_> = shared.evals.iter().collect();
         let (one, ten) = (evals[0].1, evals[1].1);
         assert_eq!((evals[0].0.as_str(), evals[1].0.as_str(), evals.len()), ("ppo_1", "ppo_10", 2));
         assert_eq!((one.deterministic, one.num_searches, one.num_episodes), (false, 1, 100));
         assert_eq!((ten.deterministic, ten.num_searches, ten.num_episodes), (false, 10, 100));
     }
-    assert_eq!(RunConfig::load(&peer("ppo_puzzle15"), &[]).unwrap().env["width"], 4);
+    assert_eq!(load("ppo_puzzle15").env["width"], 4);
 }
 
 /// The numbers are those of the peer's `defaults.py` (version 0.5.1).
@@ -96,7 +109,7 @@ fn defaults_are_the_peers() {
             }
         }
     }
-    let evals: Vec<_> = config.algorithm.evals.keys().collect();
+    let evals: Vec<_> = config.shared.evals.keys().collect();
     assert_eq!(evals, ["ppo_deterministic", "ppo_1", "ppo_10", "mcts_100"]);
 }
 
@@ -110,10 +123,10 @@ fn defaults_merge_deeply_but_given_evals_replace_the_default_ones() {
             "evals": {"z": {"num_searches": 3}, "a": {}}
         }
     }));
-    assert_eq!(config.algorithm.training.ent_coef, 0.5);
-    assert_eq!(config.algorithm.training.vf_coef, 0.8);
-    assert_eq!(config.algorithm.evals.keys().collect::<Vec<_>>(), ["z", "a"], "in the order given");
-    let z = config.algorithm.evals.get("z").unwrap();
+    assert_eq!(ppo(&config).training.ent_coef, 0.5);
+    assert_eq!(ppo(&config).training.vf_coef, 0.8);
+    assert_eq!(config.shared.evals.keys().collect::<Vec<_>>(), ["z", "a"], "in the order given");
+    let z = config.shared.evals.get("z").unwrap();
     assert_eq!((z.num_searches, z.deterministic, z.num_episodes), (3, true, 100));
 }
 

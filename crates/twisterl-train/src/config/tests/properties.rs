@@ -36,7 +36,7 @@ fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
 }
 
 fn resolved() -> Value {
-    let mut value = RunConfig::load(&peer("ppo_puzzle8"), &[]).unwrap().to_value();
+    let mut value = load("ppo_puzzle8").to_value();
     value["num_iterations"] = json!(1000);
     value
 }
@@ -92,7 +92,11 @@ proptest! {
         }
         match RunConfig::from_value(value) {
             Ok(config) => prop_assert_eq!(parse(config.to_value()), config),
-            Err(error) => prop_assert!(matches!(error, Error::Config { .. }), "{}", error),
+            Err(error) => prop_assert!(
+                matches!(error, Error::Core(twisterl_core::Error::Config { .. })),
+                "{}",
+                error
+            ),
         }
     }
 

@@ -3,10 +3,11 @@
 
 use crate::bench::{made_up_parameters, noise};
 use crate::data::supervised_batch::SupervisedBatch;
-use crate::gradient::learner::{AdamConfig, Learner};
+use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::imitation::Imitation;
 use crate::gradient::model::Model;
 use crate::gradient::ops::Gradient;
+use crate::gradient::optimizer::{AdamConfig, TrainState};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -117,7 +118,7 @@ fn observations(network: &Network, rows: usize) -> Observations {
 
 /// A scalar of all outputs, and its gradient.
 fn score(network: &Network, parameters: &[f32], observations: &Observations) -> (f64, Vec<f32>) {
-    let model = Model::new(network, parameters).unwrap();
+    let model = Model::of(network, parameters).unwrap();
     let gradient = Gradient::new(Mutex::new(vec![0.0; parameters.len()]));
     let (logits, values) = model.forward(observations.clone(), Some(&gradient)).unwrap();
     let all = candle_core::Tensor::cat(&[&logits, &values], 1).unwrap();
@@ -235,17 +236,18 @@ fn told_right(common: &[Value]) -> (usize, f64) {
     let network = Network::hidden(observation, ActionSpace::discrete(2), &layers).unwrap();
     let parameters = Scheme::He.with_usual_gains().parameters(&network, 1);
     let count = parameters.len();
-    let mut learner = Learner::new(&network, parameters, AdamConfig::default()).unwrap();
+    let mut learner = Learner::new(&network).unwrap();
+    let mut state = TrainState::new(parameters, AdamConfig::default());
+    let size = StepSize { lr: 3e-3, max_grad_norm: Some(1.0) };
     let examples = sets(1000, 1);
     for step in 0..500 {
         let indices: Vec<u32> = (0..100).map(|i| (step * 100 + i) % 1000).collect();
         let objective = Imitation { examples: &examples, vf_coef: 0.0 };
-        learner.step(&objective, &indices, Some(1.0), 3e-3).unwrap();
+        learner.step(&mut state, &objective, &indices, size).unwrap();
     }
     let test = sets(1000, 2);
     let (logits, _) =
-        crate::gradient::model::forward(&network, learner.parameters(), &test.observations)
-            .unwrap();
+        crate::gradient::model::forward(&network, state.weights(), &test.observations).unwrap();
     let right = logits
         .chunks(2)
         .zip(test.policies.chunks(2))

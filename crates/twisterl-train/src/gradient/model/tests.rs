@@ -86,7 +86,7 @@ proptest! {
                 row.values(numbers);
             });
         }
-        let model = Model::new(&network, &made_up_parameters(&network)).unwrap();
+        let model = Model::of(&network, &made_up_parameters(&network)).unwrap();
         let (logits, values) = model.forward(observations.clone(), None).unwrap();
 
         // Inference sees the same.
@@ -144,7 +144,7 @@ fn micro_batches_stay_below_the_size_that_candle_spreads_over_its_pool() {
         };
         let observation = ObservationSpace::SparseBinary { shape: vec![2] };
         let network = Network::mlp(observation, ActionSpace::discrete(3), &sizes).unwrap();
-        let rows = Model::new(&network, &vec![0.0; network.parameter_count()]).unwrap().max_rows();
+        let rows = Model::new(&network).unwrap().max_rows();
         assert!((1..=256).contains(&rows) && (rows == 1 || rows * width < 1 << 16), "{rows}");
     }
 }

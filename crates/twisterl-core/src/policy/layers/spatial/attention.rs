@@ -9,14 +9,14 @@ use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// Multi-head self-attention over all feature vectors ("tokens") of a row, whatever axes they are laid out on, with
-/// projections before and after (Vaswani et al., "Attention is all you need", 2017). Tensors are those of PyTorch's
-/// `nn.MultiheadAttention`: `in_proj_weight` and `in_proj_bias` make query, key and value of a token in this order,
-/// `out_proj` is a linear layer.
+/// Multi-head self-attention over all feature vectors ("tokens") of a row, over any number of axes, with
+/// input and output projections (Vaswani et al., "Attention is all you need", 2017). Tensors are those of
+/// PyTorch's `nn.MultiheadAttention`: `in_proj_weight` and `in_proj_bias` give query, key and value of a token in this
+/// order, `out_proj` is a linear layer.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Attention {
-    /// Heads, which share the width of the tokens evenly.
+    /// The number of heads, which must divide the width of the tokens.
     pub heads: usize,
 }
 
@@ -101,7 +101,7 @@ impl Forward for SelfAttention {
         self.outward.run(mixed, out);
     }
 
-    /// Query, key and value of each token, what comes of them, and the weights of one head.
+    /// Query, key and value of each token, the output of the heads, and the attention weights of one head.
     fn scratch(&self) -> usize {
         self.tokens * (4 * self.width + self.tokens)
     }
@@ -110,35 +110,35 @@ impl Forward for SelfAttention {
 /// One of several heads of attention.
 #[derive(Debug, Clone, Copy)]
 pub struct Head {
-    /// Width of a token.
+    /// The width of a token.
     pub width: usize,
     /// The number of heads.
     pub heads: usize,
-    /// Which of them, from 0.
+    /// The index of the head.
     pub head: usize,
 }
 
 impl Head {
-    /// Its share of the width.
+    /// Returns the width of the head.
     pub fn size(self) -> usize {
         self.width / self.heads.max(1)
     }
 
-    /// What queries times keys are scaled with.
+    /// Returns the factor of the products of queries and keys.
     pub fn scale(self) -> f32 {
         1.0 / (self.size() as f32).sqrt()
     }
 
-    /// The place of its query (0), key (1) or value (2) in the projection of a token.
+    /// Returns the range of its query (0), key (1) or value (2) in the projection of a token.
     pub fn place(self, which: usize) -> Range<usize> {
         let start = which * self.width + self.head * self.size();
         start..start + self.size()
     }
 }
 
-/// One head of attention in one row: `projected` has query, key and value of each token (tokens x 3 width), `out` gets
-/// the head's part of each token (tokens x width), `weights` (tokens x tokens) how much each token looks at each other:
-/// `softmax(q . k / sqrt(d))`, `d` being the width of the head.
+/// Computes one head of attention in one row from the queries, keys and values `projected`, `[token, 3 width]`. Writes
+/// the head's columns of `out`, `[token, width]`, and the attention weights `softmax(q . k / sqrt(d))`, where `d` is
+/// the width of the head, to `weights`, `[token, token]`.
 #[inline(always)]
 pub fn attend(projected: &[f32], out: &mut [f32], head: Head, weights: &mut [f32]) {
     let (width, scale) = (head.width, head.scale());
@@ -167,7 +167,7 @@ pub fn attend(projected: &[f32], out: &mut [f32], head: Head, weights: &mut [f32
     }
 }
 
-/// The dot product in eight partial sums, so that it is done in vectors.
+/// Returns the dot product, accumulated in eight partial sums to allow vectorisation.
 #[inline(always)]
 pub fn dot(a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());

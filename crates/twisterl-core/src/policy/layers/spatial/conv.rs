@@ -8,54 +8,54 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// The place of a value that is not there: zero.
+/// The index of a padded value, which is zero.
 pub const PADDING: u32 = u32::MAX;
 
 /// A convolution over a sequence: `[length, channels]` (or `[channels, length]`) to `[positions, channels]`. Weights in
-/// memory and file: `(channels, input channels, kernel)`.
+/// memory and files: `[channels, input channels, kernel]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv1d {
-    /// Channels of the output.
+    /// The number of output channels.
     pub channels: usize,
-    /// Width of a patch.
+    /// The width of the kernel.
     pub kernel: usize,
-    /// Steps from one patch to the next.
+    /// The stride.
     #[serde(default = "one")]
     pub stride: usize,
-    /// Zeros at either end.
+    /// The zero padding at either end.
     #[serde(default)]
     pub padding: usize,
-    /// The axis of the input that holds the channels, 0 or 1. The output has them last.
+    /// The channel axis of the input, 0 or 1. The output has the channels last.
     #[serde(default = "one")]
     pub conv_dim: usize,
-    /// Whether a bias is added.
+    /// True to add a bias.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Applied to the outputs.
+    /// The activation of the outputs.
     #[serde(default)]
     pub activation: Activation,
 }
 
-/// A convolution over a board: `[height, width, channels]` to another board. Weights in memory and file:
-/// `(channels, input channels, kernel, kernel)`.
+/// A convolution over a board: `[height, width, channels]` to another board. Weights in memory and files:
+/// `[channels, input channels, kernel, kernel]`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Conv2d {
-    /// Channels of the output.
+    /// The number of output channels.
     pub channels: usize,
-    /// Side of a patch.
+    /// The side of the kernel.
     pub kernel: usize,
-    /// Steps from one patch to the next.
+    /// The stride.
     #[serde(default = "one")]
     pub stride: usize,
-    /// Zeros at every edge; `(kernel - 1) / 2` keeps the size of the board.
+    /// The zero padding at every edge; `(kernel - 1) / 2` preserves the size of the board.
     #[serde(default)]
     pub padding: usize,
-    /// Whether a bias is added.
+    /// True to add a bias.
     #[serde(default = "yes")]
     pub bias: bool,
-    /// Applied to the outputs.
+    /// The activation of the outputs.
     #[serde(default)]
     pub activation: Activation,
 }
@@ -68,13 +68,13 @@ fn yes() -> bool {
     true
 }
 
-/// The patches of a convolution: for each position, and in it for each weight of a kernel (input channel, row, column),
-/// the place in the row that it is multiplied with, or [`PADDING`].
+/// The patches of a convolution: for each position and each kernel weight (input channel, row, column), the index of
+/// the input value, or [`PADDING`].
 #[derive(Debug, Clone)]
 pub struct Patches {
-    /// Positions x patch.
+    /// Indices, `[position, patch]`.
     pub order: Arc<[u32]>,
-    /// Values of a patch.
+    /// The number of values of a patch.
     pub patch: usize,
 }
 
@@ -88,7 +88,7 @@ struct Axis {
 }
 
 impl Axis {
-    /// The number of positions of the kernel.
+    /// Returns the number of positions of the kernel.
     fn positions(self) -> Result<usize> {
         in_range("kernel", self.kernel)?;
         in_range("stride", self.stride)?;
@@ -107,14 +107,14 @@ impl Axis {
         }
     }
 
-    /// The place on the axis that offset `k` of the kernel meets at `position`, if it is not padding.
+    /// Returns the index on the axis at offset `k` of the kernel at `position`; `None`: padding.
     fn place(self, position: usize, k: usize) -> Option<usize> {
         let place = (position * self.stride + k).checked_sub(self.padding)?;
         (place < self.length).then_some(place)
     }
 }
 
-/// Whether patches and outputs are of a size that can be.
+/// Checks the sizes of patches and outputs.
 fn bounded(positions: usize, patch: usize, channels: usize) -> Result<()> {
     in_range("channels", channels)?;
     match positions.saturating_mul(patch) {
@@ -124,7 +124,7 @@ fn bounded(positions: usize, patch: usize, channels: usize) -> Result<()> {
 }
 
 impl Conv1d {
-    /// (length, channels) of an input.
+    /// Returns the length and the number of channels of an input.
     fn sizes(&self, input: &[usize]) -> Result<(usize, usize)> {
         match (input, self.conv_dim) {
             (&[length, channels], 1) | (&[channels, length], 0) => Ok((length, channels)),
@@ -137,7 +137,7 @@ impl Conv1d {
         Axis { length, kernel: self.kernel, stride: self.stride, padding: self.padding }
     }
 
-    /// The patches of an input of this shape.
+    /// Returns the patches of an input of this shape.
     ///
     /// # Errors
     /// As for [`output`](LayerKind::output).
@@ -180,7 +180,7 @@ impl LayerKind for Conv1d {
 }
 
 impl Conv2d {
-    /// The patches of an input of this shape.
+    /// Returns the patches of an input of this shape.
     ///
     /// # Errors
     /// As for [`output`](LayerKind::output).
@@ -204,7 +204,7 @@ impl Conv2d {
         Ok(Patches { order: order.into(), patch: channels * self.kernel * self.kernel })
     }
 
-    /// Rows, columns and channels of an input.
+    /// Returns the rows, columns and channels of an input.
     fn axes(&self, input: &[usize]) -> Result<(Axis, Axis, usize)> {
         let &[height, width, channels] = input else {
             return Err(misfit("an input of three axes, [height, width, channels]", input));
@@ -281,7 +281,7 @@ impl Forward for Convolution {
     }
 }
 
-/// Rows of values picked by place from rows of `inputs` values.
+/// Gathers values by index from rows of `inputs` values.
 #[derive(Debug, Clone)]
 pub(super) struct Gather {
     pub(super) order: Arc<[u32]>,

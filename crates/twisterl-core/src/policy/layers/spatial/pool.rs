@@ -4,25 +4,25 @@ use crate::Result;
 use crate::policy::layers::{Forward, LayerKind, misfit, size, vectors};
 use serde::{Deserialize, Serialize};
 
-/// One feature vector of all: `[..., features]` to `[features]`, whatever their order. Linear layers before and after it
-/// make deep sets (Zaheer et al., "Deep sets", 2017).
+/// Reduces all feature vectors to one, `[..., features]` to `[features]`, independent of their order. With linear
+/// layers before and after it: deep sets (Zaheer et al., "Deep sets", 2017).
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pool {
-    /// How.
+    /// The reduction.
     pub by: PoolBy,
 }
 
-/// What a pool makes of the values of a feature.
+/// A reduction of the values of a feature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum PoolBy {
-    /// Their mean.
+    /// The mean.
     #[default]
     Mean,
-    /// Their sum.
+    /// The sum.
     Sum,
-    /// The largest.
+    /// The maximum.
     Max,
 }
 

@@ -4,7 +4,8 @@ use crate::Result;
 use crate::policy::layers::{Forward, Initial, LayerKind, Parameter, size};
 use serde::{Deserialize, Serialize};
 
-/// Adds a learned value to each value, the same in every row: what tells attention and pooling where a token stands.
+/// Adds a learned value to each input value, the same in every row, so that attention and pooling can distinguish
+/// positions.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Positions {}

@@ -1,4 +1,4 @@
-//! Layers that see the same values in another shape.
+//! Layers that change the shape.
 
 use super::conv::{Gather, PADDING};
 use crate::policy::layers::{Forward, LayerKind, misfit, size};
@@ -6,7 +6,7 @@ use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
-/// All values of a row as one vector.
+/// Flattens all values of a row to one vector.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Flatten {}
@@ -23,11 +23,11 @@ impl LayerKind for Flatten {
     }
 }
 
-/// The same values, in the same order, in another shape.
+/// Reshapes the values, in the same order.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reshape {
-    /// The shape.
+    /// The output shape of a row.
     pub shape: Vec<usize>,
 }
 
@@ -47,16 +47,16 @@ impl LayerKind for Reshape {
     }
 }
 
-/// Another order of the axes: axis `i` of the output is axis `axes[i]` of the input.
+/// Permutes the axes: axis `i` of the output is axis `axes[i]` of the input.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Transpose {
-    /// The axes.
+    /// The permutation of the axes.
     pub axes: Vec<usize>,
 }
 
 impl Transpose {
-    /// Where in a row of shape `input` each value of the output comes from.
+    /// Returns, for each output value, its index in a row of shape `input`.
     pub fn order(&self, input: &[usize]) -> Arc<[u32]> {
         let shape: Vec<usize> = self.axes.iter().filter_map(|&a| input.get(a).copied()).collect();
         let stride = |axis: &usize| size(input.get(axis + 1..).unwrap_or(&[]));

@@ -1,0 +1,1 @@
+"""Records what a trainer computes, and compares it with what another one computes."""
