@@ -1,9 +1,9 @@
 //! `bench`: timings of the parts, for the record in benches/.
 
-use super::Output;
+use super::{Output, count};
 use crate::Result;
 use crate::bench::{bench_population, works};
-use crate::play::{count, in_pool};
+use crate::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::Registry;

@@ -1,8 +1,8 @@
 //! `benchmark`: this machine's figures in a table.
 
-use super::Output;
+use super::{Output, count};
 use crate::bench::{Work, limits, works};
-use crate::play::{count, in_pool};
+use crate::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -31,7 +31,7 @@ pub(super) struct BenchmarkArgs {
     quiet: bool,
 }
 
-/// What was measured of a work.
+/// The measurements of a work.
 struct Row {
     work: Work,
     /// Units a second, a figure a round, sorted.
