@@ -406,7 +406,7 @@ impl Policy {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
         };
-        let mut collector = Collector::new(&*self.spec, slots)?;
+        let mut collector = Collector::new(&*self.spec, slots);
         let collection = Collection {
             evaluator: &self.executor,
             key: StreamKey::new(config.seed, Purpose::Act).iteration(iteration),

@@ -18,7 +18,7 @@ pub use replay::{Replay, indices, replay};
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
-use crate::evaluator::{Averaged, Evaluator, Twisted};
+use crate::evaluator::{Evaluator, Twisted};
 use crate::parallel;
 use crate::rng::StreamKey;
 use crate::search::{ActionPath, Beam, BeamConfig, Threads};
@@ -71,14 +71,14 @@ impl Solver<'_> {
         let symmetric = twists.is_empty() || !self.evaluator.twists().is_empty();
         let mut outcomes = match self.images {
             SymmetryUse::Average if !symmetric => {
-                let evaluator = Averaged::new(self.evaluator, &twists);
+                let evaluator = Twisted::average(self.evaluator, &twists);
                 Solver { evaluator: &evaluator, ..*self }.solve(starts)?
             }
             SymmetryUse::Each if !symmetric => {
                 let solver = Solver { budget: self.budget.share(1 + twists.len()), ..*self };
                 let mut best = solver.solve(starts)?;
                 for twist in &twists {
-                    let evaluator = Twisted::new(self.evaluator, twist);
+                    let evaluator = Twisted::image(self.evaluator, twist);
                     let outcomes = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
                     for (best, other) in best.iter_mut().zip(outcomes) {
                         let nodes = best.nodes + other.nodes;

@@ -53,7 +53,7 @@ impl Ppo {
         };
         Ok(Self {
             seed: config.seed,
-            collector: Collector::new(&*spec, slots)?,
+            collector: Collector::new(&*spec, slots),
             horizon,
             trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
             rewards: RewardScaler::new(collecting, slots),
