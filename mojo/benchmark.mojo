@@ -1,5 +1,6 @@
-"""Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds an operation as one JSON object, for
-scripts/benchmark_mojo.py, which compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
+"""Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds per operation as one JSON object.
+
+scripts/benchmark_mojo.py compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
 crate.
 
     mojo run -I mojo/src mojo/benchmark.mojo [ITERATIONS]
@@ -8,31 +9,33 @@ crate.
 from std.benchmark import keep
 from std.time import perf_counter_ns
 
-from twisterl.args import Args, fail
-from twisterl.env import Environment, Step
-from twisterl.puzzle import Puzzle, PuzzleParams
-from twisterl.rng import Purpose, Rng
+from twisterl.env.puzzle import Puzzle, PuzzleParams
+from twisterl.io.args import Args, fail
+from twisterl.rng import Purpose, Rng, StreamKey
 
 comptime E = Puzzle[3, 3]
 comptime REPEATS = 9
+"""Repeats of each measurement."""
 comptime USAGE = "usage: benchmark.mojo [ITERATIONS]"
 
 
 struct Bench:
-    """What the operations work on."""
+    """The environment and the buffers that the operations use."""
 
     var params: PuzzleParams
     var env: E
     var rng: Rng
     var actions: List[Int]
+    """Random actions, the same in all drivers."""
     var at: Int
+    """The position of the next action."""
     var ones: Array[UInt16, E.ONES]
     var mask: Array[Bool, E.ACTIONS]
 
     def __init__(out self) raises:
         self.params = PuzzleParams(difficulty=5)
         self.env = E(self.params)
-        self.rng = Rng(0, Purpose.START)
+        self.rng = Rng(StreamKey(0, Purpose.START))
         self.actions = List[Int](capacity=4096)
         self.at = 0
         self.ones = Array[UInt16, E.ONES](fill=0)
@@ -45,22 +48,22 @@ struct Bench:
 
     @always_inline
     def action(mut self) -> Int:
-        """The next of the random actions that all drivers have in common."""
+        """Returns the next random action."""
         self.at += 1
         return self.actions.unsafe_get((self.at - 1) % 4096)
 
     @always_inline
-    def look(mut self):
-        """Observation and mask."""
+    def observe(mut self):
+        """Writes observation and mask."""
         self.env.observe(Span(self.ones))
         self.env.action_mask(Span(self.mask))
         keep(self.ones.unsafe_ptr())
         keep(self.mask.unsafe_ptr())
 
     @always_inline
-    def make[operation: StaticString](mut self) raises:
-        """One operation."""
-        keep(Pointer(to=self.env))  # as if anything had read and written it
+    def run[operation: StaticString](mut self) raises:
+        """Runs one operation."""
+        keep(Pointer(to=self.env))  # the compiler must assume that it is read and written
         comptime if operation == "create":
             var env = E(self.params)
             keep(Pointer(to=env))
@@ -81,26 +84,26 @@ struct Bench:
             keep(self.env.solved())
         elif operation == "combined_step":
             var step = self.env.step(self.action())
-            self.look()
+            self.observe()
             keep(step.reward)
             keep(step.done())
         else:
             self.env.reset(self.rng)
             var done = self.env.solved()
             while not done:
-                self.look()
+                self.observe()
                 var step = self.env.step(self.action())
                 keep(step.reward)
                 done = step.done()
 
 
 def time[operation: StaticString](mut bench: Bench, iterations: Int) raises:
-    """Prints the median time of an operation over some repeats, in nanoseconds."""
+    """Prints the median time of an operation over `REPEATS` repeats, in nanoseconds."""
     var times = List[Float64]()
     for _ in range(REPEATS):
         var start = perf_counter_ns()
         for _ in range(iterations):
-            bench.make[operation]()
+            bench.run[operation]()
         times.append(Float64(perf_counter_ns() - start) / Float64(iterations))
     sort(times)
     comptime separator = "{" if operation == "create" else ","
@@ -110,11 +113,11 @@ def time[operation: StaticString](mut bench: Bench, iterations: Int) raises:
 def main():
     try:
         var args = Args(List[String](), USAGE)
-        if len(args.words) > 1:
+        if len(args.positional) > 1:
             raise Error(USAGE)
         var iterations = 100_000
-        if len(args.words) == 1:
-            iterations = max(1, Int(args.words[0]))
+        if len(args.positional) == 1:
+            iterations = max(1, Int(args.positional[0]))
         var bench = Bench()
         time["create"](bench, iterations)
         time["reset"](bench, iterations)

@@ -6,13 +6,13 @@
 Boards of 2 x 3, 3 x 3, 4 x 4 and 5 x 5 are compiled in; for another size add `-D HEIGHT=4 -D WIDTH=3`.
 """
 
-from twisterl.args import fail
-from twisterl.es import OnThreads
-from twisterl.train import train_program
+from twisterl.algorithms.es.es import ThreadBackend
+from twisterl.io.args import fail
+from twisterl.trainer.program import train_program
 
 
 def main():
     try:
-        train_program[OnThreads]("train_puzzle.mojo")
+        train_program[ThreadBackend]("train_puzzle.mojo")
     except error:
         fail(error)

@@ -1,43 +1,80 @@
 #!/usr/bin/env bash
 # The whole gate: everything that CI checks, from a bare checkout and from any folder, in one command.
 #
-# Stops at the first step that fails. Builds what it needs by itself: the Rust workspace in its dev profile, a virtual
+#     scripts/check.sh           # everything
+#     scripts/check.sh --fast    # what takes little time: no Mojo, no WebAssembly, no slow Python tests
+#
+# Two lanes of steps run side by side: Rust in one, Python and Mojo in the other. A step shows its output when it ends, and
+# the first one that fails ends the gate. Builds what it needs by itself: the Rust workspace in its dev profile, a virtual
 # environment in .venv (Mojo's compiler among the rest), the Python wheel. Needs cargo (with rustfmt and clippy), a C
 # linker, and Python >= 3.11 with venv; the network only while something is not there yet.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 python=.venv/bin/python
-skipped=()
-steps=0
+fast=false
+lanes=()
+state=$(mktemp -d) # what the lanes tell each other and the last line: a file for each fact
+# All cargo commands select the whole workspace, and pyo3 is configured as maturin will have it: so they share one build.
+export PYO3_NO_PYTHON=1 PYO3_BUILD_EXTENSION_MODULE=1
+
+# The main process ends the lanes; a lane that fails asks for it by a signal.
+stop() { # STATUS
+    trap - USR1 INT TERM EXIT
+    for lane in ${lanes[@]+"${lanes[@]}"}; do kill -TERM -- "-$lane" 2>/dev/null || true; done
+    wait
+    rm -rf "$state"
+    exit "$1"
+}
+trap 'stop 1' USR1
+trap 'stop 130' INT TERM
+trap 'stop $?' EXIT
 
 fail() {
     printf '\ncheck.sh: FAILED after %d s: %s\n' "$SECONDS" "$*" >&2
     exit 1
 }
 
-# step TITLE COMMAND...: runs one check under a header that shows the time elapsed.
-step() {
-    local title=$1
-    shift
-    printf '\n== %4d s  %s\n' "$SECONDS" "$title"
-    "$@" || fail "$title (command: $*)"
-    steps=$((steps + 1))
-}
-
 require() { # COMMAND HINT
     command -v "$1" >/dev/null || fail "$1 not found; $2"
 }
 
+skip() { # WHAT WHY
+    echo "SKIPPED: $2"
+    echo "$1" >>"$state/skipped"
+}
+
+# step TITLE COMMAND...: runs one check, and prints its output in one piece under a header.
+step() {
+    local title=$1 begun=$SECONDS output passed=true
+    shift
+    output=$(mktemp "$state/output.XXXXXX")
+    printf '   %4d s  %s ...\n' "$SECONDS" "$title"
+    "$@" >"$output" 2>&1 || passed=false
+    until mkdir "$state/printing" 2>/dev/null; do sleep 0.05; done
+    printf '== %4d s  %s (%d s)\n' "$SECONDS" "$title" $((SECONDS - begun))
+    cat "$output"
+    if [ "$passed" = false ]; then
+        printf '\ncheck.sh: FAILED after %d s: %s (command: %s)\n' "$SECONDS" "$title" "$*" >&2
+        kill -s USR1 $$
+        sleep 60 # holding what makes others wait to print, until the main process ends this one
+    fi
+    echo "$title" >>"$state/passed"
+    rmdir "$state/printing"
+}
+
+reached() { : >"$state/reached.$1"; }                                            # POINT
+after() { until [ -e "$state/reached.$1" ]; do sleep 0.2; done; }                 # POINT
+
 rust_docs() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 }
 
 # Invariant 1: core builds for wasm32 without its default features. Takes the toolchain's own target where it is
 # installed (rustup target add wasm32-unknown-unknown), or Debian's compiler, which builds the standard library itself.
 wasm() {
     local linker args=(
-        build --package twisterl-core --no-default-features --target wasm32-unknown-unknown --locked
+        build --package twisterl-core --no-default-features --target wasm32-unknown-unknown --locked --quiet
         --target-dir "$target/wasm"
         # Only whether it builds is of interest, so that nothing is optimised.
         --config 'profile.dev.opt-level=0' --config 'profile.dev.package."*".opt-level=0'
@@ -49,8 +86,41 @@ wasm() {
         RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
             /usr/bin/cargo "${args[@]}" -Z build-std=std,panic_abort
     else
-        echo "SKIPPED: no compiler for wasm32-unknown-unknown; rustup target add wasm32-unknown-unknown"
-        skipped+=("wasm32 build")
+        skip "wasm32 build" "no compiler for wasm32-unknown-unknown; rustup target add wasm32-unknown-unknown"
+    fi
+}
+
+# No dependency asks for a newer Rust than the workspace does, and the oldest Rust checks it where rustup has that. (The
+# lint incompatible_msrv looks after what we use of the standard library.)
+msrv() {
+    local oldest
+    oldest=$(cargo metadata --format-version 1 --locked | python3 -c '
+import json, sys
+def key(version): return [int(part) for part in version.split(".")[:2]]
+packages = json.load(sys.stdin)["packages"]
+ours = next(package["rust_version"] for package in packages if package["name"] == "twisterl-core")
+newer = [p for p in packages if p["rust_version"] and key(p["rust_version"]) > key(ours)]
+for package in newer:
+    print(package["name"], package["version"], "needs Rust", package["rust_version"] + ", rust-version is", ours, file=sys.stderr)
+sys.exit(1) if newer else print(ours)
+') || return
+    if command -v rustup >/dev/null && rustup toolchain list | grep -q "^${oldest//./\\.}[.-]"; then
+        rustup run "$oldest" cargo check --workspace --all-targets --locked --quiet --target-dir "$target/msrv"
+    else
+        skip "build with Rust $oldest" "Rust $oldest is not installed; rustup toolchain install $oldest"
+    fi
+}
+
+dependencies() {
+    if ! cargo deny --version >/dev/null 2>&1; then
+        skip "cargo-deny" "cargo-deny is not installed; cargo install cargo-deny"
+        return
+    fi
+    cargo deny --log-level error check --hide-inclusion-graph licenses bans sources || return
+    if cargo deny fetch db >/dev/null 2>&1; then
+        cargo deny --log-level error check advisories
+    else
+        skip "advisories" "the database of advisories cannot be reached"
     fi
 }
 
@@ -80,8 +150,7 @@ mojo_port() {
     case "$(uname -s) $(uname -m)" in
     "Linux x86_64" | "Linux aarch64" | "Darwin arm64") ;;
     *)
-        echo "SKIPPED: there is no Mojo for $(uname -s) on $(uname -m)"
-        skipped+=("Mojo")
+        skip "Mojo" "there is no Mojo for $(uname -s) on $(uname -m)"
         return
         ;;
     esac
@@ -107,8 +176,7 @@ export -f mojo_tests
 # The Mojo port's path for accelerators, compiled for one by name; its tests run on the processor in its place.
 mojo_accelerator() {
     if [ "$(uname -s)" != Linux ]; then
-        echo "SKIPPED: only tried on Linux"
-        skipped+=("Mojo on accelerators")
+        skip "Mojo on accelerators" "only tried on Linux"
         return
     fi
     "$python" -m pip install --quiet --disable-pip-version-check --requirement mojo/gpu/requirements.txt || return
@@ -120,6 +188,52 @@ mojo_accelerator() {
     "$target/mojo/gpu_tests/test_forward"
 }
 
+rust_lane() {
+    step "Rust format" cargo fmt --all --check
+    step "Structure of the sources" python3 scripts/check_structure.py
+    step "Rust lints" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
+    step "Rust build" cargo test --workspace --locked --quiet --no-run
+    after environment
+    step "Python wheel" wheel
+    reached wheel
+    step "Rust tests, benches once each" cargo test --workspace --locked --quiet -- --quiet
+    [ "$fast" = false ] || return 0
+    step "Rust documentation" rust_docs
+    step "Core for WebAssembly" wasm
+    step "Oldest Rust" msrv
+    step "Dependencies" dependencies
+}
+
+python_lane() {
+    step "Python environment" environment
+    reached environment
+    step "Python lints" "$python" -m ruff check
+    step "Python format" "$python" -m ruff format --check
+    step "Python types" "$python" -m mypy
+    step "Spelling" .venv/bin/typos
+    if [ "$fast" = false ]; then
+        step "Mojo port" mojo_port
+        step "Mojo for accelerators" mojo_accelerator
+    fi
+    after wheel
+    export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
+    if [ "$fast" = false ]; then
+        step "Python tests" "$python" -m pytest --quiet
+    else
+        step "Python tests, quick ones" "$python" -m pytest --quiet -m "not slow"
+    fi
+}
+
+case "$*" in
+"") ;;
+--fast)
+    fast=true
+    for what in Mojo "wasm32 build" documentation "oldest Rust" dependencies "slow Python tests"; do
+        echo "$what" >>"$state/skipped"
+    done
+    ;;
+*) fail "expected no argument or --fast, found $*" ;;
+esac
 require cargo "install Rust from https://rustup.rs"
 require cc "install a C linker (Debian: gcc)"
 require python3 "install Python 3.11 or newer"
@@ -129,20 +243,18 @@ python3 -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2
 target=$(cargo metadata --format-version 1 --no-deps |
     python3 -c 'import json, sys; print(json.load(sys.stdin)["target_directory"])') || fail "cargo cannot read the workspace"
 
-step "Rust format" cargo fmt --all --check
-step "Rust lints" cargo clippy --workspace --all-targets --locked -- -D warnings
-step "Rust tests" cargo test --workspace --locked -- --quiet
-step "Rust benches, once each" cargo test --package twisterl-train --bench hot_paths --locked -- --quiet
-step "Rust documentation" rust_docs
-step "Core for WebAssembly" wasm
-step "Trainer binary" cargo build --package twisterl-train --locked
-step "Python environment" environment
-step "Python lints" "$python" -m ruff check
-step "Python format" "$python" -m ruff format --check
-step "Mojo port" mojo_port
-step "Mojo for accelerators" mojo_accelerator
-step "Python wheel" wheel
-export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
-step "Python tests" "$python" -m pytest --quiet
+touch "$state/passed" "$state/skipped"
+set -m # each lane gets a process group of its own, to be ended with all that it started
+for lane in rust_lane python_lane; do
+    (
+        trap - USR1 INT TERM EXIT
+        "$lane"
+    ) &
+    lanes+=($!)
+done
+set +m
+for lane in "${lanes[@]}"; do wait "$lane" || stop 1; done
 
-printf '\ncheck.sh: all %d steps passed in %d s%s\n' "$steps" "$SECONDS" "${skipped:+ (skipped: ${skipped[*]})}"
+left_out=$(sort -u "$state/skipped" | paste -s -d , - | sed 's/,/, /g')
+printf '\ncheck.sh: all %d steps passed in %d s%s\n' "$(grep -c . "$state/passed")" "$SECONDS" \
+    "${left_out:+ (skipped: $left_out)}"

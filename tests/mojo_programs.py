@@ -9,7 +9,7 @@ MOJO = Path(sys.executable).parent / "mojo"
 
 
 def build(root: Path, source: str, program: Path, *options: str) -> Path:
-    """Compiles a program, or with `--emit shared-lib` a Python module."""
+    """Compile a program, or a Python module with `--emit shared-lib`."""
     command = [MOJO, "build", "-I", "mojo/src", *options, "-o", program, source]
     path = f"{MOJO.parent}{os.pathsep}{os.environ['PATH']}"
     result = subprocess.run(command, cwd=root, capture_output=True, text=True, env={**os.environ, "PATH": path})

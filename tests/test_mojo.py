@@ -1,6 +1,7 @@
-"""The programs of the Mojo port, as a user meets them, and policies on their way between it and the Rust programs."""
+"""Tests of the Mojo port's programs as users call them, and of policies exchanged with the Rust programs."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 
@@ -49,14 +50,17 @@ CONFIG = {
 }
 
 
+MOVE = r"\d+ (?:left|up|right|down)\b"  # as both programs print it
+
+
 def call(program: Path, *args) -> subprocess.CompletedProcess:
-    """Runs a program to its end."""
+    """Run a program to its end."""
     return subprocess.run([program, *map(str, args)], capture_output=True, text=True, timeout=120, check=False)
 
 
 @pytest.fixture(scope="module")
 def programs(root, tmp_path_factory) -> dict[str, Path]:
-    """`train_puzzle` and `run_puzzle` for boards of 2 x 3."""
+    """Build `train_puzzle` and `run_puzzle` for boards of 2 x 3."""
     folder = tmp_path_factory.mktemp("mojo")
     size = ("-D", "HEIGHT=2", "-D", "WIDTH=3")
     return {name: build(root, f"mojo/{name}.mojo", folder / name, *size) for name in ("train_puzzle", "run_puzzle")}
@@ -64,7 +68,7 @@ def programs(root, tmp_path_factory) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory) -> Path:
-    """A recipe by which PPO solves the 2 x 3 puzzle in seconds."""
+    """Write a config by which PPO solves the 2 x 3 puzzle in seconds."""
     path = tmp_path_factory.mktemp("config") / "ppo_2x3.json"
     path.write_text(json.dumps(CONFIG))
     return path
@@ -94,13 +98,64 @@ def test_a_policy_trained_in_rust_solves_in_mojo(programs, config, cli, tmp_path
         assert moves in theirs.stdout.splitlines()
 
 
-def test_wrong_calls_are_refused_in_one_line(programs, config, tmp_path):
+def bare_tensors(policy: Path, path: Path) -> Path:
+    """Write the tensors of a policy file without its metadata, like a checkpoint of the peer."""
+    data = policy.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    header = json.loads(data[8 : 8 + length])
+    del header["__metadata__"]
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, "little") + text + data[8 + length :])
+    return path
+
+
+def test_bare_tensors_are_played_as_the_policy_section_of_the_config_says(programs, cli, tmp_path):
+    # After 30 iterations greedy play oscillates on many boards unless backtracking is forbidden.
+    described = {}
+    for backtracking in (True, False):
+        policy = {**CONFIG["policy"], "backtracking": backtracking}
+        described[backtracking] = tmp_path / f"{backtracking}.json"
+        described[backtracking].write_text(json.dumps({**CONFIG, "policy": policy, "num_iterations": 30}))
+    run = tmp_path / "run"
+    assert cli(described[True], "--run-path", run).returncode == 0
+    weights = bare_tensors(run / "checkpoint_last/policy.safetensors", tmp_path / "bare.safetensors")
+    played = {True: [], False: []}
+    for backtracking, config in described.items():
+        for board in ("5,4,0,2,1,3", "2,5,4,1,3,0", "1,2,5,3,4,0", "3,1,2,4,0,5", "1,4,2,3,0,5"):
+            theirs = cli("solve", weights, "--config", config, "--state", board, "--search", "greedy")
+            ours = call(programs["run_puzzle"], weights, board, "--config", config)
+            moves = re.findall(MOVE, ours.stdout)
+            assert moves
+            assert moves == re.findall(MOVE, theirs.stdout)
+            assert ours.returncode == theirs.returncode
+            played[backtracking].append(moves)
+    assert played[True] != played[False]
+
+
+def test_fields_that_the_algorithm_does_not_use_are_reported(programs, config, tmp_path):
+    args = ("--config", config, "--num-iterations", 1, "--run-path", tmp_path / "run", "--algorithm")
+    result = call(programs["train_puzzle"], *args, "ppo")
+    assert result.returncode == 0
+    assert result.stderr == ""
+    # The share of remembered failures would be dropped: an error, not a note.
+    result = call(programs["train_puzzle"], *args, "es")
+    assert result.returncode == 2
+    assert "algorithm.collecting.starts.failures: expected 0 for ES" in result.stderr
+    collecting = {"starts": {"uniform": 0.5}, "lambda": 0.9}
+    config = tmp_path / "es.json"
+    config.write_text(json.dumps({**CONFIG, "algorithm": {**CONFIG["algorithm"], "collecting": collecting}}))
+    result = call(programs["train_puzzle"], "--config", config, *args[2:], "es")
+    assert result.returncode == 0
+    assert result.stderr.startswith("note: ES does not use algorithm.collecting.lambda, algorithm.training.")
+
+
+def test_wrong_calls_are_errors_in_one_line(programs, config, tmp_path):
     broken = tmp_path / "broken.json"
     broken.write_text(json.dumps({**CONFIG, "env_cls": "CartPole-v1"}))
     for args, mentions in [
         (("--config", tmp_path / "nowhere.json"), "nowhere.json"),
         (("--config", broken), "Puzzle, the only environment of the Mojo port"),
-        (("--config", config, "--algorithm", "dqn"), "PPO, AZ or ES"),
+        (("--config", config, "--algorithm", "dqn"), "--algorithm: expected ppo, az or es"),
         (("--config", config, "--seed", "-1"), "--seed"),
     ]:
         result = call(programs["train_puzzle"], *args)

@@ -1,4 +1,4 @@
-"""The Mojo port as a Python module, held to the Rust package."""
+"""Tests of the Python module of the Mojo port against the Rust package."""
 
 import gc
 import importlib.util
@@ -28,7 +28,7 @@ CANONICAL = {
 
 @pytest.fixture(scope="module")
 def mojo(root, tmp_path_factory):
-    """The module, compiled."""
+    """Compile and import the module."""
     library = tmp_path_factory.mktemp("mojo") / "twisterl_mojo.so"
     build(root, "mojo/python/twisterl_mojo.mojo", library, "--emit", "shared-lib")
     spec = importlib.util.spec_from_file_location("twisterl_mojo", library)
@@ -39,21 +39,21 @@ def mojo(root, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def policies(root, tmp_path_factory):
-    """A trained policy, and a fresh one that sees canonical forms."""
+    """Return a trained policy and an untrained one that evaluates canonical forms."""
     fresh = tmp_path_factory.mktemp("policy") / "canonical.safetensors"
     twisterl.Policy(initial=json.dumps(CANONICAL)).save(fresh)
     return [root / "benches/runs/puzzle15/policy.safetensors", fresh]
 
 
 def test_child_processes_find_this_python_s_packages(mojo):
-    # They see the environment of the process as it is, which may be other than what `os.environ` says.
+    # Child processes inherit the actual environment, which may differ from `os.environ`.
     names = ["MOJO_PYTHON_LIBRARY", "PYTHONEXECUTABLE", "PYTHONPATH"]
     child = f"import json, os, twisterl; print(json.dumps([os.environ.get(name) for name in {names}]))"
     said = subprocess.run([sys.executable, "-c", child], check=True, timeout=60, capture_output=True).stdout
     assert json.loads(said) == [os.environ.get(name) for name in names]
 
 
-def test_policies_say_and_choose_what_they_do_in_rust(mojo, policies):
+def test_policies_predict_and_act_as_in_rust(mojo, policies):
     for path in policies:
         ours, theirs = mojo.Policy(path), twisterl.load_policy(path)
         env = theirs.make_env(seed=1)
@@ -75,7 +75,7 @@ def test_policies_say_and_choose_what_they_do_in_rust(mojo, policies):
             assert ours.act(observations[row], **drawn) == theirs.act(observations[row], **drawn)
 
 
-def test_arrays_of_numpy_are_taken(mojo, policies):
+def test_numpy_arrays_are_accepted(mojo, policies):
     policy = mojo.Policy(str(policies[1]))
     puzzle = policy.puzzle(seed=3)
     seen, mask = puzzle.observe(), puzzle.masks()
@@ -84,7 +84,7 @@ def test_arrays_of_numpy_are_taken(mojo, policies):
     assert policy.predict_batch([]) == ([], [])
 
 
-def test_episodes_are_those_of_the_rust_package(mojo):
+def test_episodes_equal_those_of_the_rust_package(mojo):
     for height, width in [(2, 3), (3, 3), (4, 4), (5, 5)]:
         params = {"height": height, "width": width, "difficulty": 8, "depth_slope": 3, "max_depth": 30}
         ours, theirs = mojo.puzzle(params, seed=11), twisterl.make("Puzzle", seed=11, **params)
@@ -124,7 +124,7 @@ def test_solutions_solve(mojo, policies):
         assert solved
         assert terminated
         assert puzzle.solved()
-    # What cannot be solved within the budget is said not to be: this policy knows nothing.
+    # An untrained policy does not solve within the budget, and the result says so.
     weak = mojo.Policy(policies[1])
     solved, actions = weak.solve([8, 7, 5, 3, 2, 0, 4, 6, 1])
     assert not solved
@@ -142,7 +142,38 @@ def test_checkpoints_of_the_peer_are_read_with_the_config_of_their_network(mojo,
         assert value == pytest.approx(case["value"], abs=1e-4)
 
 
-def test_wrong_calls_are_refused_with_what_was_expected_and_found(mojo, policies):
+def test_bare_tensors_are_evaluated_as_the_policy_section_of_the_config_says(mojo, root, tmp_path):
+    weights = root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
+    network = {"embedding_size": 512, "common_layers": [256]}
+    plain, described = tmp_path / "plain.json", tmp_path / "described.json"
+    plain.write_text(json.dumps({**CANONICAL, "policy": network}))
+    described.write_text(
+        json.dumps({**CANONICAL, "policy": {**network, "symmetry": "canonical", "backtracking": False}})
+    )
+    ours, theirs = mojo.Policy(weights, config=described), twisterl.load_policy(weights, described)
+    env = theirs.make_env(seed=1)
+    observations, masks, states = [], [], []
+    for _ in range(60):
+        env.reset(difficulty=40)
+        observations.append(env.observe())
+        masks.append(env.masks())
+        states.append(env.get_state())
+    probabilities, values = ours.predict_batch(observations, masks)
+    expected, expected_values = theirs.predict_batch(observations, masks)
+    np.testing.assert_allclose(probabilities, expected, atol=1e-5)
+    np.testing.assert_allclose(values, expected_values, atol=1e-5)
+    solutions = [ours.solve(state) for state in states]
+    for state, (solved, actions) in zip(states, solutions, strict=True):
+        expected = theirs.solve(state, search="greedy")
+        assert solved == expected.success
+        assert actions == expected.actions
+    # Without these fields the same weights play otherwise.
+    other = mojo.Policy(weights, config=plain)
+    assert not np.allclose(values, other.predict_batch(observations, masks)[1], atol=1e-5)
+    assert solutions != [other.solve(state) for state in states]
+
+
+def test_wrong_calls_are_errors_with_what_was_expected_and_found(mojo, policies):
     policy = mojo.Policy(policies[1])
     puzzle = policy.puzzle()
     make, nine = mojo.puzzle, list(range(9))
@@ -163,7 +194,7 @@ def test_wrong_calls_are_refused_with_what_was_expected_and_found(mojo, policies
         (policy.predict, ([81],), {}, "observation[0]: expected 0 to 80, found 81"),
         (policy.predict, ([-1],), {}, "observation[0]: expected 0 to 80, found -1"),
         (policy.predict, ([1], [True]), {}, "mask: expected 4 entries, found 1"),
-        (policy.predict, ([1], [0, 0, 0, 0]), {}, "mask: expected an action that is allowed, found none"),
+        (policy.predict, ([1], [0, 0, 0, 0]), {}, "mask: expected at least one allowed action, found none"),
         (policy.predict, ([1], [0, 0, 2, 0]), {}, "mask[2]: expected True or False, found 2"),
         (
             policy.predict_batch,
@@ -182,19 +213,19 @@ def test_wrong_calls_are_refused_with_what_was_expected_and_found(mojo, policies
         (make, ({"hight": 3},), {}, "params.hight: unknown field"),
         (make, ("{",), {}, "JSON, line 1: "),
         (make, ([3, 3],), {}, "params: expected a dict, found [3, 3]"),
-        (make, ({"height": {3}},), {}, "params: expected what JSON can hold"),
+        (make, ({"height": {3}},), {}, "params: expected a dict that can be written as JSON"),
     ]:
         with pytest.raises(Exception) as caught:  # noqa: PT011
             call(*args, **options)
         assert said in str(caught.value)
-    # A method of another type is refused by Python itself.
+    # Python itself checks the type of `self`.
     with pytest.raises(TypeError):
         mojo.Policy.solve(puzzle, nine)
-    # What was refused left nothing behind.
+    # Failed calls have no effect.
     assert puzzle.get_state() == policy.puzzle().get_state()
 
 
-def test_calls_keep_nothing_of_what_they_were_given(mojo, policies):
+def test_calls_keep_no_references(mojo, policies):
     policy = mojo.Policy(policies[1])
     puzzle = policy.puzzle(seed=1)
     mask = puzzle.masks()
@@ -209,7 +240,7 @@ def test_calls_keep_nothing_of_what_they_were_given(mojo, policies):
             puzzle.step("left")
 
     def blocks():
-        """Objects that Python holds after a thousand calls."""
+        """Count the objects that Python holds after a thousand calls."""
         for _ in range(1000):
             once()
         gc.collect()

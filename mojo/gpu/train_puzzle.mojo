@@ -1,16 +1,17 @@
-"""Trains as mojo/train_puzzle.mojo does; the populations of evolution strategies play on an accelerator if there is one.
+"""Trains like mojo/train_puzzle.mojo, but the populations of evolution strategies play on an accelerator if there is
+one.
 
     mojo build -I mojo/src -I mojo/gpu [--target-accelerator sm_90] -o train_puzzle mojo/gpu/train_puzzle.mojo
     ./train_puzzle --config examples/es_puzzle8_v1.json
 
-The accelerator to build for is that of this machine unless one is named.
+The program is built for the accelerator of this machine unless another is named.
 """
 
 from max.gpu.host import DeviceContext
 
-from twisterl.args import fail
-from twisterl.train import train_program
-from twisterl_gpu.es import OnDevice
+from twisterl.io.args import fail
+from twisterl.trainer.program import train_program
+from twisterl_gpu.es import DeviceBackend
 
 
 def main():
@@ -19,6 +20,6 @@ def main():
             print("on", DeviceContext().name())
         else:
             print("no accelerator found: on the processor")
-        train_program[OnDevice]("train_puzzle.mojo")
+        train_program[DeviceBackend]("train_puzzle.mojo")
     except error:
         fail(error)

@@ -1,26 +1,27 @@
-"""What a function was called with from Python, and values of Python brought to Mojo: whatever does not fit is answered with
-its name, what was expected and what was found.
+"""Arguments of calls from Python, and conversions of Python values to Mojo.
+
+Every error gives the name of the argument, what was expected and what was found.
 """
 
 from std.python import Python, PythonObject
 
-comptime MAX_SEED = 1 << 53
-"""The greatest seed, as in configs."""
-
 
 struct PythonArgs:
-    """The arguments of one call, by name."""
+    """The arguments of one call."""
 
     var call: String
-    """The function with its parameters, as errors show it."""
+    """The signature of the function in error messages."""
     var names: List[String]
+    """The names of the parameters."""
     var values: List[PythonObject]
-    """One for each name; None for what was not given."""
+    """The value of each parameter; None if it was not given."""
 
     def __init__(
         out self, function: String, names: List[String], required: Int, args: PythonObject, kwargs: PythonObject
     ) raises:
-        """Binds positional arguments and keywords to names, of which the first `required` must be given."""
+        """Binds positional and keyword arguments to `names`. Raises if one does not fit or one of the first `required`
+        is missing.
+        """
         self.call = String(function, "(", String(", ").join(names), ")")
         self.names = names.copy()
         self.values = List[PythonObject](length=len(names), fill=Python.none())
@@ -31,9 +32,9 @@ struct PythonArgs:
         for i in range(count):
             self.values[i] = args[i]
             given[i] = True
-        if kwargs._obj_ptr:  # null where there are none
+        if kwargs._obj_ptr:  # null if there are none
             for key in kwargs:
-                var at = self.place(String(py=key))
+                var at = self.find(String(py=key))
                 if at < 0:
                     raise Error(self.call, ": expected no argument of the name ", String(py=key), ", found one")
                 if given[at]:
@@ -44,92 +45,97 @@ struct PythonArgs:
             if not given[i]:
                 raise Error(self.call, ": expected a value for ", self.names[i], ", found none")
 
-    def place(self, name: String) -> Int:
-        """Where a name stands; -1: nowhere."""
+    def find(self, name: String) -> Int:
+        """Returns the position of a parameter; -1 if there is none of this name."""
         for i in range(len(self.names)):
             if self.names[i] == name:
                 return i
         return -1
 
     def has(self, at: Int) -> Bool:
-        """Whether an argument was given and is not None."""
+        """Returns true if an argument was given and is not None."""
         return self.values[at] is not Python.none()
 
-    def whole(self, at: Int, default: Int, low: Int, high: Int) raises -> Int:
-        """A whole number between `low` and `high`."""
+    def integer(self, at: Int, default: Int, low: Int, high: Int) raises -> Int:
+        """Returns an argument as an integer from `low` to `high`."""
         if not self.has(at):
             return default
-        var value = whole_of(self.values[at], self.names[at])
+        var value = to_integer(self.values[at], self.names[at])
         if value < low or value > high:
             raise Error(self.names[at], ": expected ", low, " to ", high, ", found ", value)
         return value
 
-    def flag(self, at: Int, default: Bool) raises -> Bool:
-        """A bool."""
-        return flag_of(self.values[at], self.names[at]) if self.has(at) else default
+    def boolean(self, at: Int, default: Bool) raises -> Bool:
+        """Returns an argument as a boolean."""
+        return to_boolean(self.values[at], self.names[at]) if self.has(at) else default
 
-    def text(self, at: Int, default: String) raises -> String:
-        """A str."""
+    def string(self, at: Int, default: String) raises -> String:
+        """Returns an argument as a string."""
         if not self.has(at):
             return default
         if not is_a(self.values[at], "str"):
-            raise Error(self.names[at], ": expected a str, found ", shown(self.values[at]))
+            raise Error(self.names[at], ": expected a str, found ", describe(self.values[at]))
         return String(py=self.values[at])
 
     def json(self, at: Int) raises -> String:
-        """A dict as JSON."""
+        """Returns an argument, which must be a dict, as JSON."""
         if not is_a(self.values[at], "dict"):
-            raise Error(self.names[at], ": expected a dict, found ", shown(self.values[at]))
+            raise Error(self.names[at], ": expected a dict, found ", describe(self.values[at]))
         try:
             return String(py=Python.import_module("json").dumps(self.values[at]))
         except error:
             raise Error(
-                self.names[at], ": expected what JSON can hold, found ", shown(self.values[at]), " (", error, ")"
+                self.names[at],
+                ": expected a dict that can be written as JSON, found ",
+                describe(self.values[at]),
+                " (",
+                error,
+                ")",
             )
 
     def path(self, at: Int) raises -> String:
-        """A path: a str or an object that stands for a path. Empty if it was not given."""
+        """Returns an argument, a str or a path-like object, as a path; empty if it was not given."""
         if not self.has(at):
             return ""
         try:
             return String(py=Python.import_module("os").fsdecode(self.values[at]))
         except:
-            raise Error(self.names[at], ": expected a path, found ", shown(self.values[at]))
+            raise Error(self.names[at], ": expected a path, found ", describe(self.values[at]))
 
 
-def shown(value: PythonObject) raises -> String:
-    """A value as Python writes it, of a length that suits an error."""
+def describe(value: PythonObject) raises -> String:
+    """Returns the abbreviated `repr` of a value, for error messages."""
     return String(py=Python.import_module("reprlib").repr(value))
 
 
 def is_a(value: PythonObject, name: String) raises -> Bool:
-    """Whether a value is of a class of Python's own."""
+    """Returns true if a value is an instance of the built-in class `name`."""
     var builtins = Python.import_module("builtins")
     return Bool(py=builtins.isinstance(value, builtins.__getattr__(name)))
 
 
-def whole_of(value: PythonObject, name: String) raises -> Int:
-    """A whole number: an int, or what stands for one, as NumPy's do."""
+def to_integer(value: PythonObject, name: String) raises -> Int:
+    """Converts an integer of Python or NumPy."""
     try:
         return Int(py=Python.import_module("operator").index(value))
     except:
-        raise Error(name, ": expected a whole number of at most 64 bits, found ", shown(value))
+        raise Error(name, ": expected a whole number of at most 64 bits, found ", describe(value))
 
 
-def flag_of(value: PythonObject, name: String) raises -> Bool:
-    """A truth value: True and False, 1 and 0, or what NumPy has of them."""
+def to_boolean(value: PythonObject, name: String) raises -> Bool:
+    """Converts True and False, or 1 and 0, of Python or NumPy."""
     try:
-        # NumPy's bool is no number to `operator.index`.
+        # `operator.index` does not accept the bool of NumPy.
         var number = Int(py=Python.import_module("builtins").int(value))
         if (number == 0 or number == 1) and Bool(py=value == PythonObject(number)):
             return number == 1
     except:
         pass
-    raise Error(name, ": expected True or False, found ", shown(value))
+    raise Error(name, ": expected True or False, found ", describe(value))
 
 
-def items_of(value: PythonObject, name: String) raises -> List[PythonObject]:
-    """The items of a sequence, or of anything else to iterate over but text."""
+def to_items(value: PythonObject, name: String) raises -> List[PythonObject]:
+    """Returns the items of an iterable that is neither a str nor a dict."""
     var out = List[PythonObject]()
     if not is_a(value, "str") and not is_a(value, "dict"):
         try:
@@ -138,13 +144,13 @@ def items_of(value: PythonObject, name: String) raises -> List[PythonObject]:
             return out^
         except:
             pass
-    raise Error(name, ": expected a sequence, found ", shown(value))
+    raise Error(name, ": expected a sequence, found ", describe(value))
 
 
-def wholes_of(value: PythonObject, name: String) raises -> List[Int]:
-    """Whole numbers."""
-    var items = items_of(value, name)
+def to_integers(value: PythonObject, name: String) raises -> List[Int]:
+    """Converts an iterable of integers."""
+    var items = to_items(value, name)
     var out = List[Int](capacity=len(items))
     for i in range(len(items)):
-        out.append(whole_of(items[i], String(name, "[", i, "]")))
+        out.append(to_integer(items[i], String(name, "[", i, "]")))
     return out^

@@ -1,10 +1,10 @@
-"""The Mojo port as a Python module: policies to evaluate and to solve with, and puzzles to play.
+"""The Python module `twisterl_mojo`: policies that predict, act and solve, and puzzles to play.
 
     mojo build --emit shared-lib -I mojo/src -o twisterl_mojo.so mojo/python/twisterl_mojo.mojo
 
-Names and numbers are those of the Rust package `twisterl`. What is wrong is raised as a `ValueError` by
-`Policy(...)` and as a plain `Exception` by the rest, as Mojo's bindings do, and says what was expected and what was found. A
-call holds the interpreter's lock until it returns.
+Names and results equal those of the Rust package `twisterl`. Wrong input raises a `ValueError` in `Policy(...)` and a
+plain `Exception` everywhere else, since Mojo's bindings support no other; the message says what was expected and found.
+A call holds the interpreter's lock until it returns.
 """
 
 from std.collections.string.string_span import get_static_string
@@ -12,35 +12,35 @@ from std.os import abort, getenv, setenv, unsetenv
 from std.python import PythonObject
 from std.python.bindings import PythonModuleBuilder
 
-from twisterl.sizes import COUNT, HEIGHTS, WIDTHS
+from twisterl.env.board_sizes import COUNT, HEIGHTS, WIDTHS
 
-from board import Board, make_puzzle
-from player import Player
+from policy_object import PolicyObject
+from puzzle_object import PuzzleObject, make_puzzle
 
 
-# What Mojo sets when it looks for an interpreter. Here it is a guest of one that runs, whose child processes, inheriting
-# these, would not find their own packages.
+# Mojo sets these when it looks for an interpreter. This module runs inside one already, and child processes that inherit
+# them would not find their own packages, so they are restored after import.
 comptime INTERPRETER_VARIABLES = ["PYTHONEXECUTABLE", "PYTHONPATH", "MOJO_PYTHON_LIBRARY"]
 
 
 @export
 def PyInit_twisterl_mojo() abi("C") -> PythonObject:
-    """What Python calls on import."""
+    """Creates the module. Called by Python on import."""
     var before = List[String]()
     for name in materialize[INTERPRETER_VARIABLES]():
         before.append(getenv(name))
     try:
         var module = PythonModuleBuilder("twisterl_mojo")
-        Player.bind(module)
+        PolicyObject.bind(module)
         comptime for i in range(COUNT):
             comptime height = HEIGHTS[i]
             comptime width = WIDTHS[i]
-            Board[height, width].bind(module, get_static_string["Puzzle", String(height), "x", String(width)]())
+            PuzzleObject[height, width].bind(module, get_static_string["Puzzle", String(height), "x", String(width)]())
         module.def_py_function[make_puzzle](
             "puzzle",
             docstring=(
-                "puzzle(params=None, seed=0)\n\nA puzzle by the `env` section of a config, a dict or JSON. It begins"
-                " with the first scramble of seed."
+                "puzzle(params=None, seed=0)\n\nReturns a puzzle at the first scramble of seed. params is the `env`"
+                " section of a config, as a dict or as JSON."
             ),
         )
         var finished = module.finalize()

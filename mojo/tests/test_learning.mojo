@@ -1,16 +1,17 @@
-"""Each algorithm learns: the 2 x 3 puzzle to 99 % of all its boards, from three seeds. What AlphaZero learned goes into the
-file that is given, for others to read.
+"""Tests that each algorithm learns to solve 99 % of all boards of the 2 x 3 puzzle from three seeds.
+
+The last policy of AlphaZero is saved to the file given as argument, if there is one.
 """
 
 from std.sys import argv
 from std.testing import TestSuite, assert_equal, assert_true
 
-from twisterl.config import RunConfig
-from twisterl.forward import Executor
-from twisterl.policy import load_policy, policy_of
-from twisterl.puzzle import Puzzle
-from twisterl.solve import Play, play
-from twisterl.trainer import Trainer
+from twisterl.config.run_config import RunConfig
+from twisterl.env.puzzle import Puzzle
+from twisterl.policy.forward import Executor
+from twisterl.policy.policy import parse_policy
+from twisterl.search.solve import Play, play
+from twisterl.trainer.trainer import Trainer
 
 comptime ENV = (
     '{"env_cls":"Puzzle","env":{"width":3,"height":2,"difficulty":2,"depth_offset":10,"max_depth":60,"move_reward":-0.05,'
@@ -38,8 +39,8 @@ comptime ES = (
 
 
 def all_boards(config: RunConfig) raises -> List[Puzzle[2, 3]]:
-    """Every board that moves lead to from the goal."""
-    var boards: List[Puzzle[2, 3]] = [Puzzle[2, 3](config.params)]
+    """Returns every board that is reachable from the goal."""
+    var boards: List[Puzzle[2, 3]] = [Puzzle[2, 3](config.puzzle.params)]
     var known: Dict[UInt64, Bool] = {boards[0].state_key(): True}
     var next = 0
     while next < len(boards):
@@ -57,7 +58,7 @@ def all_boards(config: RunConfig) raises -> List[Puzzle[2, 3]]:
 
 
 def check_learns(algorithm: String, iterations: Int) raises -> Trainer[2, 3]:
-    """Trains by 3 seeds and requires that 99 % of the boards are solved greedily. Returns the last run."""
+    """Trains from 3 seeds and asserts that 99 % of the boards are solved greedily. Returns the last run."""
     var config = RunConfig(ENV + algorithm + EVALS + '},"num_iterations":' + String(iterations) + "}")
     var starts = all_boards(config)
     var trainer = Trainer[2, 3](config)
@@ -66,11 +67,11 @@ def check_learns(algorithm: String, iterations: Int) raises -> Trainer[2, 3]:
         trainer = Trainer[2, 3](config)
         for _ in range(iterations):
             _ = trainer.step()
-        # Through a file, as others would play it.
-        var policy = policy_of(trainer.policy().to_bytes())
+        # Through the bytes of a file, as users play it.
+        var policy = parse_policy(trainer.policy().to_bytes())
         var solved = 0
-        for outcome in play(starts, Executor(policy), Play(greedy=True, threads=2)):
-            solved += Int(outcome.solved)
+        for solution in play(starts, Executor(policy), Play(greedy=True, threads=2)):
+            solved += Int(solution.solved)
         assert_true(solved >= 357, String("seed ", seed, ": ", solved, " of 360 boards solved, 99 % are 357"))
     return trainer^
 

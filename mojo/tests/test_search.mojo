@@ -1,35 +1,33 @@
-"""Solving and tree search where the answer is known, and policies that the Rust implementation trained."""
+"""Tests of solving and tree search on problems with known answers, and with a policy of the Rust implementation."""
 
 from std.math import exp, log, sqrt
 from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_false, assert_raises, assert_true
 
-from twisterl.config import read_puzzle
-from twisterl.fields import Fields
-from twisterl.forward import Executor
-from twisterl.json import parse_json
-from twisterl.mcts import Search, SearchConfig
-from twisterl.network import Activation, Network, Sizes
-from twisterl.noise import gamma, gumbel, mix_dirichlet
-from twisterl.policy import load_policy
-from twisterl.puzzle import Puzzle, PuzzleParams
-from twisterl.rng import Purpose, Rng
-from twisterl.selection import Gumbel, Puct, halving
-from twisterl.solve import Outcome, Play, play, search_trees
-from twisterl.tree import NONE, State, Tree
+from twisterl.config.puzzle_policy import load_puzzle_policy
+from twisterl.config.puzzle_spec import PuzzleSpec
+from twisterl.env.puzzle import Puzzle, PuzzleParams
+from twisterl.policy.forward import Executor
+from twisterl.policy.network import Activation, MlpSizes, Network
+from twisterl.rng import Purpose, Rng, StreamKey
+from twisterl.search.mcts import SearchConfig
+from twisterl.search.root_noise import gamma, gumbel, mix_dirichlet
+from twisterl.search.selection import Gumbel, Puct, sequential_halving
+from twisterl.search.solve import Play, Solution, play, search_trees
+from twisterl.search.tree import NONE, NodeState, Tree
 
-from vectors import vectors, wholes
+from vectors import integers, load_vectors
 
 comptime Small = Puzzle[2, 3]
 
 
-def indifferent(bits: Int) raises -> Executor:
-    """A policy that thinks all actions and states alike."""
-    var network = Network(bits, 4, Sizes(1, List[Int](), List[Int](), List[Int](), Activation.RELU))
-    return Executor(network, List[Float32](length=network.count, fill=0))
+def uniform_policy(bits: Int) raises -> Executor:
+    """Returns a policy with equal probabilities and values everywhere."""
+    var network = Network(bits, 4, MlpSizes(1, List[Int](), List[Int](), List[Int](), Activation.RELU))
+    return Executor(network, List[Float32](length=network.num_parameters, fill=0))
 
 
 def small(state: List[Int]) raises -> Small:
-    """A board of 2 x 3, with a cost for each move."""
+    """Returns a board of 2 x 3 with a cost per move."""
     var params = PuzzleParams(max_depth=40)
     params.move_reward = -0.02
     var puzzle = Small(params)
@@ -38,7 +36,7 @@ def small(state: List[Int]) raises -> Small:
 
 
 def opened(log_probs: List[Float32], value: Float32) -> Tree:
-    """A tree whose root has been evaluated."""
+    """Returns a tree whose root has been evaluated."""
     var tree = Tree(16, len(log_probs))
     tree.open(0, log_probs, value)
     tree.back_up(0, 1.0)
@@ -46,7 +44,7 @@ def opened(log_probs: List[Float32], value: Float32) -> Tree:
 
 
 def follow(mut tree: Tree, action: Int, reward: Float32, value: Float32):
-    """A simulation of one action of the root."""
+    """Simulates one action of the root."""
     var child = tree.edge(0, action).child
     if child == NONE:
         child = tree.add(0, action)
@@ -63,7 +61,7 @@ def test_backups_add_rewards_to_discounted_values() raises:
     tree.back_up(child, 0.9)
     var below = tree.add(child, 0)
     tree.edges[2 * child].reward = -1.0
-    tree.nodes[below].state = State.TERMINATED
+    tree.nodes[below].state = NodeState.TERMINATED
     tree.back_up(below, 0.9)
     # Returns to the child: 2 and -1 + 0; to the root: 3, 0.5 + 0.9 * 2 and 0.5 + 0.9 * -1.
     assert_almost_equal(tree.nodes[child].mean(), 0.5)
@@ -88,7 +86,7 @@ def test_puct_follows_its_formula() raises:
     assert_equal(puct.choose(tree, 0), 0)
 
 
-def test_gumbel_improves_the_policy_as_its_paper_says() raises:
+def test_gumbel_improves_the_policy_by_its_equations() raises:
     var tree = opened([log(Float32(0.7)), log(Float32(0.3))], 0.5)
     follow(tree, 1, 0, 1.0)
     follow(tree, 1, 0, 0.0)
@@ -104,17 +102,17 @@ def test_gumbel_improves_the_policy_as_its_paper_says() raises:
     assert_equal(Gumbel().decide(tree), 1)
 
 
-def test_halving_visits_equally_often_and_leaves_the_better_half() raises:
-    assert_equal(halving(4, 8), [0, 0, 0, 0, 1, 1, 2, 2])
-    assert_equal(halving(1, 3), [0, 1, 2])
-    assert_equal(halving(2, 5), [0, 0, 1, 1, 2])
-    assert_equal(len(halving(16, 100)), 100)
+def test_sequential_halving_visits_equally_often_and_keeps_the_better_half() raises:
+    assert_equal(sequential_halving(4, 8), [0, 0, 0, 0, 1, 1, 2, 2])
+    assert_equal(sequential_halving(1, 3), [0, 1, 2])
+    assert_equal(sequential_halving(2, 5), [0, 0, 1, 1, 2])
+    assert_equal(len(sequential_halving(16, 100)), 100)
 
 
 def test_noise_has_the_moments_of_its_distributions() raises:
     # Closed forms: Gumbel has mean 0.5772, Gamma has its shape as mean, and a part of a Dirichlet of n parameters a has
     # mean 1/n and variance (n - 1) / (n^2 (n a + 1)).
-    var rng = Rng(5, Purpose.SEARCH)
+    var rng = Rng(StreamKey(5, Purpose.SEARCH))
     comptime DRAWS = 40_000
     var g = Float64(0)
     var small_shape = Float64(0)
@@ -138,8 +136,8 @@ def test_noise_has_the_moments_of_its_distributions() raises:
     assert_almost_equal(squares, 3.0 / 48.0, atol=0.005)
 
 
-def test_search_solves_what_is_near_without_knowing_anything() raises:
-    var executor = indifferent(36)
+def test_search_solves_near_boards_with_a_uniform_policy() raises:
+    var executor = uniform_policy(36)
     # Two and four moves away.
     var starts: List[Small] = [small([1, 4, 2, 3, 0, 5]), small([1, 2, 5, 3, 0, 4])]
     var puct = search_trees(starts, executor, SearchConfig(use_gumbel=False, simulations=400))
@@ -153,16 +151,25 @@ def test_search_solves_what_is_near_without_knowing_anything() raises:
         assert_equal(outcome.actions, [2, 1, 0, 0])
 
 
-def test_who_never_goes_back_is_not_caught_between_two_states() raises:
-    # Forwards, the boards of 2 x 2 are one circle of 12: whoever does not turn round solves them all.
+def test_an_unsolved_search_returns_the_moves_it_played() raises:
+    var starts: List[Small] = [small([5, 4, 0, 2, 1, 3])]
+    var config = SearchConfig(use_gumbel=False, simulations=2)
+    var solution = search_trees(starts, uniform_policy(36), config, 3)[0].copy()
+    assert_false(solution.solved)
+    assert_equal(len(solution.actions), 3)
+    assert_almost_equal(solution.total, -0.06, atol=1e-6)
+
+
+def test_play_without_backtracking_does_not_oscillate() raises:
+    # Without backtracking, play on 2 x 2 goes round a cycle of all 12 boards and so solves each of them.
     var starts = List[Puzzle[2, 2]]()
     for i in range(20):
         var puzzle = Puzzle[2, 2](PuzzleParams(max_depth=40))
-        var rng = Rng(3, Purpose.START, 0, UInt64(i))
+        var rng = Rng(StreamKey(3, Purpose.START, 0, UInt64(i)))
         puzzle.reset_uniform(rng)
         puzzle.budget = 40
         starts.append(puzzle^)
-    var executor = indifferent(16)
+    var executor = uniform_policy(16)
     for greedy in [True, False]:
         executor.backtracking = True
         var solved = 0
@@ -175,29 +182,29 @@ def test_who_never_goes_back_is_not_caught_between_two_states() raises:
             assert_true(len(outcome.actions) <= 12)
 
 
-def test_what_is_solved_already_needs_no_move() raises:
+def test_solved_boards_need_no_move() raises:
     var starts: List[Small] = [small([0, 1, 2, 3, 4, 5])]
     for outcome in [
-        play(starts, indifferent(36), Play(greedy=True))[0].copy(),
-        search_trees(starts, indifferent(36), SearchConfig(use_gumbel=True, simulations=4))[0].copy(),
+        play(starts, uniform_policy(36), Play(greedy=True))[0].copy(),
+        search_trees(starts, uniform_policy(36), SearchConfig(use_gumbel=True, simulations=4))[0].copy(),
     ]:
         assert_true(outcome.solved)
         assert_equal(len(outcome.actions), 0)
 
 
-def test_outcomes_depend_neither_on_threads_nor_on_what_else_is_played() raises:
+def test_solutions_depend_neither_on_threads_nor_on_other_starts() raises:
     var starts = List[Small]()
     for i in range(100):
-        var rng = Rng(3, Purpose.START, 0, UInt64(i))
+        var rng = Rng(StreamKey(3, Purpose.START, 0, UInt64(i)))
         starts.append(small([1, 4, 2, 3, 0, 5]))
         starts[i].reset_uniform(rng)
         starts[i].budget = 30
-    var executor = indifferent(36)
+    var executor = uniform_policy(36)
     var one = play(starts, executor, Play(greedy=False, searches=4, threads=1))
     var two = play(starts, executor, Play(greedy=False, searches=4, threads=2))
     for i in range(100):
         assert_equal(one[i].actions, two[i].actions)
-        # The best of four tries ends as it says.
+        # The best of four tries ends as reported.
         var puzzle = starts[i].copy()
         for action in one[i].actions:
             _ = puzzle.step(action)
@@ -210,18 +217,15 @@ def test_outcomes_depend_neither_on_threads_nor_on_what_else_is_played() raises:
 
 
 def test_a_policy_trained_in_rust_solves_the_15_puzzle() raises:
-    var policy = load_policy("benches/runs/puzzle15/policy.safetensors")
-    var json = parse_json(policy.env)
-    var env = Fields(json, 0, "env")
-    assert_equal((env.whole("height", 0, 2, 6), env.whole("width", 0, 2, 6)), (4, 4))
-    var params = read_puzzle(env)
-    var optimal = vectors("../data/puzzle15_optimal.json")
+    var policy = load_puzzle_policy("benches/runs/puzzle15/policy.safetensors")
+    var spec = PuzzleSpec(policy.env, "env")
+    assert_equal((spec.height, spec.width), (4, 4))
+    var optimal = load_vectors("../data/puzzle15_optimal.json")
     var starts = List[Puzzle[4, 4]]()
-
     var boards = optimal.nodes[optimal.get(0, "instances")].items.copy()
     for i in range(40):
-        var puzzle = Puzzle[4, 4](params)
-        puzzle.set_state(wholes(optimal, optimal.get(boards[i], "state")))
+        var puzzle = Puzzle[4, 4](spec.params)
+        puzzle.set_state(integers(optimal, optimal.get(boards[i], "state")))
         starts.append(puzzle^)
     var executor = Executor(policy)
     var greedy = play(starts, executor, Play(greedy=True, threads=2))

@@ -1,33 +1,32 @@
-"""Gradients and updates against finite differences, closed forms and tests/vectors; configs and what they refuse."""
+"""Tests of gradients and updates against finite differences, closed forms and tests/vectors, and of configs."""
 
 from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_false, assert_raises, assert_true
 
-from twisterl.batch import Batch
-from twisterl.config import Algorithm, RunConfig, load_config
-from twisterl.env import Step
-from twisterl.es import Es, centered_ranks, standardized
-from twisterl.forward import Executor
-from twisterl.json import Json
-from twisterl.learner import Learner
-from twisterl.loss import Imitation, Objective, PpoLoss
-from twisterl.network import Activation, Network, Sizes
-from twisterl.optimizer import Adam, AdamConfig
-from twisterl.perturbation import Layout
-from twisterl.puzzle import Puzzle, PuzzleParams
-from twisterl.rng import Purpose, Rng
-from twisterl.rollout import Collector
-from twisterl.schedule import Schedule, scheduled
-from twisterl.starts import Starts
-from twisterl.trainee import Iteration
-from twisterl.trainer import Trainer
+from twisterl.algorithms.es.perturbation import PerturbationKey, PerturbationLayout
+from twisterl.algorithms.es.shaping import centered_ranks, standardized
+from twisterl.config.context import Algorithm
+from twisterl.config.run_config import Overrides, RunConfig, load_config
+from twisterl.env.puzzle import Puzzle, PuzzleParams
+from twisterl.gradient.learner import Learner
+from twisterl.gradient.loss import Imitation, Objective, PpoLoss
+from twisterl.gradient.optimizer import Adam, AdamConfig
+from twisterl.gradient.schedule import Schedule, scheduled
+from twisterl.io.json import Json
+from twisterl.policy.forward import Executor
+from twisterl.policy.network import Activation, MlpSizes, Network
+from twisterl.rng import Purpose, Rng, StreamKey
+from twisterl.rollout.batch import Batch, row_numbers
+from twisterl.rollout.collector import Collector
+from twisterl.rollout.starts import Starts
+from twisterl.trainer.trainer import Trainer
 
-from vectors import flags, numbers, vectors, whole, wholes
+from vectors import booleans, integer, integers, load_vectors, numbers
 
 
-def made_up(rows: Int) -> Batch:
-    """Samples of all kinds on 3 x 3 boards."""
+def random_batch(rows: Int) -> Batch:
+    """Returns random samples of all kinds on 3 x 3 boards."""
     var batch = Batch(9, 4)
-    var rng = Rng(5, Purpose.ACT)
+    var rng = Rng(StreamKey(5, Purpose.ACT))
     for _ in range(rows):
         for cell in range(9):
             batch.ones.append(UInt16(9 * cell + rng.below(9)))
@@ -46,30 +45,22 @@ def made_up(rows: Int) -> Batch:
     return batch^
 
 
-def first_rows(count: Int) -> List[UInt32]:
-    """The numbers of the first rows."""
-    var rows = List[UInt32]()
-    for row in range(count):
-        rows.append(UInt32(row))
-    return rows^
-
-
 def check_differences[O: Objective](objective: O, network: Network) raises:
-    """The gradient is the slope of the loss between two points close together."""
-    var parameters = network.initial(3)
+    """Compares the gradient with the slope of the loss between two nearby points."""
+    var parameters = network.initial_parameters(3)
     var learner = Learner(Executor(network, parameters), AdamConfig(), 2)
-    var batch = made_up(300)
-    var rows = first_rows(300)
+    var batch = random_batch(300)
+    var rows = row_numbers(300)
     _ = learner.differentiate(objective, batch, rows)
-    var gradient = learner.model.flat(learner.gradient)
-    # Nothing stays of one update in the memory of the next.
+    var gradient = learner.model.to_parameters(learner.gradient)
+    # The buffers keep nothing from the update before.
     _ = learner.differentiate(objective, batch, rows)
-    assert_equal(learner.model.flat(learner.gradient), gradient)
+    assert_equal(learner.model.to_parameters(learner.gradient), gradient)
     var largest = Float64(0)
     for slope in gradient:
         largest = max(largest, abs(slope).cast[DType.float64]())
     comptime h = Float32(1.0 / 128.0)
-    for at in range(0, network.count, 23):
+    for at in range(0, network.num_parameters, 23):
         var near = parameters.copy()
         near[at] = parameters[at] + h
         learner.model.load(near)
@@ -81,14 +72,14 @@ def check_differences[O: Objective](objective: O, network: Network) raises:
         assert_almost_equal(gradient[at].cast[DType.float64](), slope, atol=1e-3 * largest, rtol=0)
 
 
-def test_gradients_are_those_of_finite_differences() raises:
+def test_gradients_equal_finite_differences() raises:
     var none = List[Int]()
     for activation in [Activation.TANH]:
         var networks: List[Network] = [
-            Network(81, 4, Sizes(20, [16], none.copy(), none.copy(), activation)),
-            Network(81, 4, Sizes(20, [16, 7], [5], [8, 9], activation)),
-            Network(81, 4, Sizes(20, none.copy(), [5], none.copy(), activation)),
-            Network(81, 4, Sizes(20, none.copy(), none.copy(), [17], activation)),
+            Network(81, 4, MlpSizes(20, [16], none.copy(), none.copy(), activation)),
+            Network(81, 4, MlpSizes(20, [16, 7], [5], [8, 9], activation)),
+            Network(81, 4, MlpSizes(20, none.copy(), [5], none.copy(), activation)),
+            Network(81, 4, MlpSizes(20, none.copy(), none.copy(), [17], activation)),
         ]
         for network in networks:
             check_differences(PpoLoss(0.2, 0.5, 0.01), network)
@@ -96,16 +87,16 @@ def test_gradients_are_those_of_finite_differences() raises:
 
 
 def recorded_batch(json: Json, node: Int) raises -> Batch:
-    """The samples of updates.json."""
+    """Returns the samples of updates.json."""
     var batch = Batch(4, 4)
     for row in json.nodes[json.get(node, "rows")].items:
-        for one in wholes(json, json.get(row, "ones")):
+        for one in integers(json, json.get(row, "ones")):
             batch.ones.append(UInt16(one))
-        for allowed in flags(json, json.get(row, "mask")):
+        for allowed in booleans(json, json.get(row, "mask")):
             batch.masks.append(allowed)
         for share in numbers(json, json.get(row, "policy")):
             batch.policies.append(share.cast[DType.float32]())
-        batch.actions.append(whole(json, row, "action"))
+        batch.actions.append(integer(json, row, "action"))
         batch.log_probs.append(json.nodes[json.get(row, "log_prob")].number.cast[DType.float32]())
         batch.advantages.append(json.nodes[json.get(row, "advantage")].number.cast[DType.float32]())
         batch.values.append(json.nodes[json.get(row, "value")].number.cast[DType.float32]())
@@ -113,7 +104,7 @@ def recorded_batch(json: Json, node: Int) raises -> Batch:
 
 
 def check_some(found: List[Float32], json: Json, node: Int) raises:
-    """Every fifth number, and the last."""
+    """Compares every fifth number and the last one."""
     var expected = numbers(json, node)
     assert_equal(len(expected), (len(found) + 4) // 5 + 1)
     for i in range(len(expected)):
@@ -122,56 +113,58 @@ def check_some(found: List[Float32], json: Json, node: Int) raises:
 
 
 def check_update[O: Objective](objective: O, json: Json, node: Int, key: String) raises:
-    """Loss, gradient and a step of Adam are those of the Rust implementation."""
+    """Compares loss, gradient and a step of Adam with those of the Rust implementation."""
     var activation = Activation.RELU
     if json.nodes[json.get(node, "activation")].text == "tanh":
         activation = Activation.TANH
-    var network = Network(16, 4, Sizes(10, [7], List[Int](), wholes(json, json.get(node, "value_layers")), activation))
-    assert_equal(network.count, whole(json, node, "parameters"))
+    var network = Network(
+        16, 4, MlpSizes(10, [7], List[Int](), integers(json, json.get(node, "value_layers")), activation)
+    )
+    assert_equal(network.num_parameters, integer(json, node, "parameters"))
     var batch = recorded_batch(json, node)
-    var rows = first_rows(batch.rows())
+    var rows = row_numbers(batch.rows())
     var update = json.get(node, key)
     var adam = AdamConfig()
     adam.eps = 1e-3
     adam.weight_decay = 0.01
-    var learner = Learner(Executor(network, network.initial(1)), adam, 1)
+    var learner = Learner(Executor(network, network.initial_parameters(1)), adam, 1)
     var sums = learner.differentiate(objective, batch, rows)
     assert_almost_equal(sums.total / sums.rows, json.nodes[json.get(update, "loss")].number, atol=1e-5, rtol=0)
-    check_some(learner.model.flat(learner.gradient), json, json.get(update, "gradient"))
+    check_some(learner.model.to_parameters(learner.gradient), json, json.get(update, "gradient"))
     _ = learner.step(objective, batch, rows, 0.1, 0.01)
     check_some(learner.model.parameters(), json, json.get(update, "after"))
 
 
-def test_updates_are_those_of_the_rust_implementation() raises:
-    var json = vectors("updates.json")
+def test_updates_equal_those_of_the_rust_implementation() raises:
+    var json = load_vectors("updates.json")
     assert_equal(len(json.nodes[0].items), 2)
     for node in json.nodes[0].items:
         check_update(PpoLoss(0.2, 0.5, 0.03), json, node, "ppo")
         check_update(Imitation(0.7), json, node, "imitation")
 
 
-def test_any_number_of_threads_gives_the_same_bits() raises:
-    var network = Network(81, 4, Sizes(32, [24], List[Int](), List[Int](), Activation.RELU))
-    var batch = made_up(700)
-    var rows = first_rows(700)
+def test_updates_are_bit_identical_for_any_number_of_threads() raises:
+    var network = Network(81, 4, MlpSizes(32, [24], List[Int](), List[Int](), Activation.RELU))
+    var batch = random_batch(700)
+    var rows = row_numbers(700)
     var all = List[List[Float32]]()
     for threads in [1, 2, 3, 7]:
-        var learner = Learner(Executor(network, network.initial(0)), AdamConfig(), threads)
+        var learner = Learner(Executor(network, network.initial_parameters(0)), AdamConfig(), threads)
         for _ in range(3):
             _ = learner.step(PpoLoss(0.2, 0.5, 0.01), batch, rows, 0.5, 1e-2)
         all.append(learner.model.parameters())
     assert_true(all[0] == all[1] and all[0] == all[2] and all[0] == all[3])
-    assert_false(all[0] == network.initial(0))
+    assert_false(all[0] == network.initial_parameters(0))
 
 
 def test_a_loss_that_is_not_finite_is_an_error() raises:
-    var network = Network(81, 4, Sizes(8, List[Int](), List[Int](), List[Int](), Activation.RELU))
-    var batch = made_up(10)
+    var network = Network(81, 4, MlpSizes(8, List[Int](), List[Int](), List[Int](), Activation.RELU))
+    var batch = random_batch(10)
     batch.values[3] = Float32.MAX
-    var learner = Learner(Executor(network, network.initial(0)), AdamConfig(), 1)
+    var learner = Learner(Executor(network, network.initial_parameters(0)), AdamConfig(), 1)
     with assert_raises(contains="training: expected a finite loss, found "):
-        _ = learner.step(Imitation(1), batch, first_rows(10), 0.5, 1e-2)
-    assert_equal(learner.model.parameters(), network.initial(0))
+        _ = learner.step(Imitation(1), batch, row_numbers(10), 0.5, 1e-2)
+    assert_equal(learner.model.parameters(), network.initial_parameters(0))
 
 
 def test_adam_agrees_with_its_closed_form() raises:
@@ -185,7 +178,7 @@ def test_adam_agrees_with_its_closed_form() raises:
     assert_almost_equal(p[0], -0.1 + 0.1 * (0.11 / 0.19) / 1.581369, atol=2e-6)
 
 
-def test_schedules_meet_both_ends_and_the_middle() raises:
+def test_schedules_have_the_expected_values() raises:
     for schedule in [Schedule.LINEAR, Schedule.COSINE]:
         assert_equal(scheduled(schedule, 2, 1, 0), 2)
         assert_almost_equal(scheduled(schedule, 2, 1, 0.5), 1.5)
@@ -194,10 +187,10 @@ def test_schedules_meet_both_ends_and_the_middle() raises:
     assert_equal(scheduled(Schedule.CONSTANT, 4, 1, 0.5), 4)
 
 
-def test_advantages_agree_with_their_sum() raises:
-    # A_t = sum over k of (gamma lambda)^k delta_t+k within an episode, with what follows its end as it ended.
-    var network = Network(81, 4, Sizes(8, List[Int](), List[Int](), List[Int](), Activation.TANH))
-    var executor = Executor(network, network.initial(2))
+def test_advantages_agree_with_their_definition() raises:
+    # A_t = sum over k of (gamma lambda)^k delta_t+k within an episode, bootstrapping by the way in which it ended.
+    var network = Network(81, 4, MlpSizes(8, List[Int](), List[Int](), List[Int](), Activation.TANH))
+    var executor = Executor(network, network.initial_parameters(2))
     var params = PuzzleParams(difficulty=3)
     var collector = Collector(Puzzle[3, 3](params), 10, 1)
     var starts = Starts[Puzzle[3, 3]](3)
@@ -219,7 +212,7 @@ def test_advantages_agree_with_their_sum() raises:
             if outcome.terminated:
                 after = 0
             elif outcome.truncated:
-                after = group.cut_values[at]
+                after = group.truncated_values[at]
             sum += factor * (outcome.reward + 0.9 * after - group.values[at])
             factor *= 0.72
             if outcome.done() or next == 500:
@@ -232,7 +225,7 @@ def test_advantages_agree_with_their_sum() raises:
     assert_true(ends > 20)
 
 
-def test_ranks_are_spread_evenly_and_equals_share_theirs() raises:
+def test_ranks_are_spread_evenly_and_equal_fitness_shares_them() raises:
     assert_equal(centered_ranks([3.0, 1.0, 3.0, 9.0, 3.0]), [0.0, -0.5, 0.0, 0.5, 0.0])
     assert_equal(centered_ranks([7.0, 7.0, 7.0]), [0.0, 0.0, 0.0])
     assert_equal(standardized([1.0, 3.0]), [-1.0, 1.0])
@@ -241,33 +234,33 @@ def test_ranks_are_spread_evenly_and_equals_share_theirs() raises:
 
 def test_perturbations_of_any_rank_estimate_a_gradient() raises:
     # For a linear function g w the mean of E (g E) is g, since entries have variance 1 and no correlation.
-    var network = Network(12, 4, Sizes(6, List[Int](), List[Int](), List[Int](), Activation.RELU))
+    var network = Network(12, 4, MlpSizes(6, List[Int](), List[Int](), List[Int](), Activation.RELU))
     for rank in [0, 1, 3]:
-        var layout = Layout(network, rank)
-        assert_equal(layout.weights, 13 * 6 + 7 * 4)
+        var layout = PerturbationLayout(network, rank)
+        assert_equal(layout.num_weights, 13 * 6 + 7 * 4)
         var g = List[Float32]()
-        var rng = Rng(8, Purpose.INIT)
-        for _ in range(layout.weights):
+        var rng = Rng(StreamKey(8, Purpose.INIT))
+        for _ in range(layout.num_weights):
             g.append(rng.normal())
-        var estimate = List[Float32](length=network.count, fill=0)
+        var estimate = List[Float32](length=network.num_parameters, fill=0)
         var noise = List[Float32]()
         comptime DRAWS = 20_000
         for index in range(DRAWS):
-            layout.draw(0, 0, UInt64(index), noise)
-            var e = List[Float32](length=network.count, fill=0)
+            layout.draw(PerturbationKey(0, 0), UInt64(index), noise)
+            var e = List[Float32](length=network.num_parameters, fill=0)
             layout.add(noise, 1.0, e)
             var along = Float32(0)
-            for i in range(layout.weights):
+            for i in range(layout.num_weights):
                 along += g[i] * e[i]
-            for i in range(layout.weights):
+            for i in range(layout.num_weights):
                 estimate[i] += along * e[i] / DRAWS
-        for i in range(network.count):
+        for i in range(network.num_parameters):
             # The deviation of an entry is about |g| / sqrt(draws) = 0.08 at rank 1 less than twice that.
-            assert_almost_equal(estimate[i], g[i] if i < layout.weights else Float32(0), atol=0.6)
+            assert_almost_equal(estimate[i], g[i] if i < layout.num_weights else Float32(0), atol=0.6)
 
 
 def es_config(threads: Int) raises -> RunConfig:
-    """A small population."""
+    """Returns the config of a small population."""
     return RunConfig(
         String(
             '{"env_cls":"Puzzle","env":{"difficulty":4},"policy":{"embedding_size":8,"common_layers":[]},',
@@ -294,52 +287,111 @@ def test_populations_do_not_depend_on_threads() raises:
 def test_the_configs_of_the_repository_are_read() raises:
     var ppo = load_config("examples/ppo_puzzle8_v1.json")
     assert_equal(ppo.algorithm, Algorithm.PPO)
-    assert_true(ppo.canonical)
+    assert_true(ppo.policy.canonical)
     assert_equal(ppo.collecting.num_envs, 128)
     assert_equal(ppo.optimizer.schedule, Schedule.COSINE)
     assert_equal(ppo.evals[0].name, "random_boards")
     assert_equal(load_config("examples/az_puzzle8_v1.json").algorithm, Algorithm.AZ)
-    assert_equal(load_config("examples/az_puzzle8_v1.json", "ppo").algorithm, Algorithm.PPO)
+    assert_equal(load_config("examples/az_puzzle8_v1.json", Overrides(algorithm="ppo")).algorithm, Algorithm.PPO)
     var peer = load_config("tests/configs/ppo_puzzle15_v1.peer.json")
-    assert_equal((peer.width, peer.height, peer.num_iterations), (4, 4, -1))
+    assert_equal((peer.puzzle.width, peer.puzzle.height, peer.num_iterations), (4, 4, -1))
 
 
-def refused(text: String, message: String) raises:
-    """A config is refused with this reason."""
+def check_error(text: String, message: String) raises:
+    """Asserts that a config is an error with this message."""
     with assert_raises(contains=message):
         _ = RunConfig(text)
 
 
-def test_what_is_wrong_or_not_supported_is_refused_by_name() raises:
-    refused('{"env_cls":"Grid"}', 'env_cls: expected Puzzle, the only environment of the Mojo port, found "Grid"')
-    refused('{"env_cls":"Puzzle","env":{"width":7}}', "env.width: expected a whole number from 2 to 6, found 7")
-    refused('{"env_cls":"Puzzle","env":{"widht":3}}', "env.widht: unknown field, expected one of width, height")
-    refused(
+def test_wrong_and_unsupported_fields_are_errors_by_name() raises:
+    check_error('{"env_cls":"Grid"}', 'env_cls: expected Puzzle, the only environment of the Mojo port, found "Grid"')
+    check_error('{"env_cls":"Puzzle","env":{"width":7}}', "env.width: expected a whole number from 2 to 6, found 7")
+    check_error('{"env_cls":"Puzzle","env":{"widht":3}}', "env.widht: unknown field, expected one of width, height")
+    check_error(
         '{"env_cls":"Puzzle","policy":{"layers":{}}}', "policy.layers: expected no such entry: the Mojo port does not"
     )
-    refused('{"env_cls":"Puzzle","seed":"x"}', "seed: expected a whole number from 0 to")
-    refused('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
+    check_error('{"env_cls":"Puzzle","seed":"x"}', "seed: expected a whole number from 0 to")
+    check_error('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
     var within = '{"env_cls":"Puzzle","algorithm_cls":"AZ","algorithm":'
-    refused(
+    check_error(
         within + '{"collecting":{"full_searches":0.5}}}', "algorithm.collecting.full_searches: expected 1: the Mojo"
     )
-    refused(within + '{"collecting":{"max_expand_depth":2}}}', "algorithm.collecting.max_expand_depth: expected 1")
-    refused(
+    check_error(within + '{"collecting":{"max_expand_depth":2}}}', "algorithm.collecting.max_expand_depth: expected 1")
+    check_error(
         within + '{"collecting":{"experts":{}}}}', "algorithm.collecting.experts: expected no such entry: the Mojo port"
     )
-    refused(
+    check_error(
         within + '{"logging":{"tensorboard":true}}}', "algorithm.logging.tensorboard: expected false: the Mojo port"
     )
-    refused(within + '{"optimizer":{"amsgrad":true}}}', "algorithm.optimizer.amsgrad: expected false, found true")
-    refused(
+    check_error(within + '{"optimizer":{"amsgrad":true}}}', "algorithm.optimizer.amsgrad: expected false, found true")
+    check_error(
         within + '{"optimizer":{"lr":-1}}}', "algorithm.optimizer.lr: expected a number from 0.0 to 1000.0, found -1"
     )
-    refused(
+    check_error(
         within + '{"learning":{"diff_metric":"x"}}}', "algorithm.learning.diff_metric: expected `rollout` or the name"
     )
-    refused(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
-    refused(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
-    refused(within + "{", "JSON, line 1: expected")
+    check_error(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
+    check_error(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
+    check_error(within + "{", "JSON, line 1: expected")
+
+
+def test_fields_that_would_have_no_effect_are_errors() raises:
+    var starts = '"algorithm":{"collecting":{"starts":{"failures":0.5}}}}'
+    var path = String("algorithm.collecting.starts.failures: expected 0 for ")
+    check_error('{"env_cls":"Puzzle","algorithm_cls":"AZ",' + starts, path + "AZ, which does not probe for failures")
+    check_error('{"env_cls":"Puzzle","algorithm_cls":"ES",' + starts, path + "ES, which does not probe for failures")
+    var within = '{"env_cls":"Puzzle","algorithm":'
+    check_error(
+        within + '{"optimizer":{"betas":["x",0.5]}}}', "algorithm.optimizer.betas: expected numbers from 0 to 0.999999"
+    )
+    check_error(
+        within + '{"optimizer":{"schedule":"cosine"}}}',
+        "algorithm.optimizer.lr_final: expected the learning rate at which the schedule ends, found nothing",
+    )
+    check_error(
+        within + '{"optimizer":{"lr_final":1e-4}}}',
+        "num_iterations: expected the iterations after which algorithm.optimizer.lr_final is reached, found nothing",
+    )
+    check_error(within + '{"training":{"ent_coef_final":0}}}', "algorithm.training.ent_coef_final is reached")
+    check_error(within + '{"es":{"sigma_final":0.1}}}', "algorithm.es.sigma_final is reached")
+    _ = RunConfig(within + '{"optimizer":{"lr_final":1e-4}}}', Overrides(num_iterations=3))
+    check_error(
+        within + '{"learning":{"diff_start":5,"diff_max":4}}}',
+        "algorithm.learning.diff_start: expected at most diff_max, which is 4, found 5",
+    )
+    check_error(within + '{"evals":{"rollout":{}}}}', "algorithm.evals: expected names of 1 to 64 bytes other than")
+    check_error(
+        within + '{"es":{"population":1048576,"num_episodes":65536}}}',
+        "algorithm.es.num_episodes: expected population x num_episodes of at most 16777216, found 65536",
+    )
+    check_error(
+        within + '{"collecting":{"reward_scale":2}}}', "algorithm.collecting.reward_scale: expected 1: the Mojo port"
+    )
+
+
+def test_fields_of_other_algorithms_are_reported() raises:
+    var text = String(
+        '{"env_cls":"Puzzle","algorithm":{"collecting":{"gamma":0.9,"lambda":0.9,"C":2,"num_walks":3,"reward_scale":1},',
+        '"training":{"num_epochs":2,"clip_ratio":0.2},"es":{},"learning":{"diff_metric":"rollout"},"evals":{}}}',
+    )
+    var ppo: List[String] = ["algorithm.collecting.C", "algorithm.collecting.num_walks", "algorithm.es"]
+    assert_equal(RunConfig(text, Overrides(algorithm="ppo")).unused, ppo)
+    var az: List[String] = [
+        "algorithm.collecting.lambda",
+        "algorithm.collecting.num_walks",
+        "algorithm.training.clip_ratio",
+        "algorithm.es",
+    ]
+    assert_equal(RunConfig(text, Overrides(algorithm="az")).unused, az)
+    var es: List[String] = [
+        "algorithm.collecting.lambda",
+        "algorithm.collecting.gamma",
+        "algorithm.collecting.C",
+        "algorithm.collecting.num_walks",
+        "algorithm.training.clip_ratio",
+        "algorithm.training.num_epochs",
+    ]
+    assert_equal(RunConfig(text, Overrides(algorithm="es")).unused, es)
 
 
 def main() raises:

@@ -1,6 +1,7 @@
 //! Rollout and inference allocate nothing per step once their buffers have grown.
 
 #![allow(clippy::unwrap_used)]
+#![allow(unsafe_code, reason = "an allocator that counts")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};

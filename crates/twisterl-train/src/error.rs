@@ -1,4 +1,4 @@
-//! The one error type of the crate.
+//! The error type of this crate.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,89 +6,137 @@ use std::path::{Path, PathBuf};
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What can go wrong in this crate. Each message says where, what was expected and what was found.
+/// An error of this crate. Messages say where it happened, what was expected and what was found.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// An environment, a policy or a state is wrong.
+    /// An error of `twisterl_core`: an invalid config ([`twisterl_core::Error::Config`]), environment, policy or state,
+    /// or an interruption.
     #[error(transparent)]
     Core(#[from] twisterl_core::Error),
-    /// A config, or a value set on the command line, is wrong.
-    #[error("{path}: expected {expected}, found {found}")]
-    Config {
-        /// JSON path of the value, such as `algorithm.training.ent_coef`, or a place in a file.
-        path: String,
-        /// What would have been accepted.
-        expected: String,
-        /// What was given.
-        found: String,
-    },
-    /// Nothing is there.
+    /// Arguments are invalid or contradict each other.
+    #[error("{0}")]
+    Usage(String),
+    /// A file or folder does not exist.
     #[error("{}: expected {expected}, found nothing", path.display())]
     Missing {
-        /// Where.
+        /// The file or folder.
         path: PathBuf,
-        /// What would have been accepted.
+        /// The accepted kinds of files and folders.
         expected: String,
+    },
+    /// The folder of a new run is in use.
+    #[error(
+        "{}: expected a new or empty folder, found one with files in it (continue its run with `--resume {}`, or choose \
+         another --run-path)",
+        path.display(), path.display()
+    )]
+    Occupied {
+        /// The folder.
+        path: PathBuf,
     },
     /// A file or folder cannot be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What was tried, such as `read`.
+        /// The failed operation, such as `read`.
         action: String,
-        /// Why it failed.
+        /// The cause.
         source: io::Error,
     },
-    /// A checkpoint is broken, or is not one.
-    #[error("{}: expected {expected}, found {found}", path.display())]
-    Checkpoint {
-        /// The file, or the file and a place in it.
+    /// The content of an input file, such as a list of states, is invalid.
+    #[error("{}: {}expected {expected}, found {found}", path.display(), prefix(place))]
+    Input {
+        /// The file.
         path: PathBuf,
-        /// What would have been accepted.
+        /// The place in the file, such as `instances[3].state`; empty if the error is about the whole file.
+        place: String,
+        /// The accepted content.
         expected: String,
-        /// What was found.
+        /// The given content.
         found: String,
     },
-    /// Candle refused an operation, or a file that it reads.
+    /// A run, a checkpoint or a file of weights is corrupt, or does not fit its use.
+    #[error("{}: expected {expected}, found {found}", path.display())]
+    Checkpoint {
+        /// The file or folder, or the name of a tensor.
+        path: PathBuf,
+        /// The accepted content.
+        expected: String,
+        /// The content found.
+        found: String,
+    },
+    /// Candle refused an operation.
     #[error("candle: {0}")]
     Candle(Box<candle_core::Error>),
-    /// The update is no longer finite.
+    /// A quantity of the update is infinite or not a number.
     #[error(
         "training diverged: {quantity} is {found}; lower algorithm.optimizer.lr or set \
          algorithm.training.max_grad_norm"
     )]
     Diverged {
-        /// The first quantity that is not finite.
+        /// Name of the first such quantity.
         quantity: String,
         /// Its value.
         found: String,
     },
-    /// Worker threads cannot be started.
-    #[error("cannot start worker threads: {0}")]
-    Threads(String),
-    /// What is asked for makes no sense.
-    #[error("{0}")]
-    Usage(String),
+    /// The operating system refused a request of the process.
+    #[error("cannot {action}: {cause}")]
+    System {
+        /// The request, such as `start worker threads`.
+        action: &'static str,
+        /// The cause.
+        cause: String,
+    },
+}
+
+/// Returns the place in a file as the beginning of a message.
+fn prefix(place: &str) -> String {
+    if place.is_empty() { String::new() } else { format!("{place}: ") }
 }
 
 impl Error {
-    /// A wrong value at a JSON path.
+    /// Returns a [`twisterl_core::Error::Config`] for the value at a JSON path.
     pub fn config(
         path: impl Into<String>,
         expected: impl Into<String>,
         found: impl ToString,
     ) -> Self {
-        Self::Config { path: path.into(), expected: expected.into(), found: found.to_string() }
+        Self::Core(twisterl_core::Error::config(path, expected, found))
     }
 
-    /// `action` (such as `read`) failed on the file or folder `path`.
+    /// Returns an [`Error::Usage`].
+    pub fn usage(message: impl Into<String>) -> Self {
+        Self::Usage(message.into())
+    }
+
+    /// Returns an [`Error::Missing`].
+    pub fn missing(path: impl AsRef<Path>, expected: impl Into<String>) -> Self {
+        Self::Missing { path: path.as_ref().to_owned(), expected: expected.into() }
+    }
+
+    /// Returns an [`Error::Io`] for an operation on `path` that failed.
     pub fn io(action: impl Into<String>, path: impl AsRef<Path>, source: io::Error) -> Self {
         Self::Io { path: path.as_ref().to_owned(), action: action.into(), source }
     }
 
-    /// A checkpoint file that does not hold what it should.
+    /// Returns an [`Error::Input`] for a place in the file `path`.
+    pub fn input(
+        path: impl AsRef<Path>,
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Input {
+            path: path.as_ref().to_owned(),
+            place: place.into(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
+
+    /// Returns an [`Error::Checkpoint`].
     pub fn checkpoint(
         path: impl AsRef<Path>,
         expected: impl Into<String>,
@@ -101,29 +149,24 @@ impl Error {
         }
     }
 
-    /// Nothing at `path`.
-    pub fn missing(path: impl AsRef<Path>, expected: impl Into<String>) -> Self {
-        Self::Missing { path: path.as_ref().to_owned(), expected: expected.into() }
-    }
-
-    /// Whether the work was stopped from outside.
-    pub fn is_interrupted(&self) -> bool {
-        matches!(self, Self::Core(twisterl_core::Error::Interrupted))
-    }
-
-    /// A quantity of the update that is not finite.
+    /// Returns an [`Error::Diverged`].
     pub fn diverged(quantity: impl Into<String>, found: impl ToString) -> Self {
         Self::Diverged { quantity: quantity.into(), found: found.to_string() }
     }
 
-    /// The thread pool could not be built.
-    pub fn threads(cause: &impl ToString) -> Self {
-        Self::Threads(cause.to_string())
+    /// Returns an [`Error::System`].
+    pub fn system(action: &'static str, cause: &impl ToString) -> Self {
+        Self::System { action, cause: cause.to_string() }
     }
 
-    /// A request that makes no sense.
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage(message.into())
+    /// Returns an [`Error::System`] for worker threads that cannot be started.
+    pub fn threads(cause: &impl ToString) -> Self {
+        Self::system("start worker threads", cause)
+    }
+
+    /// Returns true if interruption was requested, see [`twisterl_core::error::interrupt`].
+    pub fn is_interrupted(&self) -> bool {
+        matches!(self, Self::Core(twisterl_core::Error::Interrupted))
     }
 }
 

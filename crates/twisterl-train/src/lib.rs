@@ -1,7 +1,6 @@
-//! The learning half of TwisteRL: candle models, PPO, the trainer, checkpoints, metrics and the command line.
+//! Training of TwisteRL policies: candle models, algorithms, the trainer, checkpoints, metrics and the command line.
 //!
-//! It is a library first: a crate with an environment of its own registers it and calls `cli::run`, and gets the whole
-//! command line.
+//! A crate with an environment of its own registers it and calls [`cli::run`], which gives it the whole command line.
 
 pub mod algorithms;
 pub mod bench;

@@ -11,10 +11,12 @@ use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::rng::{Purpose, stream};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace};
 use twisterl_train::data::batch::Batch;
-use twisterl_train::gradient::learner::{AdamConfig, Learner};
-use twisterl_train::gradient::loss::imitation::{Imitation, SupervisedBatch};
+use twisterl_train::data::supervised_batch::SupervisedBatch;
+use twisterl_train::gradient::learner::{Learner, StepSize};
+use twisterl_train::gradient::loss::Objective;
+use twisterl_train::gradient::loss::imitation::Imitation;
 use twisterl_train::gradient::loss::ppo::{Ppo, PpoLossConfig};
-use twisterl_train::gradient::loss::{Objective, Stats as _};
+use twisterl_train::gradient::optimizer::{AdamConfig, TrainState};
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/vectors/updates.json");
 const CELLS: usize = 4;
@@ -34,16 +36,18 @@ fn some(values: &[f32]) -> Vec<f32> {
 fn update(network: &Network, objective: &impl Objective) -> Value {
     let policy = Policy::initial(network.clone(), "Puzzle", json!({}), vec![], 1).unwrap();
     let adam = AdamConfig { eps: 1e-3, weight_decay: 0.01, ..AdamConfig::default() };
-    let mut plain =
-        Learner::new(network, policy.parameters.clone(), AdamConfig::default()).unwrap();
+    let mut learner = Learner::new(network).unwrap();
+    let mut plain = TrainState::new(policy.parameters.clone(), AdamConfig::default());
     let rows: Vec<u32> = (0..ROWS as u32).collect();
-    let stats = plain.step(objective, &rows, None, 0.0).unwrap();
+    let size = StepSize { lr: 0.0, max_grad_norm: None };
+    let stats = learner.step(&mut plain, objective, &rows, size).unwrap();
     let gradient: Vec<f32> =
         plain.adam().m.iter().map(|m| (f64::from(*m) / (1.0 - BETA)) as f32).collect();
-    let mut learner = Learner::new(network, policy.parameters, adam).unwrap();
-    learner.step(objective, &rows, Some(0.1), LR).unwrap();
+    let mut state = TrainState::new(policy.parameters, adam);
+    let size = StepSize { lr: LR, max_grad_norm: Some(0.1) };
+    learner.step(&mut state, objective, &rows, size).unwrap();
     let total = stats.total_loss();
-    json!({"loss": total, "gradient": some(&gradient), "after": some(learner.parameters())})
+    json!({"loss": total, "gradient": some(&gradient), "after": some(state.weights())})
 }
 
 /// Samples of all kinds, drawn from a stream: what the file says of them is what was drawn.

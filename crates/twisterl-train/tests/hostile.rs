@@ -45,7 +45,7 @@ fn configs_are_read_or_refused() {
             text(RunConfig::from_value(value))?
         } else {
             fs::write(&path, hostile_text(rng, original)).unwrap();
-            text(RunConfig::load(&path, &[]))?
+            text(RunConfig::load(&path, &[]))?.0
         };
         assert_eq!(RunConfig::from_value(config.to_value()).unwrap(), config);
         let spec = text(registry.make(&config.env_cls, &config.env))?;

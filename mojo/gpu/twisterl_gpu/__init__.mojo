@@ -1,1 +1,1 @@
-"""Batched policies and populations on an accelerator."""
+"""Inference of policies and populations on an accelerator."""

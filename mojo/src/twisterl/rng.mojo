@@ -1,22 +1,22 @@
-"""Randomness: one seed a run, and a stream of its own for every use.
+"""Random number streams: one seed for a run and an independent stream for every use.
 
-A stream is ChaCha8 keyed by the 256 bits `(seed, purpose, iteration, index)`, word for word the stream that the Rust
-implementation draws from under the same key (tests/vectors/streams.json), so that both begin the same episodes.
+A stream is ChaCha8 keyed by the 256 bits of a `StreamKey`. The Rust implementation draws the same words under the same
+key (tests/vectors/streams.json), so both implementations begin the same episodes.
 """
 
 from std.bit import pop_count
 
 comptime Word = DType.uint32
 comptime WORDS = 16
-"""Words of a block."""
+"""Words of a ChaCha block."""
 comptime BLOCKS = 4
-"""Blocks made at once, one a vector lane."""
+"""Blocks computed at once, one in each vector lane."""
 comptime BUFFER = WORDS * BLOCKS
 comptime DOUBLE_ROUNDS = 4
 
 
 struct Purpose:
-    """What a stream is used for. The numbers are those of the Rust implementation."""
+    """The use of a stream. The numbers equal those of the Rust implementation."""
 
     comptime INIT = 1
     """Initial weights of a network."""
@@ -40,30 +40,56 @@ struct Purpose:
     """Perturbations of an evolution strategy."""
 
 
+struct StreamKey(ImplicitlyCopyable, Movable):
+    """The key of a random stream. Different keys give independent streams."""
+
+    var seed: UInt64
+    """The seed of the run."""
+    var purpose: Int
+    """The use of the stream, one of `Purpose`."""
+    var iteration: UInt64
+    var index: UInt64
+    """Number of the stream among those of one seed, purpose and iteration."""
+
+    def __init__(out self, seed: UInt64, purpose: Int, iteration: UInt64 = 0, index: UInt64 = 0):
+        self.seed = seed
+        self.purpose = purpose
+        self.iteration = iteration
+        self.index = index
+
+    def at(self, index: UInt64) -> Self:
+        """Returns this key with another index."""
+        return Self(self.seed, self.purpose, self.iteration, index)
+
+    def derive(self, purpose: Int, index: UInt64) -> Self:
+        """Returns the key of the same seed and iteration for another purpose and index."""
+        return Self(self.seed, purpose, self.iteration, index)
+
+
 struct Rng(Copyable):
     """A stream of random numbers."""
 
     var key: Array[UInt32, 8]
     var counter: UInt64
-    """The next block to make."""
+    """Number of the next block to compute."""
     var buffer: Array[UInt32, BUFFER]
     var used: Int
-    """Words of the buffer that were drawn."""
+    """Words of the buffer that have been drawn."""
 
-    def __init__(out self, seed: UInt64, purpose: Int, iteration: UInt64 = 0, index: UInt64 = 0):
-        """The stream of `(seed, purpose, iteration, index)`."""
+    def __init__(out self, key: StreamKey):
+        """Begins the stream of `key`."""
         self.key = Array[UInt32, 8](fill=0)
         self.counter = 0
         self.buffer = Array[UInt32, BUFFER](fill=0)
         self.used = BUFFER
-        var numbers = [seed, UInt64(purpose), iteration, index]
+        var numbers = [key.seed, UInt64(key.purpose), key.iteration, key.index]
         for i in range(4):
             self.key[2 * i] = numbers[i].cast[Word]()
             self.key[2 * i + 1] = (numbers[i] >> 32).cast[Word]()
 
     @no_inline
     def _refill(mut self):
-        """Makes the next blocks (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), one a vector lane."""
+        """Computes the next blocks (D. J. Bernstein, "ChaCha, a variant of Salsa20", 2008), one in each vector lane."""
         comptime Lanes = SIMD[Word, BLOCKS]
         var start = Array[Lanes, WORDS](fill=0)
         start[0] = 0x61707865  # "expand 32-byte k"
@@ -78,9 +104,9 @@ struct Rng(Copyable):
             start[13][lane] = (count >> 32).cast[Word]()
         var x = start.copy()
         for _ in range(DOUBLE_ROUNDS):
-            comptime for i in range(4):  # the columns
+            comptime for i in range(4):  # columns
                 quarter_round[i, 4 + i, 8 + i, 12 + i](x)
-            comptime for i in range(4):  # the diagonals
+            comptime for i in range(4):  # diagonals
                 quarter_round[i, 4 + (i + 1) % 4, 8 + (i + 2) % 4, 12 + (i + 3) % 4](x)
         comptime for word in range(WORDS):
             var sum = x[word] + start[word]
@@ -91,7 +117,7 @@ struct Rng(Copyable):
 
     @always_inline
     def next_u32(mut self) -> UInt32:
-        """The next 32 bits."""
+        """Draws 32 bits."""
         if self.used == BUFFER:
             self._refill()
         var word = self.buffer.unsafe_get(self.used)
@@ -100,22 +126,24 @@ struct Rng(Copyable):
 
     @always_inline
     def next_u64(mut self) -> UInt64:
-        """The next 64 bits, the low word first."""
+        """Draws 64 bits, the low word first."""
         var low = self.next_u32().cast[DType.uint64]()
         return self.next_u32().cast[DType.uint64]() << 32 | low
 
     @always_inline
     def uniform(mut self) -> Float32:
-        """Uniform in [0, 1), in steps of 2^-24."""
+        """Draws uniformly from [0, 1) in steps of 2^-24."""
         return (self.next_u32() >> 8).cast[DType.float32]() * (1.0 / 16777216.0)
 
     def uniform64(mut self) -> Float64:
-        """Uniform in [0, 1), in steps of 2^-53."""
+        """Draws uniformly from [0, 1) in steps of 2^-53."""
         return (self.next_u64() >> 11).cast[DType.float64]() * (1.0 / 9007199254740992.0)
 
     def below(mut self, bound: Int) -> Int:
-        """A whole number from 0 to `bound` - 1, 1 <= `bound` < 2^32, by a widening product whose bias a second word
-        takes away but for 2^-32 (S. Canon's method), as the Rust implementation has it.
+        """Draws an integer from 0 to `bound` - 1, 1 <= `bound` < 2^32.
+
+        Uses a widening product whose bias a second word removes up to 2^-32 (S. Canon's method), as the Rust
+        implementation does.
         """
         var product = self.next_u32().cast[DType.uint64]() * UInt64(bound)
         var low = product & 0xFFFFFFFF
@@ -125,14 +153,16 @@ struct Rng(Copyable):
         return Int(product >> 32)
 
     def positive(mut self) -> Float64:
-        """Uniform in (0, 1], whose logarithm is finite."""
+        """Draws uniformly from (0, 1], so that the logarithm is finite."""
         return 1.0 - self.uniform64()
 
     @always_inline
     def normal(mut self) -> Float32:
-        """A standard normal variable from 64 random bits, as the Rust implementation makes it: the ones among 32 bits
-        plus a uniform variable, which have mean 16 and variance 8 + 1/12. By the central limit theorem the distribution
-        function is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact, values end at 5.8.
+        """Draws an approximately standard normal number from 64 random bits, as the Rust implementation does.
+
+        The count of ones among 32 bits plus a uniform number has mean 16 and variance 8 + 1/12. By the central limit
+        theorem the distribution function is within 0.001 of the normal one; mean 0, variance 1 and symmetry are exact;
+        the largest magnitude is 5.8.
         """
         var low = self.next_u32()
         var ones = pop_count(self.next_u32()).cast[DType.float32]() - 16.0
@@ -140,7 +170,7 @@ struct Rng(Copyable):
         return (ones + uniform) / 2.8431204
 
     def shuffle(mut self, mut items: List[UInt32]):
-        """Brings `items` into an order drawn uniformly from all (Fisher and Yates)."""
+        """Shuffles `items` uniformly (Fisher and Yates)."""
         for last in range(len(items) - 1, 0, -1):
             var other = self.below(last + 1)
             items[last], items[other] = items[other], items[last]
@@ -150,16 +180,16 @@ struct Rng(Copyable):
 def quarter_round[a: Int, b: Int, c: Int, d: Int](mut x: Array[SIMD[Word, BLOCKS], WORDS]):
     """Mixes four words of every lane's state."""
     x[a] += x[b]
-    x[d] = rotated[16](x[d] ^ x[a])
+    x[d] = rotate_left[16](x[d] ^ x[a])
     x[c] += x[d]
-    x[b] = rotated[12](x[b] ^ x[c])
+    x[b] = rotate_left[12](x[b] ^ x[c])
     x[a] += x[b]
-    x[d] = rotated[8](x[d] ^ x[a])
+    x[d] = rotate_left[8](x[d] ^ x[a])
     x[c] += x[d]
-    x[b] = rotated[7](x[b] ^ x[c])
+    x[b] = rotate_left[7](x[b] ^ x[c])
 
 
 @always_inline
-def rotated[bits: Int](x: SIMD[Word, BLOCKS]) -> SIMD[Word, BLOCKS]:
-    """`x` rotated to the left."""
+def rotate_left[bits: Int](x: SIMD[Word, BLOCKS]) -> SIMD[Word, BLOCKS]:
+    """Rotates every word by `bits` to the left."""
     return (x << UInt32(bits)) | (x >> UInt32(32 - bits))

@@ -1,44 +1,42 @@
 //! Learning to undo walks away from solved states, from top to bottom in the order in which it runs: walk backwards,
 //! label each state with the way back, then supervised updates on minibatches.
 //!
-//! The policy learns the action that leads one step back (EfficientCube: Takano 2023), the value the return of going
-//! all the way back. The last part of a run may learn from solutions that a search finds with the policy
-//! ([`crate::algorithms::expert_iteration`]) instead, which are far nearer to shortest paths than walks are. It is for every environment that declares the inverses of its actions.
+//! The policy learns the action that leads one step back (EfficientCube: Takano 2023), the value the return of the whole
+//! way back. The last part of a run may learn from solutions that a search finds with the policy
+//! ([`crate::algorithms::expert_iteration`]) instead, which are far nearer to shortest paths than walks are. Works for
+//! every environment that declares the inverses of its actions.
 
-use crate::algorithms::expert_iteration::{Experts, SolvedProblem};
-use crate::algorithms::policy_optimizer::PolicyOptimizer;
+use crate::Result;
+use crate::algorithms::expert_iteration::{ExpertIteration, ExpertIterationState};
+use crate::algorithms::phase_timer::PhaseTimer;
+use crate::algorithms::policy_in_training::PolicyInTraining;
+use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, ExpertsConfig, RunConfig};
-use crate::gradient::loss::imitation::SupervisedBatch;
+use crate::config::BackwardScrambleConfig;
+use crate::data::supervised_batch::SupervisedBatch;
+use crate::gradient::loss::imitation::Imitation;
+use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
-use crate::{Error, Result};
 use rayon::prelude::*;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Instant;
 use twisterl_core::env::walk::{Walk, WalkConfig, Walks};
 use twisterl_core::envs::registry::EnvSpec;
-use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator as _;
-use twisterl_core::policy::Policy;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 
 /// Walks that one thread makes at a time.
 const GROUP: usize = 32;
 
-/// Set in the index of the streams by which solutions are drawn; those of problems are numbered from 0.
-const DRAW: u64 = 1 << 63;
-
 /// Learning from backward walks, with all that it carries from iteration to iteration.
 pub struct BackwardScramble {
-    config: AlgorithmConfig,
+    config: BackwardScrambleConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     groups: Vec<WalkGroup>,
-    experts: Experts,
+    experts: Option<ExpertIteration>,
     examples: SupervisedBatch,
-    trainee: PolicyOptimizer,
+    optimizer: PolicyOptimizer,
 }
 
 /// Walks that are made together.
@@ -47,7 +45,8 @@ struct WalkGroup {
     walks: Walks,
 }
 
-/// Has group `i` make walks `i * GROUP` and on, `count` in all, after clearing what it made before.
+/// Has each group make its share of `count` walks, after clearing those it made before: group `i` walks `i * GROUP` and
+/// on.
 fn each_walk(
     groups: &mut [WalkGroup],
     count: usize,
@@ -63,89 +62,75 @@ fn each_walk(
 }
 
 impl BackwardScramble {
-    /// Starts from the weights of `policy`.
+    /// Builds the algorithm for `policy`.
     ///
     /// # Errors
     /// If the environment's actions cannot be undone, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
-        let solutions = collecting.experts.as_ref().map_or(0, |experts| experts.num_solutions);
+    pub fn new(
+        config: &BackwardScrambleConfig,
+        seed: u64,
+        spec: Arc<dyn EnvSpec>,
+        policy: &PolicyInTraining,
+    ) -> Result<Self> {
+        let collecting = &config.collecting;
+        let experts = collecting.experts.as_ref();
+        let experts = experts.map(|experts| ExpertIteration::new(experts, seed));
+        let solutions = experts.as_ref().map_or(0, ExpertIteration::num_solutions);
         let groups = collecting.num_walks.max(solutions).div_ceil(GROUP);
         let group = |_| Ok(WalkGroup { walker: spec.walker()?, walks: Walks::default() });
         Ok(Self {
-            seed: config.seed,
+            seed,
             groups: (0..groups).map(group).collect::<Result<_>>()?,
-            experts: Experts::default(),
+            experts,
             examples: SupervisedBatch::default(),
-            trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
-            config: algorithm,
+            optimizer: PolicyOptimizer::new(policy.network(), seed)?,
+            config: config.clone(),
             spec,
         })
     }
 
-    /// Fills the groups: with walks, or, in the last part of the run, with what the experts found. Returns what is to
-    /// be reported.
-    fn collect(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
-        let mut report = Map::new();
-        let experts = self.config.collecting.experts.clone();
-        match experts.filter(|experts| iteration.progress >= experts.after) {
-            None => self.walk(iteration)?,
-            Some(experts) => {
-                let problem = (&*self.spec, self.trainee.executor() as _);
-                let key = iteration.key(self.seed, Purpose::Expert);
-                let searched = self.experts.search(&experts, problem, iteration.difficulty, key)?;
-                report.insert("expert_success".into(), json!(searched.success));
-                report.insert("expert_length".into(), json!(searched.length));
-                self.follow(&experts, iteration)?;
-            }
-        }
-        let longest = self.groups.iter().map(|group| group.walks.distances.iter().max());
-        report.insert("longest_walk".into(), json!(longest.flatten().max()));
-        self.gather();
-        Ok(report)
-    }
-
-    fn config(&self, window: usize) -> WalkConfig<'_> {
-        let collecting = &self.config.collecting;
-        WalkConfig {
+    /// Fills the groups: with walks, or, in the last part of the run, with solutions from expert iteration. Returns
+    /// metrics.
+    fn collect(
+        &mut self,
+        policy: &PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<Map<String, Value>> {
+        let mut metrics = Map::new();
+        let (spec, collecting) = (&*self.spec, &self.config.collecting);
+        let walk = |window| WalkConfig {
             length: collecting.walk_length,
             window,
             gamma: collecting.gamma as f32,
-            twists: self.trainee.acting().twists(),
+            twists: policy.acting().twists(),
+        };
+        match self.experts.as_mut().filter(|experts| experts.is_due(iteration)) {
+            None => {
+                let config = walk(collecting.walk_window);
+                let key = iteration.key(self.seed, Purpose::Walk);
+                each_walk(&mut self.groups, collecting.num_walks, |group, index| {
+                    let mut rng = key.at(index).stream();
+                    Ok(group.walker.walk(&config, &mut rng, &mut group.walks)?)
+                })?;
+            }
+            Some(experts) => {
+                let report = experts.search(spec, policy.evaluated(), iteration)?;
+                metrics.insert(names::EXPERT_SUCCESS.into(), json!(report.success));
+                metrics.insert(names::EXPERT_LENGTH.into(), json!(report.length));
+                let (experts, config) = (&*experts, walk(0));
+                each_walk(&mut self.groups, experts.num_solutions(), |group, index| {
+                    let Some(solution) = experts.draw(iteration, index) else { return Ok(()) };
+                    let (start, actions) = (&solution.start, &solution.actions);
+                    Ok(group.walker.follow(&config, start, actions, &mut group.walks)?)
+                })?;
+            }
         }
+        let longest = self.groups.iter().map(|group| group.walks.distances.iter().max());
+        metrics.insert(names::LONGEST_WALK.into(), json!(longest.flatten().max()));
+        Ok(metrics)
     }
 
-    /// Makes the walks of an iteration.
-    fn walk(&mut self, iteration: &Iteration) -> Result<()> {
-        let count = self.config.collecting.num_walks;
-        let mut groups = std::mem::take(&mut self.groups);
-        let config = self.config(self.config.collecting.walk_window);
-        let key = iteration.key(self.seed, Purpose::Walk);
-        let made = each_walk(&mut groups, count, |group, index| {
-            let mut rng = key.at(index).stream();
-            Ok(group.walker.walk(&config, &mut rng, &mut group.walks)?)
-        });
-        self.groups = groups;
-        made
-    }
-
-    /// Draws from the experts' solutions.
-    fn follow(&mut self, experts: &ExpertsConfig, iteration: &Iteration) -> Result<()> {
-        let mut groups = std::mem::take(&mut self.groups);
-        let config = self.config(0);
-        let key = iteration.key(self.seed, Purpose::Expert);
-        let made = each_walk(&mut groups, experts.num_solutions, |group, index| {
-            let mut rng = key.at(DRAW | index).stream();
-            let Some(solution) = self.experts.draw(&mut rng) else { return Ok(()) };
-            let SolvedProblem { start, actions } = solution;
-            Ok(group.walker.follow(&config, start, actions, &mut group.walks)?)
-        });
-        self.groups = groups;
-        made
-    }
-
-    /// Lays the groups out as examples.
+    /// Lays the walks out as examples.
     fn gather(&mut self) {
         self.examples.clear();
         for walks in self.groups.iter().map(|group| &group.walks) {
@@ -162,43 +147,33 @@ impl BackwardScramble {
 }
 
 impl Algorithm for BackwardScramble {
-    fn iterate(&mut self, iteration: &Iteration) -> Result<IterationOutput> {
-        let start = Instant::now();
-        let report = self.collect(iteration)?;
-        let walked = start.elapsed();
-        let (training, key) = (&self.config.training, (self.seed, iteration));
-        let mut losses = self.trainee.imitate(&self.examples, training, key)?;
-        losses.extend(report);
-        let updated = start.elapsed();
-        let mut seconds = Map::new();
-        seconds.insert("collect".into(), json!(walked.as_secs_f64()));
-        seconds.insert("update".into(), json!((updated - walked).as_secs_f64()));
+    fn iterate(
+        &mut self,
+        policy: &mut PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<IterationOutput> {
+        let mut timer = PhaseTimer::start();
+        let metrics = self.collect(policy, iteration)?;
+        self.gather();
+        timer.end(names::COLLECT);
+        let training = &self.config.training;
+        let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
+        let plan = UpdatePlan::supervised(training);
+        let mut losses = self.optimizer.update(policy, &objective, &plan, iteration)?.metrics;
+        losses.extend(metrics);
+        timer.end(names::UPDATE);
         let env_steps = self.examples.len() as u64;
-        Ok(IterationOutput { env_steps, episodes: Vec::new(), losses, seconds })
-    }
-
-    fn interrupt_by(&mut self, interrupt: &Interrupt) {
-        self.trainee.interrupt_by(interrupt);
-    }
-
-    fn parameters(&self) -> &[f32] {
-        self.trainee.parameters()
-    }
-
-    fn executor(&self) -> &Executor {
-        self.trainee.executor()
+        Ok(IterationOutput { env_steps, episodes: Vec::new(), losses, seconds: timer.seconds() })
     }
 
     fn snapshot(&self) -> Snapshot {
-        self.trainee.snapshot(json!(self.experts))
+        let experts = self.experts.as_ref().map(ExpertIteration::state);
+        Snapshot { state: json!(experts.unwrap_or_default()), arrays: Vec::new() }
     }
 
-    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
-        let state = self.trainee.restore(parameters, snapshot)?;
-        self.experts = serde_path_to_error::deserialize(&state).map_err(|e| {
-            let expected = format!("the solutions of BackwardScramble at {}", e.path());
-            Error::checkpoint("state.json", expected, e.inner())
-        })?;
-        Ok(())
+    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<()> {
+        let state: ExpertIterationState =
+            snapshot.read_state("the solutions of BackwardScramble")?;
+        self.experts.as_mut().map_or(Ok(()), |experts| experts.restore(state))
     }
 }

@@ -1,46 +1,61 @@
-//! States on which the greedy policy failed lately, as starts for training.
+//! States that the greedy policy has recently failed to solve, as starts of training episodes.
 
 use crate::Result;
-use crate::config::StartsConfig;
+use crate::algorithms::Iteration;
+use crate::config::PpoStarts;
+use crate::data::ring_buffer::RingBuffer;
 use serde::{Deserialize, Serialize};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::evaluator::distribution::Choice;
-use twisterl_core::rng::StreamKey;
+use twisterl_core::rng::Purpose;
 use twisterl_core::solve::Play;
 
-/// A ring of states: new failures replace the oldest.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub struct Failures {
+/// The states that were not solved last.
+pub struct FailureMemory {
+    /// Uniformly random states that [`update`](Self::update) plays.
+    probes: usize,
+    seed: u64,
+    states: RingBuffer<Vec<f64>>,
+    success: f64,
+}
+
+/// A failure memory in a checkpoint.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct FailureMemoryState {
     states: Vec<Vec<f64>>,
     next: usize,
     solved: f64,
 }
 
-impl Failures {
-    /// The states remembered.
-    pub fn states(&self) -> &[Vec<f64>] {
-        &self.states
+impl FailureMemory {
+    /// Creates an empty memory, for a run with this seed.
+    pub fn new(config: &PpoStarts, seed: u64) -> Self {
+        let states = RingBuffer::new(config.failure_memory);
+        Self { probes: config.probe_states, seed, states, success: 0.0 }
     }
 
-    /// The share of random states that was solved greedily by the last probe; 0 before the first. Starts from random and
-    /// remembered states are scaled by it: while the policy solves none, they would be a waste.
-    pub fn solved(&self) -> f64 {
-        self.solved
+    /// The states remembered.
+    pub fn states(&self) -> &[Vec<f64>] {
+        self.states.items()
+    }
+
+    /// The share of random states that the last update solved; 0 before the first. The shares of uniformly random and
+    /// remembered starts are scaled by it: a policy that solves none of these states learns nothing from them.
+    pub fn success(&self) -> f64 {
+        self.success
     }
 
     /// Plays uniformly random states greedily and remembers those that were not solved.
     ///
     /// # Errors
     /// If the environment fails.
-    pub fn probe(
+    pub fn update(
         &mut self,
-        config: &StartsConfig,
         spec: &dyn EnvSpec,
         evaluator: &dyn Evaluator,
-        difficulty: usize,
-        key: StreamKey,
+        iteration: &Iteration,
     ) -> Result<()> {
         let play = Play {
             spec,
@@ -48,28 +63,37 @@ impl Failures {
             choice: Choice::Greedy,
             searches: 1,
             max_steps: None,
-            key,
+            key: iteration.key(self.seed, Purpose::Probe),
             record: true,
         };
-        let starts = vec![Start::Uniform { difficulty }; config.probe_states];
+        let starts = vec![Start::Uniform { difficulty: iteration.difficulty }; self.probes];
         let mut solved = 0;
-        for outcome in play.run(&starts)? {
-            if outcome.solved {
+        for solution in play.run(&starts)? {
+            if solution.solved {
                 solved += 1;
             } else {
-                self.remember(outcome.start, config.failure_memory);
+                self.states.push(solution.start);
             }
         }
-        self.solved = f64::from(solved) / config.probe_states.max(1) as f64;
+        self.success = f64::from(solved) / self.probes.max(1) as f64;
         Ok(())
     }
 
-    fn remember(&mut self, state: Vec<f64>, capacity: usize) {
-        if self.states.len() < capacity {
-            self.states.push(state);
-        } else if let Some(old) = self.states.get_mut(self.next) {
-            *old = state;
-            self.next = (self.next + 1) % capacity;
+    /// Returns the memory for a checkpoint.
+    pub fn state(&self) -> FailureMemoryState {
+        FailureMemoryState {
+            states: self.states.items().to_vec(),
+            next: self.states.next(),
+            solved: self.success,
         }
+    }
+
+    /// Continues from a checkpoint.
+    ///
+    /// # Errors
+    /// If the state is inconsistent.
+    pub fn restore(&mut self, state: FailureMemoryState) -> Result<()> {
+        self.success = state.solved;
+        self.states.restore(state.states, state.next)
     }
 }

@@ -1,24 +1,25 @@
-//! What the trainer knows of a learning algorithm.
+//! The learning algorithms, and the trait by which the trainer calls them.
 
 pub mod alphazero;
 pub mod backward_scramble;
 pub mod es;
 pub mod expert_iteration;
 pub mod failure_memory;
+mod phase_timer;
+pub mod policy_in_training;
 pub mod policy_optimizer;
 pub mod ppo;
 mod weight_average;
 
 use crate::Result;
+use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::record::snapshot::Snapshot;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
-/// What an algorithm is told about the iteration it makes.
+/// The iteration that an algorithm makes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Iteration {
@@ -26,7 +27,7 @@ pub struct Iteration {
     pub number: u64,
     /// The difficulty of the curriculum.
     pub difficulty: usize,
-    /// How much of the run is done, from 0 to 1, for schedules; 0 where the run has no end.
+    /// The share of the run that is done, from 0 to 1, for schedules; 0 where the run has no end.
     pub progress: f64,
 }
 
@@ -37,7 +38,7 @@ impl Iteration {
     }
 }
 
-/// What one iteration gave.
+/// The result of one iteration.
 #[derive(Debug, Clone, Default)]
 pub struct IterationOutput {
     /// Environment steps made.
@@ -50,29 +51,25 @@ pub struct IterationOutput {
     pub seconds: Map<String, Value>,
 }
 
-/// A learning algorithm: it collects, updates, and can be saved between iterations.
+/// A learning algorithm. It is lent the policy in training, and owns only what it needs beside it.
 pub trait Algorithm: Send {
-    /// The current weights, in the order of `Network::parameters`.
-    fn parameters(&self) -> &[f32];
-
-    /// The current policy, ready for inference.
-    fn executor(&self) -> &Executor;
-
-    /// From now on, `interrupt` makes iterations fail midway. What has changed until then stays.
-    fn interrupt_by(&mut self, interrupt: &Interrupt);
-
-    /// Collects with the current weights, then updates them.
+    /// Collects with the acting policy, then updates the policy.
     ///
     /// # Errors
-    /// If the environment fails or the update is no longer finite.
-    fn iterate(&mut self, iteration: &Iteration) -> Result<IterationOutput>;
+    /// If the environment fails, the update is no longer finite, or the policy's interruption was requested. What has
+    /// changed until then stays changed.
+    fn iterate(
+        &mut self,
+        policy: &mut PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<IterationOutput>;
 
-    /// What it takes to go on exactly from here.
+    /// Returns the algorithm's own state, from which a run continues bit-identically.
     fn snapshot(&self) -> Snapshot;
 
-    /// Goes back to a snapshot, whose weights are `parameters`.
+    /// Continues from a snapshot, with `policy` restored already.
     ///
     /// # Errors
     /// If the snapshot does not fit.
-    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()>;
+    fn restore(&mut self, policy: &PolicyInTraining, snapshot: &Snapshot) -> Result<()>;
 }

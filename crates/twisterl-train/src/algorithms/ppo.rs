@@ -1,86 +1,108 @@
-//! Proximal policy optimisation (Schulman et al. 2017), from top to bottom in the order in which it runs:
-//! collect with the current policy, estimate advantages, then several epochs of clipped updates on minibatches.
+//! Proximal policy optimization (Schulman et al. 2017), from top to bottom in the order in which it runs: collect with
+//! the current policy, estimate advantages, then several epochs of clipped updates on minibatches.
 
-use crate::algorithms::failure_memory::Failures;
-use crate::algorithms::policy_optimizer::PolicyOptimizer;
+use crate::Result;
+use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
+use crate::algorithms::phase_timer::PhaseTimer;
+use crate::algorithms::policy_in_training::PolicyInTraining;
+use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig, Schedule};
+use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
 use crate::data::targets;
-use crate::gradient::loss::Stats as _;
 use crate::gradient::loss::ppo as loss;
-use crate::gradient::loss::ppo::{PpoLossConfig, PpoStats};
 use crate::gradient::schedule;
+use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
-use crate::{Error, Result};
-use rand::seq::SliceRandom as _;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-use std::time::Instant;
 use twisterl_core::envs::registry::EnvSpec;
-use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::policy::Policy;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
-use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts};
+use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts, Trajectory};
+
+/// The transitions of one iteration as PPO learns from them, in the order of the environments' groups.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    /// Observations as the environment shows them, samples, returns and advantages. The update scales the observations
+    /// and normalizes the advantages.
+    pub batch: Batch,
+    /// The policy's value of each state, `[transition]`.
+    pub values: Vec<f32>,
+    /// The rewards as they are learned from: scaled and, with `normalize_rewards`, normalized, `[transition]`.
+    pub rewards: Vec<f32>,
+}
 
 /// PPO with all that it carries from iteration to iteration.
 pub struct Ppo {
-    config: AlgorithmConfig,
+    config: PpoConfig,
     seed: u64,
     spec: Arc<dyn EnvSpec>,
     collector: Collector,
     horizon: Horizon,
-    trainee: PolicyOptimizer,
+    optimizer: PolicyOptimizer,
     rewards: RewardScaler,
-    failures: Failures,
+    failures: FailureMemory,
     batch: Batch,
 }
 
+/// PPO in a checkpoint, beside the policy in training and the statistics of rewards.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PpoState {
+    failures: FailureMemoryState,
+    /// The episodes that run on, where the horizon is a number of steps.
+    live: Vec<LiveEpisode>,
+}
+
 impl Ppo {
-    /// Starts from the weights of `policy`.
+    /// Builds PPO for `policy`.
     ///
     /// # Errors
     /// If the environment has parts that cannot be trained, or the policy does not fit it.
-    pub fn new(config: &RunConfig, spec: Arc<dyn EnvSpec>, policy: &Policy) -> Result<Self> {
-        let algorithm = config.algorithm.clone();
-        let collecting = &algorithm.collecting;
+    pub fn new(
+        config: &PpoConfig,
+        seed: u64,
+        spec: Arc<dyn EnvSpec>,
+        policy: &PolicyInTraining,
+    ) -> Result<Self> {
+        let collecting = &config.collecting;
         let (slots, horizon) = match collecting.num_envs {
             Some(envs) => (envs, Horizon::Steps(collecting.rollout_length)),
             None => (collecting.num_episodes, Horizon::Episodes),
         };
         Ok(Self {
-            seed: config.seed,
+            seed,
             collector: Collector::new(&*spec, slots),
             horizon,
-            trainee: PolicyOptimizer::new(&algorithm.optimizer, policy)?,
+            optimizer: PolicyOptimizer::new(policy.network(), seed)?,
             rewards: RewardScaler::new(collecting, slots),
-            failures: Failures::default(),
+            failures: FailureMemory::new(&collecting.starts, seed),
             batch: Batch::new(&spec.action_space()),
-            config: algorithm,
+            config: config.clone(),
             spec,
         })
     }
 
-    /// Plays with the current policy and fills the collector's trajectories.
-    fn collect(&mut self, iteration: &Iteration) -> Result<()> {
+    /// Plays with the acting policy and fills the trajectories.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn collect(&mut self, policy: &PolicyInTraining, iteration: &Iteration) -> Result<()> {
         let starts = &self.config.collecting.starts;
         let probing = starts.failures > 0.0 || starts.uniform > 0.0;
         if probing && iteration.number.is_multiple_of(starts.probe_every) {
-            let (spec, executor) = (&*self.spec, self.trainee.acting());
-            let key = iteration.key(self.seed, Purpose::Probe);
-            self.failures.probe(starts, spec, executor, iteration.difficulty, key)?;
+            self.failures.update(&*self.spec, policy.acting(), iteration)?;
         }
         self.collector.collect(&Collection {
-            evaluator: self.trainee.acting(),
+            evaluator: policy.acting(),
             key: iteration.key(self.seed, Purpose::Act),
             starts: Starts {
                 difficulty: iteration.difficulty,
-                uniform: starts.uniform * self.failures.solved(),
+                uniform: starts.uniform * self.failures.success(),
                 mixed: starts.mixed,
-                remembered: starts.failures * self.failures.solved(),
+                remembered: starts.failures * self.failures.success(),
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
@@ -88,16 +110,40 @@ impl Ppo {
         Ok(())
     }
 
-    /// Lambda-returns and advantages of all transitions, as one batch. Observations and rewards are scaled. Returns the explained variance.
-    fn estimate(&mut self) -> f64 {
+    /// Fills the batch with all transitions: scales rewards, then estimates lambda-returns and advantages.
+    fn estimate(&mut self) {
         let collecting = &self.config.collecting;
         self.batch.clear();
         self.rewards.scale(self.collector.trajectories_mut());
         for trajectory in self.collector.trajectories() {
             self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
         }
-        self.trainee.observe(&self.batch.observations);
-        self.trainee.scale(&mut self.batch.observations);
+    }
+
+    /// Collects the transitions of `iteration` and learns nothing from them. Iteration 0 after [`new`](Self::new) gives
+    /// what the first iteration of a run learns from. In the iterations after it, episodes, reward normalization and
+    /// remembered failures continue.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn transitions(
+        &mut self,
+        policy: &PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<Transitions> {
+        self.collect(policy, iteration)?;
+        self.estimate();
+        Ok(Transitions {
+            batch: self.batch.clone(),
+            values: self.trajectories().flat_map(|t| t.values.iter().copied()).collect(),
+            rewards: self.trajectories().flat_map(|t| t.steps.iter().map(|s| s.reward)).collect(),
+        })
+    }
+
+    /// Scales observations and normalizes advantages for the update. Returns the explained variance.
+    fn prepare(&mut self, policy: &mut PolicyInTraining) -> f64 {
+        policy.observe(&self.batch.observations);
+        policy.scale(&mut self.batch.observations);
         let explained = targets::explained_variance(&self.batch);
         if self.config.training.normalize_advantage {
             targets::normalize(&mut self.batch.advantages);
@@ -105,82 +151,70 @@ impl Ppo {
         explained
     }
 
-    /// Epochs of clipped updates. Returns the statistics of the last epoch, as the peer reports them.
-    fn update(&mut self, iteration: &Iteration) -> Result<Map<String, Value>> {
+    /// The trajectories of the last collection.
+    fn trajectories(&self) -> impl Iterator<Item = &Trajectory> {
+        self.collector.trajectories()
+    }
+
+    /// Makes the epochs of clipped updates.
+    fn update(
+        &mut self,
+        policy: &mut PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<Map<String, Value>> {
         let training = &self.config.training;
-        let lr = self.trainee.lr(iteration);
-        let ent_final = training.ent_coef_final.unwrap_or(training.ent_coef);
-        let ent_coef =
-            schedule::value(Schedule::Linear, training.ent_coef, ent_final, iteration.progress);
-        let config = PpoLossConfig {
+        let ent_coef = schedule::value(
+            Schedule::Linear,
+            training.ent_coef,
+            training.ent_coef_final.unwrap_or(training.ent_coef),
+            iteration.progress,
+        );
+        let config = loss::PpoLossConfig {
             clip_ratio: training.clip_ratio as f32,
             vf_coef: training.vf_coef as f32,
             ent_coef: ent_coef as f32,
         };
         let objective = loss::Ppo { batch: &self.batch, config };
-        let rows = self.batch.len();
-        let mut order: Vec<u32> = (0..rows as u32).collect();
-        let size = training.minibatch_size.unwrap_or(rows).max(1);
-        let mut stats = PpoStats::default();
-        let mut epochs = 0;
-        for epoch in 0..training.num_epochs {
-            if training.minibatch_size.is_some() {
-                let key = iteration.key(self.seed, Purpose::Shuffle).at(epoch as u64);
-                order.shuffle(&mut key.stream());
-            }
-            stats = PpoStats::default();
-            for minibatch in order.chunks(size) {
-                let clip = training.max_grad_norm.map(|n| n as f32);
-                stats.merge(&self.trainee.learner.step(&objective, minibatch, clip, lr as f32)?);
-            }
-            epochs += 1;
-            if training.target_kl.is_some_and(|limit| stats.approx_kl() > limit) {
-                break;
-            }
-        }
-        self.trainee.updated(iteration)?;
-        self.trainee.rescale()?;
-        let mut losses = stats.to_map();
-        losses.insert("lr".into(), json!(lr));
-        losses.insert("ent_coef".into(), json!(ent_coef));
-        losses.insert("epochs".into(), json!(epochs));
-        Ok(losses)
+        let Updated { mut metrics, epochs } =
+            self.optimizer.update(policy, &objective, &plan(training), iteration)?;
+        policy.rescale()?;
+        metrics.insert(names::ENT_COEF.into(), json!(ent_coef));
+        metrics.insert(names::EPOCHS.into(), json!(epochs));
+        Ok(metrics)
+    }
+}
+
+fn plan(training: &PpoTraining) -> UpdatePlan {
+    UpdatePlan {
+        epochs: training.num_epochs,
+        minibatch_size: training.minibatch_size,
+        shuffle: Shuffle::Minibatches,
+        max_grad_norm: training.max_grad_norm,
+        target_kl: training.target_kl,
     }
 }
 
 impl Algorithm for Ppo {
-    fn iterate(&mut self, iteration: &Iteration) -> Result<IterationOutput> {
-        let start = Instant::now();
-        self.collect(iteration)?;
-        let collected = start.elapsed();
-        let explained = self.estimate();
-        let estimated = start.elapsed();
-        let mut losses = self.update(iteration)?;
-        losses.insert("explained_variance".into(), json!(explained));
-        let updated = start.elapsed();
-        let episodes = self.collector.trajectories().flat_map(|t| t.episodes.iter().copied());
-        let mut seconds = Map::new();
-        seconds.insert("collect".into(), json!(collected.as_secs_f64()));
-        seconds.insert("targets".into(), json!((estimated - collected).as_secs_f64()));
-        seconds.insert("update".into(), json!((updated - estimated).as_secs_f64()));
+    fn iterate(
+        &mut self,
+        policy: &mut PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<IterationOutput> {
+        let mut timer = PhaseTimer::start();
+        self.collect(policy, iteration)?;
+        timer.end(names::COLLECT);
+        self.estimate();
+        let explained = self.prepare(policy);
+        timer.end(names::TARGETS);
+        let mut losses = self.update(policy, iteration)?;
+        losses.insert(names::EXPLAINED_VARIANCE.into(), json!(explained));
+        timer.end(names::UPDATE);
         Ok(IterationOutput {
             env_steps: self.batch.len() as u64,
-            episodes: episodes.collect(),
+            episodes: self.trajectories().flat_map(|t| t.episodes.iter().copied()).collect(),
             losses,
-            seconds,
+            seconds: timer.seconds(),
         })
-    }
-
-    fn interrupt_by(&mut self, interrupt: &Interrupt) {
-        self.trainee.interrupt_by(interrupt);
-    }
-
-    fn parameters(&self) -> &[f32] {
-        self.trainee.parameters()
-    }
-
-    fn executor(&self) -> &Executor {
-        self.trainee.executor()
     }
 
     fn snapshot(&self) -> Snapshot {
@@ -188,28 +222,18 @@ impl Algorithm for Ppo {
             Horizon::Steps(_) => self.collector.live(),
             Horizon::Episodes => Vec::new(),
         };
-        let state = json!(PpoState { failures: self.failures.clone(), live });
-        let mut snapshot = self.trainee.snapshot(state);
-        self.rewards.save(&mut snapshot);
-        snapshot
+        let state = json!(PpoState { failures: self.failures.state(), live });
+        Snapshot { state, arrays: self.rewards.arrays() }
     }
 
-    fn restore(&mut self, parameters: &[f32], snapshot: &Snapshot) -> Result<()> {
-        let state = self.trainee.restore(parameters, snapshot)?;
-        let state: PpoState = serde_path_to_error::deserialize(&state).map_err(|e| {
-            Error::checkpoint("state.json", format!("PPO state at {}", e.path()), e.inner())
-        })?;
+    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<()> {
+        let state: PpoState = snapshot.read_state("the state of PPO")?;
         self.rewards.restore(snapshot)?;
-        self.failures = state.failures;
+        self.failures.restore(state.failures)?;
         self.collector.restore(state.live, self.seed)?;
         Ok(())
     }
 }
 
-/// What a checkpoint holds beside the policy in training.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PpoState {
-    failures: Failures,
-    live: Vec<LiveEpisode>,
-}
+#[cfg(test)]
+mod tests;

@@ -1,10 +1,9 @@
-//! Running averages of the weights (Polyak and Juditsky 1992): the policy that is evaluated and saved, while the
-//! algorithm goes on learning with the weights themselves.
+//! Running averages of the weights (Polyak and Juditsky 1992): the policy that is evaluated and saved, while training
+//! continues with the weights themselves.
 //!
-//! At a high learning rate the weights jitter about what was learned; their average does not.
+//! At a high learning rate the weights fluctuate around a good policy; their average does not.
 
 use crate::Result;
-use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::scaling::Scaling;
 
@@ -17,19 +16,14 @@ pub struct WeightAverage {
 }
 
 impl WeightAverage {
-    /// Starts at `weights`, whose executor is `executor`. With a decay of 0 there is nothing to average: `None`.
+    /// Starts at `weights`, whose executor is `executor`. Returns `None` if the decay is 0.
     pub fn new(decay: f64, weights: &[f32], executor: &Executor) -> Option<Self> {
         let average = || Self { decay, weights: weights.to_vec(), executor: executor.clone() };
         (decay > 0.0).then(average)
     }
 
-    /// See [`Executor::interrupt_by`].
-    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
-        self.executor.interrupt_by(interrupt);
-    }
-
-    /// Takes in the weights after iteration `number` (from 0). The decay rises to its value over the first
-    /// iterations, so that the random weights of the beginning are soon forgotten.
+    /// Adds the weights after iteration `number` (from 0). The decay rises to its value over the first iterations, so
+    /// that the random initial weights lose their influence early.
     ///
     /// # Errors
     /// If the number of weights is not that of the network.
@@ -43,7 +37,7 @@ impl WeightAverage {
         Ok(())
     }
 
-    /// Goes on from a saved average.
+    /// Continues from a saved average.
     ///
     /// # Errors
     /// If the number of weights is not that of the network.
@@ -61,7 +55,7 @@ impl WeightAverage {
         Ok(self.executor.rescale(scaling)?)
     }
 
-    /// The averages.
+    /// The averages, `[weights]`.
     pub fn weights(&self) -> &[f32] {
         &self.weights
     }

@@ -1,4 +1,4 @@
-//! `convert`: a policy from one kind of file to another.
+//! `convert`: converts a policy to a self-contained file.
 
 use super::Output;
 use crate::Result;
@@ -7,16 +7,16 @@ use clap::Args;
 use std::path::PathBuf;
 use twisterl_core::envs::registry::Registry;
 
-/// Write a policy as a file that is complete in itself.
+/// Write a policy as one self-contained file.
 #[derive(Debug, Args)]
 pub(super) struct ConvertArgs {
     /// A run, a checkpoint, a `.safetensors` file, or a `.pt` file of PyTorch.
     #[arg(value_name = "IN")]
     input: PathBuf,
-    /// The file to write, `.safetensors`.
+    /// The `.safetensors` file to write.
     #[arg(value_name = "OUT")]
     output: PathBuf,
-    /// Config that belongs to a bare file of weights.
+    /// Config for a file of bare weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }

@@ -1,4 +1,4 @@
-//! `envs`: the environments there are.
+//! `envs`: lists the environments.
 
 use super::Output;
 use crate::Result;
@@ -9,10 +9,10 @@ use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
-/// List the environments: parameters with their defaults, spaces, and whether each keeps its contract.
+/// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
 #[derive(Debug, Args)]
 pub(super) struct EnvsArgs {
-    /// Only this one.
+    /// List only this environment.
     name: Option<String>,
 }
 
@@ -23,7 +23,7 @@ impl EnvsArgs {
         for name in self.name.map_or_else(|| names.collect(), |name| vec![name]) {
             let described = match registry.make(&name, &json!({})) {
                 Ok(spec) => describe(&*spec),
-                // It has parameters without defaults.
+                // Some of its parameters have no default.
                 Err(error @ Error::Config { .. }) => row("parameters", &error.to_string()),
                 Err(error) => return Err(error.into()),
             };
@@ -34,10 +34,12 @@ impl EnvsArgs {
     }
 }
 
+/// Returns the description of an environment, one property per row.
 fn describe(spec: &dyn EnvSpec) -> String {
     let mut text = String::new();
     let params = spec.params();
     let mut title = "parameters";
+    // Parameters are an object, or null if there are none.
     for (key, value) in params.as_object().into_iter().flatten() {
         text += &row(title, &format!("{key} = {}", brief(value)));
         title = "";
@@ -59,11 +61,12 @@ fn describe(spec: &dyn EnvSpec) -> String {
     text
 }
 
+/// Returns one row of a description.
 fn row(title: &str, text: &str) -> String {
     format!("  {title:12} {text}\n")
 }
 
-/// A default as text; numbers of single precision without the digits that double precision adds.
+/// Formats a default. Single-precision numbers are printed without the digits that double precision adds.
 fn brief(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() => (number as f32).to_string(),
@@ -71,6 +74,7 @@ fn brief(value: &Value) -> String {
     }
 }
 
+/// Returns the observation space in words.
 fn observation(space: &ObservationSpace) -> String {
     match space {
         ObservationSpace::SparseBinary { shape } => format!("{} bits", times(shape)),
@@ -81,6 +85,7 @@ fn observation(space: &ObservationSpace) -> String {
     }
 }
 
+/// Returns a component of the action space in words.
 fn action(component: &ActionComponent) -> String {
     match component {
         ActionComponent::Discrete { n } => format!("one of {n}"),
@@ -89,6 +94,7 @@ fn action(component: &ActionComponent) -> String {
     }
 }
 
+/// Formats a shape as `2 x 3`.
 fn times(shape: &[usize]) -> String {
     shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
 }

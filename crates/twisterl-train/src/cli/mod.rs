@@ -1,7 +1,7 @@
 //! The command line.
 //!
-//! [`run`] is the whole program: a crate that registers an environment of its own and calls it has every command.
-//! Exit codes: 0 done, 1 failed (an error, or a problem left unsolved), 2 wrong usage, 130 interrupted.
+//! [`run`] is the whole program. A crate with an environment of its own registers it and calls [`run`].
+//! Exit codes: 0 success, 1 failure (an error, or an unsolved problem), 2 invalid arguments, 130 interruption.
 
 mod bench;
 mod benchmark;
@@ -23,7 +23,7 @@ use std::io::{self, Write as _};
 use std::process::ExitCode;
 use twisterl_core::envs::registry::Registry;
 
-/// Trains policies for problems where a short sequence of moves must be found fast, and plays with them.
+/// Train policies for problems that need a short sequence of moves, found fast, and solve problems with them.
 #[derive(Debug, Parser)]
 #[command(
     name = "twisterl-train",
@@ -50,7 +50,7 @@ enum Command {
     Bench(bench::BenchArgs),
 }
 
-/// How a command ended.
+/// The exit code of a command.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Exit {
     Done = 0,
@@ -59,7 +59,7 @@ enum Exit {
     Interrupted = 130,
 }
 
-/// What a command has to say at its end.
+/// The output of a command.
 #[derive(Debug)]
 struct Output {
     text: String,
@@ -72,12 +72,13 @@ impl From<String> for Output {
     }
 }
 
-/// Parses the arguments of the process and does what they ask for, with the environments of `registry`.
+/// Runs the command in the arguments of the process, with the environments of `registry`. Prints its output or its error.
 pub fn run(registry: Registry) -> ExitCode {
     ExitCode::from(run_from(std::env::args_os(), &registry).0)
 }
 
-/// The same for given arguments, the program's name first. Returns the exit code and the error that was printed.
+/// Like [`run`], for the given arguments, of which the first is the name of the program. Returns the exit code and the
+/// printed error.
 pub fn run_from(
     args: impl IntoIterator<Item = OsString>,
     registry: &Registry,
@@ -86,7 +87,7 @@ pub fn run_from(
         Ok(cli) => cli,
         Err(error) => {
             let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            // Nobody is left to tell if this fails, here and below: a reader such as `head` went away.
+            // Output can fail, here and below, if its reader has exited, as `head` does. There is nobody to tell.
             let _ = error.print();
             return (exit as u8, None);
         }
@@ -100,7 +101,7 @@ pub fn run_from(
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
             let exit = match &error {
-                Error::Usage(_) => Exit::Usage,
+                Error::Usage(_) | Error::Occupied { .. } => Exit::Usage,
                 error if error.is_interrupted() => Exit::Interrupted,
                 _ => Exit::Failed,
             };

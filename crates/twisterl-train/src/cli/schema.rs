@@ -1,4 +1,4 @@
-//! `schema`: the JSON Schema of configs.
+//! `schema`: prints the JSON Schema of configs.
 
 use super::Output;
 use crate::config::RunConfig;

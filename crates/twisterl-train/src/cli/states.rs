@@ -28,15 +28,13 @@ pub(super) fn read(path: &Path) -> Result<Vec<Instance>> {
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
         .map_err(|e| Error::io("read", path, e))?;
-    let file = path.display();
     if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::config(file.to_string(), "a file of at most 32 MB", "a larger one"));
+        return Err(Error::input(path, "", "a file of at most 32 MB", "a larger one"));
     }
-    let Instances(instances) = parse(&bytes).map_err(|(place, message)| {
-        Error::config(format!("{file}: {place}"), "a list of states", message)
-    })?;
+    let Instances(instances) = parse(&bytes)
+        .map_err(|(place, message)| Error::input(path, place, "a list of states", message))?;
     if instances.is_empty() {
-        return Err(Error::config(file.to_string(), "at least one state", "none"));
+        return Err(Error::input(path, "", "at least one state", "none"));
     }
     Ok(instances)
 }

@@ -11,7 +11,7 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(std::iter::once("twisterl-train").chain(args.iter().copied()))
 }
 
-/// What a command prints, and how it ends.
+/// Returns the output of a command and its exit code.
 fn run(args: &[&str]) -> Result<(String, Exit), String> {
     let cli = parse(args).map_err(|e| e.to_string())?;
     let Output { text, exit } = execute(cli, &Registry::default()).map_err(|e| e.to_string())?;
@@ -23,7 +23,7 @@ fn exit(args: &[&str]) -> u8 {
     run_from(args.map(OsString::from), &Registry::default()).0
 }
 
-/// A config that is trained in no time.
+/// Writes a config that trains in milliseconds and returns its path.
 fn write_config(folder: &Path) -> String {
     let path = folder.join("small.json");
     let config = json!({
@@ -41,12 +41,12 @@ fn write_config(folder: &Path) -> String {
 }
 
 #[test]
-fn the_definition_is_sound() {
+fn the_definition_is_valid() {
     Cli::command().debug_assert();
 }
 
 #[test]
-fn the_peers_spelling_works() {
+fn the_peers_spelling_is_accepted() {
     let ours = ["c.json", "--run-path", "r", "--num-steps", "5", "--load-checkpoint", "w"];
     let peers = [
         "--config",
@@ -66,7 +66,7 @@ fn the_peers_spelling_works() {
 }
 
 #[test]
-fn what_makes_no_sense_is_refused_as_usage() {
+fn invalid_arguments_are_refused() {
     for args in [
         &[][..],
         &["a.json", "b.json"],
@@ -102,7 +102,7 @@ fn what_makes_no_sense_is_refused_as_usage() {
 }
 
 #[test]
-fn a_run_can_be_trained_gone_on_with_and_used() {
+fn a_run_can_be_trained_resumed_and_used() {
     let folder = tempfile::tempdir().unwrap();
     let path = |name: &str| folder.path().join(name).to_str().unwrap().to_owned();
     let (config, run_path) = (write_config(folder.path()), path("run"));
@@ -111,7 +111,7 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
     let (text, exit) = run(&args).unwrap();
     assert_eq!(exit, Exit::Done);
     assert!(text.contains("2 iterations"), "{text}");
-    assert!(text.contains("start"), "a board is solved at the end: {text}");
+    assert!(text.contains("start"), "a solution is printed: {text}");
     assert!(run(&args).unwrap_err().contains("expected a new or empty folder"));
     let resolved: Value =
         serde_json::from_slice(&fs::read(path("run/config.json")).unwrap()).unwrap();
@@ -124,7 +124,7 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
     let (text, _) = run(&evaluate).unwrap();
     let figures: Value = serde_json::from_str(&text).unwrap();
     assert_eq!(figures["count"], 50);
-    assert!(figures["solved"].as_u64().unwrap() >= 20, "half of the scrambles are solved: {text}");
+    assert!(figures["solved"].as_u64().unwrap() >= 20, "{text}");
 
     let states = path("states.json");
     fs::write(&states, r#"{"instances": [{"state": [1, 0, 2, 3], "optimal": 1}, [0, 1, 2, 3]]}"#)
@@ -148,13 +148,13 @@ fn a_run_can_be_trained_gone_on_with_and_used() {
     run(&["convert", &run_path, &file]).unwrap();
     for policy in [&run_path, &file] {
         let (text, exit) = run(&["solve", policy, "--state", "1,0,2,3"]).unwrap();
-        assert_eq!(exit, Exit::Done, "64 tries find one move: {text}");
+        assert_eq!(exit, Exit::Done, "64 attempts find a solution of one move: {text}");
         assert!(text.starts_with("start") && text.ends_with("solved after 1 move\n"), "{text}");
         assert!(
             run(&["solve", policy, "--state", "1,0,2"]).unwrap_err().starts_with("state: expected")
         );
     }
-    // All 12 boards fit into the beam, which is then exhaustive.
+    // The beam holds all 12 boards, which makes the search exhaustive.
     let hard = ["solve", &file, "--state", "3,2,1,0", "--search", "beam=16", "--seconds", "60"];
     for more in [&[][..], &["--score", "value"], &["--score", "0.5", "--twists", "each"]] {
         let (text, exit) = run(&[&hard[..], more].concat()).unwrap();

@@ -1,7 +1,7 @@
-//! Training: the command without a name.
+//! Training, the default command.
 
 use super::{Exit, Output, print_episode};
-use crate::config::{Override, RunConfig};
+use crate::config::{IgnoredField, Override, RunConfig};
 use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
 use crate::trainer;
@@ -9,16 +9,17 @@ use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 
-/// Tries at the problem that is solved at the end, of which the best is shown.
+/// Attempts at the problem that is solved after training, of which the best is printed.
 const TRIES: usize = 64;
 
-/// Names with underscores are the peer's spelling.
+/// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
     /// Config file of the run.
@@ -27,42 +28,42 @@ pub(super) struct TrainArgs {
     /// The same as CONFIG.
     #[arg(long = "config", value_name = "CONFIG", conflicts_with = "config", hide = true)]
     config_flag: Option<PathBuf>,
-    /// Folder of the run, new or empty; a new one under `runs/` if not given.
+    /// Folder of the run, new or empty; by default a new one under `runs/`.
     #[arg(long, alias = "run_path", value_name = "DIR")]
     run_path: Option<PathBuf>,
-    /// Iterations to make in all, instead of the config's `num_iterations`.
+    /// Total number of iterations, overriding the config's `num_iterations`.
     #[arg(long, alias = "num_steps", value_name = "N")]
     num_steps: Option<u64>,
-    /// Seed of the run, instead of the config's.
+    /// Random seed, overriding the config's.
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
-    /// Upper bound on threads; the results do not depend on their number.
+    /// Maximum number of threads; results do not depend on it.
     #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
     num_cores: Option<usize>,
-    /// Go on with the run in this folder, exactly from where it was stopped or killed.
+    /// Resume the run in this folder; it continues bit-identically, also if it was killed.
     #[arg(
         long,
         value_name = "DIR",
         conflicts_with_all = ["config", "config_flag", "run_path", "seed", "load_checkpoint", "set"]
     )]
     resume: Option<PathBuf>,
-    /// Start from these weights: a run, a checkpoint, or a file of weights.
+    /// Start from the weights of a run, a checkpoint, or a file of weights.
     #[arg(
         long,
         aliases = ["load_checkpoint", "load_checkpoint_path", "load-checkpoint-path"],
         value_name = "FILE"
     )]
     load_checkpoint: Option<PathBuf>,
-    /// Change a value of the config, such as `algorithm.training.ent_coef=0.02`; may be repeated.
+    /// Override a field of the config by its path, such as `algorithm.training.ent_coef=0.02`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = Override::parse)]
     set: Vec<Override>,
-    /// Show nothing but errors.
+    /// Print errors only.
     #[arg(long, short)]
     quiet: bool,
 }
 
 impl TrainArgs {
-    /// Trains, then solves a problem of the difficulty reached before the user's eyes.
+    /// Trains, then solves a problem of the reached difficulty and prints the solution.
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let (stop, interrupt) = stop_on_interrupt()?;
         let options = Options {
@@ -74,9 +75,13 @@ impl TrainArgs {
             observer: None,
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
-            (Some(folder), _) => trainer::resume(folder, self.num_steps, &options, registry)?,
+            (Some(folder), _) => {
+                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                trainer::resume(folder, self.num_steps, &options, registry)?
+            }
             (None, Some(file)) => {
-                let config = RunConfig::load(file, &self.overrides()?)?;
+                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
+                show_ignored(&ignored);
                 let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
                 trainer::train(&config, &path, &options, registry)?
             }
@@ -87,7 +92,7 @@ impl TrainArgs {
         Ok(Output { text, exit })
     }
 
-    /// The changes to the config: those of `--set`, then the flags with names of their own.
+    /// Returns the overrides of the config: those of `--set`, then `--seed` and `--num-steps`.
     fn overrides(&self) -> Result<Vec<Override>> {
         let mut overrides = self.set.clone();
         for (path, value) in [("seed", self.seed), ("num_iterations", self.num_steps)] {
@@ -99,14 +104,22 @@ impl TrainArgs {
     }
 }
 
-/// The switches that Ctrl-C throws: the one that stops after the iteration at once, the one that stops midway
-/// a little later. A second Ctrl-C ends the process; no file is left half-written even then.
+/// Writes a note to standard error for each field of the config that is ignored.
+fn show_ignored(fields: &[IgnoredField]) {
+    for field in fields {
+        // Nobody is left to tell if this fails.
+        let _ = writeln!(io::stderr(), "note: {field}");
+    }
+}
+
+/// Returns the flags that Ctrl-C sets: at once the one that stops the run after the iteration, and after [`GRACE`] the one
+/// that interrupts the iteration. A second Ctrl-C ends the process, which leaves no half-written file either.
 fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
-    type Switches = (Arc<AtomicBool>, Interrupt);
-    // A process can have one handler only.
-    static SWITCHES: LazyLock<Result<Switches, ctrlc::Error>> = LazyLock::new(|| {
-        let switches = Switches::default();
-        let (stop, interrupt) = switches.clone();
+    type Flags = (Arc<AtomicBool>, Interrupt);
+    // A process can have only one handler.
+    static FLAGS: LazyLock<Result<Flags, ctrlc::Error>> = LazyLock::new(|| {
+        let flags = Flags::default();
+        let (stop, interrupt) = flags.clone();
         ctrlc::set_handler(move || {
             if stop.swap(true, Ordering::Relaxed) {
                 std::process::exit(Exit::Interrupted as i32);
@@ -117,23 +130,20 @@ fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
                 interrupt.set();
             });
         })?;
-        Ok(switches)
+        Ok(flags)
     });
-    match &*SWITCHES {
-        Ok((stop, interrupt)) => {
-            stop.store(false, Ordering::Relaxed);
-            interrupt.clear();
-            Ok((Arc::clone(stop), interrupt.clone()))
-        }
-        Err(error) => Err(Error::usage(format!("cannot listen for Ctrl-C: {error}"))),
-    }
+    let (stop, interrupt) = FLAGS.as_ref().map_err(|e| Error::system("handle Ctrl-C", e))?;
+    stop.store(false, Ordering::Relaxed);
+    interrupt.clear();
+    Ok((Arc::clone(stop), interrupt.clone()))
 }
 
-/// `runs/NAME` for a config `NAME.json`, or `runs/NAME-2` and so on where that exists.
+/// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
 fn default_path(config: &Path) -> PathBuf {
-    RunFolder::free(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
+    RunFolder::unused_path(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
 }
 
+/// Returns a summary of the run, with the solution of a problem if the run is finished.
 fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     let path = summary.path.display();
     let mut text = format!(
@@ -141,7 +151,7 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
         summary.iterations, summary.env_steps, summary.elapsed
     );
     if summary.interrupted {
-        let _ = writeln!(text, "stopped; go on with --resume {path}");
+        let _ = writeln!(text, "interrupted; continue with --resume {path}");
     } else {
         let problem =
             print_episode::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;

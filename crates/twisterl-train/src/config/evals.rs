@@ -1,35 +1,43 @@
 //! The `algorithm.evals` part of a config.
 
+use super::limits::tree_growth;
+use crate::Error;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use twisterl_core::error::from_serde::shorten;
 
-/// From where the episodes of an evaluation start.
+/// The name by which `learning.diff_metric` asks for the success of training episodes instead of an evaluation.
+pub const ROLLOUT_METRIC: &str = "rollout";
+/// The longest name of an evaluation, in bytes.
+const MAX_NAME: usize = 64;
+
+/// The starts of the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum EvalStart {
-    /// From scrambles of the evaluation's difficulty.
+    /// Scrambles of the evaluation's difficulty.
     #[default]
     Scramble,
-    /// From uniformly random states, where the environment offers them.
+    /// Uniformly random states, where the environment offers them.
     Uniform,
 }
 
 /// One evaluation.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
+#[serde(default)]
 pub struct EvalConfig {
     /// Episodes played.
     #[schemars(range(min = 1, max = 10_000_000))]
     pub num_episodes: usize,
     /// Take the most likely action instead of sampling.
     pub deterministic: bool,
-    /// Tries from each start, of which the best counts.
+    /// Tries from each start; the best one counts.
     #[schemars(range(min = 1, max = 65536))]
     pub num_searches: usize,
-    /// Simulations a move of a tree search by PUCT; 0: no search. With `deterministic` the action most visited is taken,
-    /// and else one in proportion to the visits.
+    /// Simulations per move of a tree search by PUCT; 0: no search. The action most visited is taken if `deterministic`,
+    /// and otherwise one drawn in proportion to the visits.
     #[schemars(range(max = 65_536))]
     pub num_mcts_searches: usize,
     /// Added to the seed of the run.
@@ -50,10 +58,10 @@ pub struct EvalConfig {
     /// The longest episode; as long as the environment allows if not given.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_steps: Option<usize>,
-    /// Evaluate in every this many iterations.
+    /// Iterations from one evaluation to the next.
     #[schemars(range(min = 1))]
     pub every: u64,
-    /// From where the episodes start.
+    /// The starts of the episodes.
     pub start: EvalStart,
 }
 
@@ -81,29 +89,43 @@ impl Default for EvalConfig {
 pub struct Evals(Vec<(String, EvalConfig)>);
 
 impl Evals {
-    /// Names and evaluations, in order.
+    /// Returns names and evaluations, in order.
     pub fn iter(&self) -> impl Iterator<Item = (&String, &EvalConfig)> {
         self.0.iter().map(|(name, eval)| (name, eval))
     }
 
-    /// The names, in order.
+    /// Returns the names, in order.
     pub fn keys(&self) -> impl Iterator<Item = &String> {
         self.0.iter().map(|(name, _)| name)
     }
 
-    /// The evaluation of this name.
+    /// Returns the evaluation of this name.
     pub fn get(&self, name: &str) -> Option<&EvalConfig> {
         self.0.iter().find(|(n, _)| n == name).map(|(_, eval)| eval)
     }
 
-    /// How many there are.
+    /// The number of evaluations.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Checks names, and values that must fit each other.
+    pub(super) fn check(&self) -> crate::Result<()> {
+        for (name, eval) in self.iter() {
+            let path = format!("algorithm.evals.{}", shorten(name));
+            if name.is_empty() || name.len() > MAX_NAME || name == ROLLOUT_METRIC {
+                let expected =
+                    format!("a name of 1 to {MAX_NAME} bytes other than `{ROLLOUT_METRIC}`");
+                return Err(Error::config(path, expected, format!("{:?}", shorten(name))));
+            }
+            tree_growth(&path, eval.num_mcts_searches, eval.max_expand_depth)?;
+        }
+        Ok(())
     }
 }
 

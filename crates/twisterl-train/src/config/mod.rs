@@ -1,127 +1,194 @@
 //! The config of a run: the peer's JSON layout, extended with defaulted fields.
 //!
-//! The types below are the schema: serde fills in what is not given, key by key, and refuses unknown keys; the ranges
-//! stand beside the fields and reach both the check ([`RunConfig::from_value`]) and the JSON Schema for editors
-//! ([`RunConfig::schema`]). Every error gives the JSON path, what was expected and what was found.
+//! A config names an algorithm and is resolved into a struct for it ([`AlgorithmConfig`]), beside what all runs share.
+//! The types below are the schema: ranges stand beside the fields, and reach both the check ([`RunConfig::read`]) and the
+//! JSON Schema for editors ([`RunConfig::schema`]), which has exactly the fields of each algorithm. Every error gives the
+//! JSON path, what was expected and what was found.
 
 mod algorithm;
 mod check;
-mod collecting;
-mod distribution;
-mod es;
+mod class;
 mod evals;
-mod explain;
+mod json;
+mod limits;
 mod overrides;
 mod policy;
+mod schema;
+mod shared;
 #[cfg(test)]
 mod tests;
 
 pub use algorithm::{
-    AlgorithmClass, AlgorithmConfig, Device, LearningConfig, LoggingConfig, OptimizerConfig,
-    ROLLOUT_METRIC, Schedule, TrainingConfig,
+    AlgorithmClass, AlgorithmConfig, AlphaZeroCollecting, AlphaZeroConfig,
+    BackwardScrambleCollecting, BackwardScrambleConfig, CommonName, EsCollecting, EsConfig,
+    EsOptimizer, EvolutionConfig, ExpertsConfig, Fitness, PpoCollecting, PpoConfig, PpoStarts,
+    PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
-pub use collecting::{CollectingConfig, ExpertsConfig, SelectionName, StartsConfig};
-pub(crate) use distribution::descriptions;
-pub use distribution::{DistributionConfig, LogStdName};
-pub use es::{CommonName, EsConfig, EsOptimizer, Fitness, Shaping};
-pub use evals::{EvalConfig, EvalStart, Evals};
+pub use check::unused::IgnoredField;
+pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
 pub use overrides::Override;
+pub(crate) use policy::descriptions;
 pub use policy::{
-    ActivationName, InitConfig, LayersConfig, PolicyClass, PolicyConfig, SchemeName, SymmetryName,
+    ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,
+    PolicyConfig, SchemeName, SymmetryName,
+};
+pub use shared::{
+    Device, LearningConfig, LoggingConfig, OptimizerConfig, Schedule, SharedCollecting,
+    SharedConfig,
 };
 
 use crate::{Error, Result};
+use json::{config_error, from_json, overlay, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-use std::sync::LazyLock;
+use twisterl_core::error::from_serde::{describe, shorten};
 
-/// The largest config file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
-/// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
-const MAX_DEPTH: usize = 192;
-
-/// All that a run needs to know.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+/// Everything needed to start a run.
+#[derive(Debug, Clone, PartialEq)]
 pub struct RunConfig {
-    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`).
+    /// Name of the environment.
     pub env_cls: String,
+    /// Parameters of the environment, an object.
+    pub env: Value,
+    /// Kind of policy.
+    pub policy_cls: PolicyClass,
+    /// The policy's network.
+    pub policy: PolicyConfig,
+    /// The learning algorithm with its parameters.
+    pub algorithm: AlgorithmConfig,
+    /// The parameters that all algorithms share.
+    pub shared: SharedConfig,
+    /// Seed of all randomness of the run.
+    pub seed: u64,
+    /// Iterations after which the run ends; without it, it continues until stopped.
+    pub num_iterations: Option<u64>,
+}
+
+/// A config as it stands in a file, without the fields of its algorithm, which stand beside the shared ones.
+#[derive(Debug, Serialize, Deserialize, JsonSchema)]
+#[schemars(rename = "RunConfig", description = "Everything needed to start a run.")]
+struct Document {
+    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`).
+    env_cls: String,
     /// Parameters of the environment; `twisterl-train envs` lists them.
     #[serde(default = "empty")]
     #[schemars(with = "Map<String, Value>")]
-    pub env: Value,
+    env: Value,
     /// Kind of policy.
-    #[serde(default)]
+    #[serde(default = "default_policy")]
     #[schemars(extend("enum" = [
         "twisterl.nn.BasicPolicy", "BasicPolicy", "Mlp", "twisterl.nn.Conv1dPolicy", "Conv1dPolicy"
     ]))]
-    pub policy_cls: PolicyClass,
+    policy_cls: String,
     /// The policy's network.
     #[serde(default)]
-    pub policy: PolicyConfig,
+    policy: PolicyConfig,
     /// Learning algorithm.
+    #[serde(default = "default_algorithm")]
+    algorithm_cls: String,
+    /// Parameters of the algorithm and of the run around it.
     #[serde(default)]
-    #[schemars(extend("enum" = [
-        "twisterl.rl.PPO", "PPO", "twisterl.rl.AZ", "AZ", "twisterl.rl.BackwardScramble", "BackwardScramble",
-        "twisterl.rl.ES", "ES"
-    ]))]
-    pub algorithm_cls: AlgorithmClass,
-    /// Parameters of the algorithm and of what surrounds it.
-    #[serde(default)]
-    pub algorithm: AlgorithmConfig,
+    algorithm: SharedConfig,
     /// Seed of all randomness of the run.
     #[serde(default)]
-    pub seed: u64,
-    /// Iterations after which the run ends; without it, it goes on until stopped. The peer's word on the command line
-    /// is `num_steps`.
+    seed: u64,
+    /// Iterations after which the run ends; without it, it continues until stopped. The peer's command line calls this
+    /// `num_steps`.
     #[serde(default)]
-    pub num_iterations: Option<u64>,
+    num_iterations: Option<u64>,
 }
 
 fn empty() -> Value {
     Value::Object(Map::new())
 }
 
+fn default_policy() -> String {
+    PolicyClass::default().name().into()
+}
+
+fn default_algorithm() -> String {
+    AlgorithmClass::default().name().into()
+}
+
 impl RunConfig {
-    /// Reads a config, fills in the defaults and checks all ranges.
+    /// Reads a config as [`read`](Self::read) does, without its notes: for configs that are resolved already, and
+    /// callers with nobody to show notes to.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first key that is unknown or missing and the first value that is of a wrong type or
-    /// out of range.
-    pub fn from_value(mut value: Value) -> Result<Self> {
-        plain_lists(&mut value, 0)?;
-        // The peer's resolved configs repeat default policy sizes here, and the peer itself never reads them.
-        if let Some(Value::Object(algorithm)) = value.get_mut("algorithm") {
-            algorithm.shift_remove("policy");
-        }
-        algorithm::fill_defaults(&mut value);
-        check::ranges(&value)?;
-        let config: Self = serde_path_to_error::deserialize(value)
-            .map_err(|e| explain::error(&e.path().to_string(), &e.inner().to_string()))?;
-        config.check()?;
-        Ok(config)
+    /// As for [`read`](Self::read).
+    pub fn from_value(value: Value) -> Result<Self> {
+        Self::read(value).map(|(config, _)| config)
     }
 
-    /// Reads the config file at `path`, with `overrides` set in it one after the other.
+    /// Reads a config, fills in the defaults and checks all ranges. Returns also the fields that were ignored because the
+    /// algorithm does not use them: in a config that was written for the peer, which names `algorithm_cls` and
+    /// `policy_cls` by the peer's paths, or by an older version of this package. The caller is to show them to the user.
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`from_value`](Self::from_value).
-    pub fn load(path: &Path, overrides: &[Override]) -> Result<Self> {
-        let mut value = read_json(path)?;
+    /// [`Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
+    /// is of a wrong type or out of range.
+    pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
+        json::plain_lists(&mut value)?;
+        let class = match value.get("algorithm_cls") {
+            Some(Value::String(name)) => AlgorithmClass::parse(name)?,
+            Some(other) => {
+                return Err(Error::config("algorithm_cls", "a string", describe(other)));
+            }
+            None => AlgorithmClass::default(),
+        };
+        let ignored = check::unused::remove(&mut value, class)?;
+        check::ranges(&value, schema::of(class))?;
+        let algorithm = AlgorithmConfig::read(class, value.get("algorithm").cloned())?;
+        // Read apart from serde, which would turn the errors of layers into text.
+        let layers = value.pointer_mut("/policy/layers").map(Value::take);
+        let layers = layers.filter(|layers| !layers.is_null()).map(LayersConfig::read).transpose();
+        let layers = layers.map_err(|error| config_error(error.below("policy.layers")))?;
+        let document: Document = from_json(value)?;
+        let config = Self {
+            env_cls: document.env_cls,
+            env: document.env,
+            policy_cls: PolicyClass::parse(&document.policy_cls)?,
+            policy: PolicyConfig { layers, ..document.policy },
+            algorithm,
+            shared: document.algorithm,
+            seed: document.seed,
+            num_iterations: document.num_iterations,
+        };
+        config.check()?;
+        Ok((config, ignored))
+    }
+
+    /// Reads the config file at `path`, with `overrides` set in it one after the other. For what is returned see
+    /// [`read`](Self::read).
+    ///
+    /// # Errors
+    /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`read`](Self::read).
+    pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
+        let mut value = json::read_file(path)?;
         for change in overrides {
             change.apply(&mut value)?;
         }
-        Self::from_value(value)
+        Self::read(value)
     }
 
-    /// The resolved config, every default written out; [`from_value`](Self::from_value) reads it back to the same.
+    /// Returns the resolved config, with exactly the fields of its algorithm, every default written out.
+    /// [`from_value`](Self::from_value) reads it back to the same.
     pub fn to_value(&self) -> Value {
-        // Cannot fail: all keys are strings.
-        serde_json::to_value(self).unwrap_or_default()
+        let mut algorithm = to_json(&self.shared);
+        overlay(&mut algorithm, self.algorithm.to_json());
+        let value = serde_json::json!({
+            "env_cls": self.env_cls,
+            "env": self.env,
+            "policy_cls": self.policy_cls.name(),
+            "policy": to_json(&self.policy),
+            "algorithm_cls": self.algorithm.class().name(),
+            "algorithm": algorithm,
+            "seed": self.seed,
+            "num_iterations": self.num_iterations,
+        });
+        schema::in_order(value, schema::of(self.algorithm.class()))
     }
 
     /// [`to_value`](Self::to_value) as indented text that ends with a newline, as in a run's `config.json`.
@@ -129,51 +196,32 @@ impl RunConfig {
         format!("{:#}\n", self.to_value())
     }
 
-    /// The JSON Schema of configs, for editors.
+    /// Returns the JSON Schema of configs, for editors: `algorithm_cls` selects the fields.
     pub fn schema() -> Value {
-        SCHEMA.clone()
+        schema::for_editors()
     }
-}
 
-/// Built once: every check walks it.
-static SCHEMA: LazyLock<Value> = LazyLock::new(|| schemars::schema_for!(RunConfig).to_value());
-
-/// Reads a JSON file of at most 1 MB.
-///
-/// # Errors
-/// If the file cannot be read, is larger, or is not JSON; the error gives line and column.
-pub(crate) fn read_json(path: &Path) -> Result<Value> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| Error::io("read", path, e))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let found = "a larger one";
-        return Err(Error::config(path.display().to_string(), "a file of at most 1 MB", found));
-    }
-    serde_json::from_slice(&bytes).map_err(|e| {
-        let message = e.to_string();
-        let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-        let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
-        Error::config(place, "JSON", what)
-    })
-}
-
-/// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists, and refuses nesting that is
-/// deeper than any config needs.
-fn plain_lists(value: &mut Value, depth: usize) -> Result<()> {
-    if depth > MAX_DEPTH {
-        return Err(Error::config("config", format!("at most {MAX_DEPTH} nested levels"), "more"));
-    }
-    if let Value::Object(map) = value
-        && map.contains_key("__tuple_list__")
-        && let Some(list @ Value::Array(_)) = map.get_mut("list").map(Value::take)
-    {
-        *value = list;
-    }
-    match value {
-        Value::Array(items) => items.iter_mut().try_for_each(|v| plain_lists(v, depth + 1)),
-        Value::Object(map) => map.values_mut().try_for_each(|v| plain_lists(v, depth + 1)),
-        _ => Ok(()),
+    /// Checks values that have no range in the schema, or must fit each other.
+    fn check(&self) -> Result<()> {
+        if self.env_cls.is_empty() {
+            return Err(Error::config("env_cls", "the name of an environment", "an empty one"));
+        }
+        if !self.env.is_object() {
+            let found = shorten(&self.env.to_string());
+            return Err(Error::config("env", "an object", found));
+        }
+        self.policy.check()?;
+        self.algorithm.check()?;
+        self.shared.check()?;
+        let mut scheduled = self.algorithm.final_values();
+        scheduled.push(("algorithm.optimizer.lr_final", self.shared.optimizer.lr_final));
+        let scheduled = scheduled.into_iter().find(|(_, value)| value.is_some());
+        match (scheduled, self.num_iterations) {
+            (Some((path, _)), None) => {
+                let expected = format!("the number of iterations after which {path} is reached");
+                Err(Error::config("num_iterations", expected, "none"))
+            }
+            _ => Ok(()),
+        }
     }
 }

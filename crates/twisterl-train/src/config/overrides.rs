@@ -1,9 +1,9 @@
 //! Values set from outside of the config file.
 
-use super::MAX_DEPTH;
-use super::explain::shorten;
+use super::json::MAX_DEPTH;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
+use twisterl_core::error::from_serde::shorten;
 
 /// The most keys in a path; no config is nested as deep.
 const MAX_KEYS: usize = 32;

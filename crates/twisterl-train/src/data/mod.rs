@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod reward_scaling;
+pub mod ring_buffer;
 pub mod running_statistics;
 pub mod supervised_batch;
 pub mod targets;

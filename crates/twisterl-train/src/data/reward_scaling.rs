@@ -1,6 +1,6 @@
-//! Rewards brought to a scale that suits the losses.
+//! Reward normalization.
 
-use crate::config::CollectingConfig;
+use crate::config::PpoCollecting;
 use crate::data::running_statistics::RunningStatistics;
 use crate::record::snapshot::ArrayData;
 use crate::record::snapshot::Snapshot;
@@ -12,9 +12,9 @@ const MOMENTS: &str = "rewards.moments";
 const RETURNS: &str = "rewards.returns";
 
 /// Multiplies rewards by a constant, and divides them by the running standard deviation of the discounted sum of the
-/// rewards that each environment has given in its episode so far, as Gymnasium's `NormalizeReward` and SB3's
-/// `VecNormalize` do: `r / sqrt(var(R) + 1e-8)`, cut to ±`clip`. What episodes and evaluations report stays as the
-/// environment gave it; values and advantages are of scaled rewards.
+/// rewards of each environment's current episode, as Gymnasium's `NormalizeReward` and SB3's `VecNormalize` do:
+/// `r / sqrt(var(R) + 1e-8)`, clipped to ±`clip`. Values and advantages are those of scaled rewards; metrics report the
+/// rewards of the environment.
 #[derive(Debug)]
 pub struct RewardScaler {
     gamma: f64,
@@ -26,13 +26,13 @@ pub struct RewardScaler {
 struct Running {
     clip: f64,
     moments: RunningStatistics,
-    /// The discounted sum in each slot.
+    /// The discounted sum of each environment, `[slots]`.
     returns: Vec<f64>,
 }
 
 impl RewardScaler {
-    /// For `slots` environments.
-    pub fn new(config: &CollectingConfig, slots: usize) -> Self {
+    /// Creates the scaler of `slots` environments.
+    pub fn new(config: &PpoCollecting, slots: usize) -> Self {
         let running = config.normalize_rewards.then(|| Running {
             clip: config.clip_rewards,
             moments: RunningStatistics::new(1),
@@ -41,7 +41,7 @@ impl RewardScaler {
         Self { gamma: config.gamma, scale: config.reward_scale, running }
     }
 
-    /// Takes in the rewards of one collection, and scales them.
+    /// Adds the rewards of one collection to the statistics, and scales them in place.
     pub fn scale<'a>(&mut self, trajectories: impl Iterator<Item = &'a mut Trajectory>) {
         if self.running.is_none() && self.scale == 1.0 {
             return;
@@ -52,7 +52,7 @@ impl RewardScaler {
             for (group, trajectory) in trajectories.iter().enumerate() {
                 running.observe(group * GROUP_SLOTS, trajectory, self.gamma, self.scale);
             }
-            divisor = running.moments.std().next().unwrap_or(1.0);
+            divisor = running.moments.deviation(0);
             clip = running.clip;
         }
         let factor = self.scale / divisor;
@@ -61,18 +61,20 @@ impl RewardScaler {
         }
     }
 
-    /// Adds what it takes to go on exactly from here.
-    pub fn save(&self, snapshot: &mut Snapshot) {
-        if let Some(Running { moments, returns, .. }) = &self.running {
-            snapshot.arrays.push((MOMENTS.into(), moments.to_array()));
-            snapshot.arrays.push((RETURNS.into(), ArrayData::F64(returns.clone())));
-        }
+    /// Returns everything that a resumed run needs, as arrays of a checkpoint.
+    pub fn arrays(&self) -> Vec<(String, ArrayData)> {
+        self.running.as_ref().map_or_else(Vec::new, |Running { moments, returns, .. }| {
+            vec![
+                (MOMENTS.into(), moments.to_array()),
+                (RETURNS.into(), ArrayData::F64(returns.clone())),
+            ]
+        })
     }
 
-    /// Goes back to a snapshot.
+    /// Continues from a snapshot.
     ///
     /// # Errors
-    /// If it holds no sound state for as many environments.
+    /// If it holds no valid state for as many environments.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         running.moments.restore(MOMENTS, snapshot.array(MOMENTS))?;
@@ -93,11 +95,11 @@ impl RewardScaler {
 }
 
 impl Running {
-    /// Follows the discounted sums through a trajectory whose slots are `first` and those after it.
+    /// Adds the discounted sums along a trajectory to the statistics. Its slots are numbered from `first`.
     fn observe(&mut self, first: usize, trajectory: &Trajectory, gamma: f64, scale: f64) {
         let mut seen = Vec::with_capacity(trajectory.len());
         for (step, &slot) in trajectory.steps.iter().zip(&trajectory.slots) {
-            let Some(sum) = self.returns.get_mut(first + slot as usize) else { continue };
+            let sum = &mut self.returns[first + slot as usize];
             *sum = *sum * gamma + f64::from(step.reward) * scale;
             seen.push(*sum);
             if step.done() {
@@ -130,12 +132,12 @@ mod tests {
 
     #[test]
     fn rewards_are_divided_by_the_deviation_of_discounted_sums() {
-        let config = CollectingConfig {
+        let config = PpoCollecting {
             gamma: 0.5,
             reward_scale: 2.0,
             normalize_rewards: true,
             clip_rewards: 2.75,
-            ..CollectingConfig::default()
+            ..PpoCollecting::default()
         };
         let mut scaler = RewardScaler::new(&config, GROUP_SLOTS + 1);
         let first = [(0, 1.0, false), (1, -1.0, true), (0, 1.0, false), (1, 2.0, false)];
@@ -146,8 +148,7 @@ mod tests {
         for (found, reward) in rewards(&groups[0]).iter().zip([2.0, -2.0, 2.0, 4.0]) {
             assert!((f64::from(*found) - reward / deviation).abs() < 1e-6);
         }
-        let mut snapshot = Snapshot::default();
-        scaler.save(&mut snapshot);
+        let snapshot = Snapshot { arrays: scaler.arrays(), ..Snapshot::default() };
         let mut resumed = RewardScaler::new(&config, GROUP_SLOTS + 1);
         resumed.restore(&snapshot).unwrap();
         // The sums go on from 3, 4 and 2: 6 + 3 / 2, 0 + 4 / 2 and 10 + 2 / 2. Of the eight the mean is 3.6875 and the
@@ -169,12 +170,10 @@ mod tests {
 
     #[test]
     fn rewards_stay_as_they_are_where_nothing_is_asked_for() {
-        let mut scaler = RewardScaler::new(&CollectingConfig::default(), 2);
+        let mut scaler = RewardScaler::new(&PpoCollecting::default(), 2);
         let mut groups = [trajectory(&[(0, 1e9, false), (1, 0.3, true)])];
         scaler.scale(groups.iter_mut());
         assert_eq!(rewards(&groups[0]), [1e9, 0.3]);
-        let mut snapshot = Snapshot::default();
-        scaler.save(&mut snapshot);
-        assert!(snapshot.arrays.is_empty());
+        assert!(scaler.arrays().is_empty());
     }
 }

@@ -1,7 +1,7 @@
-//! Checkpoints: folders that hold all it takes to go on with a run, or to use its policy.
+//! Checkpoints: folders with everything needed to resume a run or to use its policy.
 //!
-//! A checkpoint `NAME` is complete when its manifest, which is written last, agrees with the length and checksum of
-//! every other file in it. It is written as `NAME.new`, then takes the place of the one before:
+//! A checkpoint `NAME` is complete if its manifest, which is written last, matches the length and the checksum of every
+//! other file in it. It is written as `NAME.new` and then replaces the previous one:
 //!
 //! ```text
 //! NAME (old)                  NAME.new (being written)
@@ -11,9 +11,10 @@
 //!                 NAME (new)
 //! ```
 //!
-//! After a kill at any moment, the first complete one of `NAME`, `NAME.new` and `NAME.old` is the newest.
+//! If the process is killed at any moment, the newest checkpoint is the first complete one of `NAME`, `NAME.new` and
+//! `NAME.old`.
 
-use crate::record::disk::{Disk, read_file, sibling, sync_folder};
+use crate::record::disk::{Disk, read_file, sync_folder, with_suffix};
 use crate::record::snapshot::ArrayData;
 use crate::{Error, Result};
 use safetensors::Dtype;
@@ -21,31 +22,32 @@ use safetensors::tensor::TensorView;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, write_tensors};
 
 pub use crate::record::disk::write_file;
 
-/// The policy in a checkpoint; it can be used alone.
+/// The policy file of a checkpoint. It can be used alone.
 pub const POLICY: &str = "policy.safetensors";
 const ARRAYS: &str = "train.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
-/// The version of the folder's content that this code writes and reads.
+/// The version of the folder format that this code writes and reads.
 const FORMAT: u64 = 1;
-/// The largest file of weights or arrays that is read: 2^28 values.
+/// The maximum size of a file of weights or arrays, in bytes: 2^28 values.
 pub const MAX_BYTES: u64 = 1 << 30;
 const MAX_MANIFEST: u64 = 1 << 16;
 
-/// All it takes to go on with a run.
+/// Everything needed to resume a run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Checkpoint {
     /// The policy.
     pub policy: Policy,
-    /// Small things: counters, curriculum, seeds.
+    /// Small values: counters, curriculum, seeds.
     pub state: Value,
-    /// Large things by name, such as an optimiser's moments. They are read back sorted by name.
+    /// Large arrays by name, such as an optimizer's moments. Reading sorts them by name.
     pub arrays: Vec<(String, ArrayData)>,
 }
 
@@ -69,40 +71,38 @@ impl FileDigest {
     }
 }
 
+impl Display for FileDigest {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes with checksum {:08x}", self.length, self.crc32c)
+    }
+}
+
 impl Checkpoint {
-    /// Makes `folder` hold this checkpoint, in place of the one that it holds.
+    /// Writes this checkpoint to `folder`. An existing checkpoint is replaced atomically.
     ///
     /// # Errors
-    /// If the policy is unsound, for instance has weights that are not finite, or the disk cannot be written to. The
-    /// checkpoint before stays readable then.
+    /// If the policy is invalid, for example has weights that are not finite, or the disk cannot be written to. The
+    /// previous checkpoint then stays readable.
     pub fn write(&self, folder: &Path) -> Result<()> {
         self.write_on(&mut Disk::default(), folder)
     }
 
     fn write_on(&self, disk: &mut Disk, folder: &Path) -> Result<()> {
-        let state = serde_json::to_vec_pretty(&self.state)
-            .map_err(|e| Error::checkpoint(folder, "a state that JSON can hold", e))?;
         let files = [
             (POLICY, self.policy.to_safetensors()?),
             (ARRAYS, write_arrays(&self.arrays)?),
-            (STATE, state),
+            (STATE, to_json(&self.state)?),
         ];
         if let Some((name, bytes)) = files.iter().find(|(_, bytes)| bytes.len() as u64 > MAX_BYTES)
         {
-            let found = bytes.len();
-            return Err(Error::checkpoint(
-                folder.join(name),
-                format!("at most {MAX_BYTES} bytes"),
-                found,
-            ));
+            let limit = format!("at most {MAX_BYTES} bytes");
+            return Err(Error::checkpoint(folder.join(name), limit, bytes.len()));
         }
-        let sums = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes)));
-        let manifest = Manifest { format: FORMAT, files: sums.collect() };
-        let manifest = serde_json::to_vec_pretty(&manifest)
-            .map_err(|e| Error::checkpoint(folder, "a manifest that JSON can hold", e))?;
+        let digests = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes)));
+        let manifest = to_json(&Manifest { format: FORMAT, files: digests.collect() })?;
 
-        let (new, old) = (sibling(folder, ".new"), sibling(folder, ".old"));
-        // What a killed write has left: its complete checkpoint is kept, the rest is dropped.
+        let (new, old) = (with_suffix(folder, ".new"), with_suffix(folder, ".old"));
+        // Of the remains of a killed write, a complete checkpoint is kept and the rest is removed.
         let newest = locate(folder);
         if newest != folder && newest.exists() {
             disk.rename(&newest, folder)?;
@@ -110,9 +110,9 @@ impl Checkpoint {
         disk.remove_folder(&new)?;
         disk.create_folder(&new)?;
         for (name, bytes) in &files {
-            disk.write_new(&new.join(name), bytes)?;
+            disk.write_synced(&new.join(name), bytes)?;
         }
-        disk.write_new(&new.join(MANIFEST), &manifest)?;
+        disk.write_synced(&new.join(MANIFEST), &manifest)?;
         sync_folder(&new)?;
         if folder.exists() {
             disk.remove_folder(&old)?;
@@ -125,7 +125,7 @@ impl Checkpoint {
     /// Reads the newest complete checkpoint under this name.
     ///
     /// # Errors
-    /// If there is none, or a file in it is damaged or of another version.
+    /// If there is none, or one of its files is corrupt or of another version.
     pub fn read(folder: &Path) -> Result<Self> {
         retry(|| {
             let folder = locate(folder);
@@ -150,31 +150,38 @@ impl Checkpoint {
         })
     }
 
-    /// Whether there is a checkpoint under this name, complete or not.
+    /// Returns true if there is a checkpoint under this name, complete or not.
     pub fn exists(folder: &Path) -> bool {
         locate(folder).join(MANIFEST).is_file()
     }
 }
 
-/// The folder of the newest complete checkpoint called `folder`; `folder` itself where there is none.
+/// Serializes a value as indented JSON.
+fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
+    serde_json::to_vec_pretty(value)
+        .map_err(|e| twisterl_core::Error::internal(format!("a checkpoint as JSON: {e}")).into())
+}
+
+/// Returns the folder of the newest complete checkpoint under the name `folder`, or `folder` itself if there is none.
 fn locate(folder: &Path) -> PathBuf {
     if folder.exists() {
         return folder.to_owned();
     }
     [".new", ".old"]
-        .map(|suffix| sibling(folder, suffix))
+        .map(|suffix| with_suffix(folder, suffix))
         .into_iter()
         .find(|candidate| is_complete(candidate))
         .unwrap_or_else(|| folder.to_owned())
 }
 
+/// Returns true if every file matches the manifest.
 fn is_complete(folder: &Path) -> bool {
     read_manifest(folder).is_ok_and(|manifest| {
         manifest.files.keys().all(|name| read_part(folder, name, &manifest).is_ok())
     })
 }
 
-/// Another process may put a new checkpoint in place while this one reads the old: then the new one is read.
+/// Reads a second time after an error: another process may have replaced the checkpoint while it was being read.
 fn retry<T>(read: impl Fn() -> Result<T>) -> Result<T> {
     read().or_else(|_| read())
 }
@@ -191,14 +198,15 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
         Some(format) if format == FORMAT => {}
         format => {
             let found = format.map_or("none".to_owned(), ToString::to_string);
-            let expected = format!("format {FORMAT}, the only one this version reads");
+            let expected = format!("format {FORMAT}, the only one that this version reads");
             return Err(Error::checkpoint(&path, expected, found));
         }
     }
-    serde_json::from_value(value).map_err(|e| Error::checkpoint(&path, "the sums of files", e))
+    serde_json::from_value(value)
+        .map_err(|e| Error::checkpoint(&path, "lengths and checksums of files", e))
 }
 
-/// Reads one file of a checkpoint and compares it with the manifest.
+/// Reads one file of a checkpoint and checks it against the manifest.
 fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> {
     let path = folder.join(name);
     let Some(expected) = manifest.files.get(name) else {
@@ -215,9 +223,7 @@ fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> 
     let bytes = read_file(&path, MAX_BYTES)?;
     let found = FileDigest::of(&bytes);
     if found != *expected {
-        let text =
-            |sum: &FileDigest| format!("{} bytes with checksum {:08x}", sum.length, sum.crc32c);
-        return Err(Error::checkpoint(&path, text(expected), text(&found)));
+        return Err(Error::checkpoint(&path, expected.to_string(), found));
     }
     Ok(bytes)
 }
@@ -243,15 +249,15 @@ fn write_arrays(arrays: &[(String, ArrayData)]) -> Result<Vec<u8>> {
         let view = TensorView::new(*dtype, vec![length], bytes)
             .map_err(|e| Error::checkpoint(ARRAYS, format!("an array {name:?}"), e))?;
         if tensors.insert(name.clone(), view).is_some() {
-            return Err(Error::checkpoint(ARRAYS, "names that differ", format!("{name:?} twice")));
+            return Err(Error::checkpoint(ARRAYS, "distinct names", format!("{name:?} twice")));
         }
     }
     write_tensors(&tensors, None).map_err(|e| Error::checkpoint(ARRAYS, "arrays", e))
 }
 
 fn read_arrays(path: &Path, bytes: &[u8]) -> Result<Vec<(String, ArrayData)>> {
-    let broken = |e| Error::checkpoint(path, "arrays", e);
-    let tensors = TensorFile::parse(bytes).and_then(|file| file.tensors()).map_err(broken)?;
+    let corrupt = |e| Error::checkpoint(path, "arrays", e);
+    let tensors = TensorFile::parse(bytes).and_then(|file| file.tensors()).map_err(corrupt)?;
     let read = |(name, tensor): (String, TensorView<'_>)| {
         let data = tensor.data();
         let values = match tensor.dtype() {

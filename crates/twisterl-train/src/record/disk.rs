@@ -1,21 +1,21 @@
-//! Files and folders that are never half-written, whenever the process is killed.
+//! Atomic writes of files and folders: a killed process leaves no half-written file behind.
 
 use crate::{Error, Result};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file under a temporary name beside `path` and renames it, so that `path` holds either what it held
-/// before or all of `bytes`.
+/// Writes a file atomically: under a temporary name next to `path`, which is then renamed. `path` holds either its
+/// previous content or all of `bytes`.
 ///
 /// # Errors
 /// If the folder cannot be written to.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
-    let temporary = sibling(path, &format!(".new-{}", std::process::id()));
+    let temporary = with_suffix(path, &format!(".new-{}", std::process::id()));
     let disk = &mut Disk::default();
-    disk.write_new(&temporary, bytes).and_then(|()| disk.rename(&temporary, path)).inspect_err(
+    disk.write_synced(&temporary, bytes).and_then(|()| disk.rename(&temporary, path)).inspect_err(
         |_| {
-            // The unfinished file of this process; the error that matters is the first one.
+            // Removes the unfinished file. The first error is the one to report.
             let _ = fs::remove_file(&temporary);
         },
     )
@@ -29,6 +29,7 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     let failed = |e| Error::io("read", path, e);
     let file = File::open(path).map_err(failed)?;
     let length = file.metadata().map_err(failed)?.len();
+    // The capacity is only a hint.
     let mut bytes = Vec::with_capacity(usize::try_from(length.min(limit)).unwrap_or(0));
     file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
     if bytes.len() as u64 > limit {
@@ -38,24 +39,25 @@ pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// `path` with `suffix` added to its last part.
-pub(crate) fn sibling(path: &Path, suffix: &str) -> PathBuf {
+/// Appends `suffix` to the last component of `path`.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(suffix);
     PathBuf::from(name)
 }
 
-/// All changes that are made to the disk one after the other. A test can make any of them the last one.
+/// The changes that one writer makes to the disk. Tests can kill the writer after any number of changes.
 #[derive(Default)]
 pub(crate) struct Disk {
+    /// The number of changes before the writer is killed, if it is.
     #[cfg(test)]
     pub(crate) changes_left: Option<usize>,
 }
 
 impl Disk {
-    /// Writes a file that does not exist yet, or replaces a leftover, and waits until it is on the disk.
-    pub(crate) fn write_new(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
-        // Two halves, so that a test can stop in between.
+    /// Creates or replaces a file and syncs it.
+    pub(crate) fn write_synced(&mut self, path: &Path, bytes: &[u8]) -> Result<()> {
+        // In two halves, so that a test can kill the writer in between.
         let (first, second) = bytes.split_at(bytes.len() / 2);
         self.change("write", path, || {
             let mut file = File::create(path)?;
@@ -68,17 +70,19 @@ impl Disk {
         })
     }
 
+    /// Creates a folder and its missing parents.
     pub(crate) fn create_folder(&mut self, path: &Path) -> Result<()> {
         self.change("create", path, || fs::create_dir_all(path))
     }
 
-    /// Renames a file or folder; a file that has the new name is replaced.
+    /// Renames a file or folder and syncs the parent folder. An existing file with the new name is replaced.
     pub(crate) fn rename(&mut self, from: &Path, to: &Path) -> Result<()> {
         self.change("write", to, || fs::rename(from, to))?;
-        sync_folder(to.parent().unwrap_or(to))
+        // A root has no parent, and cannot be renamed to.
+        to.parent().map_or(Ok(()), sync_folder)
     }
 
-    /// Removes a folder if it exists.
+    /// Removes a folder and its content if it exists.
     pub(crate) fn remove_folder(&mut self, path: &Path) -> Result<()> {
         self.change("remove", path, || match fs::remove_dir_all(path) {
             Err(e) if e.kind() != io::ErrorKind::NotFound => Err(e),
@@ -86,6 +90,7 @@ impl Disk {
         })
     }
 
+    /// Makes one change, called `action` in errors.
     fn change(
         &mut self,
         action: &str,
@@ -102,9 +107,9 @@ impl Disk {
     }
 }
 
-/// Waits until the names in a folder are on the disk.
+/// Syncs the entries of a folder.
 pub(crate) fn sync_folder(path: &Path) -> Result<()> {
-    // Elsewhere folders cannot be opened as files.
+    // Other systems cannot open folders as files.
     #[cfg(unix)]
     {
         let path = if path.as_os_str().is_empty() { Path::new(".") } else { path };
@@ -119,7 +124,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_is_replaced_as_a_whole_and_nothing_else_is_left() {
+    fn a_file_is_replaced_atomically() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_file(&path, b"one").unwrap();
@@ -129,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_large_file_and_a_missing_folder_are_refused_by_name() {
+    fn large_files_and_missing_folders_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("file");
         write_file(&path, &[0; 100]).unwrap();

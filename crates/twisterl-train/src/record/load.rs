@@ -1,4 +1,4 @@
-//! Policies from files: the one place that knows where weights may be and what must lie beside them.
+//! Policies from files: where a path leads to, and which config describes a file of bare tensors.
 
 use crate::config::{PolicyClass, RunConfig, descriptions};
 use crate::record::checkpoint;
@@ -9,7 +9,6 @@ use crate::record::run_folder::{BEST, CONFIG, LAST};
 use crate::{Error, Result};
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
-
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Decides, Network};
@@ -17,19 +16,58 @@ use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
 
-/// Where the weights are that a path leads to.
+/// The file or folder with the weights of a policy.
 enum PolicySource {
     /// A checkpoint folder.
     Checkpoint(PathBuf),
+    /// A `.safetensors` file.
     Safetensors(PathBuf),
-    /// PyTorch's format.
+    /// A `.pt` file of PyTorch.
     Pt(PathBuf),
 }
 
-/// The network of `config` for the environment `spec`.
+impl PolicySource {
+    /// Returns the weights that `path` leads to.
+    fn locate(path: &Path) -> Result<Self> {
+        if Checkpoint::exists(path) {
+            return Ok(Self::Checkpoint(path.to_owned()));
+        }
+        if path.is_dir() {
+            // Run folders of the peer hold files of tensors with the names of our checkpoint folders.
+            let candidates = [BEST, LAST].map(|name| path.join(name));
+            if let Some(folder) = candidates.iter().find(|folder| Checkpoint::exists(folder)) {
+                return Ok(Self::Checkpoint(folder.clone()));
+            }
+            let file = path.join(checkpoint::POLICY);
+            if file.is_file() {
+                return Ok(Self::Safetensors(file));
+            }
+            let expected =
+                format!("a run folder with {BEST} or {LAST} in it, or a checkpoint folder");
+            return Err(Error::checkpoint(path, expected, "a folder with neither"));
+        }
+        if !path.exists() {
+            return Err(Error::missing(
+                path,
+                "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
+            ));
+        }
+        match extension(path) {
+            Some("safetensors") => Ok(Self::Safetensors(path.to_owned())),
+            Some("pt" | "pth") => Ok(Self::Pt(path.to_owned())),
+            other => Err(Error::checkpoint(
+                path,
+                "a file that ends in .safetensors or .pt",
+                other.map_or_else(|| "no ending".to_owned(), |ending| format!(".{ending}")),
+            )),
+        }
+    }
+}
+
+/// Builds the network of `config` for the environment `spec`.
 ///
 /// # Errors
-/// If the sizes make no network, or the distribution does not fit the actions.
+/// If the sizes are invalid, or the distribution does not fit the action space.
 pub fn build_policy_network(
     config: &RunConfig,
     spec: &dyn EnvSpec,
@@ -49,10 +87,10 @@ pub fn build_policy_network(
     })
 }
 
-/// A policy with fresh weights, drawn from the seed of `config`.
+/// Returns a policy with initial weights, drawn from the seed of `config`.
 ///
 /// # Errors
-/// As for [`build_policy_network`].
+/// Those of [`build_policy_network`].
 pub fn initial_policy(
     config: &RunConfig,
     spec: &dyn EnvSpec,
@@ -69,11 +107,11 @@ pub fn initial_policy(
     Ok(policy)
 }
 
-/// A policy for a run with `config`, with the weights that `path` leads to. Only those are taken from there: the
-/// environment may have other parameters.
+/// Returns a policy for a run with `config` and the weights that `path` leads to. Nothing but the weights is read: the
+/// parameters of the environment may differ.
 ///
 /// # Errors
-/// If there are no weights, or their network is not that of `config`.
+/// If there are no weights, or they belong to another network than that of `config`.
 pub fn weights_for(
     config: &RunConfig,
     spec: &dyn EnvSpec,
@@ -81,7 +119,7 @@ pub fn weights_for(
     registry: &Registry,
 ) -> Result<Policy> {
     let header = header(config, spec, registry)?;
-    let found = match find(path)? {
+    let found = match PolicySource::locate(path)? {
         PolicySource::Checkpoint(folder) => Checkpoint::read_policy(&folder)?,
         PolicySource::Safetensors(file) => read_safetensors(&file, || Ok(header.clone()))?,
         PolicySource::Pt(file) => read_pt(&file, header.clone())?,
@@ -93,12 +131,12 @@ pub fn weights_for(
             describe(&found.network),
         ));
     }
-    // Weights are for the scale of observations that they were trained on.
+    // Weights expect observations of the scale that they were trained on.
     let scaling = match (found.scaling, header.scaling) {
         (Some(found), Some(own)) => Some(Scaling { clip: own.clip, ..found }),
         (None, own) => own,
         (Some(_), None) => {
-            let expected = "true, for weights that were trained on normalised observations";
+            let expected = "true, for weights that were trained on normalized observations";
             return Err(Error::config("policy.normalize_observations", expected, "false"));
         }
     };
@@ -114,16 +152,15 @@ pub fn weights_for(
     })
 }
 
-/// The policy that `path` leads to: a run folder (its best checkpoint, or its last where none is best yet), a
+/// Loads the policy that `path` leads to: a run folder (its best checkpoint, or its last if there is no best yet), a
 /// checkpoint folder, a `.safetensors` file, or a `.pt` file of PyTorch.
 ///
-/// Files that we wrote are complete in themselves. For bare tensors, as the peer writes them, `config` describes
-/// environment and network; if not given, the file of the same name that ends in `.json`, or else the `config.json`
-/// beside it.
+/// Files written by this project are self-contained. For files of bare tensors, as the peer writes them, `config`
+/// describes the environment and the network. By default, it is the file of the same name that ends in `.json`, or else
+/// the `config.json` in the same folder.
 ///
 /// # Errors
-/// If nothing is there, a file is broken, a config is needed and missing, or the network does not fit the environment
-/// as the registry makes it.
+/// If nothing is there, a file is corrupt, a config is needed and missing, or the network does not fit the environment.
 pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
     let mut policy = read_policy(path, config, registry)?;
     registry.complete(&mut policy.network)?;
@@ -141,37 +178,36 @@ pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> R
     Ok(policy)
 }
 
-/// A tensor of a file: name, shape, values in row-major order.
+/// A tensor of a file: name, shape, and values in row-major order.
 pub type NamedTensor = (String, Vec<usize>, Vec<f32>);
 
-/// The tensors of a `.safetensors` or `.pt` file, or of the policy that a run or checkpoint holds, sorted by name.
+/// Reads the tensors of a `.safetensors` or `.pt` file, or of the policy in a run or checkpoint, sorted by name.
 ///
 /// # Errors
-/// If nothing is there, the file is broken, or a tensor is not of floating-point numbers.
+/// If nothing is there, the file is corrupt, or a tensor does not hold floating-point numbers.
 pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
-    let listed = |tensors: &Tensors<'_>| -> Result<Vec<NamedTensor>> {
+    let to_list = |tensors: &Tensors<'_>| -> Result<Vec<NamedTensor>> {
         let read = |(name, view): (&String, &TensorView<'_>)| {
             Ok((name.clone(), view.shape().to_vec(), f32_values(name, view)?.collect()))
         };
         tensors.iter().map(read).collect()
     };
-    let of_file = |file: &Path| {
+    let read_safetensors = |file: &Path| {
         let bytes = read_file(file, MAX_BYTES)?;
-        listed(&TensorFile::parse(&bytes)?.tensors()?)
+        to_list(&TensorFile::parse(&bytes)?.tensors()?)
     };
-    match find(path)? {
-        PolicySource::Checkpoint(folder) => of_file(&folder.join(checkpoint::POLICY)),
-        PolicySource::Safetensors(file) => of_file(&file),
-        PolicySource::Pt(file) => listed(&PtFile::read(&file)?.tensors()?),
+    match PolicySource::locate(path)? {
+        PolicySource::Checkpoint(folder) => read_safetensors(&folder.join(checkpoint::POLICY)),
+        PolicySource::Safetensors(file) => read_safetensors(&file),
+        PolicySource::Pt(file) => to_list(&PtFile::read(&file)?.tensors()?),
     }
 }
 
-/// Writes the policy that `input` leads to as a `.safetensors` file that is complete in itself. For `config` see
-/// [`load_policy`].
+/// Writes the policy that `input` leads to as a self-contained `.safetensors` file. [`load_policy`] describes `config`.
 ///
 /// # Errors
-/// As for [`load_policy`], but the environment of a complete file need not be registered; if `output` has another
-/// ending or cannot be written.
+/// Those of [`load_policy`], except that the environment of a self-contained file need not be registered; if `output` has
+/// another extension, or cannot be written.
 pub fn convert(
     input: &Path,
     config: Option<&Path>,
@@ -182,15 +218,15 @@ pub fn convert(
         Some("safetensors") => {}
         Some("pt" | "pth") => {
             return Err(Error::usage(format!(
-                "{}: .pt files cannot be written, since they are Python pickles; write .safetensors, which PyTorch \
-                 reads with safetensors.torch.load_file",
+                "{}: expected a .safetensors file, found a .pt file, which is a Python pickle (PyTorch reads \
+                 .safetensors files with safetensors.torch.load_file)",
                 output.display()
             )));
         }
         _ => {
             let path = output.display();
             return Err(Error::usage(format!(
-                "{path}: expected an output that ends in .safetensors"
+                "{path}: expected a file that ends in .safetensors, found another ending"
             )));
         }
     }
@@ -198,7 +234,7 @@ pub fn convert(
     write_file(output, &policy.to_safetensors()?)
 }
 
-/// Writes the tensors of a `.pt` file, as they are, as a `.safetensors` file.
+/// Writes the tensors of a `.pt` file unchanged as a `.safetensors` file.
 ///
 /// # Errors
 /// If the input cannot be read or the output cannot be written.
@@ -208,72 +244,37 @@ pub fn convert_tensors(input: &Path, output: &Path) -> Result<()> {
 }
 
 fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
-    let described = |file: &Path| {
+    let header_of = |file: &Path| {
         let config = match config {
             Some(config) => config.to_owned(),
-            None => config_beside(file)?,
+            None => config_next_to(file)?,
         };
-        let config = RunConfig::load(&config, &[])?;
+        // Only environment and policy count here; what training ignores is of no interest.
+        let (config, _) = RunConfig::load(&config, &[])?;
         let spec = registry.make(&config.env_cls, &config.env)?;
         header(&config, &*spec, registry)
     };
-    match find(path)? {
+    match PolicySource::locate(path)? {
         PolicySource::Checkpoint(folder) => Checkpoint::read_policy(&folder),
-        PolicySource::Safetensors(file) => read_safetensors(&file, || described(&file)),
-        PolicySource::Pt(file) => read_pt(&file, described(&file)?),
+        PolicySource::Safetensors(file) => read_safetensors(&file, || header_of(&file)),
+        PolicySource::Pt(file) => read_pt(&file, header_of(&file)?),
     }
 }
 
-/// What kind of thing `path` is.
-fn find(path: &Path) -> Result<PolicySource> {
-    if Checkpoint::exists(path) {
-        return Ok(PolicySource::Checkpoint(path.to_owned()));
-    }
-    if path.is_dir() {
-        // The peer's run folders hold files of tensors under the names of our folders.
-        let candidates = [BEST, LAST].map(|name| path.join(name));
-        if let Some(folder) = candidates.iter().find(|folder| Checkpoint::exists(folder)) {
-            return Ok(PolicySource::Checkpoint(folder.clone()));
-        }
-        let file = path.join(checkpoint::POLICY);
-        if file.is_file() {
-            return Ok(PolicySource::Safetensors(file));
-        }
-        let expected = format!("a run folder with {BEST} or {LAST} in it, or a checkpoint folder");
-        return Err(Error::checkpoint(path, expected, "a folder with neither"));
-    }
-    if !path.exists() {
-        return Err(Error::missing(
-            path,
-            "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
-        ));
-    }
-    match extension(path) {
-        Some("safetensors") => Ok(PolicySource::Safetensors(path.to_owned())),
-        Some("pt" | "pth") => Ok(PolicySource::Pt(path.to_owned())),
-        other => Err(Error::checkpoint(
-            path,
-            "a file that ends in .safetensors or .pt",
-            other.map_or_else(|| "no ending".to_owned(), |ending| format!(".{ending}")),
-        )),
-    }
-}
-
+/// Returns the extension of a file, without the dot.
 fn extension(path: &Path) -> Option<&str> {
     path.extension()?.to_str()
 }
 
-fn read_safetensors(
-    path: &Path,
-    described: impl FnOnce() -> Result<PolicyHeader>,
-) -> Result<Policy> {
+/// Reads a policy from a `.safetensors` file; `header` describes one of bare tensors.
+fn read_safetensors(path: &Path, header: impl FnOnce() -> Result<PolicyHeader>) -> Result<Policy> {
     let bytes = read_file(path, MAX_BYTES)?;
-    let broken = |e| Error::checkpoint(path, "a policy", e);
-    let fallback = match is_self_contained(&bytes).map_err(broken)? {
+    let invalid = |e| Error::checkpoint(path, "a policy", e);
+    let header = match is_self_contained(&bytes).map_err(invalid)? {
         true => None,
-        false => Some(described()?),
+        false => Some(header()?),
     };
-    Policy::from_safetensors(&bytes, fallback).map_err(broken)
+    Policy::from_safetensors(&bytes, header).map_err(invalid)
 }
 
 fn read_pt(path: &Path, header: PolicyHeader) -> Result<Policy> {
@@ -281,21 +282,22 @@ fn read_pt(path: &Path, header: PolicyHeader) -> Result<Policy> {
     header.with_tensors(&file.tensors()?).map_err(|e| Error::checkpoint(path, "a policy", e))
 }
 
-/// The config of a file of bare tensors.
-fn config_beside(file: &Path) -> Result<PathBuf> {
+/// Returns the path of the config for a file of bare tensors.
+fn config_next_to(file: &Path) -> Result<PathBuf> {
     let same_name = file.with_extension("json");
     let of_folder = file.with_file_name(CONFIG);
     [&same_name, &of_folder].into_iter().find(|path| path.is_file()).cloned().ok_or_else(|| {
         Error::missing(
             &same_name,
             format!(
-                "the config that {}, which holds bare tensors, was trained with",
+                "the config of the run that trained {}, which holds bare tensors",
                 file.display()
             ),
         )
     })
 }
 
+/// Returns the description of the policy of `config`.
 fn header(config: &RunConfig, spec: &dyn EnvSpec, registry: &Registry) -> Result<PolicyHeader> {
     Ok(PolicyHeader {
         env_cls: spec.name().to_owned(),
@@ -308,7 +310,10 @@ fn header(config: &RunConfig, spec: &dyn EnvSpec, registry: &Registry) -> Result
     })
 }
 
-/// Whether the policy may take its last move back.
+/// Returns whether the policy may undo its previous action.
+///
+/// # Errors
+/// If it may not, and the environment does not declare the inverse of each action.
 fn backtracking(config: &RunConfig, spec: &dyn EnvSpec) -> Result<bool> {
     if !config.policy.backtracking {
         spec.required_inverses()?;
@@ -316,7 +321,7 @@ fn backtracking(config: &RunConfig, spec: &dyn EnvSpec) -> Result<bool> {
     Ok(config.policy.backtracking)
 }
 
-/// A network in one line.
+/// Describes a network in one line.
 fn describe(network: &Network) -> String {
     let layers: Vec<_> = network
         .layers()

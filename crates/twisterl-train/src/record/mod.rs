@@ -1,4 +1,4 @@
-//! The files of a run: its folder, checkpoints, logs, and policies read from them.
+//! The files of a run: its folder, its checkpoints and its metrics; policies read from files.
 
 pub mod checkpoint;
 mod disk;

@@ -1,8 +1,8 @@
-//! PyTorch's `.pt` files: a zip archive of a pickled state dictionary and the raw values of its tensors.
+//! PyTorch's `.pt` files: zip archives of a pickled state dictionary and the raw values of its tensors.
 //!
-//! Candle's own reader trusts the file: a small one can make it ask for any amount of memory, overflow the stack when a
-//! deeply nested object is dropped, or index out of range. So candle interprets the pickle's opcodes here, but under
-//! limits, and the tensors are taken from what it gives only after every claim was compared with the archive.
+//! Candle's own reader trusts the file. A small file can make it allocate any amount of memory, overflow the stack when a
+//! deeply nested object is dropped, or index out of range. Here, candle only interprets the opcodes of the pickle, within
+//! limits, and tensors are read only after their descriptions have been checked against the archive.
 
 use crate::record::checkpoint::MAX_BYTES;
 use crate::{Error, Result};
@@ -16,11 +16,12 @@ use std::path::Path;
 use twisterl_core::policy::weights::tensors::Tensors;
 use zip::{CompressionMethod, ZipArchive};
 
-/// The longest pickle; that of a state dictionary takes about 100 bytes a tensor.
+/// The maximum length of the pickle, in bytes. A state dictionary needs about 100 bytes per tensor.
 const MAX_PICKLE: u64 = 1 << 20;
-/// Bounds time and memory: objects looked at, each counted again whenever it is copied or grows.
-const MAX_WORK: usize = 1 << 20;
-/// How deep objects may nest; those of a state dictionary take about 6 levels.
+/// The maximum number of visited objects, which bounds time and memory. An object counts again whenever it is copied or
+/// grows.
+const MAX_VISITS: usize = 1 << 20;
+/// The maximum nesting depth of objects. A state dictionary needs about 6 levels.
 const MAX_DEPTH: usize = 32;
 
 /// The tensors of a `.pt` file by name.
@@ -36,22 +37,23 @@ struct PtTensor {
     bytes: Vec<u8>,
 }
 
-/// A tensor as the pickle describes it.
-struct Claim {
+/// The description of a tensor in the pickle.
+struct TensorDescription {
     dtype: Dtype,
     shape: Vec<usize>,
-    /// Bytes of the storage before the tensor, and of the tensor.
+    /// The position of the tensor in its storage, in bytes.
     offset: u64,
+    /// The length of the tensor, in bytes.
     length: u64,
-    /// Name of its storage in the archive.
-    key: String,
+    /// The name of its storage in the archive.
+    storage: String,
 }
 
 impl PtFile {
     /// Reads a file of at most [`MAX_BYTES`].
     ///
     /// # Errors
-    /// If the file cannot be read or holds anything but uncompressed, contiguous tensors of a state dictionary.
+    /// If the file cannot be read, or is not a state dictionary of uncompressed, contiguous tensors.
     pub fn read(path: &Path) -> Result<Self> {
         let failed = |e| Error::io("read", path, e);
         let file = File::open(path).map_err(failed)?;
@@ -67,23 +69,23 @@ impl PtFile {
             .map_err(|Refusal { expected, found }| Error::checkpoint(path, expected, found))
     }
 
-    /// Views of the tensors.
+    /// Returns views of the tensors.
     ///
     /// # Errors
-    /// If a tensor's bytes do not fit its shape.
+    /// If the bytes of a tensor do not match its shape.
     pub fn tensors(&self) -> Result<Tensors<'_>> {
         let mut tensors = Tensors::new();
         for (name, PtTensor { dtype, shape, bytes }) in &self.tensors {
             let view = TensorView::new(*dtype, shape.clone(), bytes)
-                .map_err(|e| Error::checkpoint(name, format!("bytes for shape {shape:?}"), e))?;
+                .map_err(|e| twisterl_core::Error::weights(name, format!("shape {shape:?}"), e))?;
             tensors.insert(name.clone(), view);
         }
         Ok(tensors)
     }
 
     /// Reads an archive of `length` bytes.
-    fn from_reader(reader: impl Read + Seek, length: u64) -> Refused<Self> {
-        let expected = "a zip archive as torch.save writes it";
+    fn from_reader(reader: impl Read + Seek, length: u64) -> PtResult<Self> {
+        let expected = "a zip archive written by torch.save";
         let mut zip = ZipArchive::new(reader).map_err(|e| Refusal::new(expected, e))?;
         let folder = check_archive(&mut zip, length)?;
         if let Ok(order) = read_entry(&mut zip, &format!("{folder}/byteorder"), 0, 16)
@@ -96,22 +98,25 @@ impl PtFile {
             return Err(Refusal::new("a state dictionary", "another object"));
         };
         let mut tensors = BTreeMap::new();
-        let mut unread = length;
+        let mut unclaimed = length;
         for (name, value) in &entries {
             let Object::Unicode(name) = name else {
-                return Err(Refusal::new("tensors by name", "a key that is no string"));
+                return Err(Refusal::new("tensors by name", "a key that is not a string"));
             };
-            // Versions of modules, which PyTorch hangs on the dictionary.
+            // Versions of modules, which PyTorch attaches to the dictionary.
             if name == "_metadata" {
                 continue;
             }
-            let Claim { dtype, shape, offset, length, key } = claim(name, value)?;
-            // So that tensors which share a storage cannot multiply the size of the file.
-            unread =
-                unread.checked_sub(offset).and_then(|left| left.checked_sub(length)).ok_or_else(
-                    || Refusal::new(format!("{name} within the file"), format!("shape {shape:?}")),
-                )?;
-            let bytes = read_entry(&mut zip, &format!("{folder}/data/{key}"), offset, length)?;
+            let TensorDescription { dtype, shape, offset, length, storage } =
+                describe_tensor(name, value)?;
+            // Tensors that share a storage must not need more memory than the file has bytes.
+            unclaimed = offset
+                .checked_add(length)
+                .and_then(|needed| unclaimed.checked_sub(needed))
+                .ok_or_else(|| {
+                    Refusal::new(format!("{name} within the file"), format!("shape {shape:?}"))
+                })?;
+            let bytes = read_entry(&mut zip, &format!("{folder}/data/{storage}"), offset, length)?;
             if bytes.len() as u64 != length {
                 let expected = format!("{length} bytes for {name} of shape {shape:?}");
                 return Err(Refusal::new(expected, bytes.len()));
@@ -122,24 +127,24 @@ impl PtFile {
     }
 }
 
-/// Why a file is refused; the path is added where it is known.
+/// The reason to refuse a file. [`PtFile::read`] adds the path.
 struct Refusal {
     expected: String,
     found: String,
 }
 
-type Refused<T> = std::result::Result<T, Refusal>;
+type PtResult<T> = std::result::Result<T, Refusal>;
 
 impl Refusal {
     fn new(expected: impl Into<String>, found: impl ToString) -> Self {
-        // Candle prints whole objects.
+        // Messages of candle can contain whole objects.
         let found: String = found.to_string().chars().take(200).collect();
         Self { expected: expected.into(), found }
     }
 }
 
-/// Refuses compressed entries and claims beyond the file, and returns the name of the folder of the one pickle.
-fn check_archive<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Refused<String> {
+/// Refuses compressed entries and sizes beyond the file, and returns the name of the folder that holds the pickle.
+fn check_archive<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> PtResult<String> {
     let mut folder = None;
     let mut total = 0u64;
     for i in 0..zip.len() {
@@ -148,11 +153,11 @@ fn check_archive<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Refuse
             entry.name().map_err(|e| Refusal::new("a zip entry with a name", e))?.into_owned();
         if entry.compression() != CompressionMethod::Stored {
             let found = format!("{name} compressed by {}", entry.compression());
-            return Err(Refusal::new("uncompressed entries, as torch.save writes them", found));
+            return Err(Refusal::new("uncompressed entries, as written by torch.save", found));
         }
         total = total.saturating_add(entry.size());
         if total > length {
-            let found = format!("entries of {total} bytes and more");
+            let found = format!("entries of {total} bytes or more");
             return Err(Refusal::new(format!("entries that fit a file of {length} bytes"), found));
         }
         if let Some(before) = name.strip_suffix("/data.pkl")
@@ -161,45 +166,45 @@ fn check_archive<R: Read + Seek>(zip: &mut ZipArchive<R>, length: u64) -> Refuse
             return Err(Refusal::new("one pickle", format!("{first}/data.pkl and {name}")));
         }
     }
-    folder.ok_or_else(|| Refusal::new("a data.pkl as torch.save writes it", "none in the archive"))
+    folder.ok_or_else(|| Refusal::new("a data.pkl, as written by torch.save", "none"))
 }
 
-/// Up to `length` bytes of an entry from `offset` on.
+/// Reads at most `length` bytes of an entry, starting at `offset`.
 fn read_entry<R: Read + Seek>(
     zip: &mut ZipArchive<R>,
     name: &str,
     offset: u64,
     length: u64,
-) -> Refused<Vec<u8>> {
+) -> PtResult<Vec<u8>> {
     let missing = |e: &dyn std::fmt::Display| Refusal::new(format!("a readable entry {name}"), e);
     let mut entry = zip.by_name(name).map_err(|e| missing(&e))?;
     let mut bytes = Vec::new();
     std::io::copy(&mut entry.by_ref().take(offset), &mut std::io::sink())
         .map_err(|e| missing(&e))?;
     entry.by_ref().take(length).read_to_end(&mut bytes).map_err(|e| missing(&e))?;
-    // The checksum is compared at the end of the entry.
+    // The reader checks the checksum at the end of the entry.
     std::io::copy(&mut entry, &mut std::io::sink()).map_err(|e| missing(&e))?;
     Ok(bytes)
 }
 
-/// Runs the pickle's opcodes one by one, within [`MAX_WORK`] and [`MAX_DEPTH`].
-fn unpickle(pickle: &[u8]) -> Refused<Object> {
+/// Executes the opcodes of the pickle one by one, within [`MAX_VISITS`] and [`MAX_DEPTH`].
+fn unpickle(pickle: &[u8]) -> PtResult<Object> {
     let refuse = |found: &str| Refusal::new("the pickle of a state dictionary", found);
     if pickle.len() as u64 > MAX_PICKLE {
         return Err(refuse("one of more than a megabyte"));
     }
     let mut rest = pickle;
     let mut stack = Stack::empty();
-    let mut work = MAX_WORK;
+    let mut visits_left = MAX_VISITS;
     loop {
         match *rest {
-            // BINUNICODE asks for memory as its length says.
+            // Candle's BINUNICODE allocates the stated length.
             [b'X', a, b, c, d, ref text @ ..]
                 if text.len() < u32::from_le_bytes([a, b, c, d]) as usize =>
             {
-                return Err(refuse("a string beyond its end"));
+                return Err(refuse("a string that is longer than the pickle"));
             }
-            // LONG1 shifts by its length.
+            // Candle's LONG1 shifts by the stated length.
             [0x8a, bytes, ..] if bytes > 8 => {
                 return Err(refuse("an integer of more than 64 bits"));
             }
@@ -208,19 +213,19 @@ fn unpickle(pickle: &[u8]) -> Refused<Object> {
         let done = stack
             .read(&mut rest)
             .map_err(|e| Refusal::new("the pickle of a state dictionary", e))?;
-        // Whatever an opcode copies or builds ends up on top; no opcode does more than double what is there.
+        // The object that an opcode copies or builds is on top afterwards, and at most twice as large as before.
         if let Some(top) = stack.stack().last() {
-            spend(top, MAX_DEPTH, &mut work)
+            visit(top, MAX_DEPTH, &mut visits_left)
                 .ok_or_else(|| refuse("one that is deeply nested or grows without bound"))?;
         }
         if done {
-            return stack.finalize().map_err(|_| refuse("nothing in it"));
+            return stack.finalize().map_err(|_| refuse("an empty one"));
         }
     }
 }
 
-/// Takes the size of `object` from `work`; `None` where it exceeds that or the depth.
-fn spend(object: &Object, depth: usize, work: &mut usize) -> Option<()> {
+/// Subtracts the size of `object` from `visits_left`. Returns `None` if it is larger, or nested deeper than `depth`.
+fn visit(object: &Object, depth: usize, visits_left: &mut usize) -> Option<()> {
     let text = |s: &str| s.len() / 16;
     let (own, parts): (usize, &[Object]) = match object {
         Object::Unicode(s) => (text(s), &[]),
@@ -228,28 +233,28 @@ fn spend(object: &Object, depth: usize, work: &mut usize) -> Option<()> {
         Object::Tuple(parts) | Object::List(parts) => (0, parts),
         _ => (0, &[]),
     };
-    *work = work.checked_sub(1 + own)?;
+    *visits_left = visits_left.checked_sub(1 + own)?;
     let depth = depth.checked_sub(1)?;
     for part in parts {
-        spend(part, depth, work)?;
+        visit(part, depth, visits_left)?;
     }
     match object {
         Object::Dict(entries) => entries.iter().try_for_each(|(key, value)| {
-            spend(key, depth, work)?;
-            spend(value, depth, work)
+            visit(key, depth, visits_left)?;
+            visit(value, depth, visits_left)
         }),
         Object::Reduce { callable, args } | Object::Build { callable, args } => {
-            spend(callable, depth, work)?;
-            spend(args, depth, work)
+            visit(callable, depth, visits_left)?;
+            visit(args, depth, visits_left)
         }
-        Object::PersistentLoad(id) => spend(id, depth, work),
+        Object::PersistentLoad(id) => visit(id, depth, visits_left),
         _ => Some(()),
     }
 }
 
 /// Reads `_rebuild_tensor_v2(storage, offset, size, stride, ...)`, where the storage is
 /// `("storage", class, key, device, count)`.
-fn claim(name: &str, value: &Object) -> Refused<Claim> {
+fn describe_tensor(name: &str, value: &Object) -> PtResult<TensorDescription> {
     let expected = || format!("{name} to be a tensor");
     let Object::Reduce { callable, args } = value else {
         return Err(Refusal::new(expected(), "another object"));
@@ -298,9 +303,11 @@ fn claim(name: &str, value: &Object) -> Refused<Claim> {
     let (Some(length), Some(offset)) = (length, offset.checked_mul(width)) else {
         return Err(Refusal::new(format!("{name} of a possible size"), format!("shape {shape:?}")));
     };
-    Ok(Claim { dtype, shape, offset: offset as u64, length: length as u64, key: key.clone() })
+    let (offset, length, storage) = (offset as u64, length as u64, key.clone());
+    Ok(TensorDescription { dtype, shape, offset, length, storage })
 }
 
+/// Returns a whole number, 0 or more.
 fn number(object: &Object) -> Option<usize> {
     match object {
         Object::Int(n) => usize::try_from(*n).ok(),
@@ -313,7 +320,7 @@ fn numbers(objects: &[Object]) -> Option<Vec<usize>> {
     objects.iter().map(number).collect()
 }
 
-/// Whether the values stand in row-major order without gaps.
+/// Returns true if the values are in row-major order without gaps.
 fn is_contiguous(shape: &[usize], stride: &[usize]) -> bool {
     let mut expected = 1usize;
     shape.len() == stride.len()

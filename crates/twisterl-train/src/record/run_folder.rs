@@ -1,8 +1,9 @@
-//! The folder of a run: where things are in it, and how it comes to be.
+//! The folder of a run: its layout, and its atomic creation.
 
-use crate::config::RunConfig;
+use crate::config::{IgnoredField, RunConfig};
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
+use crate::record::disk::with_suffix;
 use crate::{Error, Result};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,28 +12,25 @@ pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const LAST: &str = "checkpoint_last";
 pub(crate) const BEST: &str = "checkpoint_best";
 
-/// A run folder: `config.json` (resolved), `metrics.jsonl`, TensorBoard events, `checkpoint_last/`, `checkpoint_best/`.
+/// A run folder: `config.json` (resolved), `metrics.jsonl`, TensorBoard events, `checkpoint_last/` and
+/// `checkpoint_best/`.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
 }
 
 impl RunFolder {
-    /// Makes the folder with the config and a first checkpoint in it. It appears under its name only when both are
-    /// there, so that a run that exists can be resumed, whenever it was killed.
+    /// Creates the folder with the config and a first checkpoint. It is renamed to `path` once both are complete, so that
+    /// an existing run can always be resumed.
     ///
     /// # Errors
-    /// If something is there already that holds a run, or cannot be written to.
+    /// [`Error::Occupied`] if the folder exists and is not empty; [`Error::Io`] if it cannot be written.
     pub fn create(path: &Path, config: &RunConfig, first: &Checkpoint) -> Result<Self> {
         let folder = Self { path: path.to_owned() };
         if path.exists() && !is_empty_folder(path) {
-            return Err(Error::usage(format!(
-                "{}: expected a new or empty folder, found one with files in it (go on with `--resume {}`, or choose \
-                 another --run-path)",
-                path.display(),
-                path.display()
-            )));
+            return Err(Error::Occupied { path: path.to_owned() });
         }
+        // Only for the temporary folder. A path such as `..` has no name.
         let name =
             path.file_name().map_or_else(|| "run".into(), |n| n.to_string_lossy().into_owned());
         let parent = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
@@ -47,7 +45,7 @@ impl RunFolder {
             fs::rename(&temporary, path).map_err(|e| Error::io("create", path, e))
         };
         make().inspect_err(|_| {
-            // Only the unfinished folder of this process; the error that matters is the first one.
+            // Removes the unfinished folder. The first error is the one to report.
             let _ = fs::remove_dir_all(&temporary);
         })?;
         Ok(folder)
@@ -56,7 +54,7 @@ impl RunFolder {
     /// Opens the folder of an existing run.
     ///
     /// # Errors
-    /// If there is no run.
+    /// [`Error::Missing`] or [`Error::Checkpoint`] if there is no run.
     pub fn open(path: &Path) -> Result<Self> {
         if !path.join(CONFIG).is_file() {
             let expected = format!("a run folder with {CONFIG} in it");
@@ -68,43 +66,43 @@ impl RunFolder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// The first of `path`, `path-2`, `path-3`, ... that does not exist.
-    pub fn free(path: &Path) -> PathBuf {
-        let numbered = |n: u32| {
-            let mut name = path.as_os_str().to_owned();
-            name.push(format!("-{n}"));
-            PathBuf::from(name)
-        };
-        std::iter::once(path.to_owned())
-            .chain((2..).map(numbered))
-            .find(|p| !p.exists())
-            .unwrap_or_else(|| path.to_owned())
+    /// Returns the first of `path`, `path-2`, `path-3`, ... that does not exist.
+    pub fn unused_path(path: &Path) -> PathBuf {
+        let mut unused = path.to_owned();
+        let mut number = 1u64;
+        while unused.exists() {
+            number += 1;
+            unused = with_suffix(path, &format!("-{number}"));
+        }
+        unused
     }
 
-    /// Its resolved config.
+    /// Reads the resolved config. If an older version wrote it, fields that the run never used may have been ignored,
+    /// see [`RunConfig::read`].
     ///
     /// # Errors
     /// If it is no longer a valid config.
-    pub fn config(&self) -> Result<RunConfig> {
+    pub fn config(&self) -> Result<(RunConfig, Vec<IgnoredField>)> {
         RunConfig::load(&self.path.join(CONFIG), &[])
     }
 
-    /// The folder itself.
+    /// Returns the path of the folder.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// The checkpoint to resume from.
+    /// Returns the path of the checkpoint to resume from.
     pub fn last(&self) -> PathBuf {
         self.path.join(LAST)
     }
 
-    /// The best policy that was evaluated.
+    /// Returns the path of the checkpoint of the best policy that was evaluated.
     pub fn best(&self) -> PathBuf {
         self.path.join(BEST)
     }
 }
 
+/// Returns true if `path` is a folder without entries.
 fn is_empty_folder(path: &Path) -> bool {
     fs::read_dir(path).is_ok_and(|mut entries| entries.next().is_none())
 }

@@ -1,24 +1,35 @@
-//! The state of an algorithm as checkpoints hold it.
+//! The state of an algorithm in a checkpoint.
 
 use crate::{Error, Result};
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// The part of an algorithm's state that is not policy weights, for exact resume.
+/// The state of an algorithm without the weights of the policy. Restoring it continues a run bit-identically.
 #[derive(Debug, Clone, Default)]
 pub struct Snapshot {
-    /// Small things.
+    /// Small values.
     pub state: Value,
     /// Large arrays by name.
     pub arrays: Vec<(String, ArrayData)>,
 }
 
 impl Snapshot {
-    /// The array of this name.
+    /// Reads the state as a `T`, which is called `name` in errors.
+    ///
+    /// # Errors
+    /// Names the first field that does not fit.
+    pub fn read_state<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
+        serde_path_to_error::deserialize(&self.state).map_err(|e| {
+            Error::checkpoint("state.json", format!("{name} at {}", e.path()), e.inner())
+        })
+    }
+
+    /// Returns the array of this name.
     pub fn array(&self, name: &str) -> Option<&ArrayData> {
         self.arrays.iter().find(|(n, _)| n == name).map(|(_, array)| array)
     }
 
-    /// The values of the f32 array of this name.
+    /// Returns the values of the f32 array of this name.
     ///
     /// # Errors
     /// If there is none.
@@ -40,6 +51,6 @@ pub enum ArrayData {
     F32(Vec<f32>),
     /// Double precision.
     F64(Vec<f64>),
-    /// Whole numbers.
+    /// Unsigned integers.
     U32(Vec<u32>),
 }

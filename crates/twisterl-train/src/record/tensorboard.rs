@@ -1,24 +1,24 @@
 //! TensorBoard event files: scalars in a chain of checksummed records.
 //!
-//! A record is `length: u64, crc of length, data, crc of data` (little-endian, CRC-32C, masked), its data an `Event`
-//! message in protobuf: `wall_time = 1 (double)`, `step = 2 (int64)`, `file_version = 3 (string)`,
+//! A record is `length: u64, crc of length, data, crc of data` (little-endian, CRC-32C, masked). Its data is a protobuf
+//! message of type `Event`: `wall_time = 1 (double)`, `step = 2 (int64)`, `file_version = 3 (string)`,
 //! `summary = 5 { value = 1 { tag = 1 (string), simple_value = 2 (float) } }`
 //! (tensorflow/core/lib/io/record_writer.cc; tensorflow/core/util/event.proto and framework/summary.proto).
 
-/// The name of the file; TensorBoard looks for `tfevents` in it. The usual time and host are left out, so that a
+/// The name of the file. TensorBoard looks for `tfevents` in it. It holds neither time nor host, as is usual, so that a
 /// resumed run finds it.
 pub const FILE: &str = "events.out.tfevents.0.twisterl";
 
 /// A point of a curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {
-    /// Name of the curve; `/` groups.
+    /// Name of the curve; `/` separates groups.
     pub tag: String,
     /// The value.
     pub value: f32,
 }
 
-/// The record that a file begins with.
+/// Returns the first record of a file.
 pub fn first_record(wall_time: f64) -> Vec<u8> {
     let mut event = Message::default();
     event.double(1, wall_time);
@@ -26,7 +26,7 @@ pub fn first_record(wall_time: f64) -> Vec<u8> {
     record(&event.0)
 }
 
-/// A record with one point for each of several curves.
+/// Returns a record with one point of each of several curves.
 pub fn scalar_record(wall_time: f64, step: u64, scalars: &[Scalar]) -> Vec<u8> {
     let mut summary = Message::default();
     for scalar in scalars {
@@ -47,12 +47,12 @@ fn record(data: &[u8]) -> Vec<u8> {
     [&length[..], &masked_crc(&length), data, &masked_crc(data)].concat()
 }
 
-/// The checksum, rotated and shifted so that data which holds checksums does not confuse it.
+/// Returns the checksum, rotated and shifted, since the checksum of data that embeds its own checksum is constant.
 fn masked_crc(data: &[u8]) -> [u8; 4] {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
 }
 
-/// A protobuf message being written: each field is a key, `number << 3 | wire type`, and its value.
+/// A protobuf message under construction. Each field is a key, `number << 3 | wire type`, followed by its value.
 #[derive(Default)]
 struct Message(Vec<u8>);
 
@@ -78,7 +78,7 @@ impl Message {
         self.0.extend(value.to_le_bytes());
     }
 
-    /// Seven bits a byte, the lowest first; the top bit says that more follow.
+    /// Appends seven bits per byte, the lowest first. The top bit is set in all bytes but the last.
     fn varint(&mut self, mut value: u64) {
         while value >= 0x80 {
             self.0.push(value as u8 | 0x80);
@@ -93,7 +93,7 @@ mod tests {
     #![allow(clippy::unwrap_used, clippy::panic)]
     use super::*;
 
-    /// CRC-32C bit by bit, from its polynomial.
+    /// Computes CRC-32C bit by bit from its polynomial.
     fn slow_masked_crc(data: &[u8]) -> u32 {
         let mut crc = !0u32;
         for &byte in data {
@@ -151,7 +151,7 @@ mod tests {
         fields
     }
 
-    /// Reads a file back: `(wall time, step, version, scalars)` of each event.
+    /// Reads a file: `(wall time, step, version, scalars)` of each event.
     fn events(mut file: &[u8]) -> Vec<(f64, u64, String, Vec<Scalar>)> {
         let mut events = Vec::new();
         while !file.is_empty() {
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn files_read_back_as_written() {
+    fn files_round_trip() {
         let scalar = |tag: &str, value| Scalar { tag: tag.into(), value };
         let scalars = [scalar("Losses/value", 0.5), scalar(&"long".repeat(50), -1e30)];
         let file =

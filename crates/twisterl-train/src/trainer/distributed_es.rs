@@ -1,11 +1,13 @@
-//! ES whose iterations are spread over processes or machines by someone else.
+//! ES whose iterations are distributed over processes or machines by the caller.
 
 use crate::algorithms::es::{Es, Returns};
-use crate::config::{AlgorithmClass, RunConfig};
+use crate::algorithms::policy_in_training::PolicyInTraining;
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::LogLengths;
 use crate::trainer::Trainer;
+use crate::trainer::iteration_metrics::{Counters, metrics};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::ops::Range;
@@ -16,14 +18,14 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
 /// A run of ES without its loop. Everyone who takes part makes the same one, plays some members of the population and
-/// is told the answers of all, after which all are at the same next iteration with the same weights and curriculum.
+/// is told the returns of all, after which all are at the same next iteration with the same weights and curriculum.
 /// Nothing else has to be sent.
 pub struct DistributedEs {
     trainer: Trainer<Es>,
 }
 
 impl DistributedEs {
-    /// The beginning of the run that `config` describes, with fresh weights or those that a path leads to.
+    /// Returns the beginning of the run that `config` describes, with fresh weights or those that a path leads to.
     ///
     /// # Errors
     /// If it is not a run of ES, or as for [`train`](crate::trainer::train).
@@ -33,34 +35,32 @@ impl DistributedEs {
             Some(path) => load::weights_for(config, &*spec, path, registry)?,
             None => load::initial_policy(config, &*spec, registry)?,
         };
-        if config.algorithm_cls != AlgorithmClass::Es {
-            let found = String::from(config.algorithm_cls);
-            return Err(Error::config(
-                "algorithm_cls",
-                "ES, whose iterations can be spread",
-                found,
-            ));
-        }
-        let es = Box::new(Es::new(config, Arc::clone(&spec), &policy)?);
+        let AlgorithmConfig::Es(es) = &config.algorithm else {
+            let expected = "ES, whose iterations can be distributed";
+            return Err(Error::config("algorithm_cls", expected, config.algorithm.class()));
+        };
+        let (optimizer, interrupt) = (&config.shared.optimizer, Interrupt::default());
+        let mut policy = PolicyInTraining::new(optimizer, policy, &interrupt)?;
+        let es = Box::new(Es::new(es, config.seed, Arc::clone(&spec), &mut policy)?);
         Ok(Self { trainer: Trainer::new(config.clone(), spec, policy, es) })
     }
 
-    /// Where a run with `config` was when it wrote the checkpoint in `folder`, whether [`save`](Self::save) or a run
-    /// with a loop of its own did.
+    /// Returns the run with `config` as it was when it wrote the checkpoint in `folder`, by [`save`](Self::save) or by
+    /// the trainer.
     ///
     /// # Errors
     /// If there is no such checkpoint, or its network is another.
     pub fn load(config: &RunConfig, folder: &Path, registry: &Registry) -> Result<Self> {
-        let mut spread = Self::new(config, None, registry)?;
+        let mut run = Self::new(config, None, registry)?;
         let mut checkpoint = Checkpoint::read(folder)?;
         registry.complete(&mut checkpoint.policy.network)?;
-        let (policy, found) = (&spread.trainer.policy, &checkpoint.policy);
+        let (policy, found) = (run.trainer.policy.initial(), &checkpoint.policy);
         if (&policy.network, policy.symmetry) != (&found.network, found.symmetry) {
             let expected = "a policy with the network and symmetry of the config";
             return Err(Error::checkpoint(folder, expected, "another"));
         }
-        spread.trainer.restore(checkpoint)?;
-        Ok(spread)
+        run.trainer.restore(checkpoint)?;
+        Ok(run)
     }
 
     /// Writes a checkpoint of this moment as `folder`.
@@ -71,12 +71,12 @@ impl DistributedEs {
         self.trainer.checkpoint(&LogLengths::default()).write(folder)
     }
 
-    /// From now on, `interrupt` makes asking and telling fail. What failed midway has changed nothing.
-    pub fn interrupt_by(&mut self, interrupt: &Interrupt) {
-        self.trainer.interrupt_by(interrupt);
+    /// Stops asking and telling once it is set. Neither has changed anything then.
+    pub fn interrupt(&self) -> &Interrupt {
+        self.trainer.policy.interrupt()
     }
 
-    /// The number of the iteration that is to be asked, from 0.
+    /// The number of the iteration that is asked next, from 0.
     pub fn iteration(&self) -> u64 {
         self.trainer.now().number
     }
@@ -88,28 +88,36 @@ impl DistributedEs {
 
     /// The policy as it would be saved now.
     pub fn policy(&self) -> Policy {
-        self.trainer.policy_now()
+        self.trainer.policy.to_policy()
     }
 
     /// Plays these members: see [`Es::ask_range`].
     ///
     /// # Errors
-    /// See there.
+    /// As for [`Es::ask_range`].
     pub fn ask_range(&self, members: Range<u64>) -> Result<Returns> {
         self.trainer.algorithm.ask_range(&self.trainer.now(), members)
     }
 
-    /// Ends the iteration with what all members answered, in parts in any order: evaluates where that is due, moves the
-    /// weights, then the curriculum. Returns the metrics of the iteration, as a run logs them, without times.
+    /// Ends the iteration with the returns of all members, in parts in any order: makes the evaluations that are due,
+    /// updates the policy, then advances the curriculum. Returns the metrics of the iteration, as a run logs them,
+    /// without times.
     ///
     /// # Errors
-    /// See [`Es::tell`]; nothing has changed then.
+    /// As for [`Es::tell`]; nothing has changed then.
     pub fn tell(&mut self, returns: &[Returns]) -> Result<Map<String, Value>> {
-        let now = self.trainer.now();
-        let scores = self.trainer.evaluate(false)?;
-        let outcome = self.trainer.algorithm.tell(&now, returns)?;
-        let success = self.trainer.advance(&now, &scores, &outcome);
-        Ok(self.trainer.metrics(now.difficulty, success, &scores, &outcome, Map::new()))
+        let trainer = &mut self.trainer;
+        let now = trainer.now();
+        let results = trainer.evaluate(false)?;
+        let output = trainer.algorithm.tell(&mut trainer.policy, &now, returns)?;
+        let success = trainer.advance(&now, &results, &output);
+        let counters = Counters {
+            iteration: now.number,
+            env_steps: trainer.env_steps,
+            difficulty: now.difficulty,
+            success,
+        };
+        Ok(metrics(&counters, &results, &output, Map::new()))
     }
 }
 
@@ -138,12 +146,12 @@ mod tests {
         .unwrap()
     }
 
-    fn spread(rank: usize) -> DistributedEs {
+    fn run(rank: usize) -> DistributedEs {
         DistributedEs::new(&config(rank, "rollout"), None, &Registry::default()).unwrap()
     }
 
-    fn bits(spread: &DistributedEs) -> Vec<u32> {
-        spread.trainer.algorithm.strategy.weights().iter().map(|w| w.to_bits()).collect()
+    fn bits(run: &DistributedEs) -> Vec<u32> {
+        run.trainer.policy.weights().iter().map(|w| w.to_bits()).collect()
     }
 
     #[test]
@@ -155,7 +163,7 @@ mod tests {
             for (threads, split) in splits.into_iter().enumerate() {
                 let pool =
                     rayon::ThreadPoolBuilder::new().num_threads(threads + 1).build().unwrap();
-                let (mut everyone, mut metrics) = (vec![spread(rank), spread(rank)], Vec::new());
+                let (mut everyone, mut metrics) = (vec![run(rank), run(rank)], Vec::new());
                 for _ in 0..4 {
                     let parts: Vec<Returns> = split
                         .windows(2)
@@ -181,37 +189,37 @@ mod tests {
         for metric in ["rollout", "every"] {
             let folder = tempfile::tempdir().unwrap();
             let (config, registry) = (config(1, metric), Registry::default());
-            let run = folder.path().join("run");
+            let path = folder.path().join("run");
             let quiet = Options { quiet: true, ..Options::default() };
-            let summary = train(&config, &run, &quiet, &registry).unwrap();
-            let mut spread = DistributedEs::new(&config, None, &registry).unwrap();
+            let summary = train(&config, &path, &quiet, &registry).unwrap();
+            let mut run = DistributedEs::new(&config, None, &registry).unwrap();
             let mut steps = 0;
             for number in 0..6 {
                 // What a checkpoint holds is enough to take over.
-                spread.save(&folder.path().join("saved")).unwrap();
-                spread =
+                run.save(&folder.path().join("saved")).unwrap();
+                run =
                     DistributedEs::load(&config, &folder.path().join("saved"), &registry).unwrap();
-                assert_eq!(spread.iteration(), number);
-                let returns = spread.ask_range(0..20).unwrap();
-                let metrics = spread.tell(&[returns]).unwrap();
+                assert_eq!(run.iteration(), number);
+                let returns = run.ask_range(0..20).unwrap();
+                let metrics = run.tell(&[returns]).unwrap();
                 assert_eq!(metrics["iteration"], number);
                 steps = metrics["env_steps"].as_u64().unwrap();
             }
-            assert_eq!((steps, spread.difficulty()), (summary.env_steps, summary.difficulty));
+            assert_eq!((steps, run.difficulty()), (summary.env_steps, summary.difficulty));
             assert!(summary.difficulty > 1, "the curriculum has moved");
-            let last = Checkpoint::read(&run.join("checkpoint_last")).unwrap();
-            assert_eq!(last.policy, spread.policy());
+            let last = Checkpoint::read(&path.join("checkpoint_last")).unwrap();
+            assert_eq!(last.policy, run.policy());
             let taken =
-                DistributedEs::load(&config, &run.join("checkpoint_last"), &registry).unwrap();
-            assert_eq!(bits(&taken), bits(&spread));
+                DistributedEs::load(&config, &path.join("checkpoint_last"), &registry).unwrap();
+            assert_eq!(bits(&taken), bits(&run));
         }
     }
 
     #[test]
     fn answers_that_do_not_make_a_population_are_refused_and_change_nothing() {
-        let mut spread = spread(1);
-        let before = bits(&spread);
-        let part = |range| spread.ask_range(range).unwrap();
+        let mut run = run(1);
+        let before = bits(&run);
+        let part = |range| run.ask_range(range).unwrap();
         let (low, high, all) = (part(0..10), part(10..20), part(0..20));
         let mut cut = high.clone();
         cut.totals.pop();
@@ -220,7 +228,7 @@ mod tests {
         let mut stale = high.clone();
         stale.question.iteration = 1;
         let mut strange = high.clone();
-        strange.question.weights ^= 1;
+        strange.question.weights_checksum ^= 1;
         let mut infinite = all.clone();
         infinite.totals[7] = f32::NAN;
         for (parts, message) in [
@@ -235,16 +243,16 @@ mod tests {
             (vec![low.clone(), strange], "expected answers to Question { iteration: 0"),
             (vec![infinite], "the fitness of a member is NaN"),
         ] {
-            let error = spread.tell(&parts).unwrap_err().to_string();
+            let error = run.tell(&parts).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
-        assert_eq!((bits(&spread), spread.iteration()), (before, 0));
+        assert_eq!((bits(&run), run.iteration()), (before, 0));
         for range in [19..21, Range { start: 5, end: 4 }] {
-            let error = spread.ask_range(range).unwrap_err().to_string();
+            let error = run.ask_range(range).unwrap_err().to_string();
             assert!(error.contains("expected members among the 20"), "{error}");
         }
-        spread.tell(&[high, low]).unwrap();
-        let error = spread.tell(&[all]).unwrap_err().to_string();
+        run.tell(&[high, low]).unwrap();
+        let error = run.tell(&[all]).unwrap_err().to_string();
         assert!(error.contains("iteration: 0"), "{error}");
     }
 
@@ -253,7 +261,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let registry = Registry::default();
         let saved = folder.path().join("saved");
-        spread(1).save(&saved).unwrap();
+        run(1).save(&saved).unwrap();
         let mut wider = config(1, "rollout");
         wider.policy.embedding_size = 9;
         for (error, message) in [
@@ -267,12 +275,12 @@ mod tests {
             ),
             (
                 DistributedEs::new(
-                    &RunConfig { algorithm_cls: AlgorithmClass::Ppo, ..wider },
+                    &RunConfig { algorithm: AlgorithmConfig::Ppo(Box::default()), ..wider },
                     None,
                     &registry,
                 )
                 .err(),
-                "algorithm_cls: expected ES, whose iterations can be spread, found PPO",
+                "algorithm_cls: expected ES, whose iterations can be distributed, found PPO",
             ),
         ] {
             let error = error.unwrap().to_string();
@@ -282,18 +290,17 @@ mod tests {
 
     #[test]
     fn an_interrupt_leaves_everything_as_it_was() {
-        let mut spread = spread(1);
-        let interrupt = Interrupt::default();
-        spread.interrupt_by(&interrupt);
-        let returns = spread.ask_range(0..20).unwrap();
+        let mut run = run(1);
+        let interrupt = run.interrupt().clone();
+        let returns = run.ask_range(0..20).unwrap();
         interrupt.set();
-        let before = bits(&spread);
-        assert!(spread.ask_range(0..20).unwrap_err().is_interrupted());
+        let before = bits(&run);
+        assert!(run.ask_range(0..20).unwrap_err().is_interrupted());
         // The evaluation of iteration 0 comes first.
-        assert!(spread.tell(std::slice::from_ref(&returns)).unwrap_err().is_interrupted());
-        assert_eq!(bits(&spread), before);
+        assert!(run.tell(std::slice::from_ref(&returns)).unwrap_err().is_interrupted());
+        assert_eq!(bits(&run), before);
         interrupt.clear();
-        assert_eq!(spread.ask_range(0..20).unwrap(), returns);
-        spread.tell(&[returns]).unwrap();
+        assert_eq!(run.ask_range(0..20).unwrap(), returns);
+        run.tell(&[returns]).unwrap();
     }
 }

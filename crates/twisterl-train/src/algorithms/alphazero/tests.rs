@@ -1,9 +1,11 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::load::initial_policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 
 /// 64 games on the 2 x 3 puzzle, played and gathered with these fields under `collecting`.
 fn played(collecting: Value) -> AlphaZero {
@@ -19,9 +21,12 @@ fn played(collecting: Value) -> AlphaZero {
     let config = RunConfig::from_value(config).unwrap();
     let spec = Registry::default().make(&config.env_cls, &config.env).unwrap();
     let policy = initial_policy(&config, &*spec, &Registry::default()).unwrap();
-    let mut az = AlphaZero::new(&config, &*spec, &policy).unwrap();
+    let optimizer = &config.shared.optimizer;
+    let policy = PolicyInTraining::new(optimizer, policy, &Interrupt::default()).unwrap();
+    let AlgorithmConfig::AlphaZero(own) = &config.algorithm else { panic!("AZ") };
+    let mut az = AlphaZero::new(own, config.seed, &*spec, &policy).unwrap();
     let iteration = Iteration { number: 0, difficulty: 12, progress: 0.0 };
-    az.play(&iteration).unwrap();
+    az.play(&policy, &iteration).unwrap();
     az.gather(&iteration);
     az
 }
@@ -77,10 +82,10 @@ fn what_surprises_is_learned_from_more_often() {
 
 #[test]
 fn simulations_grow_in_a_straight_line() {
-    let collecting = |start| CollectingConfig {
+    let collecting = |start| AlphaZeroCollecting {
         num_mcts_searches: 100,
         num_mcts_searches_start: start,
-        ..CollectingConfig::default()
+        ..AlphaZeroCollecting::default()
     };
     let along = |start| [0.0, 0.25, 1.0].map(|at| simulations(&collecting(start), at));
     assert_eq!(along(None), [100; 3]);

@@ -1,66 +1,78 @@
-//! What members of a population answer: how their episodes went. This is all that is sent where an iteration is spread
-//! over processes or machines.
+//! The answers of the members of a population: how their episodes went. Nothing else is sent where an iteration is
+//! distributed over processes or machines.
 
-use crate::config::{EsConfig, Fitness};
+use crate::config::{EvolutionConfig, Fitness};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use twisterl_core::rollout::Episode;
 
-/// What bytes begin with: a name and the version of what follows.
+/// The beginning of the bytes: a name and the version of the format.
 const MAGIC: [u8; 8] = *b"ESreturn";
 const VERSION: u64 = 1;
-/// In bytes: the difficulty of an episode that has none.
+/// Stands in the bytes for the difficulty of an episode that has none.
 const NONE: u32 = u32::MAX;
 /// Bytes before the episodes, and bytes of each.
 const HEADER: usize = 8 * 7;
 const EPISODE: usize = 4 + 4 + 4 + 1;
 
-/// What was asked: answers to another question say nothing about this one.
+/// The question that members answer: answers to another question say nothing about this one.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Question {
-    /// Number of the iteration.
+    /// The number of the iteration.
     pub iteration: u64,
-    /// Difficulty of the curriculum in it.
+    /// The difficulty of the curriculum in it.
     pub difficulty: u64,
-    /// [Checksum](checksum) of the weights in the middle of the population.
-    pub weights: u32,
+    /// The [checksum] of the mean parameters of the population.
+    pub weights_checksum: u32,
 }
 
-/// CRC-32C of the bits of these weights.
+/// Returns the CRC-32C of the bits of these weights.
 pub fn checksum(weights: &[f32]) -> u32 {
     weights.iter().fold(0, |sum, weight| crc32c::crc32c_append(sum, &weight.to_le_bytes()))
 }
 
-/// How some members of a population did, member after member and in each episode after episode.
+/// The episodes of some members of a population, member after member, and of each member episode after episode:
+/// `[members * episodes]`.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Returns {
-    /// What they answer.
+    /// The question that they answer.
     pub question: Question,
     /// The number of the first member.
     pub first: u64,
-    /// Undiscounted sums of rewards.
+    /// Undiscounted sums of rewards, `[members * episodes]`.
     pub totals: Vec<f32>,
-    /// Steps.
+    /// Steps, `[members * episodes]`.
     pub lengths: Vec<u32>,
-    /// Whether each ended solved: 1 or 0.
+    /// 1 for each episode that ended solved, otherwise 0, `[members * episodes]`.
     pub solved: Vec<u8>,
-    /// The difficulty of each that began with a scramble.
+    /// The difficulty of each episode that began with a scramble, `[members * episodes]`.
     pub difficulties: Vec<Option<u32>>,
 }
 
 impl Returns {
-    pub(super) fn new(question: Question, first: u64, episodes: &[Episode]) -> Self {
-        let difficulty = |e: &Episode| e.difficulty.and_then(|d| u32::try_from(d).ok());
-        Self {
+    /// Returns the answer to `question` of the members from `first` on.
+    ///
+    /// # Errors
+    /// If a length or difficulty does not fit 32 bits.
+    pub(super) fn new(question: Question, first: u64, episodes: &[Episode]) -> Result<Self> {
+        let narrow = |name: &str, number: usize| match u32::try_from(number) {
+            Ok(number) if number != NONE => Ok(number),
+            _ => Err(Error::config(name, format!("a number below {NONE}"), number)),
+        };
+        let lengths = episodes.iter().map(|e| narrow("the length of an episode", e.length));
+        let difficulties = episodes
+            .iter()
+            .map(|e| e.difficulty.map(|d| narrow("the difficulty of an episode", d)).transpose());
+        Ok(Self {
             question,
             first,
             totals: episodes.iter().map(|e| e.total).collect(),
-            lengths: episodes.iter().map(|e| u32::try_from(e.length).unwrap_or(u32::MAX)).collect(),
+            lengths: lengths.collect::<Result<_>>()?,
             solved: episodes.iter().map(|e| u8::from(e.solved)).collect(),
-            difficulties: episodes.iter().map(difficulty).collect(),
-        }
+            difficulties: difficulties.collect::<Result<_>>()?,
+        })
     }
 
     /// The episodes.
@@ -74,8 +86,8 @@ impl Returns {
         })
     }
 
-    /// Puts parts in order, which must be answers of a whole population to `question`.
-    pub(super) fn join(parts: &[Self], question: Question, es: &EsConfig) -> Result<Self> {
+    /// Joins parts, which must be the answers of a whole population to `question`.
+    pub(super) fn join(parts: &[Self], question: Question, es: &EvolutionConfig) -> Result<Self> {
         let mut parts: Vec<&Self> = parts.iter().collect();
         parts.sort_by_key(|part| (part.first, part.totals.len()));
         let (mut all, mut next) = (Self { question, ..Self::default() }, 0);
@@ -107,7 +119,7 @@ impl Returns {
         Ok(all)
     }
 
-    /// What each member is worth: the mean over its episodes.
+    /// The fitness of each member, `[members]`: the mean over its episodes.
     pub(super) fn fitness(&self, fitness: Fitness, episodes: usize) -> Vec<f64> {
         let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len().max(1) as f64;
         let values: Vec<f64> = match fitness {
@@ -117,15 +129,16 @@ impl Returns {
         values.chunks(episodes).map(mean).collect()
     }
 
-    /// As bytes, 56 and 13 an episode: `ESreturn`, then as 64-bit numbers the version, the iteration, the difficulty,
+    /// Writes them as bytes, 56 and 13 an episode: `ESreturn`, then as 64-bit numbers the version, the iteration, the difficulty,
     /// the checksum of the weights, the first member and the number of episodes, then all totals, lengths, difficulties
     /// and ones for solved episodes; little-endian.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let Question { iteration, difficulty, weights } = self.question;
+        let Question { iteration, difficulty, weights_checksum } = self.question;
         let count = self.totals.len() as u64;
         let mut bytes = Vec::with_capacity(HEADER + EPISODE * self.totals.len());
         bytes.extend(MAGIC);
-        for number in [VERSION, iteration, difficulty, weights.into(), self.first, count] {
+        let checksum = u64::from(weights_checksum);
+        for number in [VERSION, iteration, difficulty, checksum, self.first, count] {
             bytes.extend(number.to_le_bytes());
         }
         bytes.extend(self.totals.iter().flat_map(|total| total.to_le_bytes()));
@@ -135,10 +148,10 @@ impl Returns {
         bytes
     }
 
-    /// From what [`to_bytes`](Self::to_bytes) made.
+    /// Reads the bytes of [`to_bytes`](Self::to_bytes).
     ///
     /// # Errors
-    /// If they are cut, or something else.
+    /// If they were cut, or are something else.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self> {
         let wrong = |expected: String, found: String| Error::config("returns", expected, found);
         let length = bytes.len();
@@ -146,7 +159,7 @@ impl Returns {
             return Err(wrong(format!("at least {HEADER} bytes"), format!("{length}")));
         };
         let (words, _) = header.as_chunks::<8>();
-        let &[magic, version, iteration, difficulty, weights, first, count] = words else {
+        let &[magic, version, iteration, difficulty, checksum, first, count] = words else {
             return Err(wrong(format!("at least {HEADER} bytes"), format!("{length}")));
         };
         if magic != MAGIC || u64::from_le_bytes(version) != VERSION {
@@ -159,17 +172,18 @@ impl Returns {
             return Err(wrong(format!("{count} episodes of {EPISODE} bytes"), found));
         }
         let count = episodes.len() / EPISODE;
-        let weights = u32::try_from(u64::from_le_bytes(weights))
+        let weights_checksum = u32::try_from(u64::from_le_bytes(checksum))
             .map_err(|e| wrong("a checksum of 32 bits".into(), e.to_string()))?;
         let words = |part: usize| {
-            let bytes = episodes.get(part * 4 * count..(part + 1) * 4 * count).unwrap_or_default();
+            // The length of `episodes` was compared with their count.
+            let bytes = &episodes[part * 4 * count..(part + 1) * 4 * count];
             bytes.as_chunks::<4>().0.iter().copied()
         };
         Ok(Self {
             question: Question {
                 iteration: u64::from_le_bytes(iteration),
                 difficulty: u64::from_le_bytes(difficulty),
-                weights,
+                weights_checksum,
             },
             first: u64::from_le_bytes(first),
             totals: words(0).map(f32::from_le_bytes).collect(),
@@ -177,7 +191,7 @@ impl Returns {
             difficulties: words(2)
                 .map(|word| Some(u32::from_le_bytes(word)).filter(|&d| d != NONE))
                 .collect(),
-            solved: episodes.get(12 * count..).unwrap_or_default().to_vec(),
+            solved: episodes[12 * count..].to_vec(),
         })
     }
 }
@@ -192,9 +206,9 @@ mod tests {
         let episode = (any::<f32>(), any::<u32>(), 0..2u8, proptest::option::of(0..u32::MAX));
         let episodes = proptest::collection::vec(episode, 0..40);
         (any::<(u64, u64, u32, u64)>(), episodes).prop_map(|(header, episodes)| {
-            let (iteration, difficulty, weights, first) = header;
+            let (iteration, difficulty, weights_checksum, first) = header;
             Returns {
-                question: Question { iteration, difficulty, weights },
+                question: Question { iteration, difficulty, weights_checksum },
                 first,
                 totals: episodes.iter().map(|e| e.0).collect(),
                 lengths: episodes.iter().map(|e| e.1).collect(),

@@ -1,6 +1,8 @@
-//! What configs mean; what is refused, and how, is in [`refusals`]; the rest in [`properties`].
+//! The meaning of configs. The fields of each algorithm are tested in [`algorithms`], errors in [`refusals`], and what
+//! holds for all configs in [`properties`].
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod algorithms;
 mod properties;
 mod refusals;
 
@@ -10,6 +12,19 @@ use std::path::PathBuf;
 
 fn peer(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/configs/{name}_v1.peer.json"))
+}
+
+fn load(name: &str) -> RunConfig {
+    let (config, ignored) = RunConfig::load(&peer(name), &[]).unwrap();
+    assert_eq!(ignored, []);
+    config
+}
+
+fn ppo(config: &RunConfig) -> &PpoConfig {
+    match &config.algorithm {
+        AlgorithmConfig::Ppo(ppo) => ppo,
+        other => panic!("{other:?}"),
+    }
 }
 
 fn parse(value: Value) -> RunConfig {
@@ -23,8 +38,8 @@ fn the_peers_configs_keep_their_meaning() {
         ("ppo_puzzle15", "twisterl.envs.Puzzle", 128),
         ("ppo_grid_world_5x5", "grid_world.GridWorld", 10),
     ] {
-        let config = RunConfig::load(&peer(name), &[]).unwrap();
-        let algorithm = &config.algorithm;
+        let config = load(name);
+        let (algorithm, shared) = (ppo(&config), &config.shared);
         assert_eq!(config.env_cls, env_cls);
         assert_eq!(config.env["difficulty"], 1);
         assert_eq!((config.seed, config.num_iterations), (0, None));
@@ -34,17 +49,17 @@ fn the_peers_configs_keep_their_meaning() {
         assert_eq!(algorithm.collecting.num_envs, None, "whole episodes");
         assert_eq!(algorithm.training.minibatch_size, None, "full batch");
         assert!(algorithm.training.normalize_advantage);
-        assert_eq!(algorithm.learning.diff_max, Some(diff_max));
-        assert_eq!(algorithm.learning.diff_metric, "ppo_1");
-        assert_eq!(algorithm.optimizer.lr, 0.00015);
-        assert_eq!(algorithm.optimizer.schedule(), Schedule::Constant);
-        let evals: Vec<_> = algorithm.evals.iter().collect();
+        assert_eq!(shared.learning.diff_max, Some(diff_max));
+        assert_eq!(shared.learning.diff_metric, "ppo_1");
+        assert_eq!(shared.optimizer.lr, 0.00015);
+        assert_eq!(shared.optimizer.schedule(), Schedule::Constant);
+        let evals: Vec<_> = shared.evals.iter().collect();
         let (one, ten) = (evals[0].1, evals[1].1);
         assert_eq!((evals[0].0.as_str(), evals[1].0.as_str(), evals.len()), ("ppo_1", "ppo_10", 2));
         assert_eq!((one.deterministic, one.num_searches, one.num_episodes), (false, 1, 100));
         assert_eq!((ten.deterministic, ten.num_searches, ten.num_episodes), (false, 10, 100));
     }
-    assert_eq!(RunConfig::load(&peer("ppo_puzzle15"), &[]).unwrap().env["width"], 4);
+    assert_eq!(load("ppo_puzzle15").env["width"], 4);
 }
 
 /// The numbers are those of the peer's `defaults.py` (version 0.5.1).
@@ -96,7 +111,7 @@ fn defaults_are_the_peers() {
             }
         }
     }
-    let evals: Vec<_> = config.algorithm.evals.keys().collect();
+    let evals: Vec<_> = config.shared.evals.keys().collect();
     assert_eq!(evals, ["ppo_deterministic", "ppo_1", "ppo_10", "mcts_100"]);
 }
 
@@ -110,10 +125,10 @@ fn defaults_merge_deeply_but_given_evals_replace_the_default_ones() {
             "evals": {"z": {"num_searches": 3}, "a": {}}
         }
     }));
-    assert_eq!(config.algorithm.training.ent_coef, 0.5);
-    assert_eq!(config.algorithm.training.vf_coef, 0.8);
-    assert_eq!(config.algorithm.evals.keys().collect::<Vec<_>>(), ["z", "a"], "in the order given");
-    let z = config.algorithm.evals.get("z").unwrap();
+    assert_eq!(ppo(&config).training.ent_coef, 0.5);
+    assert_eq!(ppo(&config).training.vf_coef, 0.8);
+    assert_eq!(config.shared.evals.keys().collect::<Vec<_>>(), ["z", "a"], "in the order given");
+    let z = config.shared.evals.get("z").unwrap();
     assert_eq!((z.num_searches, z.deterministic, z.num_episodes), (3, true, 100));
 }
 
@@ -130,8 +145,10 @@ fn short_and_long_class_names_mean_the_same() {
 #[test]
 fn the_peers_tuple_lists_and_ignored_keys_are_understood() {
     let config = parse(json!({
-        "env_cls": "Puzzle",
+        "env_cls": "twisterl.envs.Puzzle",
         "env": {"gates": {"__tuple_list__": true, "list": [["CX", [0, 1]], ["H", [0]]]}},
+        "policy_cls": "twisterl.nn.BasicPolicy",
+        "algorithm_cls": "twisterl.rl.PPO",
         "algorithm": {"device": "cpu", "policy": {"embedding_size": 512}},
     }));
     assert_eq!(config.env, json!({"gates": [["CX", [0, 1]], ["H", [0]]]}));
@@ -142,12 +159,12 @@ fn the_schema_describes_every_key_and_its_range() {
     let schema = RunConfig::schema();
     assert_eq!(schema["required"], json!(["env_cls"]));
     assert_eq!(schema["additionalProperties"], json!(false));
-    let training = &schema["$defs"]["TrainingConfig"]["properties"];
+    let algorithm = &schema["$defs"]["PPO"]["properties"]["algorithm"]["properties"];
+    let training = &algorithm["training"]["properties"];
     assert_eq!(training["vf_coef"]["minimum"], json!(0));
     assert_eq!(training["vf_coef"]["default"], json!(0.8));
-    for (name, part) in schema["$defs"].as_object().unwrap() {
-        for (key, property) in part["properties"].as_object().into_iter().flatten() {
-            assert!(property["description"].is_string(), "{name}.{key}");
-        }
+    assert!(algorithm["evals"]["additionalProperties"]["properties"]["C"].is_object());
+    for (key, property) in schema["properties"].as_object().unwrap() {
+        assert!(property["description"].is_string(), "{key}");
     }
 }

@@ -66,7 +66,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "algorithm.optimizer.betas",
             json!([0.9]),
-            "algorithm.optimizer.betas: expected a list of 2 values, found length 1",
+            "algorithm.optimizer.betas: expected a list of 2 values, found a list of 1",
         ),
         (
             "algorithm.training",
@@ -100,7 +100,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy_cls",
             json!("twisterl.nn.Conv3dPolicy"),
-            "policy_cls: expected BasicPolicy or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
+            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
         ),
         (
             "policy.layers",
@@ -110,7 +110,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy.layers",
             json!({"value": [{"type": "linear", "outputs": "many"}]}),
-            "policy.layers.value[0].outputs: expected usize, found string \"many\"",
+            "policy.layers.value[0].outputs: expected a whole number, 0 or more, found string \"many\"",
         ),
         (
             "policy.layers",
@@ -275,7 +275,8 @@ fn values_out_of_range_are_refused_with_path_expected_and_found() {
 fn overrides_reach_every_place_and_say_where_they_cannot() {
     let set = |texts: &[&str]| {
         let overrides: Vec<_> = texts.iter().map(|t| Override::parse(t).unwrap()).collect();
-        RunConfig::load(&peer("ppo_puzzle8"), &overrides).map_err(|e| e.to_string())
+        let loaded = RunConfig::load(&peer("ppo_puzzle8"), &overrides);
+        loaded.map(|(config, _)| config).map_err(|e| e.to_string())
     };
     let config = set(&[
         "algorithm.training.ent_coef=0.02",
@@ -288,11 +289,11 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
         "num_iterations=8",
     ])
     .unwrap();
-    assert_eq!(config.algorithm.training.ent_coef, 0.02);
+    assert_eq!(ppo(&config).training.ent_coef, 0.02);
     assert_eq!(config.policy.common_layers, [64]);
     assert_eq!(config.policy.value_layers, [32, 16]);
     assert_eq!((&config.env["width"], &config.env["title"]), (&json!(4), &json!("a b=c")));
-    assert_eq!(config.algorithm.collecting.starts.uniform, 0.25);
+    assert_eq!(ppo(&config).collecting.starts.uniform, 0.25);
     assert_eq!(config.num_iterations, Some(8), "the last one holds");
     for (text, message) in [
         ("policy.common_layers.1=64", "policy.common_layers: expected a position below 1, found 1"),

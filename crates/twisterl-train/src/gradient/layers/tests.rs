@@ -1,12 +1,13 @@
 //! Every layer: inference and training compute the same, and its gradient is one.
 #![allow(clippy::unwrap_used)]
 
-use crate::bench::{made_up_parameters, noise};
+use crate::bench::{noise, synthetic_parameters};
 use crate::data::supervised_batch::SupervisedBatch;
-use crate::gradient::learner::{AdamConfig, Learner};
+use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::imitation::Imitation;
 use crate::gradient::model::Model;
 use crate::gradient::ops::Gradient;
+use crate::gradient::optimizer::{AdamConfig, TrainState};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::sync::Mutex;
@@ -117,7 +118,7 @@ fn observations(network: &Network, rows: usize) -> Observations {
 
 /// A scalar of all outputs, and its gradient.
 fn score(network: &Network, parameters: &[f32], observations: &Observations) -> (f64, Vec<f32>) {
-    let model = Model::new(network, parameters).unwrap();
+    let model = Model::of(network, parameters).unwrap();
     let gradient = Gradient::new(Mutex::new(vec![0.0; parameters.len()]));
     let (logits, values) = model.forward(observations.clone(), Some(&gradient)).unwrap();
     let all = candle_core::Tensor::cat(&[&logits, &values], 1).unwrap();
@@ -133,7 +134,7 @@ fn score(network: &Network, parameters: &[f32], observations: &Observations) -> 
 proptest! {
     #[test]
     fn inference_computes_what_training_does(network in networks(), rows in 1usize..9) {
-        let parameters = made_up_parameters(&network);
+        let parameters = synthetic_parameters(&network);
         let observations = observations(&network, rows);
         let (logits, values) = crate::gradient::model::forward(&network, &parameters, &observations).unwrap();
         let mut out = Evaluation::default();
@@ -153,7 +154,7 @@ proptest! {
     /// Along each tensor by itself, so that none is wrong by a little unseen.
     #[test]
     fn gradients_are_the_limits_of_differences(network in networks(), rows in 1usize..4) {
-        let parameters = made_up_parameters(&network);
+        let parameters = synthetic_parameters(&network);
         let observations = observations(&network, rows);
         let (_, gradient) = score(&network, &parameters, &observations);
         let scale = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt().max(1.0);
@@ -197,7 +198,7 @@ fn largest_values_and_rectifiers_pass_gradients_where_they_came_from() {
     let observation = ObservationSpace::Dense { shape: vec![4, 3] };
     let layers = Layers { common: layers, ..Layers::default() };
     let network = Network::hidden(observation, ActionSpace::discrete(2), &layers).unwrap();
-    let (parameters, observations) = (made_up_parameters(&network), observations(&network, 2));
+    let (parameters, observations) = (synthetic_parameters(&network), observations(&network, 2));
     let (_, gradient) = score(&network, &parameters, &observations);
     for i in 0..parameters.len() {
         let at = |h: f32| {
@@ -235,17 +236,18 @@ fn told_right(common: &[Value]) -> (usize, f64) {
     let network = Network::hidden(observation, ActionSpace::discrete(2), &layers).unwrap();
     let parameters = Scheme::He.with_usual_gains().parameters(&network, 1);
     let count = parameters.len();
-    let mut learner = Learner::new(&network, parameters, AdamConfig::default()).unwrap();
+    let mut learner = Learner::new(&network).unwrap();
+    let mut state = TrainState::new(parameters, AdamConfig::default());
+    let size = StepSize { lr: 3e-3, max_grad_norm: Some(1.0) };
     let examples = sets(1000, 1);
     for step in 0..500 {
         let indices: Vec<u32> = (0..100).map(|i| (step * 100 + i) % 1000).collect();
         let objective = Imitation { examples: &examples, vf_coef: 0.0 };
-        learner.step(&objective, &indices, Some(1.0), 3e-3).unwrap();
+        learner.step(&mut state, &objective, &indices, size).unwrap();
     }
     let test = sets(1000, 2);
     let (logits, _) =
-        crate::gradient::model::forward(&network, learner.parameters(), &test.observations)
-            .unwrap();
+        crate::gradient::model::forward(&network, state.weights(), &test.observations).unwrap();
     let right = logits
         .chunks(2)
         .zip(test.policies.chunks(2))

@@ -7,9 +7,10 @@
 //! loss = -sum_a t_a ln p_a + vf_coef (V - R)^2        d loss / d z_j = p_j - t_j
 //! ```
 
-use super::{Loss, LossOutput, Objective, Stats, means};
-use crate::data::batch::RowShape;
-pub use crate::data::supervised_batch::SupervisedBatch;
+use super::{Loss, LossOutput, LossStatistics, Objective};
+use crate::data::batch::{RowShape, check_lengths};
+use crate::data::supervised_batch::SupervisedBatch;
+use crate::record::metrics::{names, numbers};
 use crate::{Error, Result};
 use candle_core::bail;
 use serde_json::{Map, Value};
@@ -19,7 +20,7 @@ use twisterl_core::space::Observations;
 /// Learning from examples.
 #[derive(Debug, Clone, Copy)]
 pub struct Imitation<'a> {
-    /// What is to be learned.
+    /// The examples.
     pub examples: &'a SupervisedBatch,
     /// Weight of the value's squared error.
     pub vf_coef: f32,
@@ -28,26 +29,26 @@ pub struct Imitation<'a> {
 impl Objective for Imitation<'_> {
     type Loss = ImitationLoss;
 
+    fn rows(&self) -> usize {
+        self.examples.len()
+    }
+
     fn check(&self, shape: &RowShape) -> Result<()> {
-        let rows = self.examples.len();
+        let examples = self.examples;
         let [width] = shape.choices[..] else {
             let found = format!("{} components", shape.choices.len());
             return Err(Error::config("action_space", "one discrete action", found));
         };
-        for (array, found, width) in [
-            ("masks", self.examples.masks.len(), width),
-            ("policies", self.examples.policies.len(), width),
-            ("values", self.examples.values.len(), 1),
-        ] {
-            if found != rows * width {
-                let path = format!("examples.{array}");
-                return Err(Error::config(path, format!("{rows} rows of {width}"), found));
-            }
-        }
-        Ok(())
+        let arrays = [
+            ("examples.masks", examples.masks.len(), width),
+            ("examples.policies", examples.policies.len(), width),
+            ("examples.values", examples.values.len(), 1),
+        ];
+        check_lengths(examples.len(), &arrays)
     }
 
     fn gather(&self, shape: &RowShape, indices: &[u32]) -> Result<(Observations, ImitationLoss)> {
+        let examples = self.examples;
         let width: usize = shape.choices.iter().sum();
         let mut observations = Observations::new();
         let mut loss = ImitationLoss {
@@ -58,46 +59,54 @@ impl Objective for Imitation<'_> {
         };
         for &index in indices {
             let row = index as usize;
-            let place = row * width..(row + 1) * width;
-            let (Some(mask), Some(policy), Some(&value)) = (
-                self.examples.masks.get(place.clone()),
-                self.examples.policies.get(place),
-                self.examples.values.get(row),
-            ) else {
-                let expected = format!("rows below {}", self.examples.len());
+            if row >= examples.len() {
+                let expected = format!("rows below {}", examples.len());
                 return Err(Error::config("examples", expected, row));
-            };
+            }
+            let (place, value) = (row * width..(row + 1) * width, examples.values[row]);
             if !value.is_finite() {
                 let path = format!("examples.values[{row}]");
                 return Err(Error::config(path, "a finite number", value));
             }
-            loss.masks.extend_from_slice(mask);
-            loss.policies.extend_from_slice(policy);
+            loss.masks.extend_from_slice(&examples.masks[place.clone()]);
+            loss.policies.extend_from_slice(&examples.policies[place]);
             loss.values.push(value);
-            observations.push_row(&self.examples.observations, row);
+            observations.push_row(&examples.observations, row);
         }
         Ok((observations, loss))
     }
+
+    fn metrics(&self, statistics: &LossStatistics) -> Map<String, Value> {
+        numbers([
+            (names::POLICY_LOSS, statistics.policy_loss()),
+            (names::VALUE_LOSS, statistics.value_loss()),
+            (names::ENTROPY, statistics.entropy()),
+            (names::AGREEMENT, statistics.agreement()),
+            (names::TOTAL_LOSS, statistics.total_loss()),
+            (names::GRAD_NORM, statistics.grad_norm()),
+        ])
+    }
 }
 
-/// The loss of some rows.
+/// The supervised loss on some rows.
 #[derive(Debug, Clone)]
 pub struct ImitationLoss {
     vf_coef: f32,
+    /// The allowed actions, `[rows, actions]`.
     masks: Vec<bool>,
+    /// Target distributions, `[rows, actions]`.
     policies: Vec<f32>,
+    /// Targets of the value, `[rows]`.
     values: Vec<f32>,
 }
 
 impl Loss for ImitationLoss {
-    type Stats = ImitationStats;
-
     fn evaluate(
         &self,
         logits: &[f32],
         values: &[f32],
         weight: f64,
-    ) -> candle_core::Result<LossOutput<ImitationStats>> {
+    ) -> candle_core::Result<LossOutput> {
         let rows = values.len();
         if rows != self.values.len()
             || logits.len() != self.policies.len()
@@ -108,7 +117,7 @@ impl Loss for ImitationLoss {
         }
         let width = logits.len() / rows.max(1);
         let vf_coef = f64::from(self.vf_coef);
-        let mut stats = ImitationStats { count: rows as u64, ..ImitationStats::default() };
+        let mut statistics = LossStatistics { rows: rows as u64, ..LossStatistics::default() };
         let mut logits_gradient = Vec::with_capacity(logits.len());
         let mut values_gradient = Vec::with_capacity(rows);
         let targets = self.policies.chunks(width.max(1)).zip(self.masks.chunks(width.max(1)));
@@ -126,77 +135,20 @@ impl Loss for ImitationLoss {
                 let (log, target) = (f64::from(logit) - normaliser, f64::from(target));
                 let probability = log.exp();
                 logits_gradient.push((weight * (probability - target)) as f32);
-                stats.policy -= target * log;
-                stats.entropy -= probability * log;
+                statistics.policy -= target * log;
+                statistics.entropy -= probability * log;
                 if log > first.0 {
                     first = (log, target);
                 }
             }
             let error = f64::from(value) - f64::from(target);
             values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
-            stats.value += error * error;
-            stats.agreement += first.1;
+            statistics.value += error * error;
+            statistics.agreement += first.1;
         }
-        stats.total = stats.policy + vf_coef * stats.value;
-        Ok(LossOutput { loss: weight * stats.total, stats, logits_gradient, values_gradient })
-    }
-}
-
-/// Sums over rows.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct ImitationStats {
-    count: u64,
-    steps: u64,
-    policy: f64,
-    value: f64,
-    entropy: f64,
-    agreement: f64,
-    total: f64,
-    grad_norm: f64,
-}
-
-impl Stats for ImitationStats {
-    fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.steps += other.steps;
-        for (sum, x) in [
-            (&mut self.policy, other.policy),
-            (&mut self.value, other.value),
-            (&mut self.entropy, other.entropy),
-            (&mut self.agreement, other.agreement),
-            (&mut self.total, other.total),
-            (&mut self.grad_norm, other.grad_norm),
-        ] {
-            *sum += x;
-        }
-    }
-
-    fn total_loss(&self) -> f64 {
-        self.mean(self.total)
-    }
-
-    fn count_step(&mut self, grad_norm: f64) {
-        self.steps += 1;
-        self.grad_norm += grad_norm;
-    }
-}
-
-impl ImitationStats {
-    fn mean(&self, sum: f64) -> f64 {
-        sum / self.count.max(1) as f64
-    }
-
-    /// The means by name: `policy_loss` (cross-entropy), `value_loss`, `entropy` (of the policy, in nats),
-    /// `agreement` (the target's probability of the policy's first choice), `total_loss`, `grad_norm`.
-    pub fn to_map(&self) -> Map<String, Value> {
-        means([
-            ("policy_loss", self.mean(self.policy)),
-            ("value_loss", self.mean(self.value)),
-            ("entropy", self.mean(self.entropy)),
-            ("agreement", self.mean(self.agreement)),
-            ("total_loss", self.mean(self.total)),
-            ("grad_norm", self.grad_norm / self.steps.max(1) as f64),
-        ])
+        statistics.total = statistics.policy + vf_coef * statistics.value;
+        let loss = weight * statistics.total;
+        Ok(LossOutput { statistics, loss, logits_gradient, values_gradient })
     }
 }
 
@@ -222,7 +174,7 @@ mod tests {
             Var::from_vec(vec![0.1f32, -0.4, 2.0, 1.0, 7.0, -0.5], (2, 3), &Device::Cpu).unwrap();
         let values = Var::from_vec(vec![0.5f32, 0.25], (2, 1), &Device::Cpu).unwrap();
         let loss = loss();
-        let (fused, outcome) = LossOp::apply(loss.clone(), 0.5, &logits, &values).unwrap();
+        let (fused, output) = LossOp::apply(loss.clone(), 0.5, &logits, &values).unwrap();
 
         let mask: Vec<f32> = loss.masks.iter().map(|&m| if m { 0.0 } else { -1e9 }).collect();
         let mask = Tensor::from_vec(mask, (2, 3), &Device::Cpu).unwrap();
@@ -236,7 +188,7 @@ mod tests {
 
         let number = |t: &Tensor| t.to_dtype(DType::F64).unwrap().to_scalar::<f64>().unwrap();
         assert!((number(&fused) - number(&plain)).abs() < 1e-6);
-        assert!((outcome.get().unwrap().stats.total_loss() - number(&plain)).abs() < 1e-6);
+        assert!((output.statistics().unwrap().total_loss() - number(&plain)).abs() < 1e-6);
         let (fused, plain) = (fused.backward().unwrap(), plain.backward().unwrap());
         for var in [&logits, &values] {
             let flat = |g: &Tensor| g.flatten_all().unwrap().to_vec1::<f32>().unwrap();
@@ -255,13 +207,15 @@ mod tests {
             policies: vec![1.0, 0.0],
             values: vec![3.0],
         };
-        let stats = even.evaluate(&[0.0, 0.0], &[1.0], 1.0).unwrap().stats;
+        let statistics = even.evaluate(&[0.0, 0.0], &[1.0], 1.0).unwrap().statistics;
         let ln2 = std::f64::consts::LN_2;
-        assert_eq!(stats.to_map()["policy_loss"], ln2);
-        assert_eq!(stats.to_map()["entropy"], ln2);
-        assert_eq!(stats.to_map()["value_loss"], 4.0);
-        assert_eq!(stats.to_map()["agreement"], 1.0);
-        assert_eq!(stats.total_loss(), ln2 + 4.0);
+        let examples = SupervisedBatch::default();
+        let metrics = Imitation { examples: &examples, vf_coef: 1.0 }.metrics(&statistics);
+        assert_eq!(metrics["policy_loss"], ln2);
+        assert_eq!(metrics["entropy"], ln2);
+        assert_eq!(metrics["value_loss"], 4.0);
+        assert_eq!(metrics["agreement"], 1.0);
+        assert_eq!(metrics["total_loss"], ln2 + 4.0);
     }
 
     #[test]

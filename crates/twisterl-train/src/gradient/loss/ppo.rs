@@ -10,25 +10,26 @@
 //! The derivatives of log-probability and entropy by the parameters are those of the action's distribution
 //! ([`twisterl_core::evaluator::distribution`]).
 
-use super::{Loss, LossOutput, Objective, Stats, means};
+use super::{Loss, LossOutput, LossStatistics, Objective};
 use crate::Result;
 use crate::data::batch::{Batch, RowShape, Targets};
+use crate::record::metrics::{names, numbers};
 use candle_core::bail;
 use serde_json::{Map, Value};
 use std::sync::Arc;
 use twisterl_core::evaluator::distribution::{ActionDistribution, Sample, Slopes};
 use twisterl_core::space::Observations;
 
-/// Log-probabilities of choices are never taken to be below this: so rare an action is a matter of rounding. Densities
-/// have no such bound.
+/// The lower bound of log-probabilities of choices: those of rarer actions are dominated by rounding. Densities have no
+/// such bound.
 const MIN_LOG_PROB: f64 = -30.0;
-/// Bound of the log of the ratio: with it the loss stays finite however far the policy has moved.
+/// The bound of the logarithm of the ratio, which keeps the loss finite however far the policy has moved.
 const MAX_LOG_RATIO: f64 = 10.0;
 
 /// The coefficients of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PpoLossConfig {
-    /// How far the ratio may move before its gradient is cut off.
+    /// The distance from 1 beyond which the ratio has no gradient.
     pub clip_ratio: f32,
     /// Weight of the value's squared error.
     pub vf_coef: f32,
@@ -36,101 +37,7 @@ pub struct PpoLossConfig {
     pub ent_coef: f32,
 }
 
-/// Sums over rows, from which the means that are reported come. Adding them up in a fixed order makes them
-/// independent of the number of threads.
-#[derive(Debug, Clone, Copy, Default, PartialEq)]
-pub struct PpoStats {
-    /// Rows.
-    pub count: u64,
-    /// Optimiser steps.
-    pub steps: u64,
-    policy: f64,
-    value: f64,
-    entropy: f64,
-    total: f64,
-    kl: f64,
-    clipped: f64,
-    grad_norm: f64,
-}
-
-impl Stats for PpoStats {
-    fn merge(&mut self, other: &Self) {
-        self.count += other.count;
-        self.steps += other.steps;
-        for (sum, x) in [
-            (&mut self.policy, other.policy),
-            (&mut self.value, other.value),
-            (&mut self.entropy, other.entropy),
-            (&mut self.total, other.total),
-            (&mut self.kl, other.kl),
-            (&mut self.clipped, other.clipped),
-            (&mut self.grad_norm, other.grad_norm),
-        ] {
-            *sum += x;
-        }
-    }
-
-    fn total_loss(&self) -> f64 {
-        self.mean(self.total)
-    }
-
-    fn count_step(&mut self, grad_norm: f64) {
-        self.steps += 1;
-        self.grad_norm += grad_norm;
-    }
-}
-
-impl PpoStats {
-    fn mean(&self, sum: f64) -> f64 {
-        sum / self.count.max(1) as f64
-    }
-
-    /// Mean of the negated clipped objective.
-    pub fn policy_loss(&self) -> f64 {
-        self.mean(self.policy)
-    }
-
-    /// Mean squared error of the value.
-    pub fn value_loss(&self) -> f64 {
-        self.mean(self.value)
-    }
-
-    /// Mean entropy in nats.
-    pub fn entropy(&self) -> f64 {
-        self.mean(self.entropy)
-    }
-
-    /// Mean of `(r - 1) - ln r`, an estimate of the Kullback-Leibler divergence from the acting to the new policy
-    /// that is never negative (Schulman 2020, "Approximating KL divergence").
-    pub fn approx_kl(&self) -> f64 {
-        self.mean(self.kl)
-    }
-
-    /// The share of rows whose ratio was further than `clip_ratio` from 1.
-    pub fn clip_fraction(&self) -> f64 {
-        self.mean(self.clipped)
-    }
-
-    /// Mean norm of the gradient of a step, before clipping.
-    pub fn grad_norm(&self) -> f64 {
-        self.grad_norm / self.steps.max(1) as f64
-    }
-
-    /// All means by name, as metrics report them.
-    pub fn to_map(&self) -> Map<String, Value> {
-        means([
-            ("policy_loss", self.policy_loss()),
-            ("value_loss", self.value_loss()),
-            ("entropy", self.entropy()),
-            ("total_loss", self.total_loss()),
-            ("approx_kl", self.approx_kl()),
-            ("clip_fraction", self.clip_fraction()),
-            ("grad_norm", self.grad_norm()),
-        ])
-    }
-}
-
-/// Learning from what the acting policy did.
+/// Learning from the samples of the acting policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Ppo<'a> {
     /// The samples.
@@ -142,6 +49,10 @@ pub struct Ppo<'a> {
 impl Objective for Ppo<'_> {
     type Loss = PpoLoss;
 
+    fn rows(&self) -> usize {
+        self.batch.len()
+    }
+
     fn check(&self, shape: &RowShape) -> Result<()> {
         shape.check(self.batch)
     }
@@ -151,28 +62,38 @@ impl Objective for Ppo<'_> {
         let distribution = Arc::clone(&shape.distribution);
         Ok((observations, PpoLoss { config: self.config, distribution, targets }))
     }
+
+    fn metrics(&self, statistics: &LossStatistics) -> Map<String, Value> {
+        numbers([
+            (names::POLICY_LOSS, statistics.policy_loss()),
+            (names::VALUE_LOSS, statistics.value_loss()),
+            (names::ENTROPY, statistics.entropy()),
+            (names::TOTAL_LOSS, statistics.total_loss()),
+            (names::APPROX_KL, statistics.approx_kl()),
+            (names::CLIP_FRACTION, statistics.clip_fraction()),
+            (names::GRAD_NORM, statistics.grad_norm()),
+        ])
+    }
 }
 
-/// The loss of some rows.
+/// The loss of PPO on some rows.
 #[derive(Debug, Clone)]
 pub struct PpoLoss {
     /// Coefficients.
     pub config: PpoLossConfig,
     /// The distribution whose parameters the logits are.
     pub distribution: Arc<ActionDistribution>,
-    /// What the rows aim at.
+    /// The actions, advantages and returns of the rows.
     pub targets: Targets,
 }
 
 impl Loss for PpoLoss {
-    type Stats = PpoStats;
-
     fn evaluate(
         &self,
         logits: &[f32],
         values: &[f32],
         weight: f64,
-    ) -> candle_core::Result<LossOutput<PpoStats>> {
+    ) -> candle_core::Result<LossOutput> {
         let (rows, distribution, targets) = (values.len(), &*self.distribution, &self.targets);
         let (width, mask_width) = (distribution.width(), distribution.mask_width());
         let (choices, numbers) = distribution.sample_widths();
@@ -185,7 +106,7 @@ impl Loss for PpoLoss {
         {
             bail!("ppo-loss: {} logits of width {width} do not fit {rows} rows", logits.len())
         }
-        let mut stats = PpoStats { count: rows as u64, ..PpoStats::default() };
+        let mut statistics = LossStatistics { rows: rows as u64, ..LossStatistics::default() };
         let mut logits_gradient = vec![0.0; logits.len()];
         let mut values_gradient = Vec::with_capacity(rows);
         let [vf_coef, ent_coef] = [self.config.vf_coef, self.config.ent_coef].map(f64::from);
@@ -199,10 +120,10 @@ impl Loss for PpoLoss {
             .enumerate();
         for (i, ((logits, gradient), (&value, ((&old, &advantage), &target)))) in rows {
             let place = |width: usize| i * width..(i + 1) * width;
-            let mask = targets.masks.get(place(mask_width)).unwrap_or(&[]);
+            let mask = &targets.masks[place(mask_width)];
             let sample = Sample {
-                choices: targets.choices.get(place(choices)).unwrap_or(&[]),
-                values: targets.numbers.get(place(numbers)).unwrap_or(&[]),
+                choices: &targets.choices[place(choices)],
+                values: &targets.numbers[place(numbers)],
             };
             let score = distribution.score(logits, mask, sample, &mut scratch);
             let (log_prob, entropy) = (score.log_prob, score.entropy);
@@ -215,14 +136,15 @@ impl Loss for PpoLoss {
             }
             let error = f64::from(value) - f64::from(target);
             values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
-            stats.policy += surrogate.loss;
-            stats.value += error * error;
-            stats.entropy += entropy;
-            stats.total += surrogate.loss + vf_coef * error * error - ent_coef * entropy;
-            stats.kl += surrogate.kl;
-            stats.clipped += surrogate.clipped;
+            statistics.policy += surrogate.loss;
+            statistics.value += error * error;
+            statistics.entropy += entropy;
+            statistics.total += surrogate.loss + vf_coef * error * error - ent_coef * entropy;
+            statistics.kl += surrogate.kl;
+            statistics.clipped += surrogate.clipped;
         }
-        Ok(LossOutput { loss: weight * stats.total, stats, logits_gradient, values_gradient })
+        let loss = weight * statistics.total;
+        Ok(LossOutput { statistics, loss, logits_gradient, values_gradient })
     }
 }
 

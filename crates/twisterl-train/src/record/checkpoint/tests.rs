@@ -6,7 +6,7 @@ use std::fs;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 
-/// A small checkpoint that differs from any other with another `seed`.
+/// Returns a small checkpoint. Different seeds give different checkpoints.
 fn checkpoint(seed: u32) -> Checkpoint {
     let sizes = MlpSizes {
         embedding_size: 3,
@@ -35,7 +35,7 @@ fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
 }
 
 #[test]
-fn a_checkpoint_reads_back_as_written_and_writes_the_same_bytes_again() {
+fn a_checkpoint_round_trips_bit_identically() {
     let root = tempfile::tempdir().unwrap();
     let (one, two) = (root.path().join("one"), root.path().join("two"));
     checkpoint(1).write(&one).unwrap();
@@ -43,14 +43,14 @@ fn a_checkpoint_reads_back_as_written_and_writes_the_same_bytes_again() {
     assert_eq!(again, checkpoint(1));
     again.write(&two).unwrap();
     assert_eq!(files(&one), files(&two));
-    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2, "nothing temporary is left");
-    // The policy is usable alone.
+    assert_eq!(fs::read_dir(root.path()).unwrap().count(), 2, "no temporary file is left");
+    // The policy file can be used alone.
     let alone = fs::read(one.join(POLICY)).unwrap();
     assert_eq!(Policy::from_safetensors(&alone, None).unwrap(), checkpoint(1).policy);
     assert_eq!(Checkpoint::read_policy(&one).unwrap(), checkpoint(1).policy);
 }
 
-/// Stops the `n`-th write after each of its changes to the disk, reads, and writes on.
+/// Kills a write after each of its changes to the disk, reads the checkpoint, and writes again.
 #[test]
 fn a_write_that_stops_anywhere_leaves_the_old_or_the_new_checkpoint() {
     for stops in [vec![], vec![3], vec![9], vec![10], vec![11], vec![12], vec![13]] {
@@ -60,20 +60,20 @@ fn a_write_that_stops_anywhere_leaves_the_old_or_the_new_checkpoint() {
             let folder = root.path().join("checkpoint");
             checkpoint(0).write(&folder).unwrap();
             let mut newest = 0;
-            // Earlier writes that were stopped too, each over what the one before it has left.
+            // Earlier writes are killed as well, so that each one starts from the remains of the one before.
             for (seed, changes) in (1..).zip(stops.iter().copied().chain([stop])) {
                 let disk = &mut Disk { changes_left: Some(changes) };
                 finished = checkpoint(seed).write_on(disk, &folder).is_ok();
                 let read = Checkpoint::read(&folder).unwrap();
                 let found = [newest, seed].into_iter().find(|&s| read == checkpoint(s));
-                newest = found.expect("either the last one that was readable or the new one");
+                newest = found.expect("the last readable checkpoint or the new one");
                 assert!(!finished || newest == seed);
             }
             checkpoint(99).write(&folder).unwrap();
             assert_eq!(Checkpoint::read(&folder).unwrap(), checkpoint(99));
             assert_eq!(fs::read_dir(root.path()).unwrap().count(), 1);
             if finished {
-                assert!(stop > 10, "the write has more changes than that");
+                assert!(stop > 10, "a write makes more than ten changes");
                 break;
             }
         }
@@ -82,17 +82,17 @@ fn a_write_that_stops_anywhere_leaves_the_old_or_the_new_checkpoint() {
 }
 
 #[test]
-fn damage_to_any_byte_is_noticed() {
+fn corruption_of_any_byte_is_detected() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("checkpoint");
     checkpoint(1).write(&folder).unwrap();
     for (name, bytes) in files(&folder) {
         let path = folder.join(&name);
         for at in (0..bytes.len()).step_by(7) {
-            let mut damaged = bytes.clone();
-            damaged[at] ^= 1 << (at % 8);
-            fs::write(&path, &damaged).unwrap();
-            // White space of the manifest is the only thing that may change.
+            let mut corrupt = bytes.clone();
+            corrupt[at] ^= 1 << (at % 8);
+            fs::write(&path, &corrupt).unwrap();
+            // Only white space of the manifest may change.
             if let Ok(read) = Checkpoint::read(&folder) {
                 assert_eq!((read, name.as_str()), (checkpoint(1), MANIFEST));
             }
@@ -109,7 +109,7 @@ fn damage_to_any_byte_is_noticed() {
 }
 
 #[test]
-fn what_is_no_checkpoint_is_said_so() {
+fn folders_without_a_valid_checkpoint_are_refused() {
     let root = tempfile::tempdir().unwrap();
     let refusal = |folder: &Path| Checkpoint::read(folder).unwrap_err().to_string();
     assert!(refusal(&root.path().join("none")).contains("no such folder"));
@@ -127,7 +127,7 @@ fn what_is_no_checkpoint_is_said_so() {
 }
 
 #[test]
-fn unsound_content_is_refused_and_leaves_the_checkpoint_before() {
+fn invalid_content_is_refused_and_keeps_the_previous_checkpoint() {
     let root = tempfile::tempdir().unwrap();
     let folder = root.path().join("checkpoint");
     checkpoint(1).write(&folder).unwrap();
@@ -151,14 +151,14 @@ fn arrays() -> impl Strategy<Value = BTreeMap<String, ArrayData>> {
 
 proptest! {
     #[test]
-    fn arrays_read_back_as_written(arrays in arrays()) {
+    fn arrays_round_trip(arrays in arrays()) {
         let arrays: Vec<_> = arrays.into_iter().collect();
         let bytes = write_arrays(&arrays).unwrap();
         prop_assert_eq!(read_arrays(Path::new("x"), &bytes).unwrap(), arrays);
     }
 
     #[test]
-    fn hostile_arrays_never_panic(
+    fn corrupt_arrays_never_panic(
         at in any::<prop::sample::Index>(),
         byte in any::<u8>(),
         keep in any::<prop::sample::Index>(),

@@ -1,4 +1,4 @@
-//! Policies of the peer in both formats, and every kind of path.
+//! Policies of the peer in both formats, and all kinds of paths.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -37,7 +37,7 @@ fn peer_policy(name: &str, ending: &str) -> Policy {
     load_policy(&path, Some(&config(name)), &Registry::default()).unwrap()
 }
 
-/// A folder laid out as the peer's: weights in both formats, and the config under the same name.
+/// Returns a folder with the peer's layout: weights in both formats, and the config under the same name.
 fn peer_folder(name: &str) -> TempDir {
     let folder = tempfile::tempdir().unwrap();
     for ending in ["pt", "safetensors"] {
@@ -82,7 +82,7 @@ fn both_formats_of_the_peer_give_the_golden_numbers() {
 }
 
 #[test]
-fn a_converted_file_needs_nothing_beside_it() {
+fn a_converted_file_is_self_contained() {
     let folder = tempfile::tempdir().unwrap();
     let output = folder.path().join("policy.safetensors");
     let registry = Registry::default();
@@ -118,18 +118,18 @@ fn runs_and_checkpoints_are_found_and_the_best_one_is_preferred() {
     assert_eq!(load(run).unwrap(), best);
     assert_eq!(load(&run.join(LAST)).unwrap(), last);
     assert_eq!(load(&run.join(BEST).join(checkpoint::POLICY)).unwrap(), best);
-    // As a kill in the middle of the next write leaves it.
+    // The state after a kill in the middle of the next write.
     fs::rename(run.join(BEST), run.join("checkpoint_best.old")).unwrap();
     assert_eq!(load(run).unwrap(), best);
     assert_eq!(load(&run.join(BEST)).unwrap(), best);
 }
 
 #[test]
-fn what_is_missing_is_said_with_its_place() {
+fn missing_and_invalid_files_are_named() {
     let folder = peer_folder("ppo_puzzle8_v1");
     let pt = folder.path().join("ppo_puzzle8_v1.pt");
     let beside = folder.path().join("ppo_puzzle8_v1.json");
-    // A config under another name needs to be given.
+    // A config under another name is not found.
     fs::rename(&beside, folder.path().join("other.json")).unwrap();
     let message = refusal(&pt);
     assert!(
@@ -156,7 +156,7 @@ fn what_is_missing_is_said_with_its_place() {
 }
 
 #[test]
-fn a_policy_must_fit_the_environment_it_names() {
+fn a_policy_has_to_fit_its_environment() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("policy.safetensors");
     let mut policy = peer_policy("ppo_puzzle8_v1", "pt");
@@ -175,7 +175,7 @@ fn convolutions_of_the_peer_give_the_golden_numbers() {
     let text = fs::read_to_string(vector("conv1d.golden.json")).unwrap();
     let golden: Vec<Value> = serde_json::from_str(&text).unwrap();
     for conv_dim in [0, 1] {
-        // The peer's own layout; the environment does not matter for the network but for its sizes.
+        // The peer's own layout. The network only depends on the sizes of the environment's spaces.
         let config = RunConfig::from_value(json!({
             "env_cls": "twisterl.envs.Puzzle",
             "policy_cls": "twisterl.nn.Conv1dPolicy",
@@ -244,10 +244,10 @@ fn layers_that_do_not_fit_are_refused_with_both_shapes() {
 }
 
 #[test]
-fn a_run_starts_from_weights_of_its_own_network_only() {
+fn a_run_starts_only_from_weights_of_its_own_network() {
     let registry = Registry::default();
     let start = |name: &str, weights: &Path| {
-        let config = RunConfig::load(&config(name), &[]).unwrap();
+        let (config, _) = RunConfig::load(&config(name), &[]).unwrap();
         let spec = registry.make(&config.env_cls, &config.env).unwrap();
         weights_for(&config, &*spec, weights, &registry)
             .map(|policy| (policy, initial_policy(&config, &*spec, &registry)))

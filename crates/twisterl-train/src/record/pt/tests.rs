@@ -1,4 +1,4 @@
-//! The peer's files read alike in both formats; hostile archives and pickles are refused.
+//! Files of the peer hold the same tensors in both formats; hostile archives and pickles are refused.
 #![allow(clippy::unwrap_used)]
 
 use super::*;
@@ -17,7 +17,7 @@ fn read(bytes: &[u8]) -> std::result::Result<PtFile, String> {
         .map_err(|r| format!("expected {}, found {}", r.expected, r.found))
 }
 
-/// An archive of these entries.
+/// Returns an archive of these entries.
 fn archive(entries: &[(&str, &[u8])]) -> Vec<u8> {
     let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
     let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
@@ -32,7 +32,7 @@ fn refusal_of_pickle(pickle: &[u8]) -> String {
     read(&archive(&[("a/data.pkl", pickle), ("a/data/0", &[0; 64])])).unwrap_err()
 }
 
-/// The pickle of `{"w": tensor}` with these opcodes for storage class, offset, size and stride.
+/// Returns the pickle of `{"w": tensor}` with this storage class and these opcodes for offset, size and stride.
 fn pickle(class: &str, offset: &[u8], size: &[u8], stride: &[u8]) -> Vec<u8> {
     let text = |s: &str| [&b"X"[..], &(s.len() as u32).to_le_bytes(), s.as_bytes()].concat();
     let global = |module: &str, class: &str| format!("c{module}\n{class}\n").into_bytes();
@@ -65,7 +65,7 @@ fn both_formats_of_the_peer_hold_the_same_tensors() {
 }
 
 #[test]
-fn tensors_are_read_from_their_place_in_the_storage() {
+fn tensors_are_read_at_their_offset_in_the_storage() {
     let values: Vec<u8> = (0..8).flat_map(|i| (i as f32).to_le_bytes()).collect();
     let pickle = pickle("FloatStorage", b"K\x02", b"K\x02K\x02\x86", b"K\x02K\x01\x86");
     let file = read(&archive(&[("a/data.pkl", &pickle), ("a/data/0", &values)])).unwrap();
@@ -75,7 +75,7 @@ fn tensors_are_read_from_their_place_in_the_storage() {
 }
 
 #[test]
-fn claims_that_do_not_fit_are_refused() {
+fn invalid_descriptions_of_tensors_are_refused() {
     let refusal = |class, offset: &[u8], size: &[u8], stride: &[u8]| {
         refusal_of_pickle(&pickle(class, offset, size, stride))
     };
@@ -96,10 +96,10 @@ fn claims_that_do_not_fit_are_refused() {
 #[test]
 fn pickles_that_would_exhaust_memory_or_stack_are_refused() {
     // A string of 4 GB; an integer of 2040 bits; a million nested tuples.
-    assert!(refusal_of_pickle(b"X\xff\xff\xff\xffab").contains("beyond its end"));
+    assert!(refusal_of_pickle(b"X\xff\xff\xff\xffab").contains("longer than the pickle"));
     assert!(refusal_of_pickle(b"\x8a\xff00").contains("64 bits"));
     assert!(refusal_of_pickle(&[&b")"[..], &[0x85; 1_000_000]].concat()).contains("nested"));
-    // Each round doubles the tuple: 2^40 objects and more.
+    // Each round doubles the tuple, to more than 2^40 objects.
     let round: &[u8] = b"q\x000h\x00h\x00\x86";
     let laughs = [&b")"[..], &b"q\x00h\x00\x86".repeat(40)].concat();
     assert!(refusal_of_pickle(&laughs).contains("bound"));
@@ -125,18 +125,18 @@ fn archives_of_other_kinds_are_refused() {
     let big = [("a/data.pkl", &state[..]), ("a/data/0", &[0; 4]), ("a/byteorder", b"big")];
     assert!(read(&archive(&big)).unwrap_err().contains("found big"));
 
-    // A bomb: an entry that claims to be compressed (method 8, deflate), from 64 bytes to 4 GB.
+    // A zip bomb: an entry that is marked as compressed (method 8, deflate) from 4 GB to 64 bytes.
     let mut bomb = archive(&[("a/data.pkl", &state), ("a/data/0", &[0; 64])]);
     let central = bomb.windows(4).position(|w| w == b"PK\x01\x02").unwrap();
     bomb[central + 10] = 8;
     bomb[central + 24..central + 28].copy_from_slice(&[0xf0, 0xff, 0xff, 0xff]);
     assert!(read(&bomb).unwrap_err().contains("uncompressed"), "{:?}", read(&bomb));
-    // The same claim for a stored entry.
+    // The same size for an uncompressed entry.
     bomb[central + 10] = 0;
     assert!(read(&bomb).unwrap_err().contains("fit a file"), "{:?}", read(&bomb));
 }
 
-/// The end of an archive whose directory claims to hold `files` entries in `size` bytes from `start` on.
+/// Returns the end of an archive whose directory declares `files` entries in `size` bytes at offset `start`.
 fn huge_directory(files: u64, size: u64, start: u64) -> Vec<u8> {
     let words = |words: &[u64]| words.iter().flat_map(|w| w.to_le_bytes()).collect::<Vec<_>>();
     [
@@ -155,8 +155,8 @@ fn huge_directory(files: u64, size: u64, start: u64) -> Vec<u8> {
 }
 
 #[test]
-fn directories_that_claim_more_than_the_file_are_refused() {
-    // Memory for so many entries cannot be had: asking for it would end the process.
+fn directories_larger_than_the_file_are_refused() {
+    // Allocating memory for so many entries would abort the process.
     for claims in [1u64 << 20, 1 << 40, 1 << 50, u64::MAX / 2, u64::MAX] {
         for start in [0, 1, claims] {
             for size in [0, 100, 46 * (claims / 46)] {
@@ -178,7 +178,7 @@ fn flipped_values_fail_the_checksum() {
     );
 }
 
-/// The peer's file without most of its values: small, and full of structure to damage.
+/// Returns a small file that consists mostly of structure.
 fn small() -> Vec<u8> {
     let pickle = pickle("FloatStorage", b"K\x00", b"K\x02K\x02\x86", b"K\x02K\x01\x86");
     archive(&[("a/data.pkl", &pickle), ("a/data/0", &[0; 16]), ("a/byteorder", b"little")])
@@ -188,7 +188,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(2000))]
 
     #[test]
-    fn damaged_archives_never_panic(
+    fn corrupt_archives_never_panic(
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
         keep in any::<prop::sample::Index>(),
         cut in any::<bool>(),
@@ -205,7 +205,7 @@ proptest! {
     }
 
     #[test]
-    fn damaged_pickles_never_panic(
+    fn corrupt_pickles_never_panic(
         damage in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
     ) {
         let mut pickle = pickle("FloatStorage", b"K\x00", b"K\x02K\x02\x86", b"K\x02K\x01\x86");

@@ -3,7 +3,6 @@ use super::*;
 use crate::gradient::loss::LossOp;
 use candle_core::{D, DType, Device, Tensor, Var};
 use proptest::prelude::*;
-use serde_json::json;
 use twisterl_core::space::{ActionComponent, ActionSpace};
 
 const CONFIG: PpoLossConfig = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.03 };
@@ -16,7 +15,7 @@ fn loss(choices: &[usize], targets: &Targets, config: PpoLossConfig) -> PpoLoss 
 }
 
 /// One row of one component with these logits, all choices allowed.
-fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (LossOutput<PpoStats>, f64) {
+fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (LossOutput, f64) {
     let normaliser = logits.iter().map(|z| z.exp()).sum::<f32>().ln();
     let log_prob = logits[choice as usize] - normaliser;
     let targets = Targets {
@@ -28,8 +27,8 @@ fn row(logits: &[f32], choice: u32, ratio: f32, advantage: f32) -> (LossOutput<P
         returns: vec![0.0],
     };
     let config = PpoLossConfig { ent_coef: 0.0, vf_coef: 0.0, ..CONFIG };
-    let outcome = loss(&[logits.len()], &targets, config).evaluate(logits, &[0.0], 1.0).unwrap();
-    (outcome, f64::from(log_prob.exp()))
+    let output = loss(&[logits.len()], &targets, config).evaluate(logits, &[0.0], 1.0).unwrap();
+    (output, f64::from(log_prob.exp()))
 }
 
 #[test]
@@ -43,19 +42,19 @@ fn the_gradient_is_cut_off_exactly_where_the_objective_is_clipped() {
         (0.5, 2.0, 1.0),
         (0.5, -2.0, 0.0),
     ] {
-        let (outcome, p) = row(&[0.3, -0.2, 1.0], 2, ratio, advantage);
+        let (output, p) = row(&[0.3, -0.2, 1.0], 2, ratio, advantage);
         let expected = -expected * f64::from(ratio * advantage) * (1.0 - p);
-        let found = f64::from(outcome.logits_gradient[2]);
+        let found = f64::from(output.logits_gradient[2]);
         assert!((found - expected).abs() < 1e-5, "{ratio} {advantage}: {found} {expected}");
         let objective =
             f64::from(ratio * advantage).min(f64::from(ratio.clamp(0.8, 1.2) * advantage));
-        assert!((outcome.stats.policy_loss() + objective).abs() < 1e-5);
+        assert!((output.statistics.policy_loss() + objective).abs() < 1e-5);
         assert_eq!(
-            outcome.stats.clip_fraction(),
+            output.statistics.clip_fraction(),
             if (ratio - 1.0).abs() > 0.2 { 1.0 } else { 0.0 }
         );
         let kl = f64::from(ratio) - 1.0 - f64::from(ratio).ln();
-        assert!((outcome.stats.approx_kl() - kl).abs() < 1e-5);
+        assert!((output.statistics.approx_kl() - kl).abs() < 1e-5);
     }
 }
 
@@ -70,13 +69,13 @@ fn masked_choices_and_forced_moves_have_no_gradient() {
         returns: vec![0.0, 0.0],
     };
     let logits = [0.5, 90.0, -0.5, 3.0, -2.0, f32::MAX];
-    let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0, 0.0], 0.5).unwrap();
-    assert_eq!(outcome.logits_gradient[1], 0.0);
-    assert_eq!(outcome.logits_gradient[3..], [0.0; 3]);
+    let output = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0, 0.0], 0.5).unwrap();
+    assert_eq!(output.logits_gradient[1], 0.0);
+    assert_eq!(output.logits_gradient[3..], [0.0; 3]);
     // Softmax of (0.5, -0.5) is (s, 1 - s) with s = 1 / (1 + 1/e); the forced row adds no entropy.
     let s = 1.0 / (1.0 + (-1.0f64).exp());
     let entropy = -s * s.ln() - (1.0 - s) * (1.0 - s).ln();
-    assert!((outcome.stats.entropy() - entropy / 2.0).abs() < 1e-9);
+    assert!((output.statistics.entropy() - entropy / 2.0).abs() < 1e-9);
 }
 
 #[test]
@@ -94,16 +93,18 @@ fn extreme_policies_give_finite_losses_and_gradients() {
             advantages: vec![advantage],
             returns: vec![1e6],
         };
-        let outcome = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0], 1.0).unwrap();
-        assert!(outcome.stats.total_loss().is_finite() && outcome.stats.approx_kl().is_finite());
-        assert!(outcome.logits_gradient.iter().all(|g| g.is_finite()));
+        let output = loss(&[3], &targets, CONFIG).evaluate(&logits, &[0.0], 1.0).unwrap();
+        assert!(
+            output.statistics.total_loss().is_finite() && output.statistics.approx_kl().is_finite()
+        );
+        assert!(output.logits_gradient.iter().all(|g| g.is_finite()));
     }
 }
 
 #[test]
 fn a_logit_that_is_not_a_number_is_not_hidden() {
-    let (outcome, _) = row(&[0.0, f32::NAN, 0.0], 0, 1.0, 1.0);
-    assert!(outcome.stats.total_loss().is_nan());
+    let (output, _) = row(&[0.0, f32::NAN, 0.0], 0, 1.0, 1.0);
+    assert!(output.statistics.total_loss().is_nan());
 }
 
 /// The same loss from candle's own operations in f64.
@@ -190,12 +191,16 @@ proptest! {
 fn merged_statistics_are_those_of_all_rows() {
     let (a, _) = row(&[0.0, 1.0], 0, 1.3, 1.0);
     let (b, _) = row(&[2.0, 1.0], 1, 0.9, -1.0);
-    let mut both = a.stats;
-    both.merge(&b.stats);
+    let mut both = a.statistics;
+    both.merge(&b.statistics);
     both.count_step(3.0);
     both.count_step(1.0);
-    assert_eq!((both.count, both.steps, both.grad_norm()), (2, 2, 2.0));
-    assert_eq!(both.policy_loss(), f64::midpoint(a.stats.policy_loss(), b.stats.policy_loss()));
+    assert_eq!((both.rows, both.steps, both.grad_norm()), (2, 2, 2.0));
+    assert_eq!(
+        both.policy_loss(),
+        f64::midpoint(a.statistics.policy_loss(), b.statistics.policy_loss())
+    );
     assert_eq!(both.clip_fraction(), 0.5);
-    assert_eq!(both.to_map().get("clip_fraction"), Some(&json!(0.5)));
+    let objective = Ppo { batch: &Batch::default(), config: CONFIG };
+    assert_eq!(objective.metrics(&both)["clip_fraction"], 0.5);
 }

@@ -1,0 +1,84 @@
+//! The check of a config as it was given, before serde sees it, against the keys, ranges and lengths of the schema.
+
+pub(super) mod unused;
+
+use super::json::{config_error, place};
+use super::schema::{field, properties};
+use crate::{Error, Result};
+use serde_json::{Number, Value};
+use twisterl_core::error::from_serde::{shorten, unknown_key};
+
+/// Checks keys, ranges and lengths. Of types it checks only what serde would accept: a list in place of an object, whose
+/// values would be taken for fields in order.
+///
+/// # Errors
+/// [`Error::Config`] for the first that is wrong.
+pub(super) fn ranges(config: &Value, schema: &Value) -> Result<()> {
+    value_at("", config, schema)
+}
+
+/// Returns the path of a key below `path`.
+fn join(path: &str, key: &str) -> String {
+    if path.is_empty() { shorten(key) } else { format!("{path}.{}", shorten(key)) }
+}
+
+fn value_at(path: &str, value: &Value, schema: &Value) -> Result<()> {
+    match value {
+        Value::Number(number) => in_range(path, number, schema),
+        Value::Array(_) if properties(schema).is_some() => {
+            Err(Error::config(place(path), "an object", "a list"))
+        }
+        Value::Array(items) => {
+            at_most(path, items.len(), "values", schema.get("maxItems"))?;
+            let Some(schema) = schema.get("items") else { return Ok(()) };
+            let mut items = items.iter().enumerate();
+            items.try_for_each(|(i, item)| value_at(&format!("{path}[{i}]"), item, schema))
+        }
+        Value::Object(fields) => {
+            at_most(path, fields.len(), "entries", schema.get("maxProperties"))?;
+            for (key, item) in fields {
+                match (field(schema, key), properties(schema)) {
+                    (Some(schema), _) => value_at(&join(path, key), item, schema)?,
+                    (None, Some(known)) => {
+                        let error = unknown_key(key, known.keys().map(String::as_str));
+                        return Err(config_error(error.below(path)));
+                    }
+                    // An object of any fields, which its reader checks.
+                    (None, None) => {}
+                }
+            }
+            Ok(())
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => Ok(()),
+    }
+}
+
+fn at_most(path: &str, length: usize, things: &str, max: Option<&Value>) -> Result<()> {
+    match max.and_then(Value::as_u64) {
+        Some(max) if length as u64 > max => {
+            Err(Error::config(path, format!("at most {max} {things}"), length))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
+    let bound = |key| schema.get(key).and_then(Value::as_f64);
+    let (min, max) = (bound("minimum"), bound("maximum"));
+    let (above, below) = (bound("exclusiveMinimum"), bound("exclusiveMaximum"));
+    let value = number.as_f64().unwrap_or(f64::NAN);
+    let fits = value.is_finite()
+        && min.is_none_or(|b| value >= b)
+        && max.is_none_or(|b| value <= b)
+        && above.is_none_or(|b| value > b)
+        && below.is_none_or(|b| value < b);
+    if fits {
+        return Ok(());
+    }
+    let expected: Vec<String> =
+        [("at least", min), ("more than", above), ("at most", max), ("less than", below)]
+            .into_iter()
+            .filter_map(|(words, bound)| bound.map(|b| format!("{words} {b}")))
+            .collect();
+    Err(Error::config(path, expected.join(" and "), number))
+}

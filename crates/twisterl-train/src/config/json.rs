@@ -1,0 +1,104 @@
+//! Values of JSON: read from files, merged, and turned into structs and back.
+
+use crate::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::Path;
+use twisterl_core::error::from_serde;
+
+/// The largest config file that is read, in bytes.
+const MAX_BYTES: u64 = 1 << 20;
+/// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
+pub(super) const MAX_DEPTH: usize = 192;
+
+/// Reads a JSON file of at most 1 MB.
+///
+/// # Errors
+/// If the file cannot be read, is larger, or is not JSON; the error gives line and column.
+pub(super) fn read_file(path: &Path) -> Result<Value> {
+    let mut bytes = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        .map_err(|e| Error::io("read", path, e))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        let found = "a larger one";
+        return Err(Error::config(path.display().to_string(), "a file of at most 1 MB", found));
+    }
+    serde_json::from_slice(&bytes).map_err(|e| {
+        let message = e.to_string();
+        let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
+        let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
+        Error::config(place, "JSON", what)
+    })
+}
+
+/// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists.
+///
+/// # Errors
+/// If the value is nested deeper than any config needs.
+pub(super) fn plain_lists(value: &mut Value) -> Result<()> {
+    plain_lists_at(0, value)
+}
+
+fn plain_lists_at(depth: usize, value: &mut Value) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(Error::config("config", format!("at most {MAX_DEPTH} nested levels"), "more"));
+    }
+    if let Value::Object(map) = value
+        && map.contains_key("__tuple_list__")
+        && let Some(list @ Value::Array(_)) = map.get_mut("list").map(Value::take)
+    {
+        *value = list;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|v| plain_lists_at(depth + 1, v)),
+        Value::Object(map) => map.values_mut().try_for_each(|v| plain_lists_at(depth + 1, v)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the fields of `over` into `base`: field by field where both are objects, otherwise in place of what is there.
+pub(super) fn overlay(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                overlay(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+/// Reads a struct.
+///
+/// # Errors
+/// [`Error::Config`] for the first value that does not fit.
+pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
+    from_serde::read(value).map_err(config_error)
+}
+
+/// Writes a struct.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Value {
+    match serde_json::to_value(value) {
+        Ok(value) => value,
+        Err(error) => unreachable!("a config has no keys other than strings: {error}"),
+    }
+}
+
+/// Returns an error of core about a config as one of this crate.
+pub(super) fn config_error(error: twisterl_core::Error) -> Error {
+    match error {
+        twisterl_core::Error::Config { path, expected, found } => {
+            Error::config(place(&path), expected, found)
+        }
+        other => other.into(),
+    }
+}
+
+/// Returns the path, or a word for the root.
+pub(super) fn place(path: &str) -> &str {
+    if path.is_empty() { "config" } else { path }
+}

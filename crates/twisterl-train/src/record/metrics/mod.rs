@@ -1,0 +1,276 @@
+//! The log of a run: `metrics.jsonl`, and the same numbers as TensorBoard events.
+//!
+//! Both files are append-only. A checkpoint stores their lengths, and a resumed run truncates them to these lengths, so
+//! that no iteration is logged twice.
+
+pub mod names;
+
+use crate::record::tensorboard;
+use crate::record::tensorboard::Scalar;
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value, json};
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// The name of the file of metrics, one JSON object per line. Values that depend on the clock are under the key `time`,
+/// so that runs can be compared without them.
+pub const METRICS: &str = "metrics.jsonl";
+
+/// Returns metrics by name, in this order.
+pub fn fields<const N: usize>(fields: [(&str, Value); N]) -> Map<String, Value> {
+    fields.map(|(name, value)| (name.to_owned(), value)).into_iter().collect()
+}
+
+/// Returns numbers by name, in this order.
+pub fn numbers<const N: usize>(numbers: [(&str, f64); N]) -> Map<String, Value> {
+    fields(numbers.map(|(name, number)| (name, json!(number))))
+}
+
+/// The lengths of the files of a [`RunLog`], in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogLengths {
+    /// Length of `metrics.jsonl`.
+    pub metrics: u64,
+    /// Length of the TensorBoard events; 0 if none are written.
+    pub events: u64,
+}
+
+/// The open log of a run.
+#[derive(Debug)]
+pub struct RunLog {
+    metrics: AppendOnlyFile,
+    events: Option<AppendOnlyFile>,
+}
+
+impl RunLog {
+    /// Creates the log of a new run in `folder`.
+    ///
+    /// # Errors
+    /// If its files cannot be written.
+    pub fn create(folder: &Path, tensorboard: bool) -> Result<Self> {
+        Self::resume(folder, &LogLengths::default(), tensorboard)
+    }
+
+    /// Opens the log of an existing run and truncates its files to `lengths`.
+    ///
+    /// # Errors
+    /// If a file is shorter than its length, or cannot be written.
+    pub fn resume(folder: &Path, lengths: &LogLengths, tensorboard: bool) -> Result<Self> {
+        let metrics = AppendOnlyFile::open(folder.join(METRICS), lengths.metrics)?;
+        let mut log = Self { metrics, events: None };
+        if tensorboard {
+            let mut events = AppendOnlyFile::open(folder.join(tensorboard::FILE), lengths.events)?;
+            if lengths.events == 0 {
+                events.append(&tensorboard::first_record(now()))?;
+            }
+            log.events = Some(events);
+        }
+        Ok(log)
+    }
+
+    /// Appends the metrics of an iteration: as one line of JSON with the keys in their order, and each number as a
+    /// TensorBoard scalar.
+    ///
+    /// # Errors
+    /// If a file cannot be written.
+    pub fn log(&mut self, iteration: u64, metrics: &Map<String, Value>) -> Result<()> {
+        let mut line = serde_json::to_vec(metrics)
+            .map_err(|e| twisterl_core::Error::internal(format!("metrics as JSON: {e}")))?;
+        line.push(b'\n');
+        self.metrics.append(&line)?;
+        if let Some(events) = &mut self.events {
+            let scalars = scalars(metrics);
+            events.append(&tensorboard::scalar_record(now(), iteration, &scalars))?;
+        }
+        Ok(())
+    }
+
+    /// Syncs the files and returns their lengths, for a checkpoint.
+    ///
+    /// # Errors
+    /// If the disk fails.
+    pub fn lengths(&self) -> Result<LogLengths> {
+        let events = self.events.as_ref().map(AppendOnlyFile::sync).transpose()?;
+        Ok(LogLengths { metrics: self.metrics.sync()?, events: events.unwrap_or(0) })
+    }
+}
+
+/// An append-only file.
+#[derive(Debug)]
+struct AppendOnlyFile {
+    path: PathBuf,
+    file: File,
+    length: u64,
+}
+
+impl AppendOnlyFile {
+    /// Opens or creates a file and truncates it to `length` bytes.
+    fn open(path: PathBuf, length: u64) -> Result<Self> {
+        let failed = |e| Error::io("write", &path, e);
+        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        let found = file.metadata().map_err(failed)?.len();
+        if found < length {
+            let expected = format!("at least the {length} bytes that the checkpoint names");
+            return Err(Error::checkpoint(&path, expected, found));
+        }
+        file.set_len(length).map_err(failed)?;
+        Ok(Self { path, file, length })
+    }
+
+    /// Appends a record in one write, so that a killed process leaves it complete or absent.
+    fn append(&mut self, record: &[u8]) -> Result<()> {
+        self.file.write_all(record).map_err(|e| Error::io("write", &self.path, e))?;
+        self.length += record.len() as u64;
+        Ok(())
+    }
+
+    /// Syncs the file and returns its length.
+    fn sync(&self) -> Result<u64> {
+        self.file.sync_data().map_err(|e| Error::io("write", &self.path, e))?;
+        Ok(self.length)
+    }
+}
+
+/// Returns the seconds since 1970, which TensorBoard calls wall time.
+fn now() -> f64 {
+    // A clock that is set to an earlier date counts as 1970.
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0.0, |d| d.as_secs_f64())
+}
+
+/// Returns every number in `metrics` under the peer's tag for it, or a similar one. Other values have no curve.
+fn scalars(metrics: &Map<String, Value>) -> Vec<Scalar> {
+    let mut scalars = Vec::new();
+    for (key, value) in metrics {
+        match (key.as_str(), value) {
+            // The step of the event.
+            (names::ITERATION, _) => {}
+            (names::EVALS, Value::Object(evals)) => {
+                for (eval, scores) in evals {
+                    let fields = scores.as_object().into_iter().flatten();
+                    for (field, value) in fields {
+                        let tag = format!("Benchmark/Detail/{}/{eval}", capitalized(field));
+                        flatten(tag, value, &mut scalars);
+                    }
+                }
+            }
+            (names::TIME, value) => flatten("Times".into(), value, &mut scalars),
+            (key, Value::Object(_)) => flatten(capitalized(key), value, &mut scalars),
+            (key, value) => flatten(format!("Benchmark/{key}"), value, &mut scalars),
+        }
+    }
+    scalars
+}
+
+/// Appends the numbers in `value`, with `tag` and their keys as tags.
+fn flatten(tag: String, value: &Value, scalars: &mut Vec<Scalar>) {
+    match value {
+        Value::Number(number) => {
+            // serde_json converts every number, since its feature arbitrary_precision is off.
+            let value = number.as_f64().unwrap_or(f64::NAN) as f32;
+            scalars.push(Scalar { tag, value });
+        }
+        Value::Object(fields) => {
+            for (key, value) in fields {
+                flatten(format!("{tag}/{key}"), value, scalars);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Returns the word with a capital first letter.
+fn capitalized(word: &str) -> String {
+    let mut letters = word.chars();
+    letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+    use std::fs;
+
+    fn metrics(iteration: u64) -> Map<String, Value> {
+        let fields = json!({
+            "iteration": iteration,
+            "difficulty": 3,
+            "success": 0.5,
+            "evals": {"ppo_1": {"success": 0.25, "reward": -1.0}},
+            "rollout": {"length": 7},
+            "losses": {"total": null, "value": 2.0},
+            "time": {"update": 0.125},
+        });
+        fields.as_object().unwrap().clone()
+    }
+
+    #[test]
+    fn lines_hold_the_metrics_with_keys_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut log = RunLog::create(folder.path(), false).unwrap();
+        log.log(0, &metrics(0)).unwrap();
+        log.log(1, &metrics(1)).unwrap();
+        let text = fs::read_to_string(folder.path().join(METRICS)).unwrap();
+        let line = r#"{"iteration":1,"difficulty":3,"success":0.5,"evals":{"ppo_1":{"success":0.25,"reward":-1.0}},"rollout":{"length":7},"losses":{"total":null,"value":2.0},"time":{"update":0.125}}"#;
+        assert_eq!(text.lines().nth(1), Some(line));
+        assert_eq!(log.lengths().unwrap(), LogLengths { metrics: text.len() as u64, events: 0 });
+        assert!(!folder.path().join(tensorboard::FILE).exists());
+    }
+
+    #[test]
+    fn a_resumed_log_continues_from_its_checkpoint() {
+        let folder = tempfile::tempdir().unwrap();
+        let read = |name| fs::read(folder.path().join(name)).unwrap();
+        let mut log = RunLog::create(folder.path(), true).unwrap();
+        log.log(0, &metrics(0)).unwrap();
+        let lengths = log.lengths().unwrap();
+        let before = (read(METRICS), read(tensorboard::FILE));
+        assert_eq!(lengths.events, before.1.len() as u64);
+        log.log(1, &metrics(1)).unwrap();
+        // The remains of a process that was killed while it wrote a record.
+        log.metrics.append(b"{\"iteration\":").unwrap();
+        drop(log);
+        let mut log = RunLog::resume(folder.path(), &lengths, true).unwrap();
+        assert_eq!((read(METRICS), read(tensorboard::FILE)), before);
+        log.log(1, &metrics(1)).unwrap();
+        assert_eq!(read(METRICS).iter().filter(|&&b| b == b'\n').count(), 2);
+    }
+
+    #[test]
+    fn a_run_killed_before_its_first_record_starts_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = RunLog::resume(folder.path(), &LogLengths::default(), true).unwrap();
+        assert!(log.lengths().unwrap().events > 0);
+    }
+
+    #[test]
+    fn a_truncated_log_is_an_error() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(METRICS), "{}\n").unwrap();
+        let lengths = LogLengths { metrics: 4, events: 0 };
+        let message = RunLog::resume(folder.path(), &lengths, false).unwrap_err().to_string();
+        assert!(
+            message.contains("at least the 4 bytes") && message.contains("found 3"),
+            "{message}"
+        );
+    }
+
+    #[test]
+    fn tags_match_the_peer() {
+        let tags: Vec<_> = scalars(&metrics(5)).into_iter().map(|s| (s.tag, s.value)).collect();
+        let expected = [
+            ("Benchmark/difficulty", 3.0),
+            ("Benchmark/success", 0.5),
+            ("Benchmark/Detail/Success/ppo_1", 0.25),
+            ("Benchmark/Detail/Reward/ppo_1", -1.0),
+            ("Rollout/length", 7.0),
+            ("Losses/value", 2.0),
+            ("Times/update", 0.125),
+        ];
+        assert_eq!(tags, expected.map(|(tag, value)| (tag.to_owned(), value)));
+    }
+}

@@ -1,0 +1,149 @@
+//! The checkpoints of a run: their content, and the moments at which they are written.
+
+use crate::Result;
+use crate::algorithms::Algorithm;
+use crate::config::{LoggingConfig, ROLLOUT_METRIC};
+use crate::record::checkpoint::Checkpoint;
+use crate::record::metrics::{LogLengths, RunLog};
+use crate::record::run_folder::RunFolder;
+use crate::record::snapshot::Snapshot;
+use crate::trainer::Trainer;
+use crate::trainer::curriculum::Curriculum;
+use crate::trainer::evaluation::EvaluationResult;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::time::Instant;
+
+/// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
+/// one resumes.
+const SLOW: f64 = 0.5;
+/// The largest share of the time that these checkpoints may take.
+const SAVING: f64 = 0.05;
+
+/// `state.json` of a checkpoint.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RunState {
+    iteration: u64,
+    env_steps: u64,
+    elapsed: f64,
+    curriculum: Curriculum,
+    best: Option<Best>,
+    log: LogLengths,
+    algorithm: Value,
+}
+
+/// The quality of the best policy so far; compared field by field in this order.
+#[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
+pub(super) struct Best {
+    difficulty: usize,
+    success: f64,
+    reward: f64,
+}
+
+/// The time of the last checkpoint, and the seconds that it took to write.
+#[derive(Debug)]
+pub(super) struct CheckpointClock {
+    saved: Instant,
+    seconds: f64,
+}
+
+impl CheckpointClock {
+    /// Starts now.
+    pub(super) fn start() -> Self {
+        Self { saved: Instant::now(), seconds: 0.0 }
+    }
+
+    /// Counts from now on, as if a checkpoint had just been written.
+    pub(super) fn restart(&mut self) {
+        self.saved = Instant::now();
+    }
+
+    /// Returns `true` if a checkpoint is due after `iterations`, the last of which took `seconds`.
+    pub(super) fn is_due(&self, logging: &LoggingConfig, iterations: u64, seconds: f64) -> bool {
+        let since = self.saved.elapsed().as_secs_f64();
+        let by_count =
+            logging.checkpoint_freq > 0 && iterations.is_multiple_of(logging.checkpoint_freq);
+        let by_time = logging.checkpoint_seconds.is_some_and(|s| since >= s);
+        by_count || by_time || seconds > SLOW && since * SAVING > self.seconds
+    }
+}
+
+impl<A: Algorithm + ?Sized> Trainer<A> {
+    /// Returns a checkpoint of this moment, with the lengths of the logs.
+    pub(super) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
+        let snapshot = self.policy.snapshot(self.algorithm.snapshot());
+        let state = RunState {
+            iteration: self.iteration,
+            env_steps: self.env_steps,
+            elapsed: self.elapsed(),
+            curriculum: self.curriculum.clone(),
+            best: self.best,
+            log: *lengths,
+            algorithm: snapshot.state,
+        };
+        let policy = self.policy.to_policy();
+        Checkpoint { policy, state: json!(state), arrays: snapshot.arrays }
+    }
+
+    /// Continues from a checkpoint. Returns the lengths of the logs.
+    ///
+    /// # Errors
+    /// If the checkpoint does not fit.
+    pub(super) fn restore(&mut self, checkpoint: Checkpoint) -> Result<LogLengths> {
+        let snapshot = Snapshot { state: checkpoint.state, arrays: checkpoint.arrays };
+        let state: RunState = snapshot.read_state("the state of a run")?;
+        let snapshot = Snapshot { state: state.algorithm, ..snapshot };
+        let own = self.policy.restore(checkpoint.policy.parameters, snapshot)?;
+        self.algorithm.restore(&self.policy, &own)?;
+        self.iteration = state.iteration;
+        self.env_steps = state.env_steps;
+        self.earlier = state.elapsed;
+        self.curriculum = state.curriculum;
+        self.best = state.best;
+        Ok(state.log)
+    }
+
+    /// Writes the checkpoint from which the run resumes.
+    ///
+    /// # Errors
+    /// If the disk cannot be written to.
+    pub(super) fn save_last(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+        let begun = Instant::now();
+        self.checkpoint(&log.lengths()?).write(&folder.last())?;
+        self.clock =
+            CheckpointClock { saved: Instant::now(), seconds: begun.elapsed().as_secs_f64() };
+        Ok(())
+    }
+
+    /// Saves the policy as the best if it is, by the evaluation that the curriculum uses, or else the first one.
+    ///
+    /// # Errors
+    /// If the disk cannot be written to.
+    pub(super) fn save_if_best(
+        &mut self,
+        folder: &RunFolder,
+        log: &RunLog,
+        results: &[(String, EvaluationResult)],
+    ) -> Result<()> {
+        let shared = &self.config.shared;
+        let metric = match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next().map(String::as_str),
+            name => Some(name),
+        };
+        let Some((_, result)) = results.iter().find(|(name, _)| Some(name.as_str()) == metric)
+        else {
+            return Ok(());
+        };
+        let now = Best {
+            difficulty: self.curriculum.difficulty,
+            success: result.success,
+            reward: result.reward,
+        };
+        if self.best.is_none_or(|best| now >= best) {
+            self.best = Some(now);
+            self.checkpoint(&log.lengths()?).write(&folder.best())?;
+        }
+        Ok(())
+    }
+}

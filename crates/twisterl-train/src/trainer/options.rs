@@ -1,0 +1,82 @@
+//! The options of a run beside its config, and its result.
+
+use serde_json::{Map, Value};
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::policy::Policy;
+
+/// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
+pub const GRACE: Duration = Duration::from_millis(700);
+
+/// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
+/// after this iteration, with a checkpoint.
+#[derive(Clone)]
+pub struct Observer(Arc<Callback>);
+
+type Callback = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
+
+impl Observer {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(&Map<String, Value>) -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    /// Calls it.
+    pub(super) fn call(&self, metrics: &Map<String, Value>) -> bool {
+        (self.0)(metrics)
+    }
+}
+
+impl fmt::Debug for Observer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Observer")
+    }
+}
+
+/// The options of a run beside its config.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    /// Weights to start from instead of random ones.
+    pub load_checkpoint: Option<PathBuf>,
+    /// Show no progress.
+    pub quiet: bool,
+    /// Use exactly this many threads, whatever the config and the machine say.
+    pub threads: Option<usize>,
+    /// Set from outside to stop after the current iteration, with a checkpoint.
+    pub stop: Arc<AtomicBool>,
+    /// Set from outside to stop in the middle of an iteration. The run can then be resumed from its last checkpoint, which
+    /// was written at the beginning of the iteration if iterations take long.
+    pub interrupt: Interrupt,
+    /// Receives the metrics of each iteration.
+    pub observer: Option<Observer>,
+}
+
+impl Options {
+    /// Returns `true` if the run was asked to stop after the current iteration.
+    pub(super) fn stop_requested(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}
+
+/// The result of a run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// The run folder.
+    pub path: PathBuf,
+    /// Iterations made since the run began.
+    pub iterations: u64,
+    /// Environment steps made since the run began.
+    pub env_steps: u64,
+    /// The difficulty that the curriculum has reached.
+    pub difficulty: usize,
+    /// Seconds of training since the run began.
+    pub elapsed: f64,
+    /// True if it was stopped before its end.
+    pub interrupted: bool,
+    /// The best policy, as in `checkpoint_best`.
+    pub best: Policy,
+}

@@ -1,0 +1,134 @@
+//! The loop of a run: evaluate, iterate, advance the curriculum, log, save.
+
+use crate::Result;
+use crate::algorithms::{Algorithm, Iteration};
+use crate::record::checkpoint::Checkpoint;
+use crate::record::metrics::{RunLog, names};
+use crate::record::run_folder::RunFolder;
+use crate::trainer::iteration_metrics::{Counters, metrics};
+use crate::trainer::progress::{Progress, Status};
+use crate::trainer::{Options, Summary, Trainer};
+use serde_json::json;
+use std::time::Instant;
+
+/// The end of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// After its last iteration.
+    Finished,
+    /// After an iteration, because it was asked to stop.
+    Stopped,
+    /// In the middle of an iteration or of its last evaluation.
+    Interrupted,
+}
+
+impl<A: Algorithm + ?Sized> Trainer<A> {
+    /// Makes the iterations that are left.
+    ///
+    /// # Errors
+    /// If training fails, or a file cannot be written.
+    pub(super) fn run(
+        &mut self,
+        folder: &RunFolder,
+        mut log: RunLog,
+        options: &Options,
+    ) -> Result<Summary> {
+        let mut progress = Progress::new(options.quiet, self.config.num_iterations, self.iteration);
+        self.begun = Instant::now();
+        self.clock.restart();
+        let end = match self.iterations(folder, &mut log, &mut progress, options) {
+            Ok(end) => end,
+            Err(error) if error.is_interrupted() => End::Interrupted,
+            Err(error) => return Err(error),
+        };
+        // What an interrupted iteration has changed must not be saved.
+        if end != End::Interrupted {
+            self.save_last(folder, &log)?;
+        }
+        progress.finish();
+        let best = match Checkpoint::read(&folder.best()) {
+            Ok(checkpoint) => checkpoint.policy,
+            Err(_) if self.best.is_none() => self.policy.to_policy(),
+            Err(error) => return Err(error),
+        };
+        Ok(Summary {
+            path: folder.path().to_owned(),
+            iterations: self.iteration,
+            env_steps: self.env_steps,
+            difficulty: self.curriculum.difficulty,
+            elapsed: self.elapsed(),
+            interrupted: end != End::Finished,
+            best,
+        })
+    }
+
+    /// Makes iterations until the run ends or is asked to stop, and the evaluations of its end.
+    fn iterations(
+        &mut self,
+        folder: &RunFolder,
+        log: &mut RunLog,
+        progress: &mut Progress,
+        options: &Options,
+    ) -> Result<End> {
+        let mut stop = options.stop_requested();
+        while self.unfinished() {
+            if stop {
+                return Ok(End::Stopped);
+            }
+            let observed = self.step(folder, log, progress, options)?;
+            stop = !observed || options.stop_requested();
+        }
+        let results = self.evaluate(true)?;
+        self.save_if_best(folder, log, &results)?;
+        Ok(End::Finished)
+    }
+
+    /// Makes one iteration, with its evaluations, metrics and checkpoints. Returns whether the observer wants more.
+    fn step(
+        &mut self,
+        folder: &RunFolder,
+        log: &mut RunLog,
+        progress: &mut Progress,
+        options: &Options,
+    ) -> Result<bool> {
+        let start = Instant::now();
+        let now = self.now();
+        let Iteration { number, difficulty, .. } = now;
+        let results = self.evaluate(false)?;
+        let evaluated = start.elapsed().as_secs_f64();
+        self.save_if_best(folder, log, &results)?;
+        let output = self.algorithm.iterate(&mut self.policy, &now)?;
+        let success = self.advance(&now, &results, &output);
+        let seconds = start.elapsed().as_secs_f64();
+        let rate = output.env_steps as f64 / seconds;
+        progress.update(&Status {
+            iteration: self.iteration,
+            difficulty: self.curriculum.difficulty,
+            success,
+            steps_per_second: rate,
+        });
+        let log_freq = self.config.shared.logging.log_freq;
+        let logged = log_freq > 0 && number.is_multiple_of(log_freq);
+        let mut go_on = true;
+        if logged || options.observer.is_some() {
+            let mut time = output.seconds.clone();
+            time.insert(names::EVALUATE.into(), json!(evaluated));
+            time.insert(names::TOTAL.into(), json!(seconds));
+            time.insert(names::STEPS_PER_SECOND.into(), json!(rate));
+            time.insert(names::ELAPSED.into(), json!(self.elapsed()));
+            let env_steps = self.env_steps;
+            let counters = Counters { iteration: number, env_steps, difficulty, success };
+            let metrics = metrics(&counters, &results, &output, time);
+            if logged {
+                log.log(number, &metrics)?;
+            }
+            if let Some(observer) = &options.observer {
+                go_on = observer.call(&metrics);
+            }
+        }
+        if self.clock.is_due(&self.config.shared.logging, self.iteration, seconds) {
+            self.save_last(folder, log)?;
+        }
+        Ok(go_on)
+    }
+}

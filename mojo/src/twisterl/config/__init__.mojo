@@ -1,0 +1,1 @@
+"""Run configs and the policies they describe."""

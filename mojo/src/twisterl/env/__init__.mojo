@@ -1,0 +1,1 @@
+"""The environment contract, the sliding puzzle and its symmetries."""

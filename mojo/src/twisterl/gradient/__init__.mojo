@@ -1,0 +1,1 @@
+"""Losses, gradients, the optimizer, schedules and the weight average."""

@@ -1,0 +1,1 @@
+"""Files, JSON, safetensors and the command line."""

@@ -1,0 +1,1 @@
+"""Policies: network description, files, inference and decisions."""

@@ -1,0 +1,1 @@
+"""Transitions for training and the states that episodes start from."""

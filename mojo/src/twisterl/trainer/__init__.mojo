@@ -1,0 +1,1 @@
+"""The training loop, the curriculum, evaluations and the training program."""
