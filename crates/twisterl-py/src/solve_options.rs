@@ -1,6 +1,6 @@
 //! Options of solving as keyword arguments.
 
-use crate::convert::numb.rs::kind;
+use crate::convert::numbers::kind;
 use crate::error::refuse;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};

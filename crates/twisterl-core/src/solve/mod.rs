@@ -27,7 +27,7 @@ use play::start_stream;
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
-use crate::evaluator::{Averaged, Evaluator, Twisted, WithoutBacktracking};
+use crate::evaluator::{Evaluator, Twisted, WithoutBacktracking};
 use crate::rng::StreamKey;
 use crate::search::ActionPath;
 use crate::space::Actions;
@@ -94,14 +94,14 @@ impl Solver<'_> {
         let symmetric = twists.is_empty() || !evaluator.twists().is_empty();
         let mut solutions = match self.symmetry_use {
             SymmetryUse::Average if !symmetric => {
-                let evaluator = Averaged::new(evaluator, &twists);
+                let evaluator = Twisted::average(evaluator, &twists);
                 Solver { evaluator: &evaluator, ..solver }.solve(starts)?
             }
             SymmetryUse::Each if !symmetric => {
                 let solver = Solver { budget: self.budget.share(1 + twists.len()), ..solver };
                 let mut best = solver.solve(starts)?;
                 for twist in &twists {
-                    let evaluator = Twisted::new(evaluator, twist);
+                    let evaluator = Twisted::image(evaluator, twist);
                     let solutions = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
                     for (best, other) in best.iter_mut().zip(solutions) {
                         let nodes = best.nodes + other.nodes;

@@ -167,7 +167,7 @@ pub fn collection(
     (envs, length): (usize, usize),
 ) -> Result<Work> {
     let executor = fresh(spec, sizes)?;
-    let mut collector = Collector::new(spec, envs)?;
+    let mut collector = Collector::new(spec, envs);
     let mut iteration = 0;
     let name = format!("collection, {}", name_of(sizes));
     Ok(Work::new(name, (envs * length, "steps"), move || {
