@@ -131,6 +131,15 @@ def test_every_algorithm_plays_environments_in_python(tmp_path):
         twisterl.train(config, tmp_path / "backward", num_steps=3, quiet=True)
 
 
+def test_copies_of_an_environment_have_their_own_masks(tmp_path):
+    # Tree search plays on copies: each must be asked for the masks of its own state.
+    searching = {"num_episodes": 8, "num_mcts_searches": 8}
+    config = {**CONFIG, "env_cls": "envs_in_python.OnceEach", "env": {}, "algorithm_cls": "AZ"}
+    config["algorithm"] = {**CONFIG["algorithm"], "collecting": searching}
+    run = twisterl.train(config, tmp_path / "run", num_steps=2, quiet=True)
+    assert run.policy.evaluate(num_episodes=5, search="mcts=16")["success"] == 1
+
+
 def test_seeds_reach_the_environment(tmp_path):
     envs_in_python.Seeded.seeds.clear()
     config = {**IN_PYTHON, "env_cls": "envs_in_python.Seeded"}

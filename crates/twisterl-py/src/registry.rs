@@ -1,6 +1,6 @@
 //! The environments that Python can ask for: the built-in ones, and any that Python can import.
 
-use crate::pyenv::PyEnvSpec;
+use crate::python_env::PythonEnvSpec;
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::{EnvSpec, Registry};
@@ -26,7 +26,7 @@ fn resolve(name: &str, params: &Value, native: &[String]) -> Option<Result<Arc<d
     if module.split('.').next() == Some("twisterl") {
         return None;
     }
-    match PyEnvSpec::new(name, params) {
+    match PythonEnvSpec::new(name, params) {
         Ok(None) if native.iter().any(|known| known == short) => None,
         Ok(None) => Some(Err(Error::UnknownEnvironment {
             name: name.to_owned(),
@@ -47,7 +47,7 @@ fn pyenv(params: &Value) -> Result<Arc<dyn EnvSpec>> {
             "none",
         ));
     };
-    match PyEnvSpec::new(&class, &Value::Object(params))? {
+    match PythonEnvSpec::new(&class, &Value::Object(params))? {
         Some(spec) => Ok(Arc::new(spec)),
         None => Err(Error::config("env.pyenv_cls", "a class that can be imported", class)),
     }

@@ -3,10 +3,12 @@
 pub mod batched;
 pub mod decision;
 pub mod distribution;
+mod interruptible;
 mod mock;
 mod twisted;
 mod without_backtracking;
 
+pub use interruptible::Interruptible;
 pub use mock::Mock;
 pub use twisted::{Averaged, Twisted};
 pub use without_backtracking::WithoutBacktracking;

@@ -11,7 +11,7 @@ use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::time::Instant;
 
-/// How a run ends.
+/// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum End {
     /// After its last iteration.

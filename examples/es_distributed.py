@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Evolution strategies spread over processes: each plays a part of the population and sends a few kilobytes.
+"""Evolution strategies distributed over processes: each plays a part of the population and sends a few kilobytes.
 
-    python examples/es_spread.py examples/es_cartpole_v1.json --workers 2 --iterations 20
+    python examples/es_distributed.py examples/es_cartpole_v1.json --workers 2 --iterations 20
 
-The workers here are processes of this machine. Machines would do the same through any engine that carries bytes: all
-make the same ES, and are told the same answers, so that weights never travel.
+The workers here are processes of this machine. Other machines can take part through anything that carries bytes: all
+create the same ES and are told the same results, so that weights are never transferred.
 """
 
 import argparse
@@ -19,7 +19,7 @@ from twisterl.utils import load_config, prepare_algorithm
 def work(
     connection: Connection, config: dict[str, Any], share: tuple[int, int], iterations: int, save: str | None
 ) -> None:
-    """Play the members of `share` in each iteration, and take in what all have played."""
+    """Play the members of `share` in each iteration, and tell the results of all."""
     es = prepare_algorithm(config)
     for _ in range(iterations):
         connection.send(es.ask_range(*share, num_cores=1))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gymnasium as gym
 import numpy as np
+from numpy.typing import NDArray
 
-# One component of an action: (choices, low, high, shape). Real numbers have 0 choices, with bounds and a shape;
-# bits have 2 choices and a shape.
-Component = tuple[int, list[float], list[float], list[int]]
+from twisterl._adapter.env_adapter import Component
+
+if TYPE_CHECKING:
+    from twisterl._adapter.problem import Problem
 
 
-def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], Callable[[Any], Any]]:
+def observation(space: gym.Space[Any], problem: Problem) -> tuple[bool, list[int], Callable[[Any], Any]]:
     """Return whether observations are sparse, their shape, and the function that encodes one.
 
     Choices are one-hot encoded, arrays are unchanged, and composite spaces are flattened.
@@ -31,7 +33,7 @@ def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], C
 
         def encode(seen: Any) -> list[int]:
             digits = _shaped(seen, [len(sizes)], problem).astype(int) - starts
-            for digit, size in zip(digits, sizes, strict=False):
+            for digit, size in zip(digits, sizes, strict=True):
                 _within(int(digit), size, problem)
             return [int(index) for index in digits + offsets]
 
@@ -46,7 +48,7 @@ def observation(space: gym.Space[Any], problem: Any) -> tuple[bool, list[int], C
     return False, [size], lambda seen: _shaped(gym.spaces.flatten(space, seen), [size], problem)
 
 
-def action(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Callable[[Any], Any]]:
+def action(space: gym.Space[Any], problem: Problem) -> tuple[list[Component], Callable[[Any], Any]]:
     """Return the components of an action, and the function that decodes an action.
 
     The function takes an index if the action is a single choice, and otherwise a list of choices and a list of real
@@ -63,7 +65,7 @@ def action(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Callab
     return components, of_parts
 
 
-def _composed(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Callable[[Any, Any], Any]]:
+def _composed(space: gym.Space[Any], problem: Problem) -> tuple[list[Component], Callable[[Any, Any], Any]]:
     if isinstance(space, gym.spaces.Discrete):
         start = int(space.start)
         return [(int(space.n), [], [], [])], lambda choices, _: next(choices) + start
@@ -98,7 +100,7 @@ def _composed(space: gym.Space[Any], problem: Any) -> tuple[list[Component], Cal
     raise problem.broken("has an action space of Discrete, MultiDiscrete, MultiBinary and Box", space)
 
 
-def _shaped(seen: Any, shape: list[int], problem: Any) -> np.ndarray:
+def _shaped(seen: Any, shape: list[int], problem: Problem) -> NDArray[np.float32]:
     try:
         array = np.asarray(seen, np.float32)
     except (TypeError, ValueError) as error:
@@ -108,7 +110,7 @@ def _shaped(seen: Any, shape: list[int], problem: Any) -> np.ndarray:
     return array
 
 
-def _within(index: int, size: int, problem: Any) -> int:
+def _within(index: int, size: int, problem: Problem) -> int:
     if not 0 <= index < size:
         raise problem.broken(f"observations are one of {size}", index)
     return index

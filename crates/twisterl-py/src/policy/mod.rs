@@ -1,0 +1,243 @@
+//! Trained policies.
+
+mod predict;
+mod solve;
+
+use crate::convert::actions::{Component, components};
+use crate::convert::json;
+use crate::convert::observations::shape;
+use crate::enter::Enter as _;
+use crate::registry::registry;
+use numpy::{PyArray1, PyArrayMethods as _};
+use predict::Predicted;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use solve::Solved;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::batched::BatchedEvaluation;
+use twisterl_core::policy::Policy as Weights;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::config::RunConfig;
+use twisterl_train::record::load;
+use twisterl_train::{Error, Result};
+
+/// A trained policy with the environment that it is for.
+#[pyclass(frozen, subclass, module = "twisterl._core")]
+pub struct Policy {
+    policy: Weights,
+    executor: Executor,
+    spec: Arc<dyn EnvSpec>,
+    /// Memory of single predictions; a second thread makes its own.
+    memory: Mutex<Option<BatchedEvaluation>>,
+}
+
+impl Policy {
+    fn new(policy: Weights) -> Result<Self> {
+        let spec = registry().make(&policy.env_cls, &policy.env)?;
+        let executor = Executor::of(&policy)?;
+        Ok(Self { policy, executor, spec, memory: Mutex::new(None) })
+    }
+
+    /// The policy of a file's bytes, of the run that `initial` begins, or that a path leads to.
+    fn find(
+        path: Option<PathBuf>,
+        config: Option<PathBuf>,
+        initial: Option<&RunConfig>,
+        data: Option<&[u8]>,
+    ) -> Result<Self> {
+        if let Some(data) = data {
+            let mut policy = Weights::from_safetensors(data, None)?;
+            registry().complete(&mut policy.network)?;
+            return Self::new(policy);
+        }
+        if let Some(config) = initial {
+            let spec = registry().make(&config.env_cls, &config.env)?;
+            return Self::new(match path {
+                Some(path) => load::weights_for(config, &*spec, &path, registry())?,
+                None => load::initial_policy(config, &*spec, registry())?,
+            });
+        }
+        let path = path.ok_or_else(|| Error::usage("path: expected one, found none"))?;
+        Self::new(load::load_policy(&path, config.as_deref(), registry())?)
+    }
+
+    /// The policy as plain data.
+    pub fn weights(&self) -> &Weights {
+        &self.policy
+    }
+
+    /// Its environment.
+    pub fn spec(&self) -> Arc<dyn EnvSpec> {
+        Arc::clone(&self.spec)
+    }
+
+    fn space(&self) -> &ObservationSpace {
+        &self.policy.network.observation
+    }
+
+    fn actions(&self) -> &ActionSpace {
+        &self.policy.network.actions
+    }
+}
+
+#[pymethods]
+impl Policy {
+    /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
+    /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote.
+    #[new]
+    #[pyo3(signature = (path=None, config=None, initial=None, data=None))]
+    fn load(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        config: Option<PathBuf>,
+        initial: Option<&str>,
+        data: Option<&[u8]>,
+    ) -> PyResult<Self> {
+        let initial = initial.map(|config| json::config(py, config, &[])).transpose()?;
+        py.enter(|| Self::find(path, config, initial.as_ref(), data))
+    }
+
+    /// The name of the environment.
+    #[getter]
+    fn env_cls(&self) -> &str {
+        &self.policy.env_cls
+    }
+
+    /// The parameters of the environment, as JSON.
+    #[getter]
+    fn env_json(&self) -> String {
+        self.policy.env.to_string()
+    }
+
+    /// The shape of an observation.
+    #[getter]
+    fn obs_shape(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        shape(py, self.space())
+    }
+
+    /// True if observations are zeros and ones, given by the indices of the ones.
+    #[getter]
+    fn sparse(&self) -> bool {
+        matches!(self.space(), ObservationSpace::SparseBinary { .. })
+    }
+
+    /// The number of choices of an action.
+    #[getter]
+    fn num_actions(&self) -> usize {
+        self.actions().mask_width()
+    }
+
+    /// The components of an action, as [`EnvBatch`](crate::env::EnvBatch) has them.
+    #[getter]
+    fn action_components(&self) -> Vec<Component> {
+        components(self.actions())
+    }
+
+    /// The number of weights.
+    #[getter]
+    fn num_parameters(&self) -> usize {
+        self.policy.parameters.len()
+    }
+
+    /// Returns the weights by tensor name, as arrays.
+    #[pyo3(name = "weights")]
+    fn weight_arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let weights = PyDict::new(py);
+        let bytes = py.attached(|| self.policy.to_safetensors())?;
+        let file = py.attached(|| TensorFile::parse(&bytes))?;
+        for (name, tensor) in &py.attached(|| file.tensors())? {
+            let values = PyArray1::from_iter(py, py.attached(|| f32_values(name, tensor))?);
+            weights.set_item(name, values.reshape(tensor.shape())?)?;
+        }
+        Ok(weights)
+    }
+
+    /// Returns the file that `save` writes.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.attached(|| self.policy.to_safetensors())?))
+    }
+
+    /// Returns the probabilities of the choices if an action is one choice, else the parameters of the distribution of
+    /// actions; and the value.
+    #[pyo3(signature = (observation, mask=None))]
+    fn predict<'py>(
+        &self,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
+        self.predict_one(observation, mask)
+    }
+
+    /// Returns the same for many observations, on all threads: `[row, parameter]`, and the values, `[row]`.
+    #[pyo3(signature = (observations, masks=None, num_cores=None))]
+    fn predict_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        num_cores: Option<usize>,
+    ) -> PyResult<Predicted<'py>> {
+        self.predict_many(observations, masks, num_cores)
+    }
+
+    /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
+    /// or one drawn with `seed`.
+    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
+    fn act<'py>(
+        &self,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+        deterministic: bool,
+        seed: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.choose(observation, mask, (!deterministic).then_some(seed))
+    }
+
+    /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.
+    fn solve_states<'py>(
+        &self,
+        states: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+        tries: usize,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        self.solve_from(states, options, tries)
+    }
+
+    /// Solves scrambles, in the same way.
+    fn solve_scrambles<'py>(
+        &self,
+        py: Python<'py>,
+        count: usize,
+        difficulty: Option<usize>,
+        options: &Bound<'py, PyDict>,
+        tries: usize,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        self.solve_drawn(py, (count, difficulty), options, tries)
+    }
+
+    /// Returns the figures of an evaluation, as JSON.
+    #[pyo3(signature = (states, optimal, num_episodes, difficulty, options))]
+    fn evaluate_json(
+        &self,
+        py: Python<'_>,
+        states: Option<&Bound<'_, PyAny>>,
+        optimal: Vec<Option<u32>>,
+        num_episodes: usize,
+        difficulty: Option<usize>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<String> {
+        self.figures(py, (states, &optimal), (num_episodes, difficulty), options)
+    }
+
+    /// Returns the frames of a solution: the board at the start, then (action's name, board) for each action, as text.
+    fn replay(
+        &self,
+        start: &Bound<'_, PyAny>,
+        actions: &Bound<'_, PyAny>,
+    ) -> PyResult<(String, Vec<(String, String)>)> {
+        self.frames(start, actions)
+    }
+}

@@ -1,0 +1,125 @@
+//! Solutions and evaluations.
+
+use super::Policy;
+use crate::convert::actions::{action_object, push_action};
+use crate::convert::numbers::rows;
+use crate::convert::states::{state, state_object};
+use crate::enter::Enter as _;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::time::Instant;
+use twisterl_core::env::Start;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::evaluator::Interruptible;
+use twisterl_core::rng::Purpose;
+use twisterl_core::solve::{Solution, replay};
+use twisterl_core::space::{ActionSpace, Actions};
+use twisterl_train::play::{PlayArgs, figures};
+
+/// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
+pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+
+/// Frames of a solution: the board at the start, then (action's name, board) for each action.
+type Frames = (String, Vec<(String, String)>);
+
+impl Policy {
+    pub(super) fn solve_from<'py>(
+        &self,
+        states: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+        tries: usize,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        let py = states.py();
+        let states = read_states(states)?;
+        let (solutions, _) = self.play(py, options, &at(&states), (Purpose::Solve, tries))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+    }
+
+    pub(super) fn solve_drawn<'py>(
+        &self,
+        py: Python<'py>,
+        (count, difficulty): (usize, Option<usize>),
+        options: &Bound<'py, PyDict>,
+        tries: usize,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        let starts = self.scrambles(count, difficulty);
+        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+    }
+
+    pub(super) fn figures(
+        &self,
+        py: Python<'_>,
+        (states, optimal): (Option<&Bound<'_, PyAny>>, &[Option<u32>]),
+        (num_episodes, difficulty): (usize, Option<usize>),
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<String> {
+        let states = states.map(read_states).transpose()?.unwrap_or_default();
+        let starts = match states.is_empty() {
+            true => self.scrambles(num_episodes, difficulty),
+            false => at(&states),
+        };
+        let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
+        Ok(serde_json::Value::Object(figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    pub(super) fn frames(
+        &self,
+        start: &Bound<'_, PyAny>,
+        actions: &Bound<'_, PyAny>,
+    ) -> PyResult<Frames> {
+        let space = self.spec.action_space();
+        let mut batch = Actions::new(&space);
+        for action in rows(actions, "actions")? {
+            push_action(&mut batch, &action, &space)?;
+        }
+        let start_state = state(start)?;
+        let replay = start.py().enter(|| replay(&*self.spec, &start_state, &batch))?;
+        Ok((replay.first, replay.moves))
+    }
+
+    fn scrambles(&self, count: usize, difficulty: Option<usize>) -> Vec<Start<'static>> {
+        let difficulty = difficulty.unwrap_or_else(|| self.spec.difficulty());
+        vec![Start::Scramble { difficulty }; count]
+    }
+
+    /// Plays from each start. Returns the solutions and the seconds taken.
+    fn play(
+        &self,
+        py: Python<'_>,
+        options: &Bound<'_, PyDict>,
+        starts: &[Start<'_>],
+        (purpose, tries): (Purpose, usize),
+    ) -> PyResult<(Vec<Solution>, f64)> {
+        let pairs: Vec<(String, String)> = options
+            .iter()
+            .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
+            .collect::<PyResult<_>>()?;
+        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        let args = py.attached(|| PlayArgs::from_pairs(pairs))?;
+        let begun = Instant::now();
+        let interrupt = Interrupt::default();
+        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
+        let solutions = py.enter_interruptible(&interrupt, || {
+            args.solve(&*self.spec, &evaluator, (purpose, tries), starts)
+        })?;
+        Ok((solutions, begun.elapsed().as_secs_f64()))
+    }
+}
+
+fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
+    rows(states, "states")?.iter().map(state).collect()
+}
+
+/// Starts at these states, with the full budget.
+fn at(states: &[Vec<f64>]) -> Vec<Start<'_>> {
+    states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+}
+
+fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
+    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
+    let actions = (0..actions.len())
+        .map(|i| action_object(py, actions.row(i), space))
+        .collect::<PyResult<_>>()?;
+    Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
+}
