@@ -1,4 +1,4 @@
-"""What scripts for the published package do, done with ours."""
+"""The steps of scripts for the published package, done with ours."""
 
 import json
 import subprocess
