@@ -42,7 +42,7 @@ impl Policy {
         options: &Bound<'py, PyDict>,
         tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
-        let starts = self.scrambles(count, difficulty);
+        let starts = self.scrambles(py, count, difficulty)?;
         let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
@@ -56,7 +56,7 @@ impl Policy {
     ) -> PyResult<String> {
         let states = states.map(read_states).transpose()?.unwrap_or_default();
         let starts = match states.is_empty() {
-            true => self.scrambles(num_episodes, difficulty),
+            true => self.scrambles(py, num_episodes, difficulty)?,
             false => at(&states),
         };
         let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
@@ -68,19 +68,29 @@ impl Policy {
         start: &Bound<'_, PyAny>,
         actions: &Bound<'_, PyAny>,
     ) -> PyResult<Frames> {
-        let space = self.spec.action_space();
+        let py = start.py();
+        let env = self.env(py)?;
+        let space = env.action_space();
         let mut batch = Actions::new(&space);
         for action in rows(actions, "actions")? {
             push_action(&mut batch, &action, &space)?;
         }
         let start_state = state(start)?;
-        let replay = start.py().enter(|| replay(&*self.spec, &start_state, &batch))?;
+        let replay = py.enter(|| replay(&*env, &start_state, &batch))?;
         Ok((replay.first, replay.moves))
     }
 
-    fn scrambles(&self, count: usize, difficulty: Option<usize>) -> Vec<Start<'static>> {
-        let difficulty = difficulty.unwrap_or_else(|| self.spec.difficulty());
-        vec![Start::Scramble { difficulty }; count]
+    fn scrambles(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        difficulty: Option<usize>,
+    ) -> PyResult<Vec<Start<'static>>> {
+        let difficulty = match difficulty {
+            Some(difficulty) => difficulty,
+            None => self.env(py)?.difficulty(),
+        };
+        Ok(vec![Start::Scramble { difficulty }; count])
     }
 
     /// Plays from each start. Returns the solutions and the seconds taken.
@@ -97,11 +107,12 @@ impl Policy {
             .collect::<PyResult<_>>()?;
         let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let args = py.attached(|| PlayArgs::from_pairs(pairs))?;
+        let env = self.env(py)?;
         let begun = Instant::now();
         let interrupt = Interrupt::default();
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let solutions = py.enter_interruptible(&interrupt, || {
-            args.solve(&*self.spec, &evaluator, (purpose, tries), starts)
+            args.solve(&*env, &evaluator, (purpose, tries), starts)
         })?;
         Ok((solutions, begun.elapsed().as_secs_f64()))
     }

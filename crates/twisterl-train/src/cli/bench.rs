@@ -6,7 +6,7 @@ use crate::bench::{bench_population, works};
 use crate::play::{count, in_pool};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use twisterl_core::envs::registry::Registry;
+use twisterl_core::envs::registry::{Registry, Trust};
 
 /// Time a part and print one JSON object.
 #[derive(Debug, Args)]
@@ -78,6 +78,7 @@ enum Part {
 
 impl BenchArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let registry = registry.with_trust(Trust::Code);
         let sizes = works::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
         let figures = in_pool(Some(self.num_cores), || match &self.part {

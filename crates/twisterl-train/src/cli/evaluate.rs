@@ -1,6 +1,7 @@
 //! `evaluate`: many problems, and how well they were solved.
 
 use super::Output;
+use super::envs::EnvFlags;
 use super::states;
 use super::states::Instance;
 use crate::play;
@@ -36,6 +37,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
+    env: EnvFlags,
+    #[command(flatten)]
     play: PlayArgs,
     /// Print one JSON object.
     #[arg(long)]
@@ -44,7 +47,8 @@ pub(super) struct EvaluateArgs {
 
 impl EvaluateArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
-        let policy = load_policy(&self.policy, self.config.as_deref(), registry)?;
+        let registry = self.env.registry(registry);
+        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
         let executor = Executor::of(&policy)?;
         let instances = match &self.states {

@@ -4,7 +4,7 @@ use crate::Result;
 use crate::play::PlayArgs;
 use std::fmt::Write as _;
 use twisterl_core::env::Start;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
@@ -21,17 +21,16 @@ const SCRAMBLES: usize = 16;
 /// Scrambles a problem, plays it and prints the best of `tries`.
 pub(super) fn solve_scramble(
     policy: &Policy,
+    spec: &dyn EnvSpec,
     difficulty: usize,
     tries: usize,
-    registry: &Registry,
 ) -> Result<String> {
-    let spec = registry.make(&policy.env_cls, &policy.env)?;
     let executor = Executor::of(policy)?;
     let starts = [Start::Scramble { difficulty }; SCRAMBLES];
     let args = PlayArgs { search: Some(Method::BestOf(tries)), ..PlayArgs::default() };
-    let outcomes = args.solve(&*spec, &executor, (Purpose::Solve, tries), &starts)?;
+    let outcomes = args.solve(spec, &executor, (Purpose::Solve, tries), &starts)?;
     let unsolved = outcomes.iter().find(|outcome| outcome.length > 0);
-    unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(&*spec, o))
+    unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(spec, o))
 }
 
 /// The episode as text: the board at the start and after each move, and how it ended.
