@@ -151,6 +151,15 @@ def test_search_solves_near_boards_with_a_uniform_policy() raises:
         assert_equal(outcome.actions, [2, 1, 0, 0])
 
 
+def test_an_unsolved_search_returns_the_moves_it_played() raises:
+    var starts: List[Small] = [small([5, 4, 0, 2, 1, 3])]
+    var config = SearchConfig(use_gumbel=False, simulations=2)
+    var solution = search_trees(starts, uniform_policy(36), config, 3)[0].copy()
+    assert_false(solution.solved)
+    assert_equal(len(solution.actions), 3)
+    assert_almost_equal(solution.total, -0.06, atol=1e-6)
+
+
 def test_play_without_backtracking_does_not_oscillate() raises:
     # Without backtracking, play on 2 x 2 goes round a cycle of all 12 boards and so solves each of them.
     var starts = List[Puzzle[2, 2]]()

@@ -56,7 +56,7 @@ impl ExpertIteration {
         Self { config: config.clone(), seed, solutions: RingBuffer::new(config.memory) }
     }
 
-    /// Whether an iteration is among those that learn from solutions.
+    /// Returns `true` if an iteration is one of those that learn from solutions.
     pub fn is_due(&self, iteration: &Iteration) -> bool {
         iteration.progress >= self.config.after
     }
@@ -123,9 +123,12 @@ impl ExpertIteration {
     /// Draws the solution that walk `index` of an iteration follows; `None` where there are none.
     pub fn draw(&self, iteration: &Iteration, index: u64) -> Option<&SolvedProblem> {
         let solutions = self.solutions.items();
+        if solutions.is_empty() {
+            return None;
+        }
         let mut rng = iteration.key(self.seed, Purpose::Expert).at(DRAW | index).stream();
-        let place = rng.random_range(0..solutions.len().max(1) as u32);
-        solutions.get(place as usize)
+        let place = rng.random_range(0..solutions.len() as u32);
+        Some(&solutions[place as usize])
     }
 
     /// Returns the solutions for a checkpoint.

@@ -1,4 +1,4 @@
-//! The learning algorithms, and what the trainer knows of them.
+//! The learning algorithms, and the trait by which the trainer calls them.
 
 pub mod alphazero;
 pub mod backward_scramble;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
-/// What an algorithm is told about the iteration it makes.
+/// The iteration that an algorithm makes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Iteration {

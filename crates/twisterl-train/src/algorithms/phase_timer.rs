@@ -1,4 +1,4 @@
-//! How long the phases of an iteration take.
+//! The duration of the phases of an iteration.
 
 use serde_json::{Map, Value, json};
 use std::time::Instant;

@@ -18,14 +18,14 @@ pub struct PolicyOptimizer {
     seed: u64,
 }
 
-/// How the samples of an iteration are used.
+/// The use of the samples of an iteration.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct UpdatePlan {
     /// Passes over the samples.
     pub epochs: usize,
     /// Samples of an optimizer step; all of them if `None`.
     pub minibatch_size: Option<usize>,
-    /// When the samples are shuffled.
+    /// The condition under which samples are shuffled.
     pub shuffle: Shuffle,
     /// Longer gradients are scaled down to this norm.
     pub max_grad_norm: Option<f64>,
@@ -46,12 +46,12 @@ impl UpdatePlan {
     }
 }
 
-/// When the samples are shuffled before an epoch.
+/// The condition under which samples are shuffled before each epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Shuffle {
     /// Always.
     Always,
-    /// Where minibatches have a size: the order of the samples of a single step only affects rounding.
+    /// Only if minibatches have a size. In a single step the order of the samples affects only rounding.
     Minibatches,
 }
 

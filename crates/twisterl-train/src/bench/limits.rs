@@ -1,22 +1,22 @@
-//! What the machine could do at best: the limits that figures are held against.
+//! The limits of the machine, to which rates are compared.
 
 use super::{Work, noise};
 use crate::gradient::ops::product::{Matrix, add_product};
 use rayon::prelude::*;
 
-/// Side of the matrices of [`products`]: three of them fit the second cache or nearly so, and a product takes long enough.
+/// The side of the matrices of [`products`]: three of them almost fit the second-level cache.
 const SIDE: usize = 512;
-/// Values of a vector of [`triad`]: more than any cache holds.
+/// The length of the vectors of [`triad`]: more than any cache holds.
 const LONG: usize = 1 << 24;
-/// Values that a thread does at a time.
+/// Values that a thread computes at a time.
 const CHUNK: usize = 1 << 16;
 
-/// Dense products in single precision, each thread of the current pool on matrices of its own: the most that `gemm` gets
-/// out of the processor. In floating-point operations.
+/// Dense products in single precision, each thread of the current pool on matrices of its own: the peak of `gemm` on this
+/// processor. In floating-point operations.
 pub fn products() -> Work {
     let threads = rayon::current_num_threads();
-    let made_up = |of: usize| (0..SIDE * SIDE).map(|i| noise(i + of)).collect::<Vec<f32>>();
-    let (a, b) = (made_up(0), made_up(1));
+    let matrix = |of: usize| (0..SIDE * SIDE).map(|i| noise(i + of)).collect::<Vec<f32>>();
+    let (a, b) = (matrix(0), matrix(1));
     let mut outs = vec![vec![0.0; SIDE * SIDE]; threads];
     let flops = 2 * SIDE.pow(3) * threads;
     let name = format!("products of {SIDE} x {SIDE} matrices");
@@ -31,8 +31,8 @@ pub fn products() -> Work {
     Work { flops: flops as f64, ..work }
 }
 
-/// `a = b + s c` on long vectors (McCalpin's STREAM triad), shared among the threads of the current pool. In bytes read and
-/// written, those apart that a cache reads only to overwrite them.
+/// `a = b + s c` on long vectors (McCalpin's STREAM triad), distributed over the threads of the current pool. In bytes read
+/// and written, without those that a cache reads only to overwrite them.
 pub fn triad() -> Work {
     let (mut a, b, c) = (vec![0.0f32; LONG], vec![1.0f32; LONG], vec![2.0f32; LONG]);
     let bytes = 3 * size_of::<f32>() * LONG;

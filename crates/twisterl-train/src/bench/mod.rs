@@ -1,5 +1,5 @@
-//! What there is to be timed: hot paths on made-up data ([`works`]), and what the machine could do at best ([`limits`]).
-//! For `benchmark`, `bench`, and the criterion benches.
+//! Benchmarks: hot paths on synthetic data ([`works`]), and the limits of the machine ([`limits`]). For `benchmark`,
+//! `bench`, and the criterion benches.
 
 pub mod limits;
 mod population;
@@ -14,24 +14,23 @@ use std::time::{Duration, Instant};
 use twisterl_core::policy::network::Network;
 use twisterl_core::space::ActionComponent;
 
-/// A piece of work that can be done again and again.
+/// A piece of work that can be timed repeatedly.
 pub struct Work {
-    /// What it is.
+    /// Its name.
     pub name: String,
-    /// What it is counted in, such as `steps`.
+    /// The unit in which it is counted, such as `steps`.
     pub unit: &'static str,
-    /// How many of these a call makes.
+    /// The number of units per call.
     pub amount: f64,
-    /// Floating-point operations of a call that its result needs, those of memory-bound work not counted; 0 where
-    /// arithmetic is not what bounds it.
+    /// Floating-point operations that the result of a call needs; 0 if arithmetic does not bound it.
     pub flops: f64,
-    /// Bytes that a call reads and writes in memory at least; 0 where memory is not what bounds it.
+    /// Bytes that a call reads and writes in memory at least; 0 if memory does not bound it.
     pub bytes: f64,
     run: Box<dyn FnMut() -> Result<()> + Send>,
 }
 
 impl Work {
-    /// Work of which a call makes `amount` of `unit`.
+    /// Wraps `run`, a call of which makes `amount` of `unit`.
     pub fn new(
         name: impl Into<String>,
         (amount, unit): (usize, &'static str),
@@ -41,7 +40,7 @@ impl Work {
         Self { name, unit, amount: amount as f64, flops: 0.0, bytes: 0.0, run: Box::new(run) }
     }
 
-    /// Does it once.
+    /// Does the work once.
     ///
     /// # Errors
     /// Those of the work.
@@ -49,19 +48,41 @@ impl Work {
         (self.run)()
     }
 
-    /// How many of its units are made a second: after one call to warm up, at least `seconds` on the current rayon pool.
+    /// Measures the units per second on the current rayon pool: see [`rates`].
     ///
     /// # Errors
     /// Those of the work.
     pub fn rate(&mut self, seconds: f64) -> Result<f64> {
-        self.call()?;
-        let (start, mut calls) = (Instant::now(), 0.0);
-        while start.elapsed() < Duration::from_secs_f64(seconds) {
-            self.call()?;
-            calls += 1.0;
-        }
-        Ok(calls * self.amount / start.elapsed().as_secs_f64())
+        let [rate] = rates([&mut |_| self.call().map(|()| self.amount)], seconds)?;
+        Ok(rate)
     }
+}
+
+/// Measures the units per second of several works. Each is called with the number of the round and returns the units that
+/// it made. They take turns for at least `seconds` in all; round 0 warms up.
+///
+/// # Errors
+/// Those of the works.
+pub fn rates<const N: usize>(
+    works: [&mut dyn FnMut(u64) -> Result<f64>; N],
+    seconds: f64,
+) -> Result<[f64; N]> {
+    let mut works = works.map(|work| (work, 0.0, Duration::ZERO));
+    for (work, ..) in &mut works {
+        work(0)?;
+    }
+    let start = Instant::now();
+    for round in 1.. {
+        for (work, units, time) in &mut works {
+            let begun = Instant::now();
+            *units += work(round)?;
+            *time += begun.elapsed();
+        }
+        if start.elapsed().as_secs_f64() >= seconds {
+            break;
+        }
+    }
+    Ok(works.map(|(_, units, time)| units / time.as_secs_f64()))
 }
 
 impl Debug for Work {
@@ -70,15 +91,15 @@ impl Debug for Work {
     }
 }
 
-/// A number in [-1, 1) that looks arbitrary and is the same everywhere.
+/// Returns a pseudo-random number in [-1, 1), the same on every machine.
 pub(crate) fn noise(i: usize) -> f32 {
     let mixed = (i as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     (mixed >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
-/// Parameters of the usual magnitude, `noise / sqrt(inputs)`.
-pub(crate) fn made_up_parameters(network: &Network) -> Vec<f32> {
+/// Returns synthetic parameters of the usual magnitude, `noise / sqrt(inputs)`.
+pub(crate) fn synthetic_parameters(network: &Network) -> Vec<f32> {
     let mut parameters = Vec::with_capacity(network.parameter_count());
     for spec in network.parameters() {
         let scale = (spec.fan_in.max(1) as f32).sqrt().recip();
@@ -87,9 +108,9 @@ pub(crate) fn made_up_parameters(network: &Network) -> Vec<f32> {
     parameters
 }
 
-/// A batch with one bit in each of `cells` groups of `cells`, and one choice in seven masked. Only tests have actions of
-/// more than one choice.
-pub(crate) fn made_up(network: &Network, rows: usize, cells: usize) -> Batch {
+/// Returns a synthetic batch with one bit in each of `cells` groups of `cells`, and one choice in seven masked. Only tests
+/// have actions of more than one choice.
+pub(crate) fn synthetic_batch(network: &Network, rows: usize, cells: usize) -> Batch {
     let mut batch = Batch::new(&network.actions);
     let pick = |i: usize, n: usize| ((noise(i) + 1.0) * 0.5 * n as f32) as usize % n;
     for row in 0..rows {

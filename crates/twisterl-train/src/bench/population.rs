@@ -1,9 +1,9 @@
-//! How fast a population plays, beside one policy and beside members that play one by one.
+//! The speed of a population, compared to one policy, and to members that play one by one.
 
+use crate::bench::rates;
 use crate::{Error, Result};
 use ndarray::{Array1, Array2, ArrayView2};
 use rayon::prelude::*;
-use std::time::{Duration, Instant};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::distribution::ActionDistribution;
@@ -20,7 +20,7 @@ use twisterl_core::rollout::{CommonRandomNumbers, PopulationRollout, Starts};
 use twisterl_core::solve::Play;
 use twisterl_core::space::Observations;
 
-/// Environment steps a second, over all members.
+/// Environment steps per second, over all members.
 #[derive(Debug, Clone, Copy)]
 pub struct PopulationRates {
     /// Of a population with low-rank perturbations.
@@ -29,14 +29,14 @@ pub struct PopulationRates {
     pub plain: f64,
     /// Of a population with full perturbations.
     pub full_rank: f64,
-    /// Of ES written the obvious way: a member after the other on each thread draws a number for each weight, adds it, and
-    /// plays its episode step by step, by the products of a library of arrays.
+    /// Of ES in its simplest form: each thread takes one member after the other, draws a number for each weight, adds it,
+    /// and plays the episode step by step, with the products of a library of arrays.
     pub one_by_one: f64,
 }
 
-/// Times one episode of each of `members` members with perturbations of this rank, and the same number of episodes in the
-/// other ways; in turn, for at least `seconds` in all on the current rayon pool. The policy is fresh and samples its
-/// actions; episodes start from scrambles of `difficulty`.
+/// Measures the environment steps per second of a population of `members`, with perturbations of this rank and one episode
+/// each, and of the other ways to play as many episodes. They take turns for at least `seconds` in all on the current rayon
+/// pool. The policy is fresh and samples its actions; episodes start from scrambles of `difficulty`.
 ///
 /// # Errors
 /// If a size is out of range, or the environment fails.
@@ -51,21 +51,8 @@ pub fn bench_population(
     let policy = Policy::initial(network, spec.name(), spec.params(), Vec::new(), 0)?;
     let executor = Executor::of(&policy)?;
     let (low, full) = (Population::new(&policy, rank)?, Population::new(&policy, 0)?);
-    let draw = |iteration| PerturbationKey::new(0, iteration, 0.02);
     let scrambles = vec![Start::Scramble { difficulty }; members];
-    let play = |evaluator: &dyn Evaluator, starts: &[Start<'_>], iteration| -> Result<u64> {
-        let play = Play {
-            spec,
-            evaluator,
-            choice: Choice::Sample,
-            searches: 1,
-            max_steps: None,
-            key: StreamKey::new(0, Purpose::Evaluate).iteration(iteration),
-            record: false,
-        };
-        Ok(play.run(starts)?.iter().map(|outcome| outcome.length as u64).sum())
-    };
-    let trials = PopulationRollout {
+    let rollout = PopulationRollout {
         spec,
         starts: Starts { difficulty, uniform: 0.0, mixed: 0.0, remembered: 0.0, memory: &[] },
         episodes: 1,
@@ -73,81 +60,87 @@ pub fn bench_population(
         choice: Choice::Sample,
         max_steps: None,
     };
-    let population = |which: &Population, iteration| -> Result<u64> {
-        let episodes = trials.run(which, draw(iteration), 0..members as u64)?;
-        Ok(episodes.iter().map(|episode| episode.length as u64).sum())
+    let play_population = |population: &Population, round| {
+        let episodes = rollout.run(population, key(round), 0..members as u64)?;
+        Ok(episodes.iter().map(|episode| episode.length as f64).sum())
     };
-    let one_by_one = |iteration| {
-        let member = |(member, start): (usize, &Start<'_>)| {
-            let arrays = Arrays::of(&policy, draw(iteration), member as u64)?;
-            play(&arrays, std::slice::from_ref(start), iteration)
-        };
-        scrambles.par_iter().enumerate().map(member).sum()
-    };
-    let ways: [&dyn Fn(u64) -> Result<u64>; 4] = [
-        &|iteration| population(&low, iteration),
-        &|iteration| play(&executor, &scrambles, iteration),
-        &|iteration| population(&full, iteration),
-        &one_by_one,
-    ];
-    let [population, plain, full_rank, one_by_one] = in_turn(ways, seconds)?;
+    let [population, plain, full_rank, one_by_one] = rates(
+        [
+            &mut |round| play_population(&low, round),
+            &mut |round| play(spec, &executor, &scrambles, round),
+            &mut |round| play_population(&full, round),
+            &mut |round| {
+                let member = |(member, start): (usize, &Start<'_>)| {
+                    let arrays = Arrays::of(&policy, key(round), member as u64)?;
+                    play(spec, &arrays, std::slice::from_ref(start), round)
+                };
+                scrambles.par_iter().enumerate().map(member).sum()
+            },
+        ],
+        seconds,
+    )?;
     Ok(PopulationRates { population, plain, full_rank, one_by_one })
 }
 
-/// Steps a second of each way, which says how many steps it made in an iteration.
-fn in_turn<const N: usize>(
-    ways: [&dyn Fn(u64) -> Result<u64>; N],
-    seconds: f64,
-) -> Result<[f64; N]> {
-    let mut made = [(0u64, Duration::ZERO); N];
-    let start = Instant::now();
-    // The first round warms up.
-    for iteration in 0.. {
-        for (way, (steps, time)) in ways.iter().zip(&mut made) {
-            let begun = Instant::now();
-            let more = way(iteration)?;
-            if iteration > 0 {
-                *steps += more;
-                *time += begun.elapsed();
-            }
-        }
-        if iteration > 0 && start.elapsed().as_secs_f64() >= seconds {
-            break;
-        }
-    }
-    Ok(made.map(|(steps, time)| steps as f64 / time.as_secs_f64()))
+/// The perturbations of a round.
+fn key(round: u64) -> PerturbationKey {
+    PerturbationKey::new(0, round, 0.02)
 }
 
-/// A multi-layer perceptron as arrays: matrices of (outputs, inputs), biases and activations.
+/// Plays one episode from each start. Returns the number of steps.
+fn play(
+    spec: &dyn EnvSpec,
+    evaluator: &dyn Evaluator,
+    starts: &[Start<'_>],
+    round: u64,
+) -> Result<f64> {
+    let play = Play {
+        spec,
+        evaluator,
+        choice: Choice::Sample,
+        searches: 1,
+        max_steps: None,
+        key: StreamKey::new(0, Purpose::Evaluate).iteration(round),
+        record: false,
+    };
+    Ok(play.run(starts)?.iter().map(|solution| solution.length as f64).sum())
+}
+
+/// A multi-layer perceptron as arrays: matrices, `[outputs, inputs]`, biases, `[outputs]`, and activations.
 struct Arrays {
     layers: Vec<(Array2<f32>, Array1<f32>, Activation)>,
     distribution: ActionDistribution,
 }
 
 impl Arrays {
-    /// The policy with its perturbation for this member, whose matrices are perturbed in full.
-    fn of(policy: &Policy, draw: PerturbationKey, member: u64) -> Result<Self> {
+    /// Builds the policy with its perturbation for this member, whose matrices are perturbed in full.
+    fn of(policy: &Policy, perturbation: PerturbationKey, member: u64) -> Result<Self> {
         let layout = Layout::of(&policy.network, 0);
         let (mut noise, mut weights) = (Vec::new(), policy.parameters.clone());
-        layout.draw(draw.key.at(member / 2), &mut noise);
-        let scale = if member.is_multiple_of(2) { draw.sigma } else { -draw.sigma };
+        layout.draw(perturbation.key.at(member / 2), &mut noise);
+        let sigma = perturbation.sigma;
+        let scale = if member.is_multiple_of(2) { sigma } else { -sigma };
         layout.perturb(&noise, scale, &mut weights)?;
         let network = &policy.network;
-        let mut tensors = network.parameters().into_iter();
+        let mut tensors = network.parameters().into_iter().map(|spec| &weights[spec.range]);
         let mut layers = Vec::new();
         for layer in network.common().iter().chain(network.action()) {
+            let wrong = || Error::config("network", "linear layers", layer.spec());
             let (inputs, outputs) = layer.shape();
-            let mut next = || tensors.next().and_then(|spec| weights.get(spec.range));
-            let (matrix, bias) = (next().unwrap_or_default(), next().unwrap_or_default());
-            let embedding = layer.kind::<Embedding>();
-            let matrix = match embedding {
-                Some(_) => ArrayView2::from_shape((inputs, outputs), matrix)
-                    .map(|matrix| matrix.t().as_standard_layout().into_owned()),
-                None => ArrayView2::from_shape((outputs, inputs), matrix).map(|m| m.to_owned()),
+            let (matrix, bias) = tensors.next().zip(tensors.next()).ok_or_else(wrong)?;
+            let (matrix, activation) = match (layer.kind::<Embedding>(), layer.kind::<Linear>()) {
+                (Some(embedding), _) => {
+                    let matrix = ArrayView2::from_shape((inputs, outputs), matrix);
+                    let matrix = matrix.map(|matrix| matrix.t().as_standard_layout().into_owned());
+                    (matrix, embedding.activation)
+                }
+                (_, Some(linear)) => {
+                    let matrix = ArrayView2::from_shape((outputs, inputs), matrix);
+                    (matrix.map(|matrix| matrix.to_owned()), linear.activation)
+                }
+                _ => return Err(wrong()),
             };
-            let matrix = matrix.map_err(|e| Error::config("network", "linear layers", e))?;
-            let linear = layer.kind::<Linear>().map(|linear| linear.activation);
-            let activation = embedding.map(|e| e.activation).or(linear).unwrap_or_default();
+            let matrix = matrix.map_err(|_| wrong())?;
             layers.push((matrix, Array1::from(bias.to_vec()), activation));
         }
         Ok(Self { layers, distribution: network.action_distribution()? })
@@ -167,15 +160,15 @@ impl Evaluator for Arrays {
         out.actions.clear();
         out.values.clear();
         out.values.resize(observations.len(), 0.0);
-        let inputs = self.layers.first().map_or(0, |(matrix, ..)| matrix.ncols());
+        // The action head has a layer at least.
+        let inputs = self.layers[0].0.ncols();
         for row in 0..observations.len() {
-            let mut x = Array1::zeros(inputs);
             let values = observations.values(row).len();
-            let widths = (inputs.saturating_sub(values), values);
-            observations.write(row..row + 1, widths, x.as_slice_mut().unwrap_or_default())?;
+            let mut x = vec![0.0; inputs];
+            observations.write(row..row + 1, (inputs - values, values), &mut x)?;
             for (matrix, bias, activation) in &self.layers {
-                x = matrix.dot(&x) + bias;
-                activation.apply(x.as_slice_mut().unwrap_or_default());
+                x = (matrix.dot(&Array1::from(x)) + bias).into_raw_vec_and_offset().0;
+                activation.apply(&mut x);
             }
             out.actions.extend(x);
         }

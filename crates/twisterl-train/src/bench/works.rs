@@ -1,6 +1,6 @@
-//! The hot paths as works on made-up data: the same for the criterion benches, for `bench` and for `benchmark`.
+//! The hot paths on synthetic data: the same for the criterion benches, for `bench` and for `benchmark`.
 
-use super::{Work, made_up, made_up_parameters, noise};
+use super::{Work, noise, synthetic_batch, synthetic_parameters};
 use crate::Result;
 use crate::data::batch::Batch;
 use crate::gradient::learner::{Learner, StepSize};
@@ -25,10 +25,10 @@ use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
 use twisterl_core::solve::{Budget, Method, Solution, Solver, SymmetryUse};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace, Observations};
 
-/// Operations of a call where one alone is too short to be timed.
+/// Operations per call where a single one is too short to be timed.
 const MANY: usize = 1000;
 
-/// The multi-layer perceptron of these widths, with rectifiers.
+/// Returns the sizes of a multi-layer perceptron with rectifiers.
 pub fn sizes(embedding_size: usize, common_layers: &[usize]) -> MlpSizes {
     MlpSizes {
         embedding_size,
@@ -44,7 +44,7 @@ fn name_of(sizes: &MlpSizes) -> String {
     widths.map(usize::to_string).collect::<Vec<_>>().join("-")
 }
 
-/// The 8-puzzle alone: reset, step, and an observed step, on one thread.
+/// Benchmarks the 8-puzzle alone, on one thread: reset, step, and a step with its observation.
 ///
 /// # Errors
 /// If its parameters are refused.
@@ -83,14 +83,14 @@ pub fn environment() -> Result<Vec<Work>> {
     ])
 }
 
-/// A network on boards of `cells` cells, with a bit for each tile in each.
+/// Returns a network for boards of `cells` cells, with a bit for each tile in each cell.
 fn on_boards(cells: usize, sizes: &MlpSizes) -> Result<Network> {
     let observation = ObservationSpace::SparseBinary { shape: vec![cells, cells] };
     Ok(Network::mlp(observation, ActionSpace::discrete(4), sizes)?)
 }
 
-/// Floating-point operations of a row: of its dense layers (multiplication and addition), and of embeddings of `ones`
-/// bits (addition).
+/// Returns the floating-point operations per row of dense layers (multiplication and addition), and of embeddings of
+/// `ones` bits (addition).
 fn flops(network: &Network, ones: usize) -> (f64, f64) {
     let (mut dense, mut sparse) = (0, 0);
     for layer in network.layers() {
@@ -103,18 +103,18 @@ fn flops(network: &Network, ones: usize) -> (f64, f64) {
     (dense as f64, sparse as f64)
 }
 
-/// Inference of `rows` rows, spread over the threads of the current pool; a single row on one of them.
+/// Benchmarks inference of `rows` rows, distributed over the threads of the current pool; a single row on one of them.
 ///
 /// # Errors
 /// If a size is out of range.
 pub fn inference(sizes: &MlpSizes, rows: usize) -> Result<Work> {
     const CELLS: usize = 9;
     let network = on_boards(CELLS, sizes)?;
-    let executor = Executor::new(&network, &made_up_parameters(&network))?;
+    let executor = Executor::new(&network, &synthetic_parameters(&network))?;
     let share = rows.div_ceil(rayon::current_num_threads()).max(1);
     let mut parts: Vec<(Observations, Evaluation)> = (0..rows)
         .step_by(share)
-        .map(|start| made_up(&network, share.min(rows - start), CELLS).observations)
+        .map(|start| synthetic_batch(&network, share.min(rows - start), CELLS).observations)
         .map(|observations| (observations, Evaluation::default()))
         .collect();
     let name = match rows {
@@ -132,16 +132,16 @@ pub fn inference(sizes: &MlpSizes, rows: usize) -> Result<Work> {
     Ok(Work { flops: (dense + sparse) * rows as f64, ..work })
 }
 
-/// Optimiser steps (gather, forward, loss, backward, Adam) on minibatches of `minibatch` rows: the network of `sizes` on
-/// one-hot rows of `cells x cells` bits, as a board of that many cells has, and 4 actions.
+/// Benchmarks optimizer steps (gather, forward, loss, backward, Adam) on minibatches of `minibatch` rows: the network of
+/// `sizes` on one-hot rows of `cells x cells` bits, as a board of that many cells has, and 4 actions.
 ///
 /// # Errors
 /// If a size is out of range.
 pub fn learner(sizes: &MlpSizes, cells: usize, minibatch: usize) -> Result<Work> {
     let network = on_boards(cells, sizes)?;
-    let batch: Batch = made_up(&network, minibatch, cells);
+    let batch: Batch = synthetic_batch(&network, minibatch, cells);
     let mut learner = Learner::new(&network)?;
-    let mut state = TrainState::new(made_up_parameters(&network), AdamConfig::default());
+    let mut state = TrainState::new(synthetic_parameters(&network), AdamConfig::default());
     let size = StepSize { lr: 1e-5, max_grad_norm: Some(0.5) };
     let indices: Vec<u32> = (0..minibatch as u32).collect();
     let config = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.01 };
@@ -151,11 +151,12 @@ pub fn learner(sizes: &MlpSizes, cells: usize, minibatch: usize) -> Result<Work>
         learner.step(&mut state, &Ppo { batch: &batch, config }, &indices, size)?;
         Ok(())
     });
-    // Backwards, a dense layer has two products of the size of that forwards, an embedding one.
+    // In the backward pass, a dense layer has two products of the size of its forward product, an embedding has one.
     Ok(Work { flops: (3.0 * dense + 2.0 * sparse) * minibatch as f64, ..work })
 }
 
-/// Collection with a fresh policy of `sizes`: `envs` environments, `length` steps of each, from scrambles of `difficulty`.
+/// Benchmarks collection with a fresh policy of `sizes`: `envs` environments, `length` steps of each, from scrambles of
+/// `difficulty`.
 ///
 /// # Errors
 /// If a size is out of range.
@@ -186,8 +187,8 @@ fn fresh(spec: &dyn EnvSpec, sizes: &MlpSizes) -> Result<Executor> {
     Ok(Executor::of(&policy)?)
 }
 
-/// Search with a fresh policy of `sizes` on `count` random boards of a puzzle with these sides, solutions of `moves` moves at
-/// most. In what `effort` counts.
+/// Benchmarks search with a fresh policy of `sizes` on `count` random boards of a puzzle with these sides, for solutions of
+/// at most `moves` moves. Counts the units of `effort`.
 ///
 /// # Errors
 /// If a size is out of range, or the search fails.
@@ -218,7 +219,7 @@ pub fn search(
     Ok(Work::new(name, (amount, unit), move || solve().map(drop)))
 }
 
-/// Steps of Adam on this many parameters.
+/// Benchmarks steps of Adam on this many parameters.
 pub fn adam(parameters: usize) -> Work {
     let mut state = TrainState::new(vec![0.5; parameters], AdamConfig::default());
     let gradient = vec![0.25; parameters];
@@ -227,11 +228,11 @@ pub fn adam(parameters: usize) -> Work {
         state.adam_step(&gradient, 1.0, 1e-6);
         Ok(())
     });
-    // Reads parameters, gradient and two moments; writes all but the gradient.
+    // Reads parameters, gradient and two moments; writes all except the gradient.
     Work { bytes: (7 * size_of::<f32>() * parameters) as f64, ..work }
 }
 
-/// Writing and reading of a checkpoint of a policy of `sizes` and its optimiser, in `folder`.
+/// Benchmarks writing and reading a checkpoint of a policy of `sizes` and its optimizer, in `folder`.
 ///
 /// # Errors
 /// If a size is out of range, or the disk cannot be written to.
@@ -253,7 +254,8 @@ pub fn checkpoint(sizes: &MlpSizes, folder: &Path) -> Result<[Work; 2]> {
     ])
 }
 
-/// All works, from the smallest to the largest, on the current rayon pool. Checkpoints are written below `folder`.
+/// Returns all works, from the smallest to the largest, for the current rayon pool. Checkpoints are written below
+/// `folder`.
 ///
 /// # Errors
 /// If the disk cannot be written to.

@@ -1,4 +1,4 @@
-//! The samples of one iteration, and the cutting of minibatches into micro-batches.
+//! The samples of an iteration, and the division of minibatches into micro-batches.
 
 use crate::Result;
 use std::ops::Range;
@@ -9,30 +9,30 @@ use twisterl_core::policy::network::Network;
 use twisterl_core::rollout::Trajectory;
 use twisterl_core::space::{ActionSpace, Actions, Observations};
 
-/// The samples of one iteration, structure of arrays, one row a transition.
+/// The samples of an iteration as a structure of arrays: one row per transition.
 #[derive(Debug, Clone, Default)]
 pub struct Batch {
-    /// What was seen.
+    /// The observations, `[rows]`.
     pub observations: Observations,
-    /// What was allowed, rows x mask width.
+    /// The allowed choices, `[rows, mask width]`.
     pub masks: Vec<bool>,
-    /// What was done, as samples of the distribution.
+    /// The actions as samples of the distribution, `[rows]`.
     pub actions: Actions,
-    /// Its log-probability under the policy that acted, among the allowed choices.
+    /// The log-probability of each action under the acting policy, among the allowed choices, `[rows]`.
     pub log_probs: Vec<f32>,
-    /// How much better it was than expected.
+    /// Advantages, `[rows]`.
     pub advantages: Vec<f32>,
-    /// Targets of the value.
+    /// Targets of the value, `[rows]`.
     pub returns: Vec<f32>,
 }
 
 impl Batch {
-    /// An empty batch for this action space.
+    /// Creates an empty batch for this action space.
     pub fn new(space: &ActionSpace) -> Self {
         Self { actions: Actions::new(space), ..Self::default() }
     }
 
-    /// Drops all rows, keeps the memory.
+    /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();
         self.masks.clear();
@@ -56,42 +56,42 @@ impl Batch {
         self.observations.len()
     }
 
-    /// Whether there are no rows.
+    /// Returns `true` if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.observations.is_empty()
     }
 }
 
-/// What the loss needs to know of some rows, gathered: the batch without its observations.
+/// The rows of a batch that a loss is computed for, without their observations.
 #[derive(Debug, Clone, Default)]
 pub struct Targets {
-    /// What was allowed, rows x mask width.
+    /// The allowed choices, `[rows, mask width]`.
     pub masks: Vec<bool>,
-    /// The choices and bits drawn, rows x discrete values.
+    /// The choices and bits drawn, `[rows, discrete values]`.
     pub choices: Vec<u32>,
-    /// The numbers drawn, rows x continuous values.
+    /// The numbers drawn, `[rows, continuous values]`.
     pub numbers: Vec<f32>,
-    /// Log-probability, or log-density, of each row's sample under the policy that acted.
+    /// The log-probability, or log-density, of each sample under the acting policy, `[rows]`.
     pub log_probs: Vec<f32>,
-    /// Advantages.
+    /// Advantages, `[rows]`.
     pub advantages: Vec<f32>,
-    /// Targets of the value.
+    /// Targets of the value, `[rows]`.
     pub returns: Vec<f32>,
 }
 
-/// The shape that a network asks of a batch's rows.
+/// The shape of the rows that a network is trained on.
 #[derive(Debug, Clone)]
 pub struct RowShape {
-    /// The choices of each discrete value of an action.
+    /// The number of choices of each discrete value of an action, `[discrete values]`.
     pub choices: Vec<usize>,
     /// The distribution of actions.
     pub distribution: Arc<ActionDistribution>,
-    /// Dense values of an observation.
+    /// The number of dense values of an observation.
     dense: usize,
 }
 
 impl RowShape {
-    /// The row shape of `network`.
+    /// Returns the row shape of `network`.
     ///
     /// # Errors
     /// If the distribution of actions does not fit them, or is not registered.
@@ -99,17 +99,19 @@ impl RowShape {
         Ok(Self {
             choices: network.actions.choices().collect(),
             distribution: Arc::new(network.action_distribution()?),
-            dense: network.observation.values().unwrap_or(0),
+            dense: network.observation.values().ok_or_else(|| {
+                Error::internal("an observation space of more values than fit the memory")
+            })?,
         })
     }
 
-    /// The row shape of sparse observations and one action of `n` choices.
+    /// Returns the row shape of sparse observations and one action of `n` choices.
     #[cfg(test)]
     pub(crate) fn discrete(n: usize) -> Self {
         Self::sparse(&ActionSpace::discrete(n))
     }
 
-    /// The row shape of sparse observations and actions of `space`.
+    /// Returns the row shape of sparse observations and actions of `space`.
     #[cfg(test)]
     pub(crate) fn sparse(space: &ActionSpace) -> Self {
         #[allow(clippy::unwrap_used)]
@@ -117,32 +119,26 @@ impl RowShape {
         Self { choices: space.choices().collect(), distribution, dense: 0 }
     }
 
-    /// Whether the arrays of `batch` have the lengths of its number of rows.
+    /// Checks that all arrays of `batch` have its number of rows.
     ///
     /// # Errors
-    /// Names the array.
+    /// Names the array that has not.
     pub fn check(&self, batch: &Batch) -> Result<()> {
-        let rows = batch.len();
         let (mask, (choices, numbers)) =
             (self.distribution.mask_width(), self.distribution.sample_widths());
-        for (array, found, width) in [
-            ("masks", batch.masks.len(), mask),
-            ("actions.discrete", batch.actions.discrete.len(), choices),
-            ("actions.continuous", batch.actions.continuous.len(), numbers),
-            ("log_probs", batch.log_probs.len(), 1),
-            ("advantages", batch.advantages.len(), 1),
-            ("returns", batch.returns.len(), 1),
-            ("observations", batch.observations.dense().len(), self.dense),
-        ] {
-            if found != rows * width {
-                let path = format!("batch.{array}");
-                return Err(Error::config(path, format!("{rows} rows of {width}"), found).into());
-            }
-        }
-        Ok(())
+        let arrays = [
+            ("batch.masks", batch.masks.len(), mask),
+            ("batch.actions.discrete", batch.actions.discrete.len(), choices),
+            ("batch.actions.continuous", batch.actions.continuous.len(), numbers),
+            ("batch.log_probs", batch.log_probs.len(), 1),
+            ("batch.advantages", batch.advantages.len(), 1),
+            ("batch.returns", batch.returns.len(), 1),
+            ("batch.observations", batch.observations.dense().len(), self.dense),
+        ];
+        check_lengths(batch.len(), &arrays)
     }
 
-    /// Copies the rows `indices` of a batch that [`check`](Self::check) let pass.
+    /// Copies the rows `indices` of a batch that passed [`check`](Self::check).
     ///
     /// # Errors
     /// If there is no such row, its action was not allowed, or one of its numbers is not finite.
@@ -153,19 +149,17 @@ impl RowShape {
             (self.distribution.mask_width(), self.distribution.sample_widths());
         for &index in indices {
             let row = index as usize;
+            if row >= batch.len() {
+                let expected = format!("rows below {}", batch.len());
+                return Err(Error::config("batch", expected, row).into());
+            }
             let place = |width: usize| row * width..(row + 1) * width;
-            let (Some(mask), Some(choices), Some(numbers)) = (
-                batch.masks.get(place(mask_width)),
-                batch.actions.discrete.get(place(self.choices.len())),
-                batch.actions.continuous.get(place(numbers)),
-            ) else {
-                let (path, expected) = ("batch", format!("rows below {}", batch.len()));
-                return Err(Error::config(path, expected, row).into());
-            };
+            let mask = &batch.masks[place(mask_width)];
+            let choices = &batch.actions.discrete[place(self.choices.len())];
+            let numbers = &batch.actions.continuous[place(numbers)];
             let mut first = 0;
             for (&n, &choice) in self.choices.iter().zip(choices) {
-                let allowed = mask.get(first..first + n).unwrap_or(&[]);
-                if allowed.get(choice as usize) != Some(&true) {
+                if mask[first..first + n].get(choice as usize) != Some(&true) {
                     return Err(Error::action(format!("one that row {row} allows"), choice).into());
                 }
                 first += n;
@@ -175,7 +169,7 @@ impl RowShape {
                 ("advantages", &batch.advantages, &mut targets.advantages),
                 ("returns", &batch.returns, &mut targets.returns),
             ] {
-                let value = values.get(row).copied().unwrap_or(f32::NAN);
+                let value = values[row];
                 if !value.is_finite() {
                     let path = format!("batch.{array}[{row}]");
                     return Err(Error::config(path, "a finite number", value).into());
@@ -194,12 +188,25 @@ impl RowShape {
     }
 }
 
-/// At most this many micro-batches' gradients are summed apart. More would let more threads work on one minibatch,
-/// and cost a buffer of the size of the network each.
+/// Checks that arrays have a length of `rows` times their width, each given as (name, length, width).
+///
+/// # Errors
+/// Names the first that has not.
+pub fn check_lengths(rows: usize, arrays: &[(&str, usize, usize)]) -> Result<()> {
+    match arrays.iter().find(|(_, length, width)| *length != rows * width) {
+        None => Ok(()),
+        Some(&(name, length, width)) => {
+            Err(Error::config(name, format!("{rows} rows of {width}"), length).into())
+        }
+    }
+}
+
+/// The most shards of a minibatch. More would let more threads work on one minibatch, but each needs a gradient of the
+/// size of the network.
 const MAX_SHARDS: usize = 8;
 
-/// How a minibatch is cut, which depends on nothing but the number of rows, so that sums do not depend on the number
-/// of threads: shards of consecutive micro-batches of (almost) equal size.
+/// The division of a minibatch into shards of consecutive micro-batches of (almost) equal size. It depends only on the
+/// number of rows, so that sums do not depend on the number of threads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Cut {
     rows: usize,
@@ -210,7 +217,7 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Cuts `rows` into micro-batches of at most `largest` rows, as many in each shard wherever there are enough.
+    /// Divides `rows` into micro-batches of at most `largest` rows, equally many in each shard where there are enough.
     pub fn new(rows: usize, largest: usize) -> Self {
         let pieces = rows.div_ceil(largest.max(1));
         let pieces = match pieces {
@@ -220,7 +227,7 @@ impl Cut {
         Self { rows, pieces, shards: pieces.min(MAX_SHARDS) }
     }
 
-    /// The micro-batches of a shard, as ranges of the minibatch's rows.
+    /// The micro-batches of a shard, as ranges of rows of the minibatch.
     pub fn shard(self, shard: usize) -> impl Iterator<Item = Range<usize>> {
         let Self { rows, pieces, shards } = self;
         let start = move |piece: usize| piece * rows / pieces;

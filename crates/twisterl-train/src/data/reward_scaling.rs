@@ -1,4 +1,4 @@
-//! Rewards brought to a scale that suits the losses.
+//! Reward normalization.
 
 use crate::config::PpoCollecting;
 use crate::data::running_statistics::RunningStatistics;
@@ -12,9 +12,9 @@ const MOMENTS: &str = "rewards.moments";
 const RETURNS: &str = "rewards.returns";
 
 /// Multiplies rewards by a constant, and divides them by the running standard deviation of the discounted sum of the
-/// rewards that each environment has given in its episode so far, as Gymnasium's `NormalizeReward` and SB3's
-/// `VecNormalize` do: `r / sqrt(var(R) + 1e-8)`, cut to ±`clip`. What episodes and evaluations report stays as the
-/// environment gave it; values and advantages are of scaled rewards.
+/// rewards of each environment's current episode, as Gymnasium's `NormalizeReward` and SB3's `VecNormalize` do:
+/// `r / sqrt(var(R) + 1e-8)`, clipped to ±`clip`. Values and advantages are those of scaled rewards; metrics report the
+/// rewards of the environment.
 #[derive(Debug)]
 pub struct RewardScaler {
     gamma: f64,
@@ -26,12 +26,12 @@ pub struct RewardScaler {
 struct Running {
     clip: f64,
     moments: RunningStatistics,
-    /// The discounted sum in each slot.
+    /// The discounted sum of each environment, `[slots]`.
     returns: Vec<f64>,
 }
 
 impl RewardScaler {
-    /// For `slots` environments.
+    /// Creates the scaler of `slots` environments.
     pub fn new(config: &PpoCollecting, slots: usize) -> Self {
         let running = config.normalize_rewards.then(|| Running {
             clip: config.clip_rewards,
@@ -41,7 +41,7 @@ impl RewardScaler {
         Self { gamma: config.gamma, scale: config.reward_scale, running }
     }
 
-    /// Takes in the rewards of one collection, and scales them.
+    /// Adds the rewards of one collection to the statistics, and scales them in place.
     pub fn scale<'a>(&mut self, trajectories: impl Iterator<Item = &'a mut Trajectory>) {
         if self.running.is_none() && self.scale == 1.0 {
             return;
@@ -52,7 +52,7 @@ impl RewardScaler {
             for (group, trajectory) in trajectories.iter().enumerate() {
                 running.observe(group * GROUP_SLOTS, trajectory, self.gamma, self.scale);
             }
-            divisor = running.moments.std().next().unwrap_or(1.0);
+            divisor = running.moments.deviation(0);
             clip = running.clip;
         }
         let factor = self.scale / divisor;
@@ -71,10 +71,10 @@ impl RewardScaler {
         })
     }
 
-    /// Goes back to a snapshot.
+    /// Continues from a snapshot.
     ///
     /// # Errors
-    /// If it holds no sound state for as many environments.
+    /// If it holds no valid state for as many environments.
     pub fn restore(&mut self, snapshot: &Snapshot) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         running.moments.restore(MOMENTS, snapshot.array(MOMENTS))?;
@@ -95,11 +95,11 @@ impl RewardScaler {
 }
 
 impl Running {
-    /// Follows the discounted sums through a trajectory whose slots are `first` and those after it.
+    /// Adds the discounted sums along a trajectory to the statistics. Its slots are numbered from `first`.
     fn observe(&mut self, first: usize, trajectory: &Trajectory, gamma: f64, scale: f64) {
         let mut seen = Vec::with_capacity(trajectory.len());
         for (step, &slot) in trajectory.steps.iter().zip(&trajectory.slots) {
-            let Some(sum) = self.returns.get_mut(first + slot as usize) else { continue };
+            let sum = &mut self.returns[first + slot as usize];
             *sum = *sum * gamma + f64::from(step.reward) * scale;
             seen.push(*sum);
             if step.done() {

@@ -6,25 +6,26 @@ use crate::{Error, Result};
 /// Added to variances before their root is taken, as Gymnasium's and SB3's wrappers do.
 const EPSILON: f64 = 1e-8;
 
-/// Mean and variance of each column of the rows seen so far. The mean of each batch is taken first and then its squared
-/// deviations, so that nothing cancels; two batches are joined by the formulas of Chan, Golub and LeVeque (1983,
+/// Mean and variance of each column of all rows so far. Each batch is summed in two passes, mean and squared deviations,
+/// which avoids cancellation, and joined to the batches before by the formulas of Chan, Golub and LeVeque (1983,
 /// "Algorithms for computing the sample variance", equations 2.1). Sums run in the order of the rows, in double
 /// precision.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RunningStatistics {
     count: f64,
+    /// The mean of each column, `[columns]`.
     mean: Vec<f64>,
-    /// Sums of squared deviations from the mean.
+    /// Sums of squared deviations from the mean, `[columns]`.
     squares: Vec<f64>,
 }
 
 impl RunningStatistics {
-    /// Of rows of `width` numbers, none yet.
+    /// Creates the statistics of rows of `width` numbers, before the first row.
     pub fn new(width: usize) -> Self {
         Self { count: 0.0, mean: vec![0.0; width], squares: vec![0.0; width] }
     }
 
-    /// Those of `count` rows that had these means and standard deviations.
+    /// Returns the statistics of `count` rows that had these means and standard deviations, `[columns]`.
     pub fn of(count: u64, mean: &[f32], std: &[f32]) -> Self {
         let count = count as f64;
         let square = |&std: &f32| count * (f64::from(std).powi(2) - EPSILON).max(0.0);
@@ -35,33 +36,36 @@ impl RunningStatistics {
         }
     }
 
-    /// The number of rows seen.
+    /// The number of rows.
     pub fn count(&self) -> u64 {
         self.count as u64
     }
 
-    /// The mean of each column.
+    /// The mean of each column, `[columns]`.
     pub fn mean(&self) -> &[f64] {
         &self.mean
     }
 
-    /// The standard deviation of each column, a little above 0 if it is constant; 1 before there are rows.
+    /// The standard deviation of each column, `[columns]`.
     pub fn std(&self) -> impl Iterator<Item = f64> + '_ {
-        let count = self.count;
-        self.squares.iter().map(move |squares| match count > 0.0 {
-            true => (squares / count + EPSILON).sqrt(),
-            false => 1.0,
-        })
+        (0..self.squares.len()).map(|column| self.deviation(column))
     }
 
-    /// Takes in more rows, one after the other in `values`.
+    /// The standard deviation of a column, which must exist: slightly above 0 if it is constant, and 1 before the first
+    /// row.
+    pub fn deviation(&self, column: usize) -> f64 {
+        match self.count > 0.0 {
+            true => (self.squares[column] / self.count + EPSILON).sqrt(),
+            false => 1.0,
+        }
+    }
+
+    /// Adds rows, `[rows, columns]`.
     pub fn extend<T: Copy + Into<f64>>(&mut self, values: &[T]) {
         let width = self.mean.len();
-        let added = (values.len().checked_div(width).unwrap_or(0)) as f64;
-        if added == 0.0 {
-            return;
-        }
-        let rows = || values.chunks_exact(width.max(1));
+        let Some(added @ 1..) = values.len().checked_div(width) else { return };
+        let added = added as f64;
+        let rows = || values.chunks_exact(width);
         let (mut mean, mut squares) = (vec![0.0; width], vec![0.0; width]);
         for row in rows() {
             mean.iter_mut().zip(row).for_each(|(sum, &x)| *sum += x.into());
@@ -82,20 +86,20 @@ impl RunningStatistics {
         self.count = total;
     }
 
-    /// As an array for a checkpoint: the number of rows, means, sums of squares.
+    /// Returns the array of a checkpoint: the number of rows, means, sums of squares.
     pub fn to_array(&self) -> ArrayData {
         let numbers = std::iter::once(&self.count).chain(&self.mean).chain(&self.squares);
         ArrayData::F64(numbers.copied().collect())
     }
 
-    /// From an array of a checkpoint, named `name` there.
+    /// Continues from an array of a checkpoint, which is called `name` there.
     ///
     /// # Errors
-    /// If it is none of the same width, or its numbers make no sense.
+    /// If it has not the same width, or its numbers are invalid.
     pub fn restore(&mut self, name: &str, array: Option<&ArrayData>) -> Result<()> {
         let width = self.mean.len();
         let broken = |found: String| {
-            let expected = format!("the f64 array {name:?} of {} sound numbers", 2 * width + 1);
+            let expected = format!("the f64 array {name:?} of {} valid numbers", 2 * width + 1);
             Err(Error::checkpoint("train.safetensors", expected, found))
         };
         let Some(ArrayData::F64(numbers)) = array else { return broken("none".into()) };
@@ -108,7 +112,7 @@ impl RunningStatistics {
             && numbers.iter().all(|x| x.is_finite())
             && squares.iter().all(|&x| x >= 0.0);
         if !sound {
-            return broken("numbers that are not".into());
+            return broken("invalid ones".into());
         }
         *self = Self { count, mean: mean.to_vec(), squares: squares.to_vec() };
         Ok(())
@@ -164,11 +168,11 @@ mod tests {
     }
 
     #[test]
-    fn saved_moments_that_make_no_sense_are_refused() {
+    fn saved_moments_that_are_invalid_are_refused() {
         let mut moments = RunningStatistics::new(1);
         for bad in [vec![], vec![1.0, 2.0], vec![1.0, 2.0, -3.0], vec![1.0, f64::NAN, 3.0]] {
             let error = moments.restore("m", Some(&ArrayData::F64(bad))).unwrap_err().to_string();
-            assert!(error.contains("array \"m\" of 3 sound numbers"), "{error}");
+            assert!(error.contains("array \"m\" of 3 valid numbers"), "{error}");
         }
         assert!(moments.restore("m", None).is_err());
         assert_eq!(moments, RunningStatistics::new(1));

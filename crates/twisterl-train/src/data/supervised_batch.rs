@@ -1,24 +1,24 @@
-//! Positions with what is to be learned there, and how a checkpoint keeps them.
+//! States with target policies and values, and their form in a checkpoint.
 
 use crate::record::snapshot::ArrayData;
 use crate::{Error, Result};
 use twisterl_core::space::Observations;
 
-/// Positions with what the policy and the value should be there, structure of arrays. For one discrete action.
+/// States with target policies and values, as a structure of arrays: one row per state. For one discrete action.
 #[derive(Debug, Clone, Default)]
 pub struct SupervisedBatch {
-    /// What is seen.
+    /// The observations, `[rows]`.
     pub observations: Observations,
-    /// What is allowed, rows x choices.
+    /// The allowed actions, `[rows, actions]`.
     pub masks: Vec<bool>,
-    /// Target distributions, rows x choices; 0 where masked.
+    /// Target distributions, `[rows, actions]`; 0 where masked.
     pub policies: Vec<f32>,
-    /// Targets of the value.
+    /// Targets of the value, `[rows]`.
     pub values: Vec<f32>,
 }
 
 impl SupervisedBatch {
-    /// Drops all rows, keeps the memory.
+    /// Removes all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();
         self.masks.clear();
@@ -31,7 +31,7 @@ impl SupervisedBatch {
         self.observations.len()
     }
 
-    /// Whether there are no rows.
+    /// Returns `true` if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.observations.is_empty()
     }
@@ -44,17 +44,17 @@ impl SupervisedBatch {
         self.values.extend_from_slice(&other.values);
     }
 
-    /// Adds row `row` of `other`.
+    /// Adds row `row` of `other`, which must have that many.
     pub fn push_row(&mut self, other: &Self, row: usize) {
         let width = other.masks.len() / other.len().max(1);
         let columns = row * width..(row + 1) * width;
         self.observations.push_row(&other.observations, row);
-        self.masks.extend_from_slice(other.masks.get(columns.clone()).unwrap_or(&[]));
-        self.policies.extend_from_slice(other.policies.get(columns).unwrap_or(&[]));
-        self.values.extend(other.values.get(row));
+        self.masks.extend_from_slice(&other.masks[columns.clone()]);
+        self.policies.extend_from_slice(&other.policies[columns]);
+        self.values.push(other.values[row]);
     }
 
-    /// Appends what there is as arrays, whose names begin with `name`.
+    /// Appends the arrays of a checkpoint, whose names begin with `name`.
     pub fn save(&self, name: &str, arrays: &mut Vec<(String, ArrayData)>) {
         let observations = &self.observations;
         let counts = (0..observations.len()).map(|row| observations.ones(row).len() as u32);
@@ -71,7 +71,7 @@ impl SupervisedBatch {
         }
     }
 
-    /// Reads what [`save`](Self::save) wrote.
+    /// Reads the arrays of [`save`](Self::save).
     ///
     /// # Errors
     /// If an array is missing, or their lengths do not fit each other.
@@ -93,7 +93,6 @@ impl SupervisedBatch {
         };
         let (mut indices, dense, counts) = (whole("indices")?, real("dense")?, whole("counts")?);
         let width = dense.len() / counts.len().max(1);
-        let mut values = dense.chunks(width.max(1));
         let mut examples = Self {
             observations: Observations::new(),
             masks: whole("masks")?.iter().map(|&mask| mask != 0).collect(),
@@ -108,20 +107,21 @@ impl SupervisedBatch {
         {
             return Err(wrong("values", &format!("arrays of {rows} rows")));
         }
-        for &count in counts {
+        for (row, &count) in counts.iter().enumerate() {
             let Some((ones, rest)) = indices.split_at_checked(count as usize) else {
                 return Err(wrong("indices", "as many as the counts say"));
             };
             indices = rest;
+            let values = &dense[row * width..(row + 1) * width];
             examples.observations.push_with(|row| {
                 row.ones(ones.iter().map(|&one| one as usize));
-                row.values(values.next().unwrap_or(&[]));
+                row.values(values);
             });
         }
         Ok(examples)
     }
 
-    /// Takes the first `rows` rows out.
+    /// Removes the first `rows` rows and returns them.
     #[must_use]
     pub fn take_first(&mut self, rows: usize) -> Self {
         let rows = rows.min(self.len());

@@ -1,8 +1,8 @@
-//! Statistics of a batch's targets.
+//! Statistics of the targets of a batch.
 
 use crate::data::batch::Batch;
 
-/// Shifts and scales advantages to mean 0 and standard deviation 1 (with n - 1, as PyTorch's `std`).
+/// Shifts and scales advantages, `[rows]`, to mean 0 and standard deviation 1 (with n - 1, as PyTorch's `std`).
 pub fn normalize(advantages: &mut [f32]) {
     let n = advantages.len() as f64;
     let mean = advantages.iter().map(|&a| f64::from(a)).sum::<f64>() / n.max(1.0);
@@ -13,8 +13,8 @@ pub fn normalize(advantages: &mut [f32]) {
     }
 }
 
-/// How much of the returns' variance the acting policy's values foresaw: 1 for all of it, 0 for none, negative where
-/// a constant would have done better. Needs the advantages as estimated: return minus value.
+/// Returns the share of the variance of the returns that the values of the acting policy explain: 1 for all of it, 0 for
+/// none, negative where a constant would explain more. Needs unnormalized advantages: return minus value.
 pub fn explained_variance(batch: &Batch) -> f64 {
     let variance = |values: &mut dyn Iterator<Item = f32>| {
         let (mut n, mut mean, mut squares) = (0.0, 0.0, 0.0);
@@ -37,7 +37,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn normalised_advantages_have_mean_0_and_deviation_1() {
+    fn normalized_advantages_have_mean_0_and_deviation_1() {
         let mut advantages = vec![1.0, 2.0, 3.0, 6.0];
         normalize(&mut advantages);
         // Mean 3, sample variance 14/3.

@@ -22,7 +22,7 @@ pub struct Learner {
     gradient: Vec<f32>,
 }
 
-/// How far a step goes.
+/// The size of a step.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepSize {
     /// Learning rate.

@@ -1,4 +1,4 @@
-//! Gradients of a network: the network on candle, losses, fused operations, the learner, and the optimiser.
+//! Gradients of networks: networks on candle, losses, fused operations, the learner, and the optimizer.
 
 pub mod layers;
 pub mod learner;

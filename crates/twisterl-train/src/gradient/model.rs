@@ -1,4 +1,4 @@
-//! The network description on candle: the executor that has gradients.
+//! Networks on candle, which computes their gradients.
 
 use crate::Result;
 use crate::gradient::layers;
@@ -13,7 +13,7 @@ use twisterl_core::space::{ObservationSpace, Observations};
 /// Candle spreads operations on this many values or more over a pool that serialises its callers
 /// (candle-core 0.11, cpu_backend/utils.rs).
 const CANDLE_POOL_MIN: usize = 1 << 16;
-/// More rows than this gain nothing, and less of them stays in the cache.
+/// The most rows of a micro-batch: more are not faster, since they do not stay in the cache.
 const MAX_ROWS: usize = 256;
 
 /// A network whose parameters are candle variables.
@@ -21,7 +21,7 @@ const MAX_ROWS: usize = 256;
 pub struct Model {
     network: Network,
     layers: Vec<TrainableLayer>,
-    /// The parameters of the distribution that all rows share, if there are any, and their place in the flat vector.
+    /// The distribution parameters that all rows share, if there are any, and their place in the flat vector.
     shared: Option<([Var; 1], usize)>,
 }
 
@@ -29,13 +29,13 @@ pub struct Model {
 #[derive(Debug)]
 struct TrainableLayer {
     layer: Layer,
-    how: LayerOp,
+    op: LayerOp,
     variables: Vec<Var>,
-    /// Place of the first variable in the flat vector.
+    /// The place of the first variable in the flat vector.
     start: usize,
 }
 
-/// LayerOp a layer is applied.
+/// The application of a layer.
 #[derive(Debug, Clone, Copy)]
 enum LayerOp {
     /// To the ones of observations.
@@ -61,14 +61,14 @@ impl Model {
                 shared = Some(([zeros(vec![network.shared_parameters()])?], start));
                 start += network.shared_parameters();
             }
-            let how = match layer.kind::<Embedding>() {
+            let op = match layer.kind::<Embedding>() {
                 Some(_) => LayerOp::Embedding,
                 None => LayerOp::Values(layers::find(layer.spec())?),
             };
             let variables = layer.parameters().into_iter().map(|parameter| zeros(parameter.shape));
             let variables = variables.collect::<candle_core::Result<Vec<_>>>()?;
             let length: usize = variables.iter().map(|v| v.elem_count()).sum();
-            layers.push(TrainableLayer { layer: layer.clone(), how, variables, start });
+            layers.push(TrainableLayer { layer: layer.clone(), op, variables, start });
             start += length;
         }
         Ok(Self { network: network.clone(), layers, shared })
@@ -109,14 +109,15 @@ impl Model {
         Ok(())
     }
 
-    /// The most rows of a micro-batch: few enough that the activations stay in the cache and that no tensor of them
-    /// is spread over candle's pool.
+    /// The most rows of a micro-batch: few enough that the activations stay in the cache, and that candle computes no
+    /// tensor of them on its pool.
     pub fn max_rows(&self) -> usize {
         ((CANDLE_POOL_MIN - 1) / self.network.widest().max(1)).clamp(1, MAX_ROWS)
     }
 
-    /// The graph of (action parameters, values) of some rows: (rows, parameters of the distribution) and (rows, 1). With a
-    /// `gradient`, a backward pass adds the gradients of the parameters to it; without, candle's gradient store gets them.
+    /// Builds the graph of the action parameters, `[rows, parameters of the distribution]`, and of the values, `[rows, 1]`,
+    /// of some rows. A backward pass adds the gradients of the parameters to `gradient`, or, without it, to candle's
+    /// gradient store.
     ///
     /// # Errors
     /// If a row does not fit the network.
@@ -142,16 +143,16 @@ impl Model {
         Ok((actions, self.run(value, features, gradient)?))
     }
 
-    /// What some layers make of `input`.
+    /// Applies layers to `input`.
     fn run(
         &self,
         layers: &[TrainableLayer],
         mut input: Input,
         gradient: Option<&Gradient>,
     ) -> Result<Tensor> {
-        for TrainableLayer { layer, how, variables, start } in layers {
+        for TrainableLayer { layer, op, variables, start } in layers {
             let parameters = Parameters::new(variables, *start, gradient);
-            let output = match (how, input, layer.kind::<Embedding>()) {
+            let output = match (op, input, layer.kind::<Embedding>()) {
                 (LayerOp::Embedding, Input::Observations(rows), Some(embedding)) => {
                     layers::embed(embedding, rows, &parameters)?
                 }
@@ -174,39 +175,42 @@ impl Model {
     }
 }
 
-/// What a layer reads.
+/// The input of a layer.
 #[derive(Clone)]
 enum Input {
     Observations(Observations),
-    /// (rows, ..shape)
+    /// `[rows, ..shape]`
     Values(Tensor),
 }
 
 impl Input {
-    /// As (rows, ..shape); bits as zeros and ones, and the values beside them, if any, in one vector.
+    /// Returns the input as `[rows, ..shape]`; bits are zeros and ones, and dense values beside them follow in one vector.
     fn values(self, space: &ObservationSpace) -> Result<Tensor> {
         let observations = match self {
             Self::Values(values) => return Ok(values),
             Self::Observations(observations) => observations,
         };
         let rows = observations.len();
+        // `Network::check` compared the sizes with its limits.
+        let (Some(bits), Some(values)) = (space.bits(), space.values()) else {
+            return Err(Error::internal("an observation space larger than its network").into());
+        };
         let shape = match space {
             ObservationSpace::Dense { shape } | ObservationSpace::SparseBinary { shape } => {
                 [&[rows], &shape[..]].concat()
             }
-            ObservationSpace::Mixed { .. } => vec![rows, space.size().unwrap_or(0)],
+            ObservationSpace::Mixed { .. } => vec![rows, bits + values],
         };
         if let ObservationSpace::Dense { .. } = space {
             return Ok(Tensor::from_slice(observations.dense(), shape, &Device::Cpu)?);
         }
-        let widths = (space.bits().unwrap_or(0), space.values().unwrap_or(0));
-        let mut values = vec![0.0; rows * (widths.0 + widths.1)];
-        observations.write(0..rows, widths, &mut values)?;
-        Ok(Tensor::from_vec(values, shape, &Device::Cpu)?)
+        let mut numbers = vec![0.0; rows * (bits + values)];
+        observations.write(0..rows, (bits, values), &mut numbers)?;
+        Ok(Tensor::from_vec(numbers, shape, &Device::Cpu)?)
     }
 }
 
-/// Overwrites a variable, without the tensor that `Var::set` would copy from.
+/// Overwrites a variable without the intermediate tensor of `Var::set`.
 struct Assign<'a>(&'a [f32]);
 
 impl InplaceOp1 for Assign<'_> {
@@ -218,9 +222,8 @@ impl InplaceOp1 for Assign<'_> {
         let place = layout.contiguous_offsets().map(|(start, end)| start..end);
         match (storage, place) {
             (CpuStorage::F32(values), Some(place)) if place.len() == self.0.len() => {
-                if let Some(values) = values.get_mut(place) {
-                    values.copy_from_slice(self.0);
-                }
+                // The storage of a variable holds all its values.
+                values[place].copy_from_slice(self.0);
                 Ok(())
             }
             _ => bail!("assign: expected {} contiguous f32 values", self.0.len()),
@@ -228,7 +231,7 @@ impl InplaceOp1 for Assign<'_> {
     }
 }
 
-/// Inference: action parameters (rows x parameters of the distribution) and values (rows) of all `observations`.
+/// Computes the action parameters, `[rows, parameters of the distribution]`, and values, `[rows]`, of all `observations`.
 ///
 /// # Errors
 /// If the parameters or a row do not fit the network.

@@ -1,8 +1,8 @@
-//! Values that change over a run.
+//! Schedules: values that change over a run.
 
 use crate::config::Schedule;
 
-/// The value at `progress` (0 to 1) of a run that goes from `first` to `last`.
+/// Returns the value at `progress`, from 0 to 1, of a run in which it changes from `first` to `last`.
 pub fn value(schedule: Schedule, first: f64, last: f64, progress: f64) -> f64 {
     let done = progress.clamp(0.0, 1.0);
     match schedule {

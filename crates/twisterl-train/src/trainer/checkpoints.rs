@@ -1,4 +1,4 @@
-//! The checkpoints of a run: their content, and when they are written.
+//! The checkpoints of a run: their content, and the moments at which they are written.
 
 use crate::Result;
 use crate::algorithms::Algorithm;
@@ -33,7 +33,7 @@ struct RunState {
     algorithm: Value,
 }
 
-/// How good the best policy so far is; compared field by field in this order.
+/// The quality of the best policy so far; compared field by field in this order.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd, Serialize, Deserialize)]
 pub(super) struct Best {
     difficulty: usize,
@@ -41,7 +41,7 @@ pub(super) struct Best {
     reward: f64,
 }
 
-/// When the last checkpoint was written, and how long that took.
+/// The time of the last checkpoint, and the seconds that it took to write.
 #[derive(Debug)]
 pub(super) struct CheckpointClock {
     saved: Instant,
@@ -59,7 +59,7 @@ impl CheckpointClock {
         self.saved = Instant::now();
     }
 
-    /// Whether a checkpoint is due after `iterations`, the last of which took `seconds`.
+    /// Returns `true` if a checkpoint is due after `iterations`, the last of which took `seconds`.
     pub(super) fn is_due(&self, logging: &LoggingConfig, iterations: u64, seconds: f64) -> bool {
         let since = self.saved.elapsed().as_secs_f64();
         let by_count =

@@ -1,36 +1,36 @@
-//! When the problems get harder.
+//! The curriculum: the difficulty of training episodes, which increases as they are solved.
 
 use crate::config::{LearningConfig, ROLLOUT_METRIC};
 use serde::{Deserialize, Serialize};
 
-/// Training episodes at the current difficulty that the special metric `rollout` waits for before it judges.
+/// The number of training episodes at the current difficulty after which the special metric `rollout` is evaluated.
 const ROLLOUT_EPISODES: u64 = 200;
 
-/// The difficulty of training episodes, which goes up as they are solved.
+/// The difficulty of training episodes, with the counts from which the metric `rollout` is computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Curriculum {
     /// The current difficulty.
     pub difficulty: usize,
-    /// Training episodes that began at it since it was last judged.
+    /// Training episodes that began at this difficulty since the metric was last evaluated.
     episodes: u64,
-    /// Those of them that were solved.
+    /// The number of them that were solved.
     solved: u64,
 }
 
 impl Curriculum {
-    /// Begins at `learning.diff_start`, or else at the difficulty of the environment.
+    /// Starts at `learning.diff_start`, or else at the difficulty of the environment.
     pub fn new(config: &LearningConfig, env_difficulty: usize) -> Self {
         Self { difficulty: config.diff_start.unwrap_or(env_difficulty), episodes: 0, solved: 0 }
     }
 
-    /// Takes note of training episodes that began at the current difficulty.
+    /// Counts training episodes that began at the current difficulty.
     pub fn observe(&mut self, episodes: u64, solved: u64) {
         self.episodes += episodes;
         self.solved += solved;
     }
 
-    /// Moves on if the metric allows: `success` is that of the evaluation named by `learning.diff_metric`, `None`
-    /// where it was not made in this iteration. Returns whether the difficulty changed.
+    /// Increases the difficulty if the metric reaches its threshold: `success` is that of the evaluation that
+    /// `learning.diff_metric` names, `None` if this iteration did not make it. Returns whether the difficulty changed.
     pub fn advance(
         &mut self,
         config: &LearningConfig,

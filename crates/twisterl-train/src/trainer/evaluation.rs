@@ -15,16 +15,16 @@ use twisterl_core::solve::{Budget, Method, Play, Solution, Solver, SymmetryUse};
 /// Means over the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct EvaluationResult {
-    /// Share solved.
+    /// The share of the episodes that was solved.
     pub success: f64,
     /// Mean undiscounted return.
     pub reward: f64,
-    /// Mean length of the solved episodes; 0 where none was.
+    /// Mean length of the solved episodes; 0 if none was solved.
     pub length: f64,
 }
 
 impl EvaluationResult {
-    /// The fields by name.
+    /// Returns the fields by name, as metrics.
     pub fn to_map(self) -> Map<String, Value> {
         numbers([
             (names::SUCCESS, self.success),
@@ -34,7 +34,7 @@ impl EvaluationResult {
     }
 }
 
-/// Plays the evaluation that stands at `position` among those of the config.
+/// Plays the evaluation at `position` among those of the config.
 ///
 /// # Errors
 /// If the environment fails.
@@ -77,7 +77,7 @@ pub fn evaluate(
     })
 }
 
-/// Plays by tree search; of several tries at a start the best counts.
+/// Plays by tree search, several times from each start, and keeps the best solution.
 fn search(
     config: &EvalConfig,
     play: &Play<'_>,
@@ -101,7 +101,7 @@ fn search(
         key: play.key,
     };
     let mut best = solver.run(starts)?;
-    // Without a draw every try is the same.
+    // Without random choices all tries are equal.
     let tries = if config.deterministic { 1 } else { play.searches as u64 };
     let states: Vec<Vec<f64>> = best.iter().map(|outcome| outcome.start.clone()).collect();
     let again = |state| Start::State { state, difficulty: Some(difficulty) };

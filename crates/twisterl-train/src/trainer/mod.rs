@@ -155,7 +155,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         }
     }
 
-    /// Whether iterations are left.
+    /// Returns `true` if iterations are left.
     fn unfinished(&self) -> bool {
         self.config.num_iterations.is_none_or(|end| self.iteration < end)
     }

@@ -1,4 +1,4 @@
-//! What a run is started with beside its config, and its result.
+//! The options of a run beside its config, and its result.
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -10,7 +10,7 @@ use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
-/// How long a run that was asked to stop may continue its iteration before it is interrupted midway.
+/// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
 pub const GRACE: Duration = Duration::from_millis(700);
 
 /// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
@@ -57,7 +57,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Whether the run was asked to stop after the current iteration.
+    /// Returns `true` if the run was asked to stop after the current iteration.
     pub(super) fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
     }
@@ -76,7 +76,7 @@ pub struct Summary {
     pub difficulty: usize,
     /// Seconds of training since the run began.
     pub elapsed: f64,
-    /// Whether it was stopped before its end.
+    /// True if it was stopped before its end.
     pub interrupted: bool,
     /// The best policy, as in `checkpoint_best`.
     pub best: Policy,

@@ -1,9 +1,9 @@
-//! What a person sees of a run: a bar in a terminal, plain lines elsewhere, nothing when quiet.
+//! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 
-/// Seconds between plain lines.
+/// The time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(2);
 
 /// The figures shown.
@@ -13,13 +13,13 @@ pub struct Status {
     pub iteration: u64,
     /// The current difficulty.
     pub difficulty: usize,
-    /// The success that the curriculum goes by, where known.
+    /// The success that the curriculum uses, if this iteration measured it.
     pub success: Option<f64>,
-    /// Environment steps a second, of the last iteration.
+    /// Environment steps per second of the last iteration.
     pub steps_per_second: f64,
 }
 
-/// Shows a run.
+/// The display of a run.
 #[derive(Debug)]
 pub struct Progress {
     quiet: bool,
@@ -31,7 +31,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// For a run of `total` iterations (`None`: without end) that stands at `first`.
+    /// Creates the display of a run of `total` iterations (`None`: without end) that starts at `first`.
     pub fn new(quiet: bool, total: Option<u64>, first: u64) -> Self {
         let bar = match (quiet, total) {
             (true, _) => ProgressBar::hidden(),
@@ -52,7 +52,7 @@ impl Progress {
         Self { quiet, bar, total, begun, first, last_line: None }
     }
 
-    /// Shows where the run stands.
+    /// Shows the state of the run.
     pub fn update(&mut self, status: &Status) {
         let success = status.success.map_or("  -  ".to_owned(), |s| format!("{:5.1}%", s * 100.0));
         let message = format!(
@@ -88,7 +88,7 @@ impl Progress {
         }
     }
 
-    /// Takes the bar away, leaving its last state on the screen.
+    /// Ends the bar and leaves its last state on the screen.
     pub fn finish(&self) {
         self.bar.abandon();
     }

@@ -188,7 +188,7 @@ def search_trees[
         if not playing:
             break
     for i in range(len(starts)):
-        if found[i].better_than(played[i]):
+        if found[i].solved and found[i].better_than(played[i]):
             played[i] = found[i].copy()
     return played^
 

@@ -1,4 +1,4 @@
-//! One game of self-play, and the examples that it gives.
+//! A game of self-play and its examples.
 
 use crate::data::supervised_batch::SupervisedBatch;
 use twisterl_core::rollout::Episode;
@@ -9,18 +9,18 @@ use twisterl_core::space::symmetry::{Canonical, Twist};
 pub(super) struct Game {
     /// The states that were searched in full. Their values are missing until [`finish`](Self::finish).
     pub(super) examples: SupervisedBatch,
-    /// How far the search moved the policy of each example: the Kullback-Leibler divergence, `[examples]`.
+    /// The Kullback-Leibler divergence of each target policy from the policy's prior, `[examples]`.
     pub(super) surprises: Vec<f32>,
     /// The reward of each move, `[moves]`.
     pub(super) rewards: Vec<f32>,
-    /// Whether each move was learned from, `[moves]`.
+    /// True for each move that was searched in full, `[moves]`.
     pub(super) learned: Vec<bool>,
-    /// Whether the current move is searched in full, and learned from.
+    /// True if the current move is searched in full, and learned from.
     pub(super) full: bool,
     /// The difficulty of the scramble that it began with, if it did.
     pub(super) difficulty: Option<usize>,
     pub(super) over: bool,
-    /// What a truncated game can be expected to return after its end; 0 for one that terminated.
+    /// The expected return after the end of a truncated game; 0 for a game that terminated.
     pub(super) bootstrap_value: f32,
     pub(super) solved: bool,
 }

@@ -155,7 +155,11 @@ impl AlphaZero {
     fn advance(&mut self, policy: &PolicyInTraining, index: usize, mut rng: Rng) -> Result<()> {
         let collecting = &self.config.collecting;
         let game = &mut self.games[index];
-        let Some(root) = self.search.root(index).filter(|_| !game.over) else { return Ok(()) };
+        if game.over {
+            return Ok(());
+        }
+        let root = self.search.root(index);
+        let root = root.ok_or_else(|| twisterl_core::Error::internal("a game without a search"))?;
         let action = match collecting.selection {
             SelectionName::Puct => root.draw(collecting.temperature as f32, &mut rng),
             SelectionName::Gumbel => root.action,

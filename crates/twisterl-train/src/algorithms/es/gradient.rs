@@ -1,25 +1,25 @@
-//! The gradient that the fitness of a population implies: the sum of its perturbations, each times a weight. They are
-//! derived again here, some pairs at a time.
+//! The gradient that the fitness of a population implies: the weighted sum of its perturbations, which are drawn again
+//! here, some pairs at a time.
 //!
-//! Sums are made in the order of the pairs by plain multiplications and additions, so that they are the same on every
-//! machine, whatever its vectors and its number of threads.
+//! Sums run in the order of the pairs, by separate multiplications and additions, so that they are bit-identical for all
+//! machines, vector instructions and numbers of threads.
 
 use crate::gradient::ops::kernels::vectorised;
 use rayon::prelude::*;
 use twisterl_core::policy::population::perturbation::{Form, Layout};
 use twisterl_core::rng::StreamKey;
 
-/// Pairs whose numbers are held at once, at most: a block of columns of theirs fits into the first cache.
+/// The most pairs whose noise is held at once: a block of their columns fits into the first-level cache.
 const PAIRS: usize = 64;
-/// Numbers held at once, at most, as long as that is one pair of each half.
+/// The most numbers of noise held at once, unless a pair of each half is longer.
 const NUMBERS: usize = 1 << 24;
-/// Columns whose sums stay in registers.
+/// Columns whose sums are kept in registers.
 const COLUMNS: usize = 64;
 /// Rows of a matrix that a thread takes at a time.
 const ROWS: usize = 16;
 
-/// The sum over the pairs `p` of `weights[p]` times perturbation `p` of `key`, as two sums: over the pairs with even and
-/// with odd numbers.
+/// Returns the sum over the pairs `p` of `weights[p]` times perturbation `p` of `key`, as two sums, `[trained weights]`
+/// each: over the pairs with even and with odd numbers.
 pub fn estimate(layout: &Layout, key: StreamKey, weights: &[f32]) -> [Vec<f32>; 2] {
     let length = layout.noise_len();
     let mut halves = [vec![0.0; layout.weights_len()], vec![0.0; layout.weights_len()]];
@@ -43,54 +43,59 @@ pub fn estimate(layout: &Layout, key: StreamKey, weights: &[f32]) -> [Vec<f32>; 
     halves
 }
 
-/// Adds some perturbations, each given by its weight and its numbers, to `sum`.
+/// Adds perturbations, each given by its weight and its noise, to `sum`.
 fn add(layout: &Layout, pairs: &[(f32, &[f32])], sum: &mut [f32]) {
     for part in layout.parts() {
-        let Some(sum) = sum.get_mut(part.weights.clone()) else { continue };
+        let sum = &mut sum[part.weights.clone()];
+        let pairs = pairs.iter().map(|&(weight, noise)| (weight, &noise[part.noise.clone()]));
         match part.form {
-            Form::Full => sum.par_chunks_mut(ROWS * COLUMNS).enumerate().for_each(|(i, sum)| {
-                let (start, length) = (part.noise.start + i * ROWS * COLUMNS, sum.len());
-                let rows = pairs.iter().filter_map(|&(weight, noise)| {
-                    Some((weight, noise.get(start..start + length)?))
-                });
-                vectorised(
-                    #[inline(always)]
-                    || combine(sum, rows),
-                );
-            }),
+            Form::Full => add_full(pairs, sum),
             Form::LowRank { rows, columns } => {
                 let factor = layout.factor();
-                let factors: Vec<(f32, &[f32], &[f32])> = pairs
-                    .iter()
-                    .filter_map(|&(weight, noise)| Some((weight, noise.get(part.noise.clone())?)))
-                    .flat_map(|(weight, noise)| {
-                        let (a, b) = noise.split_at(layout.rank() * rows);
-                        let ranks = a.chunks_exact(rows).zip(b.chunks_exact(columns));
-                        ranks.map(move |(a, b)| (weight * factor, a, b))
-                    })
-                    .collect();
-                sum.par_chunks_mut(ROWS * columns).enumerate().for_each(|(tile, sum)| {
-                    vectorised(
-                        #[inline(always)]
-                        || {
-                            for start in (0..columns).step_by(COLUMNS) {
-                                let block = start..columns.min(start + COLUMNS);
-                                for (i, sum) in sum.chunks_exact_mut(columns).enumerate() {
-                                    let terms = factors.iter().map(|(weight, a, b)| {
-                                        (weight * a[tile * ROWS + i], &b[block.clone()])
-                                    });
-                                    combine(&mut sum[block.clone()], terms);
-                                }
-                            }
-                        },
-                    );
+                let factors = pairs.flat_map(|(weight, noise)| {
+                    let (a, b) = noise.split_at(layout.rank() * rows);
+                    let ranks = a.chunks_exact(rows).zip(b.chunks_exact(columns));
+                    ranks.map(move |(a, b)| (weight * factor, a, b))
                 });
+                add_low_rank(&factors.collect::<Vec<_>>(), columns, sum);
             }
         }
     }
 }
 
-/// Adds `c * row` for each term `(c, row)` to `sum`, in their order. Rows are as long as `sum`.
+/// Adds perturbations that are their noise.
+fn add_full<'a>(pairs: impl Iterator<Item = (f32, &'a [f32])> + Clone + Sync, sum: &mut [f32]) {
+    sum.par_chunks_mut(ROWS * COLUMNS).enumerate().for_each(|(i, sum)| {
+        let (start, length) = (i * ROWS * COLUMNS, sum.len());
+        let terms = pairs.clone().map(|(weight, noise)| (weight, &noise[start..start + length]));
+        vectorised(
+            #[inline(always)]
+            || combine(sum, terms),
+        );
+    });
+}
+
+/// Adds the products `weight * a * b^T` of the factors `(weight, a, b)` to a matrix, `[rows, columns]`.
+fn add_low_rank(factors: &[(f32, &[f32], &[f32])], columns: usize, sum: &mut [f32]) {
+    sum.par_chunks_mut(ROWS * columns).enumerate().for_each(|(tile, sum)| {
+        vectorised(
+            #[inline(always)]
+            || {
+                for start in (0..columns).step_by(COLUMNS) {
+                    let block = start..columns.min(start + COLUMNS);
+                    for (i, sum) in sum.chunks_exact_mut(columns).enumerate() {
+                        let terms = factors
+                            .iter()
+                            .map(|(weight, a, b)| (weight * a[tile * ROWS + i], &b[block.clone()]));
+                        combine(&mut sum[block.clone()], terms);
+                    }
+                }
+            },
+        );
+    });
+}
+
+/// Adds `c * row` for each term `(c, row)` to `sum`, in their order. All rows have the length of `sum`.
 #[inline(always)]
 fn combine<'a>(sum: &mut [f32], terms: impl Iterator<Item = (f32, &'a [f32])> + Clone) {
     let (blocks, rest) = sum.as_chunks_mut::<COLUMNS>();
@@ -108,7 +113,7 @@ fn combine<'a>(sum: &mut [f32], terms: impl Iterator<Item = (f32, &'a [f32])> + 
     }
 }
 
-/// The cosine of the angle between two vectors; 0 where one is 0.
+/// Returns the cosine of the angle between two vectors; 0 if one of them is 0.
 pub fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let product = |a: &[f32], b: &[f32]| -> f64 {
         a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b)).sum()

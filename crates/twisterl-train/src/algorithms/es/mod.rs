@@ -90,7 +90,7 @@ impl Es {
         };
         let first = members.start;
         let episodes = rollout.run(&self.population, key, members)?;
-        Ok(Returns::new(self.question(iteration), first, &episodes))
+        Returns::new(self.question(iteration), first, &episodes)
     }
 
     /// Returns the question of an iteration, on which answers must agree.

@@ -52,16 +52,27 @@ pub struct Returns {
 }
 
 impl Returns {
-    pub(super) fn new(question: Question, first: u64, episodes: &[Episode]) -> Self {
-        let difficulty = |e: &Episode| e.difficulty.and_then(|d| u32::try_from(d).ok());
-        Self {
+    /// Returns the answer to `question` of the members from `first` on.
+    ///
+    /// # Errors
+    /// If a length or difficulty does not fit 32 bits.
+    pub(super) fn new(question: Question, first: u64, episodes: &[Episode]) -> Result<Self> {
+        let narrow = |name: &str, number: usize| match u32::try_from(number) {
+            Ok(number) if number != NONE => Ok(number),
+            _ => Err(Error::config(name, format!("a number below {NONE}"), number)),
+        };
+        let lengths = episodes.iter().map(|e| narrow("the length of an episode", e.length));
+        let difficulties = episodes
+            .iter()
+            .map(|e| e.difficulty.map(|d| narrow("the difficulty of an episode", d)).transpose());
+        Ok(Self {
             question,
             first,
             totals: episodes.iter().map(|e| e.total).collect(),
-            lengths: episodes.iter().map(|e| u32::try_from(e.length).unwrap_or(u32::MAX)).collect(),
+            lengths: lengths.collect::<Result<_>>()?,
             solved: episodes.iter().map(|e| u8::from(e.solved)).collect(),
-            difficulties: episodes.iter().map(difficulty).collect(),
-        }
+            difficulties: difficulties.collect::<Result<_>>()?,
+        })
     }
 
     /// The episodes.

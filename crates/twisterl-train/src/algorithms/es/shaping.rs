@@ -1,8 +1,9 @@
-//! Fitness shaping: what ES learns from in place of raw fitness. Pure functions of the fitness of all members.
+//! Fitness shaping: the values that ES uses in place of raw fitness. Pure functions of the fitness of all members,
+//! `[members]`.
 
 use crate::config::Shaping;
 
-/// Shapes the fitness of a population.
+/// Returns the shaped fitness of a population.
 pub fn shape(shaping: Shaping, fitness: &[f64]) -> Vec<f64> {
     match shaping {
         Shaping::CenteredRanks => centered_ranks(fitness),
@@ -11,8 +12,8 @@ pub fn shape(shaping: Shaping, fitness: &[f64]) -> Vec<f64> {
     }
 }
 
-/// Ranks spread evenly from -0.5 (the least) to 0.5 (Salimans et al. 2017). Members of equal fitness share the mean of
-/// their ranks, so that what does not tell them apart does not move the weights.
+/// Returns ranks that are spaced evenly from -0.5 (the least fitness) to 0.5 (Salimans et al. 2017). Members of equal
+/// fitness share the mean of their ranks, so that a pair of equals has no influence on the update.
 pub fn centered_ranks(fitness: &[f64]) -> Vec<f64> {
     let mut order: Vec<usize> = (0..fitness.len()).collect();
     order.sort_by(|&a, &b| fitness[a].total_cmp(&fitness[b]));
@@ -27,7 +28,7 @@ pub fn centered_ranks(fitness: &[f64]) -> Vec<f64> {
     ranks
 }
 
-/// Mean 0 and standard deviation 1; all 0 where all are equal.
+/// Returns the fitness shifted and scaled to mean 0 and standard deviation 1; all 0 where all are equal.
 pub fn standardized(fitness: &[f64]) -> Vec<f64> {
     let count = fitness.len().max(1) as f64;
     let mean = fitness.iter().sum::<f64>() / count;
@@ -36,7 +37,7 @@ pub fn standardized(fitness: &[f64]) -> Vec<f64> {
     fitness.iter().map(|f| (f - mean) * scale).collect()
 }
 
-/// The quantiles 0, 1/4, 1/2, 3/4 and 1, of which those between two values are interpolated; none of nothing.
+/// Returns the quantiles 0, 1/4, 1/2, 3/4 and 1, interpolated between values; `None` without members.
 pub fn quartiles(fitness: &[f64]) -> Option<[f64; 5]> {
     let mut sorted = fitness.to_vec();
     sorted.sort_by(f64::total_cmp);

@@ -1,4 +1,4 @@
-//! ES as such: the perturbations of weights, and the step that their fitness implies.
+//! The strategy itself: the perturbations of weights, and the step that their fitness implies.
 
 use crate::algorithms::Iteration;
 use crate::algorithms::es::gradient::{cosine, estimate};
@@ -75,6 +75,9 @@ impl Strategy {
         if let Some(found) = fitness.iter().find(|f| !f.is_finite()) {
             return Err(Error::diverged("the fitness of a member", found));
         }
+        let Some([least, low, median, high, most]) = quartiles(fitness) else {
+            return Err(Error::config("fitness", "that of a population", "none"));
+        };
         let sigma = self.sigma(iteration);
         let scale = 1.0 / (fitness.len() as f64 * sigma);
         let shaped = shape(self.config.shaping, fitness);
@@ -85,14 +88,13 @@ impl Strategy {
         let agreement = cosine(&gradient, &other);
         gradient.iter_mut().zip(&other).for_each(|(sum, other)| *sum += other);
         let update_norm = self.step(state, &gradient, lr)?;
-        let [least, low, median, high, most] = quartiles(fitness).unwrap_or_default();
         Ok(numbers([
             (names::FITNESS_MIN, least),
             (names::FITNESS_25, low),
             (names::FITNESS_50, median),
             (names::FITNESS_75, high),
             (names::FITNESS_MAX, most),
-            (names::FITNESS_MEAN, fitness.iter().sum::<f64>() / fitness.len().max(1) as f64),
+            (names::FITNESS_MEAN, fitness.iter().sum::<f64>() / fitness.len() as f64),
             (names::GRADIENT_NORM, norm(&gradient)),
             (names::GRADIENT_COSINE, agreement),
             (names::UPDATE_NORM, update_norm),

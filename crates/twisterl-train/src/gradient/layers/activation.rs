@@ -1,4 +1,4 @@
-//! The twin of `activation`.
+//! The gradient of `activation`.
 
 use super::{Differentiable, Parameters};
 use crate::gradient::ops;
@@ -11,7 +11,7 @@ impl Differentiable for Activate {
     }
 }
 
-/// `f(x)`, value by value.
+/// Returns `f(x)`, elementwise.
 pub(super) fn activate(function: Activation, x: &Tensor) -> Result<Tensor> {
     match function {
         Activation::Identity => Ok(x.clone()),

@@ -1,4 +1,4 @@
-//! The twin of `embedding`, which reads sparse observations.
+//! The gradient of `embedding`, which reads sparse observations.
 
 use super::Parameters;
 use super::activation::activate;
@@ -7,7 +7,7 @@ use candle_core::{Result, Tensor};
 use twisterl_core::policy::layers::{Activation, Embedding};
 use twisterl_core::space::Observations;
 
-/// What an embedding makes of sparse rows: (rows, outputs).
+/// Applies an embedding to sparse rows. Returns `[rows, outputs]`.
 pub(crate) fn embed(
     embedding: &Embedding,
     rows: Observations,

@@ -1,7 +1,7 @@
-//! The twin of `linear`.
+//! The gradient of `linear`.
 
 use super::activation::activate;
-use super::{Differentiable, Parameters, output_of};
+use super::{Differentiable, Parameters, output_of, row_shape};
 use crate::gradient::ops::Sink;
 use crate::gradient::ops::linear;
 use candle_core::{Result, Tensor};
@@ -10,7 +10,7 @@ use twisterl_core::policy::layers::{Activation, Linear};
 impl Differentiable for Linear {
     fn apply(&self, x: &Tensor, parameters: &Parameters<'_>) -> Result<Tensor> {
         let output = output_of(self, x)?;
-        let inputs = self.width(x.dims().get(1..).unwrap_or(&[]));
+        let inputs = self.width(row_shape(x)?);
         let x_vectors = vectors(x, inputs)?;
         let (weight, bias) = (parameters.variable(0)?, parameters.variable(1)?);
         let y = dense(&x_vectors, weight, bias, self.activation, parameters.sink(0..2))?;
@@ -18,26 +18,25 @@ impl Differentiable for Linear {
     }
 }
 
-/// `x` as (vectors, width).
+/// Reshapes `x` to `[vectors, width]`.
 pub(in crate::gradient::layers) fn vectors(x: &Tensor, width: usize) -> Result<Tensor> {
     match x.dims() {
         [_, found] if *found == width => Ok(x.clone()),
-        _ => x.reshape((x.elem_count().checked_div(width).unwrap_or(0), width)),
+        _ => x.reshape(((), width)),
     }
 }
 
-/// `y`, which has been made of the rows of `x`, as (rows, ..shape).
+/// Reshapes `y`, which was computed from the rows of `x`, to `[rows, ..shape]`.
 pub(in crate::gradient::layers) fn like_rows(
     x: &Tensor,
     y: Tensor,
     shape: &[usize],
 ) -> Result<Tensor> {
-    let rows = x.dims().first().copied().unwrap_or(0);
-    let shape = [&[rows], shape].concat();
+    let shape = [&[x.dim(0)?], shape].concat();
     if y.dims() == shape { Ok(y) } else { y.reshape(shape) }
 }
 
-/// A dense layer on `x` (vectors, inputs).
+/// Applies a dense layer to `x`, `[vectors, inputs]`.
 pub(in crate::gradient::layers) fn dense(
     x: &Tensor,
     weight: &Tensor,

@@ -1,9 +1,9 @@
-//! The gradients of layers: for each kind in `twisterl_core::policy::layers` its twin on candle, under the same file
-//! name.
+//! The gradients of layers: the counterpart on candle of each kind in `twisterl_core::policy::layers`, in the file of the
+//! same name.
 //!
-//! A twin is [`Differentiable::apply`], which builds the graph of its layer from candle's operations or from the custom
-//! ops in [`crate::gradient::ops`]; candle does the rest. What it computes must be what the layer's `Forward` computes. [`register`]
-//! adds pairs of one's own.
+//! [`Differentiable::apply`] builds the graph of a layer from candle's operations or from the custom ops in
+//! [`crate::gradient::ops`]; candle computes the gradients. Its result must be that of the layer's `Forward`.
+//! [`register`] adds further kinds of layer.
 
 mod activation;
 mod embedding;
@@ -28,7 +28,7 @@ use twisterl_core::policy::layers::{
 
 /// A kind of layer that can be trained.
 pub trait Differentiable: LayerKind {
-    /// What it makes of `x`, which is (rows, ..input shape): (rows, ..output shape).
+    /// Applies the layer to `x`, `[rows, ..input shape]`. Returns `[rows, ..output shape]`.
     ///
     /// # Errors
     /// If candle refuses an operation.
@@ -39,7 +39,7 @@ pub trait Differentiable: LayerKind {
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
     variables: &'a [Var],
-    /// Place of the first in the flat gradient.
+    /// The place of the first in the flat gradient.
     start: usize,
     gradient: Option<&'a Gradient>,
 }
@@ -50,7 +50,7 @@ impl<'a> Parameters<'a> {
         Self { variables, start, gradient }
     }
 
-    /// Tensor `index`, for candle's own operations: what they find out about its gradient goes where it belongs.
+    /// Returns tensor `index` for candle's own operations. Its gradient is added to the flat gradient.
     ///
     /// # Errors
     /// If there are not as many.
@@ -61,7 +61,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Variable `index` itself, for an op that adds the gradient to the [`sink`](Self::sink) itself.
+    /// Returns variable `index` for an op that adds the gradient to the [`sink`](Self::sink) itself.
     ///
     /// # Errors
     /// If there are not as many.
@@ -72,7 +72,7 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// Where the gradients of some tensors go, one after the other; none where candle's gradient store gets them.
+    /// Returns the sink for the gradients of consecutive tensors; `None` if candle's gradient store collects them.
     pub(crate) fn sink(&self, range: Range<usize>) -> Option<Sink> {
         let gradient = self.gradient?;
         let part = self.part(range);
@@ -80,13 +80,13 @@ impl<'a> Parameters<'a> {
         Some(Sink::new(gradient.clone(), part.start..part.start + length))
     }
 
-    /// Some of the tensors, for a layer within this one.
+    /// Returns consecutive tensors, for a layer within this one.
     #[must_use]
     pub(crate) fn part(&self, range: Range<usize>) -> Self {
         let before = self.variables.iter().take(range.start).map(|v| v.elem_count());
         Self {
             start: self.start + before.sum::<usize>(),
-            variables: self.variables.get(range).unwrap_or(&[]),
+            variables: &self.variables[range],
             gradient: self.gradient,
         }
     }
@@ -96,23 +96,23 @@ impl<'a> Parameters<'a> {
 pub(crate) type Apply = fn(&LayerSpec, &Tensor, &Parameters<'_>) -> candle_core::Result<Tensor>;
 
 const BUILT_IN: [(&str, Apply); 12] = [
-    twin::<Activate>(),
-    twin::<Attention>(),
-    twin::<Conv1d>(),
-    twin::<Conv2d>(),
-    twin::<Flatten>(),
-    twin::<LayerNorm>(),
-    twin::<Linear>(),
-    twin::<Pool>(),
-    twin::<Positions>(),
-    twin::<Reshape>(),
-    twin::<Residual>(),
-    twin::<Transpose>(),
+    entry::<Activate>(),
+    entry::<Attention>(),
+    entry::<Conv1d>(),
+    entry::<Conv2d>(),
+    entry::<Flatten>(),
+    entry::<LayerNorm>(),
+    entry::<Linear>(),
+    entry::<Pool>(),
+    entry::<Positions>(),
+    entry::<Reshape>(),
+    entry::<Residual>(),
+    entry::<Transpose>(),
 ];
 
 static OWN: RwLock<BTreeMap<&str, Apply>> = RwLock::new(BTreeMap::new());
 
-const fn twin<L: Differentiable>() -> (&'static str, Apply) {
+const fn entry<L: Differentiable>() -> (&'static str, Apply) {
     (L::TYPE, apply::<L>)
 }
 
@@ -127,21 +127,21 @@ fn apply<L: Differentiable>(
     }
 }
 
-/// Adds a kind of layer, for inference and for training. From then on configs and files can name it.
+/// Adds a kind of layer, for inference and for training. Configs and files can name it from then on.
 ///
 /// # Errors
 /// If its name is that of another kind.
 pub fn register<L: Differentiable>() -> Result<()> {
     layers::register::<L>()?;
-    let (name, apply) = twin::<L>();
+    let (name, apply) = entry::<L>();
     OWN.write().unwrap_or_else(PoisonError::into_inner).insert(name, apply);
     Ok(())
 }
 
-/// The twin of a layer.
+/// Finds the gradient of a layer.
 ///
 /// # Errors
-/// If only its inference was registered, or it can only come first.
+/// If only its inference was registered, or it is an embedding, which needs observations.
 pub(crate) fn find(spec: &LayerSpec) -> Result<Apply> {
     let name = spec.type_name();
     let built_in = BUILT_IN.iter().find(|(known, _)| *known == name).map(|(_, apply)| *apply);
@@ -153,9 +153,17 @@ pub(crate) fn find(spec: &LayerSpec) -> Result<Apply> {
     })
 }
 
-/// The shape that a layer makes of `x`.
+/// Returns the shape of the output of a layer for `x`, without the rows.
 fn output_of<L: LayerKind>(layer: &L, x: &Tensor) -> candle_core::Result<Vec<usize>> {
-    layer.output(x.dims().get(1..).unwrap_or(&[])).map_err(candle_core::Error::wrap)
+    layer.output(row_shape(x)?).map_err(candle_core::Error::wrap)
+}
+
+/// Returns the shape of a row of `x`.
+fn row_shape(x: &Tensor) -> candle_core::Result<&[usize]> {
+    match x.dims() {
+        [_, shape @ ..] => Ok(shape),
+        [] => bail!("expected rows, found a scalar"),
+    }
 }
 
 #[cfg(test)]

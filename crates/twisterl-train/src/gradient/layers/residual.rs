@@ -1,13 +1,13 @@
-//! The twin of `residual`.
+//! The gradient of `residual`.
 
 use super::activation::activate;
-use super::{Differentiable, Parameters, find};
+use super::{Differentiable, Parameters, find, row_shape};
 use candle_core::{Error, Result, Tensor};
 use twisterl_core::policy::layers::Residual;
 
 impl Differentiable for Residual {
     fn apply(&self, x: &Tensor, parameters: &Parameters<'_>) -> Result<Tensor> {
-        let layers = self.placed(x.dims().get(1..).unwrap_or(&[])).map_err(Error::wrap)?;
+        let layers = self.placed(row_shape(x)?).map_err(Error::wrap)?;
         let (mut y, mut first) = (x.clone(), 0);
         for layer in &layers {
             let last = first + layer.parameters().len();

@@ -1,7 +1,7 @@
 //! Every layer: inference and training compute the same, and its gradient is one.
 #![allow(clippy::unwrap_used)]
 
-use crate::bench::{made_up_parameters, noise};
+use crate::bench::{noise, synthetic_parameters};
 use crate::data::supervised_batch::SupervisedBatch;
 use crate::gradient::learner::{Learner, StepSize};
 use crate::gradient::loss::imitation::Imitation;
@@ -134,7 +134,7 @@ fn score(network: &Network, parameters: &[f32], observations: &Observations) -> 
 proptest! {
     #[test]
     fn inference_computes_what_training_does(network in networks(), rows in 1usize..9) {
-        let parameters = made_up_parameters(&network);
+        let parameters = synthetic_parameters(&network);
         let observations = observations(&network, rows);
         let (logits, values) = crate::gradient::model::forward(&network, &parameters, &observations).unwrap();
         let mut out = Evaluation::default();
@@ -154,7 +154,7 @@ proptest! {
     /// Along each tensor by itself, so that none is wrong by a little unseen.
     #[test]
     fn gradients_are_the_limits_of_differences(network in networks(), rows in 1usize..4) {
-        let parameters = made_up_parameters(&network);
+        let parameters = synthetic_parameters(&network);
         let observations = observations(&network, rows);
         let (_, gradient) = score(&network, &parameters, &observations);
         let scale = gradient.iter().map(|g| f64::from(*g).powi(2)).sum::<f64>().sqrt().max(1.0);
@@ -198,7 +198,7 @@ fn largest_values_and_rectifiers_pass_gradients_where_they_came_from() {
     let observation = ObservationSpace::Dense { shape: vec![4, 3] };
     let layers = Layers { common: layers, ..Layers::default() };
     let network = Network::hidden(observation, ActionSpace::discrete(2), &layers).unwrap();
-    let (parameters, observations) = (made_up_parameters(&network), observations(&network, 2));
+    let (parameters, observations) = (synthetic_parameters(&network), observations(&network, 2));
     let (_, gradient) = score(&network, &parameters, &observations);
     for i in 0..parameters.len() {
         let at = |h: f32| {

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::bench::{made_up, made_up_parameters};
+use crate::bench::{synthetic_batch, synthetic_parameters};
 use crate::data::batch::Batch;
 use crate::gradient::loss::ppo::{Ppo, PpoLossConfig};
 use crate::gradient::model::forward;
@@ -39,7 +39,7 @@ fn mixed() -> ActionSpace {
 }
 
 fn learner(network: &Network) -> (Learner, TrainState) {
-    let state = TrainState::new(made_up_parameters(network), AdamConfig::default());
+    let state = TrainState::new(synthetic_parameters(network), AdamConfig::default());
     (Learner::new(network).unwrap(), state)
 }
 
@@ -68,7 +68,7 @@ fn any_number_of_threads_gives_the_same_weights() {
 
 fn any_number_of_threads(actions: ActionSpace) {
     let network = network(actions, 300);
-    let batch = made_up(&network, 2000, 9);
+    let batch = synthetic_batch(&network, 2000, 9);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
@@ -90,7 +90,7 @@ fn any_number_of_threads(actions: ActionSpace) {
 #[test]
 fn the_gradient_is_that_of_one_graph_of_all_rows() {
     let network = network(mixed(), 300);
-    let batch = made_up(&network, 1000, 9);
+    let batch = synthetic_batch(&network, 1000, 9);
     let (mut learner, mut state) = learner(&network);
     let model = Model::of(&network, state.weights()).unwrap();
     let whole = Gradient::new(vec![0.0; network.parameter_count()].into());
@@ -112,7 +112,7 @@ fn the_gradient_is_that_of_one_graph_of_all_rows() {
 #[test]
 fn long_gradients_are_cut_to_the_norm_asked_for() {
     let network = network(ActionSpace::discrete(4), 32);
-    let batch = made_up(&network, 64, 9);
+    let batch = synthetic_batch(&network, 64, 9);
     let moment = |max_grad_norm: Option<f32>| {
         let (mut learner, mut state) = learner(&network);
         let size = StepSize { lr: 1e-3, max_grad_norm };
@@ -132,7 +132,7 @@ fn long_gradients_are_cut_to_the_norm_asked_for() {
 #[test]
 fn a_saved_state_continues_bit_identically() {
     let network = network(ActionSpace::discrete(4), 32);
-    let batch = made_up(&network, 300, 9);
+    let batch = synthetic_batch(&network, 300, 9);
     let (mut first, mut whole) = learner(&network);
     let (mut second, mut resumed) = learner(&network);
     let step = |learner: &mut Learner, state: &mut TrainState| {
@@ -150,7 +150,7 @@ fn a_saved_state_continues_bit_identically() {
 #[test]
 fn a_step_that_diverges_is_an_error_and_changes_nothing() {
     let network = network(ActionSpace::discrete(4), 32);
-    let mut batch = made_up(&network, 300, 9);
+    let mut batch = synthetic_batch(&network, 300, 9);
     let (mut learner, mut state) = learner(&network);
     let before = state.clone();
     batch.returns[299] = 1e38;
@@ -167,7 +167,7 @@ fn a_step_that_diverges_is_an_error_and_changes_nothing() {
 fn it_learns_what_it_is_rewarded_for() {
     // Choice = position of the first cell's one modulo 4, value = whether the second cell's one is below 5.
     let network = network(ActionSpace::discrete(4), 32);
-    let mut batch = made_up(&network, 256, 9);
+    let mut batch = synthetic_batch(&network, 256, 9);
     let (mut learner, mut state) = learner(&network);
     for row in 0..256 {
         let ones = batch.observations.ones(row).to_vec();
@@ -193,7 +193,7 @@ fn it_learns_what_it_is_rewarded_for() {
 fn it_learns_each_part_of_an_action() {
     // Choice and bits by the first two cells, numbers by the third; all are worth the same.
     let network = network(mixed(), 32);
-    let mut batch = made_up(&network, 256, 9);
+    let mut batch = synthetic_batch(&network, 256, 9);
     let (mut learner, mut state) = learner(&network);
     batch.actions.discrete.clear();
     batch.actions.continuous.clear();

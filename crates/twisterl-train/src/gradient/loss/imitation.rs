@@ -8,7 +8,7 @@
 //! ```
 
 use super::{Loss, LossOutput, LossStatistics, Objective};
-use crate::data::batch::RowShape;
+use crate::data::batch::{RowShape, check_lengths};
 use crate::data::supervised_batch::SupervisedBatch;
 use crate::record::metrics::{names, numbers};
 use crate::{Error, Result};
@@ -20,7 +20,7 @@ use twisterl_core::space::Observations;
 /// Learning from examples.
 #[derive(Debug, Clone, Copy)]
 pub struct Imitation<'a> {
-    /// What is to be learned.
+    /// The examples.
     pub examples: &'a SupervisedBatch,
     /// Weight of the value's squared error.
     pub vf_coef: f32,
@@ -34,25 +34,21 @@ impl Objective for Imitation<'_> {
     }
 
     fn check(&self, shape: &RowShape) -> Result<()> {
-        let rows = self.examples.len();
+        let examples = self.examples;
         let [width] = shape.choices[..] else {
             let found = format!("{} components", shape.choices.len());
             return Err(Error::config("action_space", "one discrete action", found));
         };
-        for (array, found, width) in [
-            ("masks", self.examples.masks.len(), width),
-            ("policies", self.examples.policies.len(), width),
-            ("values", self.examples.values.len(), 1),
-        ] {
-            if found != rows * width {
-                let path = format!("examples.{array}");
-                return Err(Error::config(path, format!("{rows} rows of {width}"), found));
-            }
-        }
-        Ok(())
+        let arrays = [
+            ("examples.masks", examples.masks.len(), width),
+            ("examples.policies", examples.policies.len(), width),
+            ("examples.values", examples.values.len(), 1),
+        ];
+        check_lengths(examples.len(), &arrays)
     }
 
     fn gather(&self, shape: &RowShape, indices: &[u32]) -> Result<(Observations, ImitationLoss)> {
+        let examples = self.examples;
         let width: usize = shape.choices.iter().sum();
         let mut observations = Observations::new();
         let mut loss = ImitationLoss {
@@ -63,23 +59,19 @@ impl Objective for Imitation<'_> {
         };
         for &index in indices {
             let row = index as usize;
-            let place = row * width..(row + 1) * width;
-            let (Some(mask), Some(policy), Some(&value)) = (
-                self.examples.masks.get(place.clone()),
-                self.examples.policies.get(place),
-                self.examples.values.get(row),
-            ) else {
-                let expected = format!("rows below {}", self.examples.len());
+            if row >= examples.len() {
+                let expected = format!("rows below {}", examples.len());
                 return Err(Error::config("examples", expected, row));
-            };
+            }
+            let (place, value) = (row * width..(row + 1) * width, examples.values[row]);
             if !value.is_finite() {
                 let path = format!("examples.values[{row}]");
                 return Err(Error::config(path, "a finite number", value));
             }
-            loss.masks.extend_from_slice(mask);
-            loss.policies.extend_from_slice(policy);
+            loss.masks.extend_from_slice(&examples.masks[place.clone()]);
+            loss.policies.extend_from_slice(&examples.policies[place]);
             loss.values.push(value);
-            observations.push_row(&self.examples.observations, row);
+            observations.push_row(&examples.observations, row);
         }
         Ok((observations, loss))
     }
@@ -96,12 +88,15 @@ impl Objective for Imitation<'_> {
     }
 }
 
-/// The loss of some rows.
+/// The supervised loss on some rows.
 #[derive(Debug, Clone)]
 pub struct ImitationLoss {
     vf_coef: f32,
+    /// The allowed actions, `[rows, actions]`.
     masks: Vec<bool>,
+    /// Target distributions, `[rows, actions]`.
     policies: Vec<f32>,
+    /// Targets of the value, `[rows]`.
     values: Vec<f32>,
 }
 

@@ -26,7 +26,8 @@ pub trait Objective: Sync {
     /// Names the array that does not.
     fn check(&self, shape: &RowShape) -> crate::Result<()>;
 
-    /// Gathers the observations of the samples `indices`, and their loss.
+    /// Gathers the observations of the samples `indices`, and their loss. The samples must have passed
+    /// [`check`](Self::check).
     ///
     /// # Errors
     /// If there is no such sample, or one of them is invalid.

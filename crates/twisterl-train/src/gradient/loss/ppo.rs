@@ -20,16 +20,16 @@ use std::sync::Arc;
 use twisterl_core::evaluator::distribution::{ActionDistribution, Sample, Slopes};
 use twisterl_core::space::Observations;
 
-/// Log-probabilities of choices are never taken to be below this: so rare an action is a matter of rounding. Densities
-/// have no such bound.
+/// The lower bound of log-probabilities of choices: those of rarer actions are dominated by rounding. Densities have no
+/// such bound.
 const MIN_LOG_PROB: f64 = -30.0;
-/// Bound of the log of the ratio: with it the loss stays finite however far the policy has moved.
+/// The bound of the logarithm of the ratio, which keeps the loss finite however far the policy has moved.
 const MAX_LOG_RATIO: f64 = 10.0;
 
 /// The coefficients of the loss.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct PpoLossConfig {
-    /// How far the ratio may move before its gradient is cut off.
+    /// The distance from 1 beyond which the ratio has no gradient.
     pub clip_ratio: f32,
     /// Weight of the value's squared error.
     pub vf_coef: f32,
@@ -37,7 +37,7 @@ pub struct PpoLossConfig {
     pub ent_coef: f32,
 }
 
-/// Learning from what the acting policy did.
+/// Learning from the samples of the acting policy.
 #[derive(Debug, Clone, Copy)]
 pub struct Ppo<'a> {
     /// The samples.
@@ -76,14 +76,14 @@ impl Objective for Ppo<'_> {
     }
 }
 
-/// The loss of some rows.
+/// The loss of PPO on some rows.
 #[derive(Debug, Clone)]
 pub struct PpoLoss {
     /// Coefficients.
     pub config: PpoLossConfig,
     /// The distribution whose parameters the logits are.
     pub distribution: Arc<ActionDistribution>,
-    /// What the rows aim at.
+    /// The actions, advantages and returns of the rows.
     pub targets: Targets,
 }
 
@@ -120,10 +120,10 @@ impl Loss for PpoLoss {
             .enumerate();
         for (i, ((logits, gradient), (&value, ((&old, &advantage), &target)))) in rows {
             let place = |width: usize| i * width..(i + 1) * width;
-            let mask = targets.masks.get(place(mask_width)).unwrap_or(&[]);
+            let mask = &targets.masks[place(mask_width)];
             let sample = Sample {
-                choices: targets.choices.get(place(choices)).unwrap_or(&[]),
-                values: targets.numbers.get(place(numbers)).unwrap_or(&[]),
+                choices: &targets.choices[place(choices)],
+                values: &targets.numbers[place(numbers)],
             };
             let score = distribution.score(logits, mask, sample, &mut scratch);
             let (log_prob, entropy) = (score.log_prob, score.entropy);

@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
-use crate::bench::{made_up_parameters, noise};
+use crate::bench::{noise, synthetic_parameters};
 use proptest::prelude::*;
 use std::sync::Mutex;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
@@ -86,11 +86,11 @@ proptest! {
                 row.values(numbers);
             });
         }
-        let model = Model::of(&network, &made_up_parameters(&network)).unwrap();
+        let model = Model::of(&network, &synthetic_parameters(&network)).unwrap();
         let (logits, values) = model.forward(observations.clone(), None).unwrap();
 
         // Inference sees the same.
-        let executor = Executor::new(&network, &made_up_parameters(&network)).unwrap();
+        let executor = Executor::new(&network, &synthetic_parameters(&network)).unwrap();
         let mut evaluation = Evaluation::default();
         executor.evaluate(&observations, &mut evaluation).unwrap();
         for (a, b) in [(&logits, &evaluation.actions), (&values, &evaluation.values)] {

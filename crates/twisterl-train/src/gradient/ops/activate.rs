@@ -1,10 +1,10 @@
-//! A function of each value as an op of its own, for those whose derivative needs what went in.
+//! An activation as an op of its own, for functions whose derivative needs the input.
 
 use super::{Values, values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 use twisterl_core::policy::layers::Activation;
 
-/// `y = f(x)`, value by value.
+/// `y = f(x)`, elementwise.
 #[derive(Debug, Clone, Copy)]
 pub struct Activate(pub Activation);
 

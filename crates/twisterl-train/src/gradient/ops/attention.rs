@@ -5,8 +5,8 @@ use super::{Values, values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use twisterl_core::policy::layers::{Head, attend, dot};
 
-/// All heads of attention on the projections of tokens (rows, tokens, 3 width), which hold query, key and value: gives
-/// (rows, tokens, width).
+/// All heads of attention on the projections of tokens, `[rows, tokens, 3 * width]`, which hold query, key and value; the
+/// result is `[rows, tokens, width]`.
 #[derive(Debug, Clone, Copy)]
 pub struct Attend {
     /// The number of heads.
@@ -14,7 +14,7 @@ pub struct Attend {
 }
 
 impl Attend {
-    /// (tokens, width) of the projections.
+    /// Returns (tokens, width) of the projections.
     fn sizes(self, projected: &Shape) -> Result<(usize, usize)> {
         match projected.dims3()? {
             (_, tokens, triple)
@@ -75,13 +75,16 @@ impl CustomOp1 for Attend {
 
 /// Memory for the backward pass of one head in one row.
 struct Scratch {
+    /// `[tokens, tokens]`
     weights: Vec<f32>,
+    /// `[tokens, width]`
     out: Vec<f32>,
+    /// `[tokens]`
     scores: Vec<f32>,
 }
 
 impl Scratch {
-    /// Adds the gradient by query, key and value to `dx`. The weights `p = softmax(s)` are computed again; with
+    /// Adds the gradients of query, key and value to `dx`. The weights `p = softmax(s)` are computed again; with
     /// `dp[i, j] = dy[i] . v[j]`, `ds = p (dp - sum of p dp over the row)`.
     #[inline(always)]
     fn backward(&mut self, x: &[f32], dy: &[f32], dx: &mut [f32], head: Head) {

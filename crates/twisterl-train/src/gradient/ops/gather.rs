@@ -1,17 +1,20 @@
-//! Values of each row in another order, some of them many times: patches of convolutions, transposed axes.
+//! The values of each row in another order, some of them repeatedly: patches of convolutions, transposed axes.
 
 use super::{Values, values};
-use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
+use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor, bail};
 use std::sync::Arc;
 
-/// `y[row, i] = x[row, order[i]]`, or 0 where there is no such place; `x` is (rows, ...), `y` (rows, places).
+/// `y[row, i] = x[row, order[i]]`, or 0 where `order[i]` is past the end of the row, which is padding; `x` is `[rows, ..]`,
+/// `y` is `[rows, places]`.
 #[derive(Debug, Clone)]
 pub struct Gather(pub Arc<[u32]>);
 
-/// Rows and values in each.
-fn sizes(shape: &Shape) -> (usize, usize) {
-    let rows = shape.dims().first().copied().unwrap_or(0);
-    (rows, shape.elem_count().checked_div(rows).unwrap_or(0))
+/// Returns the number of rows, and of values in each.
+fn sizes(shape: &Shape) -> Result<(usize, usize)> {
+    match *shape.dims() {
+        [rows, ref axes @ ..] => Ok((rows, axes.iter().product())),
+        [] => bail!("gather: expected rows, found a scalar"),
+    }
 }
 
 impl CustomOp1 for Gather {
@@ -20,7 +23,7 @@ impl CustomOp1 for Gather {
     }
 
     fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let (rows, width) = sizes(layout.shape());
+        let (rows, width) = sizes(layout.shape())?;
         let x = values("gather", x, layout)?;
         let mut y = Vec::with_capacity(rows * self.0.len());
         for row in x.chunks_exact(width.max(1)) {
@@ -33,7 +36,7 @@ impl CustomOp1 for Gather {
         if !x.track_op() {
             return Ok(None);
         }
-        let (_, width) = sizes(x.shape());
+        let (_, width) = sizes(x.shape())?;
         let dy = dy.contiguous()?;
         let dy = Values::of(&dy);
         let mut dx = vec![0.0; x.elem_count()];

@@ -1,10 +1,10 @@
-//! The loops of the fused layers that are not dense products, in the widest vectors that the processor has.
+//! The loops of the fused layers that are not dense products, in the widest vectors of the processor.
 
 use candle_core::{Result, bail};
 use pulp::{Arch, Simd, WithSimd};
 use twisterl_core::policy::network::Activation;
 
-/// Registers whose sums are carried over all terms.
+/// Vector registers that hold sums over all terms.
 const BLOCK: usize = 8;
 
 /// Runs a plain loop compiled for the widest vectors of this processor.
@@ -12,12 +12,12 @@ pub(crate) fn vectorised<R>(run: impl FnOnce() -> R) -> R {
     Arch::new().dispatch(run)
 }
 
-/// Linear combinations of the rows of a matrix, added to the rows of another:
-/// `out[i] += sum of c * rows[j] over the terms (j, c) of terms(i)`, both row-major and of the same width.
+/// Adds linear combinations of the rows of a matrix to the rows of another:
+/// `out[i] += sum of c * rows[j] over the terms (j, c) of terms(i)`, `[.., width]` both. All `j` are rows of the matrix.
 ///
-/// It is the whole of an embedding-bag and of its gradient (sparse matrices times a dense one), of bias gradients,
-/// and of products with so few outputs that a dense product would pack more than it multiplies. Sums stay in
-/// registers; a block of columns is finished before the next, so that the rows in use stay in the first cache.
+/// This covers an embedding-bag and its gradient (sparse matrices times a dense one), bias gradients, and products with
+/// so few outputs that a dense product would pack more than it multiplies. Sums stay in registers; one block of columns
+/// is completed before the next, so that the rows in use stay in the first-level cache.
 pub(crate) struct Combine<'a, F> {
     pub(crate) out: &'a mut [f32],
     pub(crate) rows: &'a [f32],
@@ -26,7 +26,7 @@ pub(crate) struct Combine<'a, F> {
 }
 
 impl<F: Fn(usize) -> I, I: Iterator<Item = (usize, f32)>> Combine<'_, F> {
-    /// Does it.
+    /// Adds the combinations.
     pub(crate) fn run(self) {
         if self.width > 0 {
             Arch::new().dispatch(self);
@@ -56,14 +56,14 @@ impl<F: Fn(usize) -> I, I: Iterator<Item = (usize, f32)>> WithSimd for Combine<'
         for column in vectors..width {
             for (i, out) in out.chunks_exact_mut(width).enumerate() {
                 for (row, c) in terms(i) {
-                    out[column] += c * rows.get(row * width + column).copied().unwrap_or(0.0);
+                    out[column] += c * rows[row * width + column];
                 }
             }
         }
     }
 }
 
-/// `V` vectors of one row of [`Combine`], from `column` on.
+/// Computes `V` vectors of one row of [`Combine`], from `column` on.
 #[inline(always)]
 fn combine_block<S: Simd, const V: usize>(
     simd: S,
@@ -73,13 +73,13 @@ fn combine_block<S: Simd, const V: usize>(
     terms: impl Iterator<Item = (usize, f32)>,
 ) {
     let (width, size) = (out.len(), V * S::F32_LANES);
+    // `size` values are `V` vectors.
     let out = S::as_mut_simd_f32s(&mut out[column..column + size]).0;
-    let Some(out) = out.first_chunk_mut::<V>() else { return };
+    let out = &mut out.as_chunks_mut::<V>().0[0];
     let mut sums = *out;
     for (row, c) in terms {
         let start = row * width + column;
-        let Some(row) = rows.get(start..start + size) else { continue };
-        let Some(row) = S::as_simd_f32s(row).0.first_chunk::<V>() else { continue };
+        let row = &S::as_simd_f32s(&rows[start..start + size]).0.as_chunks::<V>().0[0];
         let c = simd.splat_f32s(c);
         for (sum, &x) in sums.iter_mut().zip(row) {
             *sum = simd.mul_add_e_f32s(c, x, *sum);
@@ -88,7 +88,7 @@ fn combine_block<S: Simd, const V: usize>(
     *out = sums;
 }
 
-/// `out[i, j] += a[i] . b[j]` for matrices whose rows have `width` values; meant for few rows `b`.
+/// Adds dot products: `out[i, j] += a[i] . b[j]` of the rows of `a` and `b`, `[.., width]` both. Fast for few rows `b`.
 pub(crate) struct Dots<'a> {
     pub(crate) out: &'a mut [f32],
     pub(crate) a: &'a [f32],
@@ -97,7 +97,7 @@ pub(crate) struct Dots<'a> {
 }
 
 impl Dots<'_> {
-    /// Does it.
+    /// Adds the products.
     pub(crate) fn run(self) {
         if self.width > 0 && !self.b.is_empty() {
             Arch::new().dispatch(self);
@@ -119,7 +119,7 @@ impl WithSimd for Dots<'_> {
     }
 }
 
-/// The dot product, in four vectors of partial sums that are added in a fixed order.
+/// Returns the dot product, from four vectors of partial sums that are added in a fixed order.
 #[inline(always)]
 fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     let ((a, a_tail), (b, b_tail)) = (S::as_simd_f32s(a), S::as_simd_f32s(b));
@@ -139,10 +139,10 @@ fn dot<S: Simd>(simd: S, a: &[f32], b: &[f32]) -> f32 {
     simd.reduce_sum_f32s(sum) + tail
 }
 
-/// The gradient before an activation, from its output `y` and the gradient `dy` after it.
+/// Returns the gradient before an activation, from its output `y` and the gradient `dy` after it.
 ///
 /// # Errors
-/// If the derivative is no function of the output.
+/// If the derivative is not a function of the output.
 pub(crate) fn activation_gradient(
     activation: Activation,
     y: &[f32],
@@ -156,12 +156,12 @@ pub(crate) fn activation_gradient(
         }
         Activation::Tanh => vectorised(|| pairs().map(|(&y, &dy)| dy * (1.0 - y * y)).collect()),
         Activation::Gelu | Activation::Silu => {
-            bail!("{activation:?}: expected an op of its own, whose input is known")
+            bail!("{activation:?}: expected an op that keeps its input")
         }
     })
 }
 
-/// The sum of squares, in 16 partial sums that are added in a fixed order.
+/// Returns the sum of squares, from 16 partial sums that are added in a fixed order.
 pub(crate) fn sum_of_squares(values: &[f32]) -> f64 {
     vectorised(|| {
         let (chunks, rest) = values.as_chunks::<16>();

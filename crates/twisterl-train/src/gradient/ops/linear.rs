@@ -6,21 +6,21 @@ use super::{Sink, Values, parameter_gradients, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use twisterl_core::policy::network::Activation;
 
-/// Up to this many outputs (heads), plain loops are faster than a product that packs its arguments.
+/// Up to this many outputs, as heads have, plain loops are faster than a product that packs its arguments.
 const NARROW: usize = 8;
 
-/// `y = f(x W^T + b)` of `x` (rows, inputs), `W` (outputs, inputs) and `b` (outputs); `y` is (rows, outputs). The inputs of
-/// `W` may be laid out on several axes.
+/// `y = f(x W^T + b)` of `x`, `[rows, inputs]`, `W`, `[outputs, inputs]`, and `b`, `[outputs]`; `y` is `[rows, outputs]`.
+/// The inputs of `W` may have several axes.
 #[derive(Debug, Clone)]
 pub struct Linear {
-    /// The function `f`, one whose derivative follows from its output: not GELU, not SiLU.
+    /// The function `f`, whose derivative must be a function of its output: not GELU, not SiLU.
     pub activation: Activation,
-    /// Where the gradients of `W` and `b` go.
+    /// The sink for the gradients of `W` and `b`.
     pub sink: Option<Sink>,
 }
 
 impl Linear {
-    /// The layer applied to a batch.
+    /// Applies the layer to a batch.
     ///
     /// # Errors
     /// If the shapes do not fit each other.
@@ -29,14 +29,15 @@ impl Linear {
     }
 }
 
-/// (rows, inputs, outputs), if the three shapes agree.
+/// Returns (rows, inputs, outputs), if the three shapes agree.
 fn sizes(x: &Shape, weight: &Shape, bias: &Shape) -> Result<(usize, usize, usize)> {
     let (rows, inputs) = x.dims2()?;
-    let outputs = weight.dims().first().copied().unwrap_or(0);
-    if inputs * outputs != weight.elem_count() || bias.dims() != [outputs] {
-        bail!("linear: x {x:?}, weight {weight:?} and bias {bias:?} do not fit")
+    match *weight.dims() {
+        [outputs, ..] if inputs * outputs == weight.elem_count() && bias.dims() == [outputs] => {
+            Ok((rows, inputs, outputs))
+        }
+        _ => bail!("linear: x {x:?}, weight {weight:?} and bias {bias:?} do not fit"),
     }
-    Ok((rows, inputs, outputs))
 }
 
 impl CustomOp3 for Linear {
@@ -95,7 +96,7 @@ impl CustomOp3 for Linear {
             let dz = Matrix::new(&dz, rows, outputs)?;
             add_product(dw, dz.t(), Matrix::new(x_values, rows, inputs)?)
         })?;
-        // The gradient of data that nothing was learned from is of no use.
+        // Observations need no gradient.
         if !x.track_op() {
             return Ok((None, dw, db));
         }

@@ -1,10 +1,10 @@
-//! Candle custom ops for the layers of the hot path: each fuses what candle would do in several passes, and has
-//! its own backward.
+//! Candle custom ops for the layers of the hot path: each fuses several passes of candle into one, and has its own
+//! backward pass.
 //!
 //! They run on the calling thread, whatever the size, because the learner is parallel over shards of the batch.
 //! Candle's own elementwise operations on 64 Ki values or more go through one process-wide pool that serialises
-//! its callers; micro-batches are cut so that no activation is that large (see [`crate::gradient::model`]), and gradients of
-//! parameters go past candle's gradient store into a [`Sink`].
+//! its callers; micro-batches are so small that no activation is that large (see [`crate::gradient::model`]), and the
+//! gradients of parameters go into a [`Sink`] instead of candle's gradient store.
 
 pub mod activate;
 pub mod attention;
@@ -20,12 +20,12 @@ use candle_core::{CpuStorage, Layout, Result, Storage, StorageRef, Tensor, bail}
 use std::ops::Range;
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// A flat gradient that the backward pass of a micro-batch adds to.
+/// A flat gradient, `[parameters]`, that the backward pass of a micro-batch adds to.
 pub type Gradient = Arc<Mutex<Vec<f32>>>;
 
-/// Where a layer adds the gradients of its parameters, in place.
+/// The place to which a layer adds the gradients of its parameters.
 ///
-/// Without one, an op returns them as tensors, which candle's gradient store copies and adds up.
+/// Without one, an op returns them as tensors, which candle's gradient store copies and adds.
 #[derive(Debug, Clone)]
 pub struct Sink {
     gradient: Gradient,
@@ -33,14 +33,14 @@ pub struct Sink {
 }
 
 impl Sink {
-    /// The layer's parameters, weight then bias, lie at `place` of the flat `gradient`.
+    /// Adds to `place` of the flat `gradient`, which is that of the layer's parameters: weight, then bias.
     pub fn new(gradient: Gradient, place: Range<usize>) -> Self {
         Self { gradient, place }
     }
 
-    /// Has `add` add to the gradients of the parameters, of which there are `count`.
+    /// Calls `add` with the gradients of the parameters, of which there are `count`.
     fn add(&self, count: usize, add: impl FnOnce(&mut [f32]) -> Result<()>) -> Result<()> {
-        // A poisoned gradient is that of a step that failed; the next one starts with clearing it.
+        // A poisoned gradient is that of a step that failed; the next one clears it first.
         let mut gradient = self.gradient.lock().unwrap_or_else(PoisonError::into_inner);
         match gradient.get_mut(self.place.clone()) {
             Some(place) if place.len() == count => add(place),
@@ -49,9 +49,9 @@ impl Sink {
     }
 }
 
-/// Has `add` add the gradients of a weight and a bias to where they belong: to the sink, or to new tensors of the
-/// shapes of `weight` and `bias`. A bias that is no variable is no parameter; it has no place in the sink, and `add`
-/// may get none for it.
+/// Calls `add` with the places for the gradients of a weight and a bias: those of the sink, or new tensors of the shapes of
+/// `weight` and `bias`, which are returned. A bias that is not a variable is not a parameter: it has no place in the sink,
+/// and that for its gradient is empty.
 fn parameter_gradients(
     sink: Option<&Sink>,
     weight: &Tensor,
@@ -76,7 +76,7 @@ fn parameter_gradients(
     ))
 }
 
-/// The values of an op's argument.
+/// Returns the values of an op's argument.
 pub(crate) fn values<'a>(op: &str, storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
     let Some((start, end)) = layout.contiguous_offsets() else {
         bail!("{op}: expected contiguous tensors")
@@ -94,7 +94,7 @@ pub(crate) struct Values<'a> {
 }
 
 impl<'a> Values<'a> {
-    /// Takes the tensor's read lock.
+    /// Locks the tensor for reading.
     pub(crate) fn of(tensor: &'a Tensor) -> Self {
         let (storage, layout) = tensor.storage_and_layout();
         Self { storage, layout }

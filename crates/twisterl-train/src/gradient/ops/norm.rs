@@ -5,16 +5,16 @@ use super::{Sink, Values, parameter_gradients, values};
 use candle_core::{CpuStorage, CustomOp3, Layout, Result, Shape, Tensor, bail};
 use twisterl_core::policy::layers::LayerNorm;
 
-/// `y = (x - mean) / deviation * w + b` of each vector of `x` (vectors, width), `w` and `b` (width).
+/// `y = (x - mean) / deviation * w + b` of each vector of `x`, `[vectors, width]`, with `w` and `b`, `[width]`.
 #[derive(Debug, Clone)]
 pub struct Norm {
-    /// What is normalised, and how.
+    /// The layer.
     pub kind: LayerNorm,
-    /// Where the gradients of `w` and `b` go.
+    /// The sink for the gradients of `w` and `b`.
     pub sink: Option<Sink>,
 }
 
-/// The width, if all shapes agree.
+/// Returns the width, if all shapes agree.
 fn width(x: &Shape, weight: &Shape, bias: &Shape) -> Result<usize> {
     match (x.dims2()?.1, weight.dims(), bias.dims()) {
         (width, &[w], &[b]) if w == width && b == width && width > 0 => Ok(width),

@@ -1,12 +1,12 @@
 //! The dense matrix product, single-threaded.
 //!
-//! Candle's own product reads the number of processors from the system at every call and spreads the work over
-//! threads; the learner is parallel over shards already. This module calls the `gemm` crate, candle's own
-//! engine, without parallelism, and is the only place of the crate with `unsafe`.
+//! Candle's own product reads the number of processors from the system at every call and distributes the work over
+//! threads; the learner is parallel over shards already. This module calls the `gemm` crate, which candle uses as well,
+//! without parallelism, and is the only place of the crate with `unsafe`.
 
 use candle_core::{Result, bail};
 
-/// A matrix read from a slice, maybe transposed.
+/// A matrix view of a slice, possibly transposed.
 #[derive(Debug, Clone, Copy)]
 pub struct Matrix<'a> {
     values: &'a [f32],
@@ -17,7 +17,7 @@ pub struct Matrix<'a> {
 }
 
 impl<'a> Matrix<'a> {
-    /// Reads `values`, row-major, as `rows x columns`.
+    /// Views `values`, row-major, as `[rows, columns]`.
     ///
     /// # Errors
     /// If there are not exactly that many.
@@ -28,7 +28,7 @@ impl<'a> Matrix<'a> {
         Ok(Self { values, rows, columns, row_stride: columns, column_stride: 1 })
     }
 
-    /// The transposed matrix.
+    /// Returns the transposed matrix.
     #[must_use]
     pub fn t(self) -> Self {
         Self {
@@ -41,11 +41,11 @@ impl<'a> Matrix<'a> {
     }
 }
 
-/// `out += a b`, with `out` row-major.
+/// Adds a product: `out += a b`, with `out` row-major.
 ///
 /// # Errors
 /// If the shapes do not fit each other.
-#[allow(unsafe_code, reason = "the interface of gemm: see the proof below")]
+#[allow(unsafe_code, reason = "gemm has an interface of pointers; see the proof below")]
 pub fn add_product(out: &mut [f32], a: Matrix<'_>, b: Matrix<'_>) -> Result<()> {
     let (m, n, k) = (a.rows, b.columns, a.columns);
     if k != b.rows || m.checked_mul(n) != Some(out.len()) {

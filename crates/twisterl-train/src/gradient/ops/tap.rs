@@ -1,9 +1,9 @@
-//! Where candle's gradient of a parameter leaves the graph.
+//! The op at which candle's gradient of a parameter leaves the graph.
 
 use super::{Sink, Values, values};
 use candle_core::{CpuStorage, CustomOp1, Layout, Result, Shape, Tensor};
 
-/// `y = x`; the gradient is added to the sink, past candle's gradient store.
+/// `y = x`; the gradient is added to the sink instead of candle's gradient store.
 #[derive(Debug, Clone)]
 pub struct Tap(pub Sink);
 

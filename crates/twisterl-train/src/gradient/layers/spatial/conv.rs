@@ -1,14 +1,14 @@
-//! The twins of `conv1d` and `conv2d`: patches, and a dense layer on them.
+//! The gradients of `conv1d` and `conv2d`: patches, and a dense layer on them.
 
 use crate::gradient::layers::linear::{dense, like_rows, vectors};
-use crate::gradient::layers::{Differentiable, Parameters, output_of};
+use crate::gradient::layers::{Differentiable, Parameters, output_of, row_shape};
 use crate::gradient::ops::gather::Gather;
 use candle_core::{Error, Result, Tensor};
 use twisterl_core::policy::layers::{Activation, Conv1d, Conv2d, Patches};
 
 impl Differentiable for Conv1d {
     fn apply(&self, x: &Tensor, parameters: &Parameters<'_>) -> Result<Tensor> {
-        let patches = self.patches(x.dims().get(1..).unwrap_or(&[])).map_err(Error::wrap)?;
+        let patches = self.patches(row_shape(x)?).map_err(Error::wrap)?;
         let y = convolve(x, patches, self.activation, self.bias, parameters)?;
         like_rows(x, y, &output_of(self, x)?)
     }
@@ -16,13 +16,13 @@ impl Differentiable for Conv1d {
 
 impl Differentiable for Conv2d {
     fn apply(&self, x: &Tensor, parameters: &Parameters<'_>) -> Result<Tensor> {
-        let patches = self.patches(x.dims().get(1..).unwrap_or(&[])).map_err(Error::wrap)?;
+        let patches = self.patches(row_shape(x)?).map_err(Error::wrap)?;
         let y = convolve(x, patches, self.activation, self.bias, parameters)?;
         like_rows(x, y, &output_of(self, x)?)
     }
 }
 
-/// (rows x positions, channels)
+/// Applies a convolution. Returns `[rows * positions, channels]`.
 fn convolve(
     x: &Tensor,
     patches: Patches,
@@ -31,12 +31,11 @@ fn convolve(
     parameters: &Parameters<'_>,
 ) -> Result<Tensor> {
     let weight = parameters.variable(0)?;
-    let channels = weight.dims().first().copied().unwrap_or(0);
     let none;
     let bias = match has_bias {
         true => parameters.variable(1)?,
         false => {
-            none = Tensor::zeros(channels, x.dtype(), x.device())?;
+            none = Tensor::zeros(weight.dim(0)?, x.dtype(), x.device())?;
             &none
         }
     };

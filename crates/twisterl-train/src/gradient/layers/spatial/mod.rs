@@ -1,4 +1,4 @@
-//! Gradients of the layers over positions.
+//! The gradients of the layers over positions.
 
 mod attention;
 mod conv;

@@ -1,4 +1,4 @@
-//! The twin of `positions`, from candle's own operations.
+//! The gradient of `positions`, from candle's own operations.
 
 use crate::gradient::layers::{Differentiable, Parameters};
 use candle_core::{Result, Tensor};

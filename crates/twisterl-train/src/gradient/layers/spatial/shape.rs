@@ -1,7 +1,7 @@
-//! The twins of `flatten`, `reshape` and `transpose`.
+//! The gradients of `flatten`, `reshape` and `transpose`.
 
 use crate::gradient::layers::linear::like_rows;
-use crate::gradient::layers::{Differentiable, Parameters, output_of};
+use crate::gradient::layers::{Differentiable, Parameters, output_of, row_shape};
 use crate::gradient::ops::gather::Gather;
 use candle_core::{Result, Tensor};
 use twisterl_core::policy::layers::{Flatten, Reshape, Transpose};
@@ -20,7 +20,7 @@ impl Differentiable for Reshape {
 
 impl Differentiable for Transpose {
     fn apply(&self, x: &Tensor, _: &Parameters<'_>) -> Result<Tensor> {
-        let order = self.order(x.dims().get(1..).unwrap_or(&[]));
+        let order = self.order(row_shape(x)?);
         like_rows(x, x.contiguous()?.apply_op1(Gather(order))?, &output_of(self, x)?)
     }
 }
