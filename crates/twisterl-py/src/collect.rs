@@ -47,7 +47,7 @@ impl PpoCollector {
             return Err(refuse(py, "ConfigError", "algorithm_cls", "PPO", &found));
         };
         let interrupt = Interrupt::default();
-        let (policy, spec) = (policy.weights(), policy.spec());
+        let (policy, spec) = (policy.weights(), policy.env(py)?);
         let run = py.enter(|| {
             let optimizer = &config.shared.optimizer;
             let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;

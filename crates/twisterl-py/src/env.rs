@@ -6,21 +6,51 @@ use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::registry::registry;
+use crate::registry::env_of_caller;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::EnvSpec as Spec;
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
+
+/// An environment with its parameters, from which batches are created.
+#[pyclass(frozen, module = "twisterl._core")]
+pub struct EnvSpec(pub Arc<dyn Spec>);
+
+#[pymethods]
+impl EnvSpec {
+    /// Finds the environment `env`, which is a name, a class or a factory, with parameters `params` (JSON). Both are the
+    /// caller's: the module of a name is imported.
+    #[new]
+    fn new(env: &Bound<'_, PyAny>, params: &str) -> PyResult<Self> {
+        let py = env.py();
+        let params = serde_json::from_str(params)
+            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        let made = env_of_caller(env, &params)?;
+        py.attached(|| made).map(Self)
+    }
+
+    /// The registered name, or the path of the Python class.
+    #[getter]
+    fn env_cls(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The parameters, as JSON.
+    #[getter]
+    fn params_json(&self) -> String {
+        self.0.params().to_string()
+    }
+}
 
 /// A batch of environments, one per slot.
 #[pyclass(subclass, module = "twisterl._core")]
 pub struct EnvBatch {
-    spec: Arc<dyn EnvSpec>,
+    spec: Arc<dyn Spec>,
     env: Box<dyn VecEnv>,
     space: ActionSpace,
     difficulty: usize,
@@ -63,22 +93,14 @@ impl EnvBatch {
 
 #[pymethods]
 impl EnvBatch {
-    /// Creates `count` environments `env_cls` with parameters `params` (JSON).
+    /// Creates `count` environments.
     #[new]
-    #[pyo3(signature = (env_cls, params, count=1, seed=None))]
-    fn new(
-        py: Python<'_>,
-        env_cls: &str,
-        params: &str,
-        count: usize,
-        seed: Option<u64>,
-    ) -> PyResult<Self> {
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+    #[pyo3(signature = (spec, count=1, seed=None))]
+    fn new(py: Python<'_>, spec: &EnvSpec, count: usize, seed: Option<u64>) -> PyResult<Self> {
         if !(1..=1 << 20).contains(&count) {
             return Err(refuse(py, "ConfigError", "count", "1 to 1048576", &count.to_string()));
         }
-        let spec = py.attached(|| registry().make(env_cls, &params))?;
+        let spec = Arc::clone(&spec.0);
         let mut batch = Self {
             env: spec.batch(count),
             difficulty: spec.difficulty(),
@@ -101,16 +123,10 @@ impl EnvBatch {
         Ok(batch)
     }
 
-    /// The registered name, or the path of the Python class.
+    /// The environment with its parameters.
     #[getter]
-    fn env_cls(&self) -> &str {
-        self.spec.name()
-    }
-
-    /// The parameters, as JSON.
-    #[getter]
-    fn params_json(&self) -> String {
-        self.spec.params().to_string()
+    fn spec(&self) -> EnvSpec {
+        EnvSpec(Arc::clone(&self.spec))
     }
 
     /// True if observations are zeros and ones, given by the indices of the ones.

@@ -25,7 +25,9 @@ fn class(error: &Error) -> &'static str {
     match error {
         Error::Core(core) => match core {
             CoreError::Config { .. } => "ConfigError",
-            CoreError::UnknownEnvironment { .. } => "UnknownEnvError",
+            CoreError::UnknownEnvironment { .. } | CoreError::UntrustedEnvironment { .. } => {
+                "UnknownEnvError"
+            }
             CoreError::State { .. } => "StateError",
             CoreError::Action { .. } => "ActionError",
             CoreError::Observation { .. } => "ObservationError",
@@ -52,6 +54,10 @@ fn message(error: &Error) -> String {
             "{}: expected a new or empty folder, found one with files in it; continue its run with \
              twisterl.resume({path:?}), or choose another run_path",
             path.display()
+        ),
+        Error::Core(CoreError::UntrustedEnvironment { name }) => format!(
+            "env_cls: expected a built-in or registered environment, found {name:?}; code that a file names is not \
+             imported: pass its class (env=...), register it (twisterl.register) or trust the file (trust=True)"
         ),
         _ => error.to_string(),
     }

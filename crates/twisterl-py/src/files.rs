@@ -2,7 +2,7 @@
 
 use crate::convert::json;
 use crate::enter::Enter as _;
-use crate::registry::registry;
+use crate::registry::registry_for_file;
 use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -33,14 +33,17 @@ pub fn free_run_path(path: PathBuf) -> PathBuf {
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.
 #[pyfunction]
-#[pyo3(signature = (input, output, config=None))]
+#[pyo3(signature = (input, output, config=None, env=None, trust=false))]
 pub fn convert(
     py: Python<'_>,
     input: PathBuf,
     output: PathBuf,
     config: Option<PathBuf>,
+    env: Option<&Bound<'_, PyAny>>,
+    trust: bool,
 ) -> PyResult<()> {
-    py.enter(|| load::convert(&input, config.as_deref(), &output, registry()))
+    let registry = registry_for_file(env, trust)?;
+    py.enter(|| load::convert(&input, config.as_deref(), &output, &registry))
 }
 
 /// Writes the tensors of a `.pt` file as they are as a `.safetensors` file.

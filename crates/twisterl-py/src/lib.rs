@@ -33,7 +33,7 @@ fn run_cli(py: Python<'_>, args: Vec<OsString>) -> u8 {
 /// Returns the names of the built-in environments.
 #[pyfunction]
 fn env_names() -> Vec<String> {
-    registry::registry().names().filter(|name| *name != "PyEnv").map(str::to_owned).collect()
+    registry::registry().names().map(str::to_owned).collect()
 }
 
 /// The compiled half of the package `twisterl`.
@@ -44,7 +44,7 @@ mod _core {
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]
-    use super::env::EnvBatch;
+    use super::env::{EnvBatch, EnvSpec};
     #[pymodule_export]
     use super::files::{
         convert, convert_tensors, free_run_path, read_tensors, resolve_config, schema,

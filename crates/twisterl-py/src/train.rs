@@ -2,7 +2,7 @@
 
 use crate::convert::json;
 use crate::enter::{Enter as _, LOOK, wait};
-use crate::registry::registry;
+use crate::registry::{registry, registry_for_file};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -40,7 +40,10 @@ pub fn train<'py>(
 
 /// Continues the run in the folder `path`, up to `num_iterations` in all.
 #[pyfunction]
-#[pyo3(signature = (path, num_iterations=None, num_cores=None, quiet=false, callback=None))]
+#[pyo3(signature = (
+    path, num_iterations=None, num_cores=None, quiet=false, callback=None, env=None, trust=false
+))]
+#[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
@@ -48,12 +51,15 @@ pub fn resume<'py>(
     num_cores: Option<usize>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
+    env: Option<&Bound<'py, PyAny>>,
+    trust: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let registry = registry_for_file(env, trust)?;
     let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
     json::warn(py, &ignored)?;
     let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
     watch(py, options, callback, |options| {
-        trainer::resume(&path, num_iterations, options, registry())
+        trainer::resume(&path, num_iterations, options, &registry)
     })
 }
 

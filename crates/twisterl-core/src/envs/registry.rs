@@ -162,19 +162,33 @@ impl<E: Environment> EnvSpec for Native<E> {
     }
 }
 
-type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
+type Maker = Arc<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
 
-type Resolver = Box<dyn Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
+type Resolver = Arc<dyn Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
 
 type DistributionMaker =
-    Box<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
+    Arc<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
+
+/// What the name of an environment may lead to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Environments that are registered: for names from files, which may be of anyone's making.
+    #[default]
+    Registered,
+    /// Code that is loaded by that name, too: for names that the user gave, or from files that the user trusts.
+    Code,
+}
 
 /// The environments and action distributions that configs can name. [`Registry::default`] holds the built-in environments;
 /// the distributions of [`DistributionSpec`] need no entry.
+#[derive(Clone)]
 pub struct Registry {
     makers: BTreeMap<String, Maker>,
     distributions: BTreeMap<String, DistributionMaker>,
     resolver: Option<Resolver>,
+    trust: Trust,
+    /// Makes all environments, whatever their names.
+    replacement: Option<Maker>,
 }
 
 impl fmt::Debug for Registry {
@@ -207,7 +221,7 @@ impl Registry {
     where
         F: Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync + 'static,
     {
-        self.distributions.insert(name.to_owned(), Box::new(maker));
+        self.distributions.insert(name.to_owned(), Arc::new(maker));
         self
     }
 
@@ -260,7 +274,13 @@ impl Registry {
 
     /// Returns an empty registry.
     pub fn empty() -> Self {
-        Self { makers: BTreeMap::new(), distributions: BTreeMap::new(), resolver: None }
+        Self {
+            makers: BTreeMap::new(),
+            distributions: BTreeMap::new(),
+            resolver: None,
+            trust: Trust::default(),
+            replacement: None,
+        }
     }
 
     /// Registers an environment under [`Environment::NAME`]. A later registration of the same name replaces it.
@@ -274,18 +294,37 @@ impl Registry {
         name: &str,
         maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
     ) -> &mut Self {
-        self.makers.insert(name.to_owned(), Box::new(maker));
+        self.makers.insert(name.to_owned(), Arc::new(maker));
         self
     }
 
-    /// Sets the resolver of names that are not registered in full. It is given the name and the parameters, and returns
-    /// `None` for unknown names, whose module path is then ignored.
+    /// Sets the resolver of names that are not registered in full. It is given the name, the parameters and what the name
+    /// may lead to, and returns `None` for unknown names, whose module path is then ignored.
     pub fn set_resolver(
         &mut self,
-        resolver: impl Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync + 'static,
+        resolver: impl Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>>
+        + Send
+        + Sync
+        + 'static,
     ) -> &mut Self {
-        self.resolver = Some(Box::new(resolver));
+        self.resolver = Some(Arc::new(resolver));
         self
+    }
+
+    /// Returns this registry for names that may lead to what `trust` says.
+    #[must_use]
+    pub fn with_trust(&self, trust: Trust) -> Self {
+        Self { trust, ..self.clone() }
+    }
+
+    /// Returns this registry with all environments made by `maker` of their parameters, whatever their names: for an
+    /// environment that the user gives in place of the one that a file names.
+    #[must_use]
+    pub fn replacing_envs(
+        &self,
+        maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { replacement: Some(Arc::new(maker)), ..self.clone() }
     }
 
     /// The registered names, sorted.
@@ -297,12 +336,13 @@ impl Registry {
     /// [resolver](Self::set_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
     ///
     /// # Errors
-    /// If the name is unknown or a parameter is invalid.
+    /// If the name is unknown, leads to what is not [trusted](Self::with_trust), or a parameter is invalid.
     pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        if let Some(maker) = self.makers.get(env_cls) {
+        if let Some(maker) = self.replacement.as_ref().or_else(|| self.makers.get(env_cls)) {
             return maker(params);
         }
-        if let Some(found) = self.resolver.as_ref().and_then(|resolve| resolve(env_cls, params)) {
+        let resolve = |resolver: &Resolver| resolver(env_cls, params, self.trust);
+        if let Some(found) = self.resolver.as_ref().and_then(resolve) {
             return found;
         }
         let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
@@ -311,5 +351,45 @@ impl Registry {
             known: self.names().collect::<Vec<_>>().join(", "),
         })?;
         maker(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+    use std::sync::Mutex;
+
+    #[test]
+    fn the_resolver_is_told_what_names_may_lead_to() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut registry = Registry::default();
+        let seen = Arc::clone(&asked);
+        registry.set_resolver(move |name, _, trust| {
+            seen.lock().unwrap().push((name.to_owned(), trust));
+            None
+        });
+        let unknown = |registry: &Registry| registry.make("a.B", &json!({})).unwrap_err();
+        assert!(matches!(unknown(&registry), Error::UnknownEnvironment { .. }));
+        unknown(&registry.with_trust(Trust::Code));
+        unknown(&registry);
+        registry.make("Puzzle", &json!({})).unwrap();
+        let expected = [Trust::Registered, Trust::Code, Trust::Registered];
+        assert_eq!(*asked.lock().unwrap(), expected.map(|trust| ("a.B".to_owned(), trust)));
+    }
+
+    #[test]
+    fn a_replacement_makes_every_environment_of_the_parameters() {
+        let registry = Registry::default();
+        let replaced = registry.replacing_envs({
+            let registry = registry.clone();
+            move |params| registry.make("Maze", params)
+        });
+        for name in ["Puzzle", "a.B"] {
+            let spec = replaced.make(name, &json!({"width": 5})).unwrap();
+            assert_eq!((spec.name(), &spec.params()["width"]), ("Maze", &json!(5)));
+        }
+        assert_eq!(registry.make("Puzzle", &json!({})).unwrap().name(), "Puzzle");
     }
 }

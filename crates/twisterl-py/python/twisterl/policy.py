@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from twisterl import _arguments, _core
-from twisterl.envs import Env, make
+from twisterl.envs import Env, of_spec
 from twisterl.errors import UsageError
 
 __all__ = ["Policy", "Solution", "load_policy"]
@@ -18,18 +18,30 @@ __all__ = ["Policy", "Solution", "load_policy"]
 _Path = str | os.PathLike[str]
 
 
-def load_policy(path: _Path, config: _Path | None = None) -> Policy:
+def load_policy(
+    path: _Path,
+    config: _Path | None = None,
+    *,
+    env: str | Callable[..., Any] | None = None,
+    trust: bool = False,
+) -> Policy:
     """Load a policy.
+
+    No code is imported for names in the file: without its environment, a policy still predicts and can be saved.
 
     Args:
         path: a run folder (loads its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
         config: the config for a file of bare tensors; by default the one beside the file.
+        env: the environment to use in place of the one that the file names, with the file's parameters: a name, a class
+            or a factory.
+        trust: import the module of the environment that the file names, which runs the module's code.
 
     Raises:
         MissingError: the path does not exist, or a config is needed and missing.
         CheckpointError: the file is corrupt, or does not fit its environment.
     """
-    return Policy(_arguments.path("path", path), None if config is None else _arguments.path("config", config))
+    beside = None if config is None else _arguments.path("config", config)
+    return Policy(_arguments.path("path", path), beside, env=env, trust=trust)
 
 
 class Policy(_core.Policy):
@@ -46,7 +58,7 @@ class Policy(_core.Policy):
 
     def make_env(self, seed: int | None = None) -> Env:
         """Return a new instance of the environment."""
-        return make(self.env_cls, seed=seed, **self.env_params)
+        return of_spec(self.spec, seed)
 
     def solve(self, state: Sequence[float], **options: Any) -> Solution:
         """Solve one problem.
@@ -230,7 +242,7 @@ class Solution(Sequence[Any]):
     @property
     def states(self) -> list[list[float]]:
         """The states from the start to the end."""
-        env = make(self._policy.env_cls, seed=0, **json.loads(self._policy.env_json))
+        env = of_spec(self._policy.spec, seed=0)
         env.set_state(self.start)
         states = [env.get_state()]
         for action in self.actions:

@@ -17,7 +17,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._arguments import whole
-from twisterl.envs import Env, make
+from twisterl.envs import Env
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
 
@@ -26,6 +26,8 @@ __all__ = ["AZ", "CLASSES", "ES", "PPO", "Algorithm", "BackwardScramble"]
 
 class Algorithm:
     """An algorithm with its environment and its policy.
+
+    The config is the user's: the module of an environment that it names is imported.
 
     Attributes:
         env: the environment; its difficulty follows the curriculum.
@@ -42,7 +44,7 @@ class Algorithm:
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = run_path
         self.policy = Policy(load_checkpoint_path, initial=json.dumps(self._resolved))
-        self.env: Env = make(self._resolved["env_cls"], seed=self._resolved["seed"], **self._resolved["env"])
+        self.env: Env = self.policy.make_env(seed=self._resolved["seed"])
         self._learned = 0
 
     def learn(self, num_steps: int) -> None:
@@ -58,7 +60,7 @@ class Algorithm:
             config = {**self._resolved, "num_iterations": num_steps}
             made = run.train(config, self.run_path, load_checkpoint=self._weights)
         else:
-            made = run.resume(self.run_path, num_steps=self._learned)
+            made = run.resume(self.run_path, num_steps=self._learned, trust=True)
         self.policy = made.last_policy
         rows = made.iterations()
         if rows:
@@ -260,7 +262,7 @@ class ES(Algorithm):
         return self._distributed
 
     def _take(self, es: _core.DistributedEs) -> None:
-        self.policy = Policy(data=es.policy_bytes())
+        self.policy = Policy(data=es.policy_bytes(), trust=True)
         self.env.difficulty = es.difficulty
 
 

@@ -7,62 +7,59 @@ use crate::convert::actions::{Component, components};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
-use crate::registry::registry;
+use crate::error::refuse;
+use crate::registry::{registry, registry_for_file};
 use numpy::{PyArray1, PyArrayMethods as _};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
 use solve::Solved;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::Error as CoreError;
+use twisterl_core::envs::registry::{EnvSpec, Trust};
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::Result;
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load;
-use twisterl_train::{Error, Result};
+use twisterl_train::record::load::LoadedPolicy;
 
 /// A trained policy with the environment that it is for.
 #[pyclass(frozen, subclass, module = "twisterl._core")]
 pub struct Policy {
     policy: Weights,
     executor: Executor,
-    spec: Arc<dyn EnvSpec>,
+    /// The environment, or the reason why there is none.
+    env: Result<Arc<dyn EnvSpec>, CoreError>,
     /// Memory of single predictions; a second thread makes its own.
     memory: Mutex<Option<BatchedEvaluation>>,
 }
 
 impl Policy {
-    fn new(policy: Weights) -> Result<Self> {
-        let spec = registry().make(&policy.env_cls, &policy.env)?;
+    fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
         let executor = Executor::of(&policy)?;
-        Ok(Self { policy, executor, spec, memory: Mutex::new(None) })
+        Ok(Self { policy, executor, env, memory: Mutex::new(None) })
     }
 
-    /// The policy of a file's bytes, of the run that `initial` begins, or that a path leads to.
-    fn find(
-        path: Option<PathBuf>,
-        config: Option<PathBuf>,
-        initial: Option<&RunConfig>,
-        data: Option<&[u8]>,
-    ) -> Result<Self> {
-        if let Some(data) = data {
-            let mut policy = Weights::from_safetensors(data, None)?;
-            registry().complete(&mut policy.network)?;
-            return Self::new(policy);
-        }
-        if let Some(config) = initial {
-            let spec = registry().make(&config.env_cls, &config.env)?;
-            return Self::new(match path {
-                Some(path) => load::weights_for(config, &*spec, &path, registry())?,
-                None => load::initial_policy(config, &*spec, registry())?,
-            });
-        }
-        let path = path.ok_or_else(|| Error::usage("path: expected one, found none"))?;
-        Self::new(load::load_policy(&path, config.as_deref(), registry())?)
+    fn loaded(loaded: LoadedPolicy) -> Result<Self> {
+        let env = loaded.env();
+        Self::new(loaded.policy, env)
+    }
+
+    /// Returns the policy that the run with `config` begins with: fresh, or with the weights that the path leads to.
+    fn initial(config: &RunConfig, weights: Option<&Path>) -> Result<Self> {
+        // The config is the user's, as for training.
+        let registry = registry().with_trust(Trust::Code);
+        let spec = registry.make(&config.env_cls, &config.env)?;
+        let policy = match weights {
+            Some(path) => load::weights_for(config, &*spec, path, &registry)?,
+            None => load::initial_policy(config, &*spec, &registry)?,
+        };
+        Self::new(policy, Ok(spec))
     }
 
     /// The policy as plain data.
@@ -70,9 +67,12 @@ impl Policy {
         &self.policy
     }
 
-    /// Its environment.
-    pub fn spec(&self) -> Arc<dyn EnvSpec> {
-        Arc::clone(&self.spec)
+    /// Returns its environment.
+    ///
+    /// # Errors
+    /// `UnknownEnvError` if there is none of the name in the policy's file, or its code is not trusted.
+    pub fn env(&self, py: Python<'_>) -> PyResult<Arc<dyn EnvSpec>> {
+        py.attached(|| self.env.clone())
     }
 
     fn space(&self) -> &ObservationSpace {
@@ -87,18 +87,35 @@ impl Policy {
 #[pymethods]
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
-    /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote.
+    /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
+    /// `trust` are those of [`registry_for_file`].
     #[new]
-    #[pyo3(signature = (path=None, config=None, initial=None, data=None))]
+    #[pyo3(signature = (path=None, config=None, initial=None, data=None, env=None, trust=false))]
     fn load(
         py: Python<'_>,
         path: Option<PathBuf>,
         config: Option<PathBuf>,
         initial: Option<&str>,
         data: Option<&[u8]>,
+        env: Option<&Bound<'_, PyAny>>,
+        trust: bool,
     ) -> PyResult<Self> {
-        let initial = initial.map(|config| json::config(py, config, &[])).transpose()?;
-        py.enter(|| Self::find(path, config, initial.as_ref(), data))
+        if let Some(initial) = initial {
+            let config = json::config(py, initial, &[])?;
+            return py.enter(|| Self::initial(&config, path.as_deref()));
+        }
+        let registry = registry_for_file(env, trust)?;
+        if let Some(data) = data {
+            return py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?));
+        }
+        let path = path.ok_or_else(|| refuse(py, "UsageError", "path", "one", "none"))?;
+        py.enter(|| Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?))
+    }
+
+    /// The environment with its parameters.
+    #[getter]
+    fn spec(&self, py: Python<'_>) -> PyResult<crate::env::EnvSpec> {
+        self.env(py).map(crate::env::EnvSpec)
     }
 
     /// The name of the environment.

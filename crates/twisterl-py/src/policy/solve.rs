@@ -46,7 +46,7 @@ impl Policy {
         (count, difficulty): (usize, Option<usize>),
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
-        let starts = self.scrambles(count, difficulty);
+        let starts = self.scrambles(py, count, difficulty)?;
         let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
@@ -60,7 +60,7 @@ impl Policy {
     ) -> PyResult<String> {
         let states = states.map(read_states).transpose()?.unwrap_or_default();
         let starts = match states.is_empty() {
-            true => self.scrambles(num_episodes, difficulty),
+            true => self.scrambles(py, num_episodes, difficulty)?,
             false => at(&states),
         };
         let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
@@ -73,6 +73,7 @@ impl Policy {
         entry: &str,
         difficulty: usize,
     ) -> PyResult<(f64, f64)> {
+        let env = self.env(py)?;
         let interrupt = Interrupt::default();
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let result = py.enter_interruptible(&interrupt, || -> Result<_> {
@@ -81,7 +82,7 @@ impl Policy {
             let config = EvalConfig::from_value(entry)
                 .map_err(|e| Error::usage(format!("evaluate: {e}")))?;
             in_pool(Some(config.num_cores), || {
-                evaluate(&config, 0, &*self.spec, &evaluator, difficulty, 0, 0)
+                evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
         })?;
         Ok((result.success, result.reward))
@@ -92,19 +93,29 @@ impl Policy {
         start: &Bound<'_, PyAny>,
         actions: &Bound<'_, PyAny>,
     ) -> PyResult<Frames> {
-        let space = self.spec.action_space();
+        let py = start.py();
+        let env = self.env(py)?;
+        let space = env.action_space();
         let mut batch = Actions::new(&space);
         for action in rows(actions, "actions")? {
             push_action(&mut batch, &action, &space)?;
         }
         let start_state = state(start)?;
-        let replay = start.py().enter(|| replay(&*self.spec, &start_state, &batch))?;
+        let replay = py.enter(|| replay(&*env, &start_state, &batch))?;
         Ok((replay.first, replay.moves))
     }
 
-    fn scrambles(&self, count: usize, difficulty: Option<usize>) -> Vec<Start<'static>> {
-        let difficulty = difficulty.unwrap_or_else(|| self.spec.difficulty());
-        vec![Start::Scramble { difficulty }; count]
+    fn scrambles(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        difficulty: Option<usize>,
+    ) -> PyResult<Vec<Start<'static>>> {
+        let difficulty = match difficulty {
+            Some(difficulty) => difficulty,
+            None => self.env(py)?.difficulty(),
+        };
+        Ok(vec![Start::Scramble { difficulty }; count])
     }
 
     /// Plays from each start. Returns the solutions and the seconds taken.
@@ -116,11 +127,12 @@ impl Policy {
         (purpose, default_searches): (Purpose, usize),
     ) -> PyResult<(Vec<Solution>, f64)> {
         let (plan, num_cores) = solve_plan(options, default_searches)?;
+        let env = self.env(py)?;
         let begun = Instant::now();
         let interrupt = Interrupt::default();
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let solutions = py.enter_interruptible(&interrupt, || {
-            solving::solve(&plan, num_cores, (&*self.spec, &evaluator), purpose, starts)
+            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
         })?;
         Ok((solutions, begun.elapsed().as_secs_f64()))
     }

@@ -6,6 +6,7 @@ use crate::convert::actions::{Component, component};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
+use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::walk::Walk;
@@ -29,23 +30,21 @@ pub struct PythonEnvSpec {
     difficulty: usize,
 }
 
+/// A class or function that makes environments of their parameters.
+pub type Factory = Py<PyAny>;
+
 impl PythonEnvSpec {
-    /// The environment that the class or function `name` (with its module) makes of `params`; `None` where there is no
-    /// such module.
+    /// Makes the environment `name` that `factory` makes of `params`.
     ///
     /// # Errors
-    /// Whatever the import or the class raises, or if its spaces make no sense.
-    pub fn new(name: &str, params: &Value) -> Result<Option<Self>> {
-        let made = Python::attach(|py| -> PyResult<Option<Result<Self>>> {
-            let factory = py.import("twisterl._environments")?.call_method1("resolve", (name,))?;
-            if factory.is_none() {
-                return Ok(None);
-            }
+    /// Whatever the factory raises, or if the spaces of the environment make no sense.
+    pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
+        let made = Python::attach(|py| {
             let adapter = py.import("twisterl._adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
-            Self::of(name, params, &problem).map(Some)
+            Self::of(name, params, &problem)
         });
-        made.map_err(|e| raised(name, e))?.transpose()
+        Ok(Arc::new(made.map_err(|e| raised(name, e))??))
     }
 
     /// Reads what `problem` knows of its environment.
@@ -100,7 +99,7 @@ impl PythonEnvSpec {
 }
 
 /// Returns the error for an environment that raised an exception.
-fn raised(name: &str, error: PyErr) -> Error {
+pub fn raised(name: &str, error: PyErr) -> Error {
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 

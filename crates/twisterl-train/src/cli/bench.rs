@@ -7,7 +7,7 @@ use crate::bench::workloads;
 use crate::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use twisterl_core::envs::registry::Registry;
+use twisterl_core::envs::registry::{Registry, Trust};
 
 /// Measure one hot path and print one JSON object.
 #[derive(Debug, Args)]
@@ -79,6 +79,7 @@ struct Problem {
 
 impl BenchArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
         let figures = in_pool(Some(self.num_cores), || match &self.part {

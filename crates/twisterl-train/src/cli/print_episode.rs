@@ -4,7 +4,7 @@ use crate::Result;
 use crate::trainer::solving;
 use std::fmt::Write as _;
 use twisterl_core::env::Start;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
@@ -22,17 +22,16 @@ const SCRAMBLES: usize = 16;
 /// Solves a scramble with default options and prints the solution.
 pub(super) fn solve_scramble(
     policy: &Policy,
+    spec: &dyn EnvSpec,
     difficulty: usize,
-    registry: &Registry,
 ) -> Result<String> {
-    let spec = registry.make(&policy.env_cls, &policy.env)?;
     let executor = Executor::of(policy)?;
     let starts = [Start::Scramble { difficulty }; SCRAMBLES];
     let plan = SolveOptions::default().resolve(SOLVE_SEARCHES).map_err(|e| e.below(""))?;
-    let problem = (&*spec, &executor as &dyn Evaluator);
+    let problem = (spec, &executor as &dyn Evaluator);
     let solutions = solving::solve(&plan, None, problem, Purpose::Solve, &starts)?;
     // There is one solution per start.
-    print(&*spec, solutions.iter().find(|solution| solution.length > 0).unwrap_or(&solutions[0]))
+    print(spec, solutions.iter().find(|solution| solution.length > 0).unwrap_or(&solutions[0]))
 }
 
 /// Returns the episode as text: the board at the start and after each move, and its result.

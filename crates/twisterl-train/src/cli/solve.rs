@@ -1,5 +1,6 @@
 //! `solve`: solves one problem and prints it move by move.
 
+use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
 use crate::record::load::load_policy;
@@ -29,6 +30,8 @@ pub(super) struct SolveArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
+    env: EnvFlags,
+    #[command(flatten)]
     solve: SolveFlags,
 }
 
@@ -52,7 +55,8 @@ impl FromStr for StateArg {
 impl SolveArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
-        let policy = load_policy(&self.policy, self.config.as_deref(), registry)?;
+        let registry = self.env.registry(registry);
+        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
         let executor = Executor::of(&policy)?;
         let start = Start::State { state: &self.state.0, difficulty: None };

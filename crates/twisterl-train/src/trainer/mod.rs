@@ -30,11 +30,12 @@ use crate::{Result, threads};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
-/// Starts a run in the folder `path`, which must not exist yet.
+/// Starts a run in the folder `path`, which must not exist yet. The config is the user's: the name of its environment may
+/// lead to [code](Trust::Code).
 ///
 /// # Errors
 /// If the config does not fit the environment, a file cannot be written, or training fails.
@@ -44,7 +45,7 @@ pub fn train(
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
-    let spec = registry.make(&config.env_cls, &config.env)?;
+    let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
     let policy = match &options.load_checkpoint {
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
@@ -56,7 +57,8 @@ pub fn train(
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically. The folder may be of
+/// anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
 /// If the folder does not hold a run, or as for [`train`].

@@ -2,6 +2,7 @@
 
 mod states;
 
+use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Output, count};
 use crate::record::load::load_policy;
@@ -39,6 +40,8 @@ pub(super) struct EvaluateArgs {
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
+    env: EnvFlags,
+    #[command(flatten)]
     solve: SolveFlags,
     /// Print one JSON object.
     #[arg(long)]
@@ -53,7 +56,8 @@ impl EvaluateArgs {
 
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let plan = self.plan()?;
-        let policy = load_policy(&self.policy, self.config.as_deref(), registry)?;
+        let registry = self.env.registry(registry);
+        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
         let executor = Executor::of(&policy)?;
         let instances = match &self.states {
