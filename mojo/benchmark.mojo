@@ -1,5 +1,5 @@
 """Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds an operation as one JSON object, for
-scripts/benchmark_mojo.py, which compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
+scripts/benchmark.py mojo, which compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
 crate.
 
     mojo run -I mojo/src mojo/benchmark.mojo [ITERATIONS]
