@@ -45,6 +45,7 @@ def test_missing_trainer_is_named_with_how_to_build_it(script, tmp_path):
         assert "none: no such file; cargo build --release" in done.stderr
 
 
+@pytest.mark.slow
 def test_all_benchmarks_run_in_a_row_and_fill_one_page(script, train_bin, tmp_path):
     done = script("benchmark.py", "--only", "machine", "--seconds", "1", "--trainer", train_bin, "--out", tmp_path)
     assert done.returncode == 0, done.stderr
@@ -67,6 +68,7 @@ def test_the_commands_of_the_page_are_those_of_the_benchmarks(script, tmp_path):
     assert "found nonsense" in unknown.stderr
 
 
+@pytest.mark.slow
 def test_control_examples_are_trained_and_tabled(benchmark):
     shown = benchmark("control", "--smoke")
     rows = [line for line in shown.splitlines() if line.startswith(("| ppo_", "| es_"))]
@@ -80,7 +82,7 @@ def test_es_is_measured(benchmark, tmp_path):
     benchmark(
         *("es", "--out", out, "--seeds", 1, "--seconds", 1, "--puzzle-seconds", 4),
         *("--what", "population", "cartpole", "puzzle8"),
-        *("--set", "algorithm.es.population=64", "--set", "algorithm.es.num_episodes=2"),
+        *("--set", "algorithm.es.population=64", "--set", "algorithm.es.num_episodes=2", "--set", "num_iterations=20"),
     )
     record = json.loads(out.with_suffix(".json").read_text())
     assert record["command"].startswith("python scripts/benchmark.py es --trainer ")
@@ -113,6 +115,7 @@ def test_boards_are_scored_by_marks_and_at_the_end(benchmark, script, root, tmp_
     assert 0 <= row["best"]["solved"] <= 1
 
 
+@pytest.mark.slow
 def test_the_python_package_is_measured(script):
     done = script("benchmark.py", "python", "--repeats", "1", "--seconds", "0.01")
     assert done.returncode == 0, done.stderr

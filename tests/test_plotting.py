@@ -218,6 +218,7 @@ def groups_of_all_kinds():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", groups_of_all_kinds())
 def test_every_figure_is_written_as_png_and_svg(tmp_path, kind):
     groups = groups_of_all_kinds()[kind]
@@ -394,6 +395,7 @@ def test_missing_runs_are_named(tmp_path):
             nothing([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found", [None, True, "3", [], {}, math.nan, math.inf, 10**400, {"success": {"deep": 1}}, {"success": "x"}]
 )
@@ -408,6 +410,7 @@ def test_values_of_other_types_are_unknown(found, tmp_path):
 # The command, and the package
 
 
+@pytest.mark.slow
 def test_plot_writes_results_beside_the_seeds(script, tmp_path):
     for seed in range(2):
         write_run(tmp_path / f"runs/a/seed-{seed}", lines_of(4))

@@ -104,7 +104,7 @@ BAD_OBSERVATIONS = [
 ]
 
 
-@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=lambda value: repr(value).partition(" at 0x")[0][:30])
 def test_what_is_no_observation_is_refused(policy, observation):
     with pytest.raises(twisterl.ObservationError):
         policy.predict(observation)

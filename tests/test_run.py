@@ -42,6 +42,7 @@ def timeless(run):
     return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
 
 
+@pytest.mark.slow
 def test_configs_and_seeds_are_trained_and_compared(script, config, train_bin, tmp_path):
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**TINY, "seed": 7}))
@@ -71,6 +72,7 @@ def test_configs_and_seeds_are_trained_and_compared(script, config, train_bin, t
     assert "done" in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, train_bin, tmp_path):
     length = 2000  # about a second
     command = [sys.executable, root / "scripts/run.py", config, "--seeds", "0-2", "--jobs", 2, "--binary", train_bin]
@@ -106,6 +108,7 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, tra
     assert len(records(tmp_path / "out/tiny/seed-1")) == length + 1
 
 
+@pytest.mark.slow
 def test_trainers_that_fail_are_quoted_and_others_go_on(script, config, train_bin, tmp_path):
     wrong = tmp_path / "wrong.json"
     wrong.write_text(json.dumps({**TINY, "policy": {"nonsense": 1}}))

@@ -73,3 +73,23 @@ def test_config_reference_refuses_what_is_no_schema(script):
     assert result.returncode == 1
     assert "expected a JSON Schema" in result.stderr
     assert "Traceback" not in result.stderr
+
+
+# documents
+
+
+def test_documents_name_scripts_and_benchmarks_that_exist(root):
+    pages = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "mojo/README.md", "benches/README.md"]
+    records = [*root.glob("benches/records/*.json"), *root.glob("benches/records/*.md")]
+    for page in [*(root / page for page in pages), *records]:
+        text = page.read_text()
+        for script in re.findall(r"scripts/\w+\.(?:py|sh)", text):
+            assert (root / script).is_file(), f"{page.name} names {script}"
+        for name in re.findall(r"scripts/benchmark\.py (?!-)(\w+)", text):
+            assert (root / f"scripts/benchmarks/{name}.py").is_file(), f"{page.name} names the benchmark {name}"
+
+
+def test_every_example_is_in_the_table_of_examples(root):
+    page = (root / "examples/README.md").read_text()
+    for path in (root / "examples").iterdir():
+        assert f"]({path.name})" in page or path.name in ("README.md", "__pycache__"), path.name

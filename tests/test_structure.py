@@ -118,7 +118,7 @@ def test_long_functions_are_named_unless_their_reason_is(check):
 def test_functions_of_python_and_mojo_are_measured(tmp_path):
     python = 'class A:\n    def f(self):\n        """\n        def g():\n        """\n        return 1\n\n    x = 1\n'
     assert list(limits.functions(tmp_path / "a.py", python)) == [("f", 2, 6)]
-    mojo = "struct A:\n    def f(\n        self\n    ) -> Int:\n        return 1\n\n    def g():\n        pass\n\n\nB = 1\n"
+    mojo = "struct A:\n    def f(\n        self\n    ) :\n        return 1\n\n    def g():\n        pass\n\n\nB = 1\n"
     assert list(limits.functions(tmp_path / "a.mojo", mojo)) == [("f", 2, 5), ("g", 7, 8)]
 
 

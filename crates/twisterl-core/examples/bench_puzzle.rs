@@ -1,5 +1,5 @@
 //! Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds an operation as one JSON object, for
-//! `scripts/benchmark_mojo.py`, which compares them with those of `mojo/benchmark.mojo` and of the peer's crate.
+//! `scripts/benchmark.py mojo`, which compares them with those of `mojo/benchmark.mojo` and of the peer's crate.
 
 use std::hint::black_box;
 use std::time::Instant;
