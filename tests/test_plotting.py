@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from package_plotting import FOLDER, cli, plotting
+from launcher.package_plotting import FOLDER, cli, plotting
 from twisterl_plotting import bands, curves, lengths, phases, runs, stats, table
 
 PNG = b"\x89PNG"

@@ -8,10 +8,9 @@ import subprocess
 import sys
 import time
 
-import launch
-import progress
 import pytest
-import run as launcher
+import run
+from launcher import launch, progress
 
 PNG = b"\x89PNG"
 TINY = {
@@ -173,19 +172,19 @@ def test_what_is_missing_is_said_before_training(script, config, train_bin, tmp_
 
 @pytest.mark.parametrize(("text", "found"), [("3", [3]), ("0-4", [0, 1, 2, 3, 4]), ("5,0-1,1", [5, 0, 1])])
 def test_seeds_are_read(text, found):
-    assert launcher.seeds(text) == found
+    assert run.seeds(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "x", "4-0", "1-", "-1"])
 def test_wrong_seeds_are_refused(text):
-    with pytest.raises(launcher.argparse.ArgumentTypeError, match="expected seeds"):
-        launcher.seeds(text)
+    with pytest.raises(run.argparse.ArgumentTypeError, match="expected seeds"):
+        run.seeds(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "²"])
 def test_wrong_counts_are_refused(text):
-    with pytest.raises(launcher.argparse.ArgumentTypeError, match="at least 1"):
-        launcher.count(text)
+    with pytest.raises(run.argparse.ArgumentTypeError, match="at least 1"):
+        run.count(text)
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ mod files;
 mod policy;
 mod python_env;
 mod registry;
+mod solve_options;
 mod train;
 
 use pyo3::prelude::*;

@@ -9,8 +9,8 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod gradient;
-pub mod play;
 pub mod record;
+pub mod threads;
 pub mod trainer;
 
 pub use error::{Error, Result};

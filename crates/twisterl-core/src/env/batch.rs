@@ -42,7 +42,7 @@ pub trait VecEnv: Send + Sync {
         masks: &mut Vec<bool>,
     ) -> Result<()>;
 
-    /// Takes the action of row `i` of `actions` in `slots[i]` and appends its result to `steps`.
+    /// Takes the action of row `i` of `actions` in `slots[i]` and appends its result to `steps`, one a slot.
     ///
     /// # Errors
     /// If the environment fails.

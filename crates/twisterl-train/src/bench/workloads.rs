@@ -22,7 +22,7 @@ use twisterl_core::policy::layers::{Embedding, Linear, size};
 use twisterl_core::policy::network::{MlpSizes, Network};
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::{Collection, Collector, Horizon, Starts};
-use twisterl_core::solve::{Budget, Method, Solution, Solver, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Method, Solution, Solver};
 use twisterl_core::space::{Action, ActionSpace, ObservationSpace, Observations};
 
 /// Operations per call if a single one is too short to be measured.
@@ -169,7 +169,7 @@ pub fn collection(
     (envs, length): (usize, usize),
 ) -> Result<Workload> {
     let executor = initial_executor(spec, sizes)?;
-    let mut collector = Collector::new(spec, envs)?;
+    let mut collector = Collector::new(spec, envs);
     let mut iteration = 0;
     let name = format!("collection, {}", widths(sizes));
     Ok(Workload::new(name, (envs * length, "steps"), move || {
@@ -205,15 +205,9 @@ pub fn search(
     let spec = Registry::default().make("Puzzle", &json!({"width": side, "height": side}))?;
     let executor = initial_executor(&*spec, sizes)?;
     let solve = move || {
-        let solver = Solver {
-            spec: &*spec,
-            evaluator: &executor,
-            method,
-            budget: Budget { nodes: None, seconds: None, clock: &|| 0.0 },
-            images: SymmetryUse::None,
-            max_steps: Some(moves),
-            key: StreamKey::new(0, Purpose::Solve),
-        };
+        let key = StreamKey::new(0, Purpose::Solve);
+        let solver =
+            Solver { max_steps: Some(moves), ..Solver::new(&*spec, &executor, method, key) };
         Ok(solver.run(&vec![Start::Uniform { difficulty: 1_000 }; count])?)
     };
     let first: Vec<Solution> = solve()?;
@@ -264,8 +258,8 @@ pub fn checkpoint(sizes: &MlpSizes, folder: &Path) -> Result<[Workload; 2]> {
 pub fn all(folder: &Path) -> Result<Vec<Workload>> {
     let (small, large) = (sizes(128, &[128]), sizes(512, &[256]));
     let puzzle = Registry::default().make("Puzzle", &json!({}))?;
-    let mcts: Method = "mcts=100".parse()?;
-    let beam: Method = "beam=256".parse()?;
+    let mcts = Method::mcts(100);
+    let beam = Method::Beam { width: 256, score: BeamScore::Policy };
     let mut workloads = environment()?;
     workloads.push(inference(&large, 1)?);
     workloads.push(inference(&small, 8192)?);

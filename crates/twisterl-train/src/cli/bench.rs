@@ -1,10 +1,10 @@
 //! `bench`: measures single hot paths, for the records in benches/.
 
-use super::Output;
+use super::{Output, count};
 use crate::Result;
 use crate::bench::population::bench_population;
 use crate::bench::workloads;
-use crate::play::{count, in_pool};
+use crate::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::Registry;

@@ -1,8 +1,8 @@
 //! `benchmark`: measures the hot paths on this machine and prints a table.
 
-use super::Output;
+use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
-use crate::play::{count, in_pool};
+use crate::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

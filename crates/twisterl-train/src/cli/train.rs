@@ -1,9 +1,9 @@
 //! Training, the default command.
 
-use super::{Exit, Output, print_episode};
+use super::{Exit, Output, count, print_episode};
 use crate::config::{IgnoredField, Override, RunConfig};
-use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
+use crate::threads;
 use crate::trainer;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
@@ -15,9 +15,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
-
-/// Attempts at the problem that is solved after training, of which the best is printed.
-const TRIES: usize = 64;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -69,7 +66,7 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads),
+            threads: self.num_cores.map(threads::available),
             stop,
             interrupt,
             observer: None,
@@ -153,8 +150,7 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; continue with --resume {path}");
     } else {
-        let problem =
-            print_episode::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
+        let problem = print_episode::solve_scramble(&summary.best, summary.difficulty, registry)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

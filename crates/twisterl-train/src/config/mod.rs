@@ -225,3 +225,18 @@ impl RunConfig {
         }
     }
 }
+
+impl EvalConfig {
+    /// Reads one evaluation, fills in the defaults and checks all ranges. Paths in errors begin at the evaluation.
+    ///
+    /// # Errors
+    /// As for [`RunConfig::read`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        // All algorithms have the same evaluations.
+        let schema = &schema::of(AlgorithmClass::default())["properties"]["algorithm"];
+        check::ranges(&value, &schema["properties"]["evals"]["additionalProperties"])?;
+        let eval: Self = from_json(value)?;
+        limits::tree_growth("evaluation", eval.num_mcts_searches, eval.max_expand_depth)?;
+        Ok(eval)
+    }
+}

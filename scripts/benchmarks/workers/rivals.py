@@ -1,6 +1,6 @@
-"""What benchmark_rivals.py runs inside the rivals' own Python: one training by PPO a call.
+"""One training of a rival by PPO a call, for `benchmark.py rivals`, inside the rivals' own Python.
 
-    python rivals_worker.py {sb3,torch,rlox} TASK SEED MAX_STEPS EVERY
+    python rivals.py {sb3,torch,rlox} TASK SEED MAX_STEPS EVERY
 
 Prints a JSON line for each evaluation: environment steps, seconds of training (evaluation not counted), and the mean
 return of 100 greedy episodes. This file imports nothing of ours.
