@@ -112,7 +112,7 @@ impl TrainArgs {
 /// Writes a note to standard error for each field of the config that is ignored.
 fn show_ignored(fields: &[IgnoredField]) {
     for field in fields {
-        // Nobody is left to tell if this fails.
+        // If this fails, there is nobody to tell.
         let _ = writeln!(io::stderr(), "note: {field}");
     }
 }
