@@ -441,10 +441,8 @@ def test_results_folder_is_that_of_the_first_run():
 
 
 def test_package_has_the_same_plotting_and_imports_nothing_for_it():
-    code = (
-        "import sys, twisterl.plotting as p; print(p.__file__);"
-        "print([m for m in ('numpy', 'matplotlib') if m in sys.modules])"
-    )
+    heavy = "[m for m in ('numpy', 'matplotlib') if m in sys.modules]"
+    code = f"import sys, twisterl.plotting as p; print(p.__file__); print({heavy})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     path, imported = result.stdout.splitlines()
     assert imported == "[]"

@@ -26,6 +26,7 @@ fn time(name: &str, iterations: usize, mut operation: impl FnMut(usize)) {
     print!("{separator}\"{name}\":{}", times[REPEATS / 2]);
 }
 
+// long function: one timing after the other
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let iterations: usize = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
     let mut state = 1u32;

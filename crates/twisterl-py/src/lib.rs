@@ -10,7 +10,6 @@ mod files;
 mod policy;
 mod python_env;
 mod registry;
-mod solve_options;
 mod train;
 
 use pyo3::prelude::*;

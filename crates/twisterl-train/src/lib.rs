@@ -10,7 +10,6 @@ pub mod data;
 mod error;
 pub mod gradient;
 pub mod record;
-pub mod threads;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -126,6 +126,7 @@ def rlox(task, seed, max_steps, clock):
     PPO(task, seed=seed, callbacks=[Watch()], **options).train(max_steps)
 
 
+# long function: one algorithm in one loop, to be compared as such
 def plain_torch(task, seed, max_steps, clock):
     """PPO written plainly in PyTorch, everything in one loop, as CleanRL has it; discrete actions."""
     o = ZOO[task]

@@ -13,7 +13,7 @@ use crate::space::symmetry::Twist;
 pub struct Twisted<'a> {
     evaluator: &'a dyn Evaluator,
     twists: &'a [Twist],
-    /// Whether the state itself counts as one of its images.
+    /// True if the state itself is one of the images.
     identity: bool,
 }
 

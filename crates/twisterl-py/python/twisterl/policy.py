@@ -72,6 +72,7 @@ class Policy(_core.Policy):
         """
         return self.solve_batch([state], **options)[0]
 
+    # long function: one option after the other
     def solve_batch(
         self,
         states: Sequence[Sequence[float]],

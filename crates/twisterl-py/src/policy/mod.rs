@@ -1,5 +1,6 @@
 //! Trained policies.
 
+mod options;
 mod predict;
 mod solve;
 

@@ -1,11 +1,11 @@
 //! Solutions and evaluations.
 
 use super::Policy;
+use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
 use crate::convert::numbers::rows;
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
-use crate::solve_options::solve_plan;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::time::Instant;
@@ -16,9 +16,9 @@ use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
-use twisterl_train::threads::in_pool;
 use twisterl_train::trainer::evaluation::evaluate;
 use twisterl_train::trainer::solving;
+use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
 /// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.

@@ -4,7 +4,7 @@ use super::{Output, count};
 use crate::Result;
 use crate::bench::population::bench_population;
 use crate::bench::workloads;
-use crate::threads::in_pool;
+use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::{Registry, Trust};

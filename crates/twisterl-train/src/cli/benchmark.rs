@@ -2,7 +2,7 @@
 
 use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
-use crate::threads::in_pool;
+use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};

@@ -153,6 +153,7 @@ fn invalid_arguments_are_refused() {
     assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed as u8);
 }
 
+// long function: one session from start to end
 #[test]
 fn a_run_can_be_trained_resumed_and_used() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! Problems solved by a policy, and the figures of an evaluation.
 
 use crate::Result;
-use crate::threads::in_pool;
+use crate::trainer::threads::in_pool;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::time::Instant;
