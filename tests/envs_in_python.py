@@ -163,3 +163,24 @@ class Match(gymnasium.Env):
         wrong = (action["side"] != 5 + right) + (action["bits"] != [right, 1 - right]).sum()
         off = np.abs(action["arm"] - self.number / 2).sum()
         return np.array([self.number], np.float32), float(-wrong - off), True, False, {}
+
+
+class OnceEach(gymnasium.Env):
+    """Each of three actions may be taken once, as `action_masks` says; solved when all are taken."""
+
+    observation_space = gymnasium.spaces.MultiBinary(3)
+    action_space = gymnasium.spaces.Discrete(3)
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.taken = np.zeros(3, np.int8)
+        return self.taken.copy(), {}
+
+    def action_masks(self):
+        return list(self.taken == 0) if not self.taken.all() else [True] * 3
+
+    def step(self, action):
+        assert not self.taken[action], "a masked action"
+        self.taken[action] = 1
+        solved = bool(self.taken.all())
+        return self.taken.copy(), 1.0 if solved else 0.0, solved, False, {"is_success": solved}

@@ -1,4 +1,4 @@
-"""ES from Python: iterations spread over processes."""
+"""ES from Python: iterations distributed over processes."""
 
 import json
 import multiprocessing
@@ -82,7 +82,7 @@ def test_what_was_learned_or_saved_is_gone_on_from(tmp_path):
         es.tell([es.ask_range(0, 24)])
         assert es.policy.to_bytes() == learned.policy.to_bytes()
     assert twisterl.load_policy(tmp_path / "saved").num_parameters == told.policy.num_parameters
-    with pytest.raises(twisterl.UsageError, match="this ES is spread"):
+    with pytest.raises(twisterl.UsageError, match="this ES is distributed"):
         told.learn(1)
 
 
@@ -124,10 +124,10 @@ def test_answers_are_checked(tmp_path):
         wider.load(tmp_path / "saved")
 
 
-def test_the_example_spreads_and_saves(root, tmp_path):
+def test_the_example_distributes_and_saves(root, tmp_path):
     config = tmp_path / "config.json"
     config.write_text(json.dumps(CONFIG))
-    command = [sys.executable, root / "examples/es_spread.py", config, "--workers", "3", "--iterations", "2"]
+    command = [sys.executable, root / "examples/es_distributed.py", config, "--workers", "3", "--iterations", "2"]
     command += ["--save", tmp_path / "saved"]
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr

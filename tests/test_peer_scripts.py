@@ -1,4 +1,4 @@
-"""What scripts for the published package do, done with ours."""
+"""The steps of scripts for the published package, done with ours."""
 
 import json
 import subprocess
@@ -36,6 +36,15 @@ def test_the_notebook_s_steps(files, ending):
     (success, _reward), seconds = algo.evaluate({"num_episodes": 50, "deterministic": False, "num_searches": 10})
     assert 0 <= success <= 1
     assert seconds > 0
+    # An entry of `evals` searches as evaluations in training do: attempts are sampled unless it is deterministic.
+    entry = {"num_episodes": 50, "num_mcts_searches": 5, "num_searches": 3, "difficulty": 100, "max_steps": 20}
+    most_visited, _ = algo.evaluate(entry)
+    sampled, _ = algo.evaluate({**entry, "deterministic": False})
+    assert most_visited != sampled
+    with pytest.raises(twisterl.UsageError, match=r"evaluate: num_episode: .* .did you mean `num_episodes`"):
+        algo.evaluate({"num_episode": 50})
+    with pytest.raises(twisterl.UsageError, match="evaluate: num_searches: expected at least 1"):
+        algo.evaluate({"num_searches": 0})
 
 
 def test_algorithms_learn_in_steps(tmp_path):
@@ -63,6 +72,66 @@ def test_algorithms_learn_in_steps(tmp_path):
         algo.train_step(None)
     with pytest.raises(twisterl.UsageError, match="load_policy"):
         twisterl.nn.BasicPolicy([9, 9], 4, 512)
+
+
+def test_collected_transitions_are_those_that_the_run_learns_from(tmp_path):
+    from twisterl.utils import prepare_algorithm
+
+    starts = {"uniform": 0.3, "mixed": 0.3, "failures": 0.3, "probe_states": 64}
+    collecting = {"num_envs": 200, "rollout_length": 8, "normalize_rewards": True, "reward_scale": 3.0}
+    config = {
+        "env_cls": "twisterl.envs.Puzzle",
+        "env": {"width": 2, "height": 2, "difficulty": 3, "max_depth": 12},
+        "policy": {"embedding_size": 16, "common_layers": [16]},
+        "algorithm_cls": "twisterl.rl.PPO",
+        "algorithm": {"collecting": {**collecting, "starts": starts}, "training": {"num_epochs": 1}},
+    }
+    data, _ = prepare_algorithm(config).collect()
+    values, returns = data.values.astype(float), data.additional_data["rets"].astype(float)
+    run = twisterl.train(config, tmp_path / "run", num_steps=1, quiet=True)
+    (metrics,) = run.iterations()
+    assert len(data) == metrics["env_steps"] == 1600
+    # In one update of one epoch, the run's losses are those of the collected values, 1 - var(R - V) / var(R) is the
+    # explained variance, and (R - V)^2 the loss of the value (Schulman et al. 2017, eq. 9).
+    explained = 1 - np.var(returns - values) / np.var(returns)
+    assert metrics["losses"]["explained_variance"] == pytest.approx(explained, abs=1e-6)
+    assert metrics["losses"]["value_loss"] == pytest.approx(np.mean((returns - values) ** 2), rel=1e-4)
+    # Rewards are 1 for a solution and the same small cost for each other move, before they are normalized.
+    plain = {"collecting": {**collecting, "starts": starts, "normalize_rewards": False}}
+    raw, _ = prepare_algorithm({**config, "algorithm": plain}).collect()
+    assert (raw.actions == data.actions).all()
+    scale = data.rewards[0] / raw.rewards[0]
+    assert data.rewards == pytest.approx(scale * raw.rewards, rel=1e-5)
+    assert scale != pytest.approx(1, rel=0.01)
+    scrambles = {"collecting": {**collecting, "starts": {}}}
+    other, _ = prepare_algorithm({**config, "algorithm": scrambles}).collect()
+    assert other.obs[:200] != data.obs[:200]
+
+
+def test_transitions_go_on_until_something_is_learned(tmp_path):
+    from twisterl.utils import prepare_algorithm
+
+    config = {
+        "env_cls": "Pendulum-v1",
+        "policy": {"embedding_size": 16},
+        "algorithm": {
+            "collecting": {"num_envs": 4, "rollout_length": 20},
+            "learning": {"diff_metric": "greedy"},
+            "evals": {"greedy": {"num_episodes": 2}},
+        },
+    }
+    algo = prepare_algorithm(config, str(tmp_path / "run"))
+    first, _ = algo.collect()
+    second, _ = algo.collect()
+    assert first.obs.shape == (80, 3)
+    assert first.actions[0].shape == (1,)
+    # The second iteration continues the episodes: a step turns the pendulum by 0.4 at most.
+    jumps = np.linalg.norm(second.obs[:4, :2] - first.obs[-4:, :2], axis=1)
+    assert (jumps < 0.5).all()
+    again = prepare_algorithm(config).collect()[0]
+    assert (again.obs == first.obs).all()
+    algo.learn(1)
+    assert (algo.collect()[0].logits != first.logits).any()
 
 
 def test_checkpoints_are_read_and_converted(files):

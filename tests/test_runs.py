@@ -101,6 +101,7 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(tmp_path):
     assert twisterl.load_run(tmp_path / "run").last_policy.num_actions == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_cls", ["Walk", "OldWalk", "Seeded"])
 def test_environments_in_python_are_learned(tmp_path, env_cls):
     config = {**IN_PYTHON, "env_cls": f"envs_in_python.{env_cls}"}
@@ -129,6 +130,15 @@ def test_every_algorithm_plays_environments_in_python(tmp_path):
     config["algorithm"] = {**CONFIG["algorithm"], "collecting": {}}
     with pytest.raises(twisterl.ConfigError, match="inverse"):
         twisterl.train(config, tmp_path / "backward", num_steps=3, quiet=True)
+
+
+def test_copies_of_an_environment_have_their_own_masks(tmp_path):
+    # Tree search plays on copies: each must be asked for the masks of its own state.
+    searching = {"num_episodes": 8, "num_mcts_searches": 8}
+    config = {**CONFIG, "env_cls": "envs_in_python.OnceEach", "env": {}, "algorithm_cls": "AZ"}
+    config["algorithm"] = {**CONFIG["algorithm"], "collecting": searching}
+    run = twisterl.train(config, tmp_path / "run", num_steps=2, quiet=True)
+    assert run.policy.evaluate(num_episodes=5, search="mcts=16")["success"] == 1
 
 
 def test_seeds_reach_the_environment(tmp_path):

@@ -1,22 +1,56 @@
 //! Single environments and batches of them, to be stepped from Python.
 
-use crate::convert::{kind, push_action, row_values, shape, state, state_object};
-use crate::error::{core_exception, refuse};
-use crate::registry::registry;
+use crate::convert::actions::{Component, components, push_action};
+use crate::convert::numbers::{kind, rows};
+use crate::convert::observations::{row_values, shape, size};
+use crate::convert::states::{state, state_object};
+use crate::enter::Enter as _;
+use crate::error::refuse;
+use crate::registry::env_of_caller;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::EnvSpec as Spec;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::space::{ActionComponent, ActionSpace, Actions, ObservationSpace, Observations};
+use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
-/// Environments side by side. One alone is a batch of one.
+/// An environment with its parameters, from which batches are created.
+#[pyclass(frozen, module = "twisterl._core")]
+pub struct EnvSpec(pub Arc<dyn Spec>);
+
+#[pymethods]
+impl EnvSpec {
+    /// Finds the environment `env`, which is a name, a class or a factory, with parameters `params` (JSON). Both are the
+    /// caller's: the module of a name is imported.
+    #[new]
+    fn new(env: &Bound<'_, PyAny>, params: &str) -> PyResult<Self> {
+        let py = env.py();
+        let params = serde_json::from_str(params)
+            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        let made = env_of_caller(env, &params)?;
+        py.attached(|| made).map(Self)
+    }
+
+    /// The registered name, or the path of the Python class.
+    #[getter]
+    fn env_cls(&self) -> &str {
+        self.0.name()
+    }
+
+    /// The parameters, as JSON.
+    #[getter]
+    fn params_json(&self) -> String {
+        self.0.params().to_string()
+    }
+}
+
+/// A batch of environments, one per slot.
 #[pyclass(subclass, module = "twisterl._core")]
 pub struct EnvBatch {
-    spec: Arc<dyn EnvSpec>,
+    spec: Arc<dyn Spec>,
     env: Box<dyn VecEnv>,
     space: ActionSpace,
     difficulty: usize,
@@ -45,44 +79,28 @@ impl EnvBatch {
         let slot = self.check_slot(py, slot)?;
         let mut rng = StreamKey::new(self.seed, Purpose::Start).at(self.begun).stream();
         self.begun += 1;
-        self.env.begin(slot, start, &mut rng).map_err(|e| core_exception(py, e))?;
-        if let Some(last) = self.last.get_mut(slot) {
-            *last = Step { terminated: self.env.solved(slot), ..Step::default() };
-        }
+        py.attached(|| self.env.begin(slot, start, &mut rng))?;
+        self.last[slot] = Step { terminated: self.env.solved(slot), ..Step::default() };
         Ok(())
     }
 
     fn look(&mut self, py: Python<'_>, slots: &[usize]) -> PyResult<()> {
         self.observations.clear();
         self.masks.clear();
-        self.env
-            .observe(slots, &mut self.observations, &mut self.masks)
-            .map_err(|e| core_exception(py, e))
-    }
-
-    fn last(&self, slot: usize) -> Step {
-        self.last.get(slot).copied().unwrap_or_default()
+        py.attached(|| self.env.observe(slots, &mut self.observations, &mut self.masks))
     }
 }
 
 #[pymethods]
 impl EnvBatch {
-    /// `count` environments `env_cls` with parameters `params` (JSON).
+    /// Creates `count` environments.
     #[new]
-    #[pyo3(signature = (env_cls, params, count=1, seed=None))]
-    fn new(
-        py: Python<'_>,
-        env_cls: &str,
-        params: &str,
-        count: usize,
-        seed: Option<u64>,
-    ) -> PyResult<Self> {
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+    #[pyo3(signature = (spec, count=1, seed=None))]
+    fn new(py: Python<'_>, spec: &EnvSpec, count: usize, seed: Option<u64>) -> PyResult<Self> {
         if !(1..=1 << 20).contains(&count) {
             return Err(refuse(py, "ConfigError", "count", "1 to 1048576", &count.to_string()));
         }
-        let spec = registry().make(env_cls, &params).map_err(|e| core_exception(py, e))?;
+        let spec = Arc::clone(&spec.0);
         let mut batch = Self {
             env: spec.batch(count),
             difficulty: spec.difficulty(),
@@ -105,19 +123,13 @@ impl EnvBatch {
         Ok(batch)
     }
 
-    /// Registered name, or the path of the Python class.
+    /// The environment with its parameters.
     #[getter]
-    fn env_cls(&self) -> &str {
-        self.spec.name()
+    fn spec(&self) -> EnvSpec {
+        EnvSpec(Arc::clone(&self.spec))
     }
 
-    /// Parameters, as JSON.
-    #[getter]
-    fn params_json(&self) -> String {
-        self.spec.params().to_string()
-    }
-
-    /// Whether observations are zeros and ones, given by the indices of the ones.
+    /// True if observations are zeros and ones, given by the indices of the ones.
     #[getter]
     fn sparse(&self) -> bool {
         matches!(self.spec.observation_space(), ObservationSpace::SparseBinary { .. })
@@ -134,12 +146,12 @@ impl EnvBatch {
         self.last.len()
     }
 
-    /// Sets the seed of all episodes to come.
+    /// Sets the seed of the episodes that follow.
     fn set_seed(&mut self, seed: u64) {
         (self.seed, self.begun) = (seed, 0);
     }
 
-    /// Difficulty of the episodes that a reset begins.
+    /// The difficulty of the episodes that a reset begins.
     #[getter]
     fn get_difficulty(&self) -> usize {
         self.difficulty
@@ -150,27 +162,26 @@ impl EnvBatch {
         self.difficulty = difficulty;
     }
 
-    /// Number of choices of an action.
+    /// The number of choices of an action.
     fn num_actions(&self) -> usize {
         self.space.mask_width()
     }
 
-    /// Shape of an observation.
-    fn obs_shape(&self) -> Vec<usize> {
-        shape(&self.spec.observation_space())
+    /// The shape of an observation.
+    fn obs_shape(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        shape(py, &self.spec.observation_space())
     }
 
     /// The symmetries: permutations of the observation and of the actions, the identity first.
-    fn twists(&self) -> (Vec<Vec<u32>>, Vec<Vec<u32>>) {
+    fn twists(&self, py: Python<'_>) -> PyResult<Twists> {
         let twists = self.spec.twists();
         if twists.is_empty() {
-            return (Vec::new(), Vec::new());
+            return Ok((Vec::new(), Vec::new()));
         }
-        let bits = self.spec.observation_space().size().unwrap_or(0) as u32;
+        let bits = size(py, &self.spec.observation_space())? as u32;
         let identity = ((0..bits).collect(), (0..self.num_actions() as u32).collect());
-        std::iter::once(identity)
-            .chain(twists.into_iter().map(|t| (t.observation, t.action)))
-            .unzip()
+        let all = std::iter::once(identity);
+        Ok(all.chain(twists.into_iter().map(|t| (t.observation, t.action))).unzip())
     }
 
     /// Begins an episode of the current difficulty in a slot.
@@ -187,34 +198,32 @@ impl EnvBatch {
         self.start(value.py(), slot, Start::State { state: &numbers, difficulty: None })
     }
 
-    /// The state of a slot.
+    /// Returns the state of a slot.
     #[pyo3(signature = (slot=0))]
     fn get_state<'py>(&self, py: Python<'py>, slot: usize) -> PyResult<Bound<'py, PyAny>> {
         let mut numbers = Vec::new();
         let slot = self.check_slot(py, slot)?;
-        self.env.state(slot, &mut numbers).map_err(|e| core_exception(py, e))?;
+        py.attached(|| self.env.state(slot, &mut numbers))?;
         state_object(py, &numbers)
     }
 
-    /// Makes a move in slot 0: reward, terminated, truncated.
+    /// Steps slot 0. Returns reward, terminated and truncated.
     fn step(&mut self, action: &Bound<'_, PyAny>) -> PyResult<(f32, bool, bool)> {
         let py = action.py();
         self.actions.clear();
         push_action(&mut self.actions, action, &self.space)?;
         self.steps.clear();
-        self.env.step(&[0], &self.actions, &mut self.steps).map_err(|e| core_exception(py, e))?;
-        let step = self.steps.first().copied().unwrap_or_default();
-        if let Some(last) = self.last.first_mut() {
-            *last = step;
-        }
+        py.attached(|| self.env.step(&[0], &self.actions, &mut self.steps))?;
+        let step = self.steps[0];
+        self.last[0] = step;
         Ok((step.reward, step.terminated, step.truncated))
     }
 
-    /// Makes a move in every slot: arrays of rewards, terminated, truncated and solved.
+    /// Steps every slot. Returns rewards, terminated, truncated and solved, each `[slot]`.
     fn step_all<'py>(&mut self, actions: &Bound<'py, PyAny>) -> PyResult<Stepped<'py>> {
         let py = actions.py();
         self.actions.clear();
-        for action in crate::convert::rows(actions, "actions")? {
+        for action in rows(actions, "actions")? {
             push_action(&mut self.actions, &action, &self.space)?;
         }
         let count = self.last.len();
@@ -225,9 +234,7 @@ impl EnvBatch {
         self.slots.clear();
         self.slots.extend(0..count);
         self.steps.clear();
-        self.env
-            .step(&self.slots, &self.actions, &mut self.steps)
-            .map_err(|e| core_exception(py, e))?;
+        py.attached(|| self.env.step(&self.slots, &self.actions, &mut self.steps))?;
         self.last.clone_from(&self.steps);
         let flags = |flag: &dyn Fn(usize, &Step) -> bool| {
             PyArray1::from_iter(py, self.steps.iter().enumerate().map(|(i, s)| flag(i, s)))
@@ -240,18 +247,18 @@ impl EnvBatch {
         ))
     }
 
-    /// What slot 0 shows: the indices of the ones, or an array.
+    /// Returns the observation of slot 0: the indices of the ones, or an array.
     fn observe<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.look(py, &[0])?;
         if self.sparse() {
             return Ok(self.observations.ones(0).to_vec().into_pyobject(py)?.into_any());
         }
         let space = self.spec.observation_space();
-        let values = PyArray1::from_vec(py, row_values(&self.observations, 0, &space));
-        Ok(values.reshape(self.obs_shape())?.into_any())
+        let values = PyArray1::from_vec(py, row_values(py, &self.observations, 0, &space)?);
+        Ok(values.reshape(self.obs_shape(py)?)?.into_any())
     }
 
-    /// What some slots show as one array (rows x observation size), bits as zeros and ones; and their masks.
+    /// Returns the observations of some slots, `[slot, value]`, bits as zeros and ones; and their masks, `[slot, choice]`.
     fn observe_rows<'py>(
         &mut self,
         py: Python<'py>,
@@ -261,60 +268,58 @@ impl EnvBatch {
             self.check_slot(py, slot)?;
         }
         self.look(py, &slots)?;
-        let size = self.spec.observation_space().size().unwrap_or(0);
+        let space = self.spec.observation_space();
+        let size = size(py, &space)?;
         let masks = PyArray1::from_slice(py, &self.masks);
         let masks = masks.reshape([slots.len(), self.num_actions()])?;
         let rows = if self.sparse() {
             let mut bits = vec![0i8; slots.len() * size];
-            for (row, bits) in bits.chunks_mut(size.max(1)).enumerate() {
+            for row in 0..slots.len() {
                 for &one in self.observations.ones(row) {
-                    if let Some(bit) = bits.get_mut(one as usize) {
-                        *bit = 1;
-                    }
+                    bits[row * size + one as usize] = 1;
                 }
             }
             PyArray1::from_vec(py, bits).reshape([slots.len(), size])?.into_any()
         } else {
-            let space = self.spec.observation_space();
-            let rows = (0..slots.len()).map(|row| row_values(&self.observations, row, &space));
-            let values = PyArray1::from_vec(py, rows.collect::<Vec<_>>().concat());
+            let rows = (0..slots.len()).map(|row| row_values(py, &self.observations, row, &space));
+            let values = PyArray1::from_vec(py, rows.collect::<PyResult<Vec<_>>>()?.concat());
             values.reshape([slots.len(), size])?.into_any()
         };
         Ok((rows, masks))
     }
 
-    /// Which actions slot 0 allows.
+    /// Returns the mask of the actions that slot 0 allows.
     fn masks(&mut self, py: Python<'_>) -> PyResult<Vec<bool>> {
         self.look(py, &[0])?;
         Ok(self.masks.clone())
     }
 
-    /// Whether the episode of a slot is over.
+    /// Returns true if the episode of a slot is over.
     #[pyo3(signature = (slot=0))]
-    fn is_final(&self, slot: usize) -> bool {
-        self.last(slot).done()
+    fn is_final(&self, py: Python<'_>, slot: usize) -> PyResult<bool> {
+        Ok(self.last[self.check_slot(py, slot)?].done())
     }
 
-    /// Reward of the last step of a slot; 0 at the beginning of an episode.
+    /// Returns the reward of the last step of a slot; 0 at the beginning of an episode.
     #[pyo3(signature = (slot=0))]
-    fn reward(&self, slot: usize) -> f32 {
-        self.last(slot).reward
+    fn reward(&self, py: Python<'_>, slot: usize) -> PyResult<f32> {
+        Ok(self.last[self.check_slot(py, slot)?].reward)
     }
 
-    /// Whether the problem in a slot is solved.
+    /// Returns true if the problem in a slot is solved.
     #[pyo3(signature = (slot=0))]
     fn solved(&self, py: Python<'_>, slot: usize) -> PyResult<bool> {
         Ok(self.env.solved(self.check_slot(py, slot)?))
     }
 
-    /// The state of a slot as text.
+    /// Returns the state of a slot as text.
     #[pyo3(signature = (slot=0))]
     fn render_text(&self, py: Python<'_>, slot: usize) -> PyResult<String> {
         let slot = self.check_slot(py, slot)?;
-        self.env.render(slot).map_err(|e| core_exception(py, e))
+        py.attached(|| self.env.render(slot))
     }
 
-    /// What an action is called.
+    /// Returns the name of an action.
     fn action_name(&self, action: &Bound<'_, PyAny>) -> PyResult<String> {
         let mut actions = Actions::new(&self.space);
         push_action(&mut actions, action, &self.space)?;
@@ -322,22 +327,10 @@ impl EnvBatch {
     }
 }
 
-/// Number of choices, or 0; lower bounds; upper bounds; shape.
-pub type Component = (usize, Vec<f32>, Vec<f32>, Vec<usize>);
+/// Permutations of the observation, and of the actions, `[twist][value]`.
+type Twists = (Vec<Vec<u32>>, Vec<Vec<u32>>);
 
-/// The components of an action. Bits have two choices and a shape, a single choice has none.
-pub fn components(space: &ActionSpace) -> Vec<Component> {
-    let parts = |component: &ActionComponent| match component {
-        ActionComponent::Discrete { n } => (*n, vec![], vec![], vec![]),
-        ActionComponent::Binary { n } => (2, vec![], vec![], vec![*n]),
-        ActionComponent::Continuous { low, high, shape } => {
-            (0, low.clone(), high.clone(), shape.clone())
-        }
-    };
-    space.components().iter().map(parts).collect()
-}
-
-/// Rewards, terminated, truncated, solved.
+/// Rewards, terminated, truncated and solved, each `[slot]`.
 type Stepped<'py> = (
     Bound<'py, PyArray1<f32>>,
     Bound<'py, PyArray1<bool>>,

@@ -4,29 +4,36 @@ use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::io::ErrorKind;
+use twisterl_core::Error as CoreError;
 use twisterl_train::Error;
 
-/// The exception for `error`: the very one that was raised where an environment written in Python raised it.
+/// Returns the exception for `error`: the very one that was raised where an environment written in Python raised it.
 pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
-    let class = match error {
-        Error::Core(twisterl_core::Error::Raised { raised, .. }) => {
-            if let Some(raised) = raised.downcast_ref::<PyErr>() {
-                return raised.clone_ref(py);
-            }
-            "EnvError"
-        }
+    if let Error::Core(CoreError::Raised { raised, .. }) = error
+        && let Some(raised) = raised.downcast_ref::<PyErr>()
+    {
+        return raised.clone_ref(py);
+    }
+    if error.is_interrupted() {
+        return PyKeyboardInterrupt::new_err("interrupted");
+    }
+    raise(py, class(error), &message(error))
+}
+
+/// The name of the class in `twisterl.errors`.
+fn class(error: &Error) -> &'static str {
+    match error {
         Error::Core(core) => match core {
-            twisterl_core::Error::Interrupted => {
-                return PyKeyboardInterrupt::new_err("interrupted");
+            CoreError::Config { .. } => "ConfigError",
+            CoreError::UnknownEnvironment { .. } | CoreError::UntrustedEnvironment { .. } => {
+                "UnknownEnvError"
             }
-            twisterl_core::Error::Config { .. } => "ConfigError",
-            twisterl_core::Error::UnknownEnvironment { .. } => "UnknownEnvError",
-            twisterl_core::Error::State { .. } => "StateError",
-            twisterl_core::Error::Action { .. } => "ActionError",
-            twisterl_core::Error::Observation { .. } => "ObservationError",
-            twisterl_core::Error::Weights { .. } => "CheckpointError",
-            twisterl_core::Error::Contract { .. } => "EnvError",
-            twisterl_core::Error::NonFinite { .. } => "DivergedError",
+            CoreError::State { .. } => "StateError",
+            CoreError::Action { .. } => "ActionError",
+            CoreError::Observation { .. } => "ObservationError",
+            CoreError::Weights { .. } => "CheckpointError",
+            CoreError::Contract { .. } | CoreError::Raised { .. } => "EnvError",
+            CoreError::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
         Error::Input { .. } => "ConfigError",
@@ -37,16 +44,26 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
         Error::Diverged { .. } => "DivergedError",
         Error::Usage(_) | Error::Occupied { .. } => "UsageError",
         _ => "TwisteRLError",
-    };
-    raise(py, class, &error.to_string())
+    }
 }
 
-/// The same for an error of core.
-pub fn core_exception(py: Python<'_>, error: twisterl_core::Error) -> PyErr {
-    exception(py, &Error::Core(error))
+/// The message, with advice in Python's words where the command line has its own.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Occupied { path } => format!(
+            "{}: expected a new or empty folder, found one with files in it; continue its run with \
+             twisterl.resume({path:?}), or choose another run_path",
+            path.display()
+        ),
+        Error::Core(CoreError::UntrustedEnvironment { name }) => format!(
+            "env_cls: expected a built-in or registered environment, found {name:?}; code that a file names is not \
+             imported: pass its class (env=...), register it (twisterl.register) or trust the file (trust=True)"
+        ),
+        _ => error.to_string(),
+    }
 }
 
-/// The exception `class` of `twisterl.errors`.
+/// Returns the exception `class` of `twisterl.errors`.
 pub fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
     let found = py
         .import("twisterl.errors")
@@ -58,7 +75,7 @@ pub fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
     }
 }
 
-/// An observation, mask, action or option that cannot be used.
+/// Returns the exception for an argument `what` that cannot be used.
 pub fn refuse(py: Python<'_>, class: &str, what: &str, expected: &str, found: &str) -> PyErr {
     raise(py, class, &format!("{what}: expected {expected}, found {found}"))
 }

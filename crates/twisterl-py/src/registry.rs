@@ -1,54 +1,103 @@
-//! The environments that Python can ask for: the built-in ones, and any that Python can import.
+//! The environments that Python can ask for: the built-in ones, and those written in Python.
 
-use crate::pyenv::PyEnvSpec;
+use crate::python_env::{Factory, PythonEnvSpec, raised};
+use pyo3::prelude::*;
 use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::{Error, Result};
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::default();
     let native: Vec<String> = registry.names().map(str::to_owned).collect();
-    registry.set_resolver(move |name, params| resolve(name, params, &native));
-    registry.register_maker("PyEnv", pyenv);
+    registry.set_resolver(move |name, params, trust| resolve(name, params, trust, &native));
     registry
 });
 
-/// The registry of the process.
+/// Returns the registry of the process. Names lead to registered environments only.
 pub fn registry() -> &'static Registry {
     &REGISTRY
 }
 
-/// Names with a module path are classes or functions of Python, except those of this package. Where the module is not
-/// there, the name may still be that of a native environment.
-fn resolve(name: &str, params: &Value, native: &[String]) -> Option<Result<Arc<dyn EnvSpec>>> {
-    let (module, short) = name.rsplit_once([':', '.'])?;
-    if module.split('.').next() == Some("twisterl") {
-        return None;
+/// Returns the registry for a file that the caller loads: with `env`, a name, class or factory, one with this environment
+/// in place of those that the file names; with `trust`, one that imports the modules that the file names.
+///
+/// # Errors
+/// `UsageError` if `env` is something else; what the import of its module raises.
+pub fn registry_for_file(env: Option<&Bound<'_, PyAny>>, trust: bool) -> PyResult<Registry> {
+    let Some(env) = env else {
+        return Ok(registry().with_trust(if trust { Trust::Code } else { Trust::Registered }));
+    };
+    let (name, factory) = given(env, false)?;
+    Ok(registry().replacing_envs(move |params| match &factory {
+        Some(factory) => PythonEnvSpec::make(&name, factory, params),
+        None => registry().make(&name, params),
+    }))
+}
+
+/// Makes the environment that the caller gives, as a name, class or factory, with the caller's parameters.
+///
+/// # Errors
+/// As for [`registry_for_file`], and if a parameter is wrong.
+pub fn env_of_caller(env: &Bound<'_, PyAny>, params: &Value) -> PyResult<Result<Arc<dyn EnvSpec>>> {
+    let (name, factory) = given(env, true)?;
+    Ok(match factory {
+        Some(factory) => PythonEnvSpec::make(&name, &factory, params),
+        None => registry().with_trust(Trust::Code).make(&name, params),
+    })
+}
+
+/// Returns the name of an environment that the caller gives, and its factory if it is one of Python. `trust` says whether
+/// the parameters are the caller's, too.
+fn given(env: &Bound<'_, PyAny>, trust: bool) -> PyResult<(String, Option<Factory>)> {
+    env.py().import("twisterl._environments")?.call_method1("given", (env, trust))?.extract()
+}
+
+/// Finds environments of Python by name. `None` leaves the name to the native environments, which ignore its module path.
+fn resolve(
+    name: &str,
+    params: &Value,
+    trust: Trust,
+    native: &[String],
+) -> Option<Result<Arc<dyn EnvSpec>>> {
+    let (module, short) = name.rsplit_once([':', '.']).unwrap_or(("", name));
+    let ours = module.is_empty() || module.split('.').next() == Some("twisterl");
+    if ours && short == "PyEnv" {
+        return Some(of_pyenv(params, trust));
     }
-    match PyEnvSpec::new(name, params) {
-        Ok(None) if native.iter().any(|known| known == short) => None,
+    let is_native = native.iter().any(|known| known == short);
+    match find(name, trust, is_native) {
+        Ok(Some(factory)) => Some(PythonEnvSpec::make(name, &factory, params)),
+        Ok(None) if ours || is_native => None,
         Ok(None) => Some(Err(Error::UnknownEnvironment {
             name: name.to_owned(),
-            known: format!("{}; and no Python module {module} is to be found", native.join(", ")),
+            known: format!("{}; and there is no Python module {module}", native.join(", ")),
         })),
-        Ok(Some(spec)) => Some(Ok(Arc::new(spec))),
         Err(error) => Some(Err(error)),
     }
 }
 
-/// The published package's way to name an environment of Python: `pyenv_cls` beside its parameters.
-fn pyenv(params: &Value) -> Result<Arc<dyn EnvSpec>> {
+/// Returns the factory of an environment of Python, or `None` if there is none of this name.
+fn find(name: &str, trust: Trust, is_native: bool) -> Result<Option<Factory>> {
+    let arguments = (name, trust == Trust::Code, is_native);
+    let found = Python::attach(|py| {
+        py.import("twisterl._environments")?.call_method1("find", arguments)?.extract()
+    });
+    match found.map_err(|e| raised(name, e))? {
+        (_, true) => Err(Error::UntrustedEnvironment { name: name.to_owned() }),
+        (factory, false) => Ok(factory),
+    }
+}
+
+/// Makes the environment that the peer's configs name as `pyenv_cls` among its parameters.
+fn of_pyenv(params: &Value, trust: Trust) -> Result<Arc<dyn EnvSpec>> {
     let mut params: Map<String, Value> = params.as_object().cloned().unwrap_or_default();
     let Some(Value::String(class)) = params.shift_remove("pyenv_cls") else {
-        return Err(Error::config(
-            "env.pyenv_cls",
-            "the path of a Python class, such as module.Class",
-            "none",
-        ));
+        let expected = "the path of a Python class, such as module.Class";
+        return Err(Error::config("env.pyenv_cls", expected, "none"));
     };
-    match PyEnvSpec::new(&class, &Value::Object(params))? {
-        Some(spec) => Ok(Arc::new(spec)),
+    match find(&class, trust, false)? {
+        Some(factory) => PythonEnvSpec::make(&class, &factory, &Value::Object(params)),
         None => Err(Error::config("env.pyenv_cls", "a class that can be imported", class)),
     }
 }

@@ -1,4 +1,4 @@
-//! Many environments stepped in lock step behind one dynamic call a batch.
+//! Batches of environments that step in lock step.
 
 use crate::env::{Environment, Start, Step, key_of_words};
 use crate::rng::Rng;
@@ -6,10 +6,10 @@ use crate::space::{Action, Actions, Observations};
 use crate::{Error, Result};
 use std::slice::GetDisjointMutError;
 
-/// The number of slots that step together. Fixed, so that results do not depend on the number of threads.
+/// The number of slots that step together. It is fixed, so that results do not depend on the number of threads.
 pub const GROUP_SLOTS: usize = 64;
 
-/// The longest episode that is played where nothing else sets a bound.
+/// The maximum length of an episode where nothing else bounds it.
 pub const MAX_EPISODE_STEPS: usize = 100_000;
 
 /// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete environment, and
@@ -20,7 +20,7 @@ pub trait VecEnv: Send + Sync {
     /// The number of slots.
     fn len(&self) -> usize;
 
-    /// Whether there are no slots.
+    /// Returns true if there are no slots.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -28,10 +28,10 @@ pub trait VecEnv: Send + Sync {
     /// Begins an episode in `slot`.
     ///
     /// # Errors
-    /// If the start is refused, or the environment fails.
+    /// If the environment refuses the start, or fails.
     fn begin(&mut self, slot: usize, start: Start<'_>, rng: &mut Rng) -> Result<()>;
 
-    /// Appends the observation and the action mask of each of `slots`.
+    /// Appends the observation of each of `slots` to `observations`, and its action mask to `masks`, `[slots, mask width]`.
     ///
     /// # Errors
     /// If the environment fails.
@@ -42,25 +42,25 @@ pub trait VecEnv: Send + Sync {
         masks: &mut Vec<bool>,
     ) -> Result<()>;
 
-    /// Makes the move of row `i` of `actions` in `slots[i]` and appends what it gave to `steps`.
+    /// Takes the action of row `i` of `actions` in `slots[i]` and appends its result to `steps`, one a slot.
     ///
     /// # Errors
     /// If the environment fails.
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()>;
 
-    /// Whether the problem in `slot` is solved.
+    /// Returns true if the state of `slot` is solved.
     fn solved(&self, slot: usize) -> bool;
 
-    /// Appends the state of `slot`.
+    /// Appends the state of `slot` to `out`.
     ///
     /// # Errors
     /// If the environment fails.
     fn state(&self, slot: usize, out: &mut Vec<f64>) -> Result<()>;
 
-    /// Makes slot `to` what slot `from` is, its budget included, for each pair `(from, to)` in order. Search needs it.
+    /// Copies slot `from` to slot `to`, its budget included, for each pair `(from, to)` in order. Required by search.
     ///
     /// # Errors
-    /// If the environment cannot, which is the default.
+    /// If the environment cannot be copied, which is the default.
     fn copy(&mut self, pairs: &[(usize, usize)]) -> Result<()> {
         let _ = pairs;
         Err(Error::config(
@@ -70,7 +70,7 @@ pub trait VecEnv: Send + Sync {
         ))
     }
 
-    /// Appends a key of the state of each of `slots`, see [`Environment::state_key`].
+    /// Appends the key of the state of each of `slots` to `out`, see [`Environment::state_key`].
     ///
     /// # Errors
     /// If the environment fails.
@@ -84,38 +84,53 @@ pub trait VecEnv: Send + Sync {
         Ok(())
     }
 
-    /// An upper bound on the return that the rest of the episode in `slot` can bring, where one is known.
+    /// Returns an upper bound on the return of the rest of the episode in `slot`, see [`Environment::best_return`].
     fn best_return(&self, slot: usize) -> Option<f32> {
         let _ = slot;
         None
     }
 
-    /// The state of `slot` as text for people.
+    /// Returns the state of `slot` as text for people.
     ///
     /// # Errors
     /// If the environment fails.
     fn render(&self, slot: usize) -> Result<String>;
 
-    /// What an action is called.
+    /// Returns the name of an action.
     fn action_name(&self, action: Action<'_>) -> String;
 }
 
-/// The batch of a native environment.
+/// A batch of an environment written in Rust.
 #[derive(Debug, Clone)]
 pub struct EnvBatch<E> {
     prototype: E,
     envs: Vec<E>,
     mask_width: usize,
+    /// The number of choices of each discrete component.
+    choices: Vec<u32>,
 }
 
 impl<E: Environment> EnvBatch<E> {
-    /// `len` copies of `prototype`.
+    /// Returns a batch of `len` copies of `prototype`.
     pub fn new(prototype: &E, len: usize) -> Self {
+        let space = prototype.action_space();
         Self {
             prototype: prototype.clone(),
             envs: vec![prototype.clone(); len],
-            mask_width: prototype.action_space().mask_width(),
+            mask_width: space.mask_width(),
+            choices: space.choices().map(|n| n as u32).collect(),
         }
+    }
+
+    /// Checks that every choice of `actions` is one of its component: environments index by it.
+    fn check_choices(&self, actions: &Actions) -> Result<()> {
+        for row in actions.discrete.chunks_exact(self.choices.len().max(1)) {
+            if let Some((choice, n)) = row.iter().zip(&self.choices).find(|(choice, n)| choice >= n)
+            {
+                return Err(Error::action(format!("a choice below {n}"), choice));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +160,7 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
     }
 
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
+        self.check_choices(actions)?;
         for (i, &slot) in slots.iter().enumerate() {
             steps.push(self.envs[slot].step(actions.row(i)));
         }

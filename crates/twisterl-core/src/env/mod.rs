@@ -1,4 +1,4 @@
-//! The contract between a problem and everything that plays it.
+//! The contract between an environment and everything that plays it.
 
 pub mod batch;
 pub mod check;
@@ -13,82 +13,82 @@ use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// What one step gave.
+/// The result of one step.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct Step {
     /// Reward of the transition just made.
     pub reward: f32,
-    /// The problem ended (solved, lost): nothing follows, so its value is 0.
+    /// The episode reached a final state, solved or lost. The value of that state is 0.
     pub terminated: bool,
-    /// A budget ran out: the episode is cut here, and the value of the state reached stands for what would follow.
+    /// A budget is exhausted and cuts the episode. The value of the state reached stands for the missing rewards.
     pub truncated: bool,
 }
 
 impl Step {
-    /// Whether the episode is over.
+    /// Returns true if the episode is over.
     pub fn done(&self) -> bool {
         self.terminated || self.truncated
     }
 }
 
-/// A problem that can be played.
+/// A problem that agents act in.
 ///
-/// An environment is deterministic but for [`reset`](Self::reset), which is handed a generator: the same
-/// start and the same actions give the same episode. It never panics, whatever action of its space
-/// it is given, masked ones included. [`crate::env::check::check_env`] tests all of this.
+/// An environment is deterministic except for [`reset`](Self::reset) and [`reset_uniform`](Self::reset_uniform), which take
+/// a generator: the same start and the same actions give the same episode. It does not panic for any action of its action
+/// space, masked ones included. [`check_env`](crate::env::check::check_env) tests an environment against this contract.
 pub trait Environment: Clone + Send + Sync + 'static {
-    /// The name under which configs ask for it (`env_cls`); a leading Python module path is ignored.
+    /// The name in configs (`env_cls`), without the module path that configs may write before it.
     const NAME: &'static str;
 
-    /// Its parameters, as they stand in the config under `env`.
+    /// The parameters, the `env` object of a config.
     type Params: Serialize + DeserializeOwned + Clone + Send + Sync;
 
-    /// Makes one.
+    /// Builds an environment.
     ///
     /// # Errors
     /// If a parameter is out of range; paths are relative to `env`.
     fn new(params: &Self::Params) -> Result<Self>;
 
-    /// What it shows.
+    /// The observation space.
     fn observation_space(&self) -> ObservationSpace;
 
-    /// What it takes.
+    /// The action space.
     fn action_space(&self) -> ActionSpace;
 
     /// Begins an episode of the current difficulty.
     fn reset(&mut self, rng: &mut Rng);
 
-    /// Makes one move.
+    /// Takes one action, which is an element of the action space.
     fn step(&mut self, action: Action<'_>) -> Step;
 
-    /// Writes what is to be seen now.
+    /// Writes the observation of the current state.
     fn observe(&self, row: &mut ObservationRow<'_>);
 
-    /// Clears the entries of moves that may not be made now; `mask` comes in all true and is as wide as
-    /// [`ActionSpace::mask_width`]. At least one choice of each component stays.
+    /// Clears the entries of choices that are not allowed in the current state. `mask`, `[ActionSpace::mask_width]`, comes in
+    /// all true. At least one choice of each discrete component stays allowed.
     fn action_mask(&self, mask: &mut [bool]) {
         let _ = mask;
     }
 
-    /// Whether the problem is solved in the current state.
+    /// Returns true if the current state is solved.
     fn solved(&self) -> bool {
         false
     }
 
-    /// Appends the current state as a flat list of numbers (integers up to 2^53 are exact).
+    /// Appends the current state to `out` as a flat list of numbers (integers up to 2^53 are exact).
     fn state(&self, out: &mut Vec<f64>);
 
-    /// A number that stands for the current state wherever search must know one again: equal states have equal keys, and
-    /// different ones should differ in 64 well-mixed bits. `scratch` is memory that the default, a hash of
-    /// [`state`](Self::state), works in.
+    /// Returns a key of the current state, by which searches recognise states: equal states have equal keys, and the keys of
+    /// different states should be 64 well-mixed bits. `scratch` is working memory of the default, a hash of
+    /// [`state`](Self::state).
     fn state_key(&self, scratch: &mut Vec<f64>) -> u64 {
         scratch.clear();
         self.state(scratch);
         key_of_words(scratch.iter().map(|number| number.to_bits()))
     }
 
-    /// An upper bound on the undiscounted return that the rest of the episode can still bring; `None` where none is
-    /// known. Solvers stop what it proves to be in vain.
+    /// Returns an upper bound on the undiscounted return of the rest of the episode, `None` if none is known. Solvers prune
+    /// branches that cannot beat the best solution.
     fn best_return(&self) -> Option<f32> {
         None
     }
@@ -99,24 +99,24 @@ pub trait Environment: Clone + Send + Sync + 'static {
     /// If the environment can never be in this state.
     fn set_state(&mut self, state: &[f64]) -> Result<()>;
 
-    /// How hard the episodes are that [`reset`](Self::reset) begins.
+    /// The difficulty of the episodes that [`reset`](Self::reset) begins.
     fn difficulty(&self) -> usize {
         1
     }
 
-    /// Sets how hard they are.
+    /// Sets the difficulty.
     fn set_difficulty(&mut self, difficulty: usize) {
         let _ = difficulty;
     }
 
-    /// Begins an episode at a state drawn uniformly from all states, with the budget of the current difficulty.
-    /// Returns false, and does nothing, where the environment cannot.
+    /// Begins an episode at a state drawn uniformly from all states, with the budget of the current difficulty. Returns false
+    /// and changes nothing if the environment does not support it.
     fn reset_uniform(&mut self, rng: &mut Rng) -> bool {
         let _ = rng;
         false
     }
 
-    /// Cuts the budget of the episode just begun to that of the current difficulty, where it is larger.
+    /// Lowers the budget of the episode just begun to that of the current difficulty.
     fn limit_budget(&mut self) {}
 
     /// The symmetries of the problem, without the identity.
@@ -124,28 +124,28 @@ pub trait Environment: Clone + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// The image of the current state under twist `index`, by which claims about twists are tested.
+    /// Returns the image of the current state under twist `index`, for tests of the twists.
     fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
         let _ = index;
         None
     }
 
-    /// The action that undoes `action` wherever that changed something, if there always is the same one. Where each
-    /// action has one, and difficulty 0 begins solved, walks away from the goal teach the way back
-    /// ([`crate::env::walk`]).
+    /// Returns the action that undoes `action` in every state in which `action` changes something, `None` if there is no
+    /// such action. If each action has an inverse, an episode of difficulty 0 must begin solved; random walks away from
+    /// solved states can then teach the way back ([`crate::env::walk`]).
     fn inverse(&self, action: usize) -> Option<usize> {
         let _ = action;
         None
     }
 
-    /// The current state as text for people, several lines if need be.
+    /// Returns the current state as text for people, in one or more lines.
     fn render(&self) -> String {
         let mut state = Vec::new();
         self.state(&mut state);
         format!("{state:?}")
     }
 
-    /// What an action is called in printed solutions.
+    /// Returns the name of an action in printed solutions.
     fn action_name(&self, action: Action<'_>) -> String {
         match action {
             Action::Discrete(index) => index.to_string(),
@@ -154,33 +154,33 @@ pub trait Environment: Clone + Send + Sync + 'static {
     }
 }
 
-/// Where an episode begins.
+/// The start of an episode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Start<'a> {
-    /// By [`Environment::reset`] at this difficulty.
+    /// [`Environment::reset`] at this difficulty.
     Scramble {
         /// The difficulty.
         difficulty: usize,
     },
-    /// By [`Environment::reset_uniform`] with the budget of this difficulty; by `reset` where it cannot.
+    /// [`Environment::reset_uniform`] with the budget of this difficulty, or `reset` if that is not supported.
     Uniform {
-        /// The difficulty whose budget holds.
+        /// The difficulty whose budget applies.
         difficulty: usize,
     },
-    /// At a given state.
+    /// A given state.
     State {
         /// The state.
         state: &'a [f64],
-        /// The difficulty whose budget holds; `None`: the full budget.
+        /// The difficulty whose budget applies; `None` for the full budget.
         difficulty: Option<usize>,
     },
 }
 
 impl Start<'_> {
-    /// Begins an episode of `env` here.
+    /// Begins an episode of `env` at this start.
     ///
     /// # Errors
-    /// If the state is refused.
+    /// If the environment refuses the state.
     pub fn begin<E: Environment>(self, env: &mut E, rng: &mut Rng) -> Result<()> {
         match self {
             Self::Scramble { difficulty } => {
@@ -205,8 +205,8 @@ impl Start<'_> {
     }
 }
 
-/// A key of 64 well-mixed bits for a sequence of words, as [`Environment::state_key`] asks for: folded 128-bit products,
-/// as wyhash has them.
+/// Returns a key of 64 well-mixed bits for a sequence of words ([`Environment::state_key`]): folded 128-bit products, as in
+/// wyhash.
 #[inline]
 pub fn key_of_words(words: impl Iterator<Item = u64>) -> u64 {
     let fold = |a: u64, b: u64| {
@@ -219,9 +219,8 @@ pub fn key_of_words(words: impl Iterator<Item = u64>) -> u64 {
     fold(key ^ 0x8ebc_6af0_9c88_c6e3, 0x5899_65cc_7537_4cc3)
 }
 
-/// Reads a state's numbers as whole numbers below `limit`, without allocating.
-///
-/// Each item is an error, which says where, if its entry is not one.
+/// Reads the numbers of a state as whole numbers below `limit`, without allocating. An item is an error with the position
+/// if its number is not a whole number below `limit`.
 pub fn whole_numbers(state: &[f64], limit: usize) -> impl Iterator<Item = Result<usize>> + '_ {
     state.iter().enumerate().map(move |(i, &v)| {
         if v.fract() == 0.0 && v >= 0.0 && v < limit as f64 {

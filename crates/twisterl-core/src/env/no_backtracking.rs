@@ -1,10 +1,10 @@
-//! Play that never takes its last move back: the action that would is masked, wherever another one is allowed.
+//! Play without backtracking: the action that undoes the last one is masked wherever another action is allowed.
 //!
-//! A policy that says "left" here and "right" there goes to and fro for ever. Nearly all failures of greedy play on
-//! puzzles are such pairs of states, and no shortest solution takes a move back. [`Play`](crate::solve::Play), and the
-//! members of a population, play like this where the policy asks for it
+//! A greedy policy that says "left" in one state and "right" in the next oscillates forever. Nearly all failures of greedy
+//! play on puzzles are such pairs of states, and no shortest solution undoes its last action. [`Play`](crate::solve::Play)
+//! and the members of a population play without backtracking if the policy asks for it
 //! ([`Policy::backtracking`](crate::policy::Policy::backtracking)). Training with values does not: a value that sees only the
-//! state cannot know which move is forbidden there.
+//! state cannot know which action is forbidden there.
 
 use crate::Result;
 use crate::env::batch::VecEnv;
@@ -12,31 +12,24 @@ use crate::env::{Start, Step};
 use crate::rng::Rng;
 use crate::space::{Action, Actions, Observations};
 
-/// A batch whose masks forbid taking the last move back wherever another action is allowed.
+/// A batch whose masks forbid undoing the last action wherever another action is allowed.
 pub struct NoBacktracking {
     env: Box<dyn VecEnv>,
     inverses: Vec<u32>,
-    /// The last action in each slot since its episode began.
+    /// The last action of the episode in each slot, `[slots]`.
     last: Vec<Option<u32>>,
 }
 
 impl NoBacktracking {
-    /// Wraps `env`; `inverses` gives the action that undoes each action.
+    /// Wraps `env`; `inverses`, `[actions]`, holds the action that undoes each action.
     pub fn new(env: Box<dyn VecEnv>, inverses: Vec<u32>) -> Self {
         let last = vec![None; env.len()];
         Self { env, inverses, last }
     }
 
-    /// The action that would take the last move in `slot` back.
+    /// Returns the action that would undo the last one in `slot`.
     fn back(&self, slot: usize) -> Option<usize> {
-        let last = self.last.get(slot).copied().flatten()?;
-        self.inverses.get(last as usize).map(|&back| back as usize)
-    }
-
-    fn set_last(&mut self, slot: usize, action: Option<u32>) {
-        if let Some(last) = self.last.get_mut(slot) {
-            *last = action;
-        }
+        self.last[slot].map(|last| self.inverses[last as usize] as usize)
     }
 }
 
@@ -46,7 +39,7 @@ impl VecEnv for NoBacktracking {
     }
 
     fn begin(&mut self, slot: usize, start: Start<'_>, rng: &mut Rng) -> Result<()> {
-        self.set_last(slot, None);
+        self.last[slot] = None;
         self.env.begin(slot, start, rng)
     }
 
@@ -58,12 +51,11 @@ impl VecEnv for NoBacktracking {
     ) -> Result<()> {
         let first = masks.len();
         self.env.observe(slots, observations, masks)?;
-        let rows = masks.get_mut(first..).unwrap_or(&mut []);
-        for (&slot, mask) in slots.iter().zip(rows.chunks_mut(self.inverses.len())) {
+        let rows = masks[first..].chunks_exact_mut(self.inverses.len());
+        for (&slot, mask) in slots.iter().zip(rows) {
             let Some(back) = self.back(slot) else { continue };
-            let others = (0..).zip(&*mask).any(|(action, &allowed)| allowed && action != back);
-            if others && let Some(allowed) = mask.get_mut(back) {
-                *allowed = false;
+            if mask.iter().enumerate().any(|(action, &allowed)| allowed && action != back) {
+                mask[back] = false;
             }
         }
         Ok(())
@@ -71,7 +63,7 @@ impl VecEnv for NoBacktracking {
 
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
         for (row, &slot) in slots.iter().enumerate() {
-            self.set_last(slot, Some(actions.row(row).index() as u32));
+            self.last[slot] = Some(actions.row(row).index() as u32);
         }
         self.env.step(slots, actions, steps)
     }
@@ -118,16 +110,16 @@ mod tests {
     }
 
     #[test]
-    fn the_last_move_is_not_taken_back_until_the_episode_is_over() {
+    fn the_last_action_cannot_be_undone_until_the_episode_ends() {
         let spec = Registry::default().make("Puzzle", &json!({})).unwrap();
         let mut env = spec.play_batch(1, false).unwrap();
         let (state, mut rng) =
             ([1., 4., 2., 3., 0., 5., 6., 7., 8.], stream(0, Purpose::Start, 0, 0));
         let start = Start::State { state: &state, difficulty: None };
         env.begin(0, start, &mut rng).unwrap();
-        assert_eq!(masks(&mut *env), [true; 4]); // the blank in the middle: left, up, right, down
+        assert_eq!(masks(&mut *env), [true; 4]); // blank in the middle: left, up, right, down
         step(&mut *env, &*spec, 2);
-        assert_eq!(masks(&mut *env), [false, true, false, true]); // no way right, and not back left
+        assert_eq!(masks(&mut *env), [false, true, false, true]); // right is the border, left is back
         step(&mut *env, &*spec, 1);
         assert_eq!(masks(&mut *env), [true, false, false, false]); // a corner
         env.begin(0, start, &mut rng).unwrap();
@@ -135,7 +127,7 @@ mod tests {
     }
 
     #[test]
-    fn out_of_a_dead_end_the_way_back_is_allowed() {
+    fn backtracking_is_allowed_in_a_dead_end() {
         let spec = Registry::default().make("Maze", &json!({"width": 3, "height": 2})).unwrap();
         let mut env = spec.play_batch(1, false).unwrap();
         // Walker, goal, walls: all cells of the second row but that of the goal at its left end.
@@ -145,7 +137,7 @@ mod tests {
         step(&mut *env, &*spec, 2);
         assert_eq!(masks(&mut *env), [true, false, false, false]);
         step(&mut *env, &*spec, 0);
-        assert_eq!(masks(&mut *env), [true, false, false, false]); // from the middle, not right again
+        assert_eq!(masks(&mut *env), [true, false, false, false]); // in the middle, right is back
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! Hashing of state keys, which are hashes already ([`Environment::state_key`](super::Environment::state_key)).
+//! A hasher for state keys, which are hashes already ([`Environment::state_key`](super::Environment::state_key)).
 
 use std::hash::Hasher;
 
-/// Passes a `u64` key through unchanged.
+/// Returns a `u64` key unchanged.
 #[derive(Debug, Default)]
 pub(crate) struct KeyHasher(u64);
 

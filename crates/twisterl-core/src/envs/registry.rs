@@ -1,4 +1,4 @@
-//! Environments and distributions by name.
+//! The registry of environments and distributions by name.
 
 use crate::env::Environment;
 use crate::env::batch::{EnvBatch, VecEnv};
@@ -21,36 +21,36 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// One problem with its parameters: what is known of an environment before it is played, and the maker of its batches.
+/// An environment with its parameters: its spaces and symmetries, and the maker of its batches.
 pub trait EnvSpec: Send + Sync {
     /// The registered name.
     fn name(&self) -> &str;
 
-    /// The parameters, defaults filled in.
+    /// The parameters with defaults filled in.
     fn params(&self) -> Value;
 
-    /// What it shows.
+    /// The observation space.
     fn observation_space(&self) -> ObservationSpace;
 
-    /// What it takes.
+    /// The action space.
     fn action_space(&self) -> ActionSpace;
 
     /// The symmetries of the problem, without the identity.
     fn twists(&self) -> Vec<Twist>;
 
-    /// The difficulty that the parameters ask for.
+    /// The difficulty of the parameters.
     fn difficulty(&self) -> usize;
 
-    /// A batch of `len` environments.
+    /// Returns a batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;
 
-    /// The action that undoes each action.
+    /// Returns the action that undoes each action, `[actions]`.
     ///
     /// # Errors
-    /// If the environment does not declare the inverse of each.
+    /// If the environment does not declare the inverse of each action.
     fn inverses(&self) -> Result<Vec<u32>>;
 
-    /// A maker of walks away from solved states.
+    /// Returns a maker of random walks away from solved states.
     ///
     /// # Errors
     /// If the environment does not declare the inverse of each action.
@@ -59,13 +59,13 @@ pub trait EnvSpec: Send + Sync {
     /// Tests the environment against its contract.
     ///
     /// # Errors
-    /// Names the first rule that is broken, and how.
+    /// The first broken rule, with the observed behaviour.
     fn check(&self, seed: u64) -> Result<Report>;
 }
 
 impl dyn EnvSpec + '_ {
-    /// Returns a batch of `len` environments to play in; without `backtracking`, its masks forbid taking the last move
-    /// back ([`NoBacktracking`]).
+    /// Returns a batch of `len` environments for play; without `backtracking`, its masks forbid undoing the last action
+    /// ([`NoBacktracking`]).
     ///
     /// # Errors
     /// If `backtracking` is false and the environment does not declare the inverse of each action.
@@ -96,10 +96,28 @@ impl fmt::Debug for dyn EnvSpec {
     }
 }
 
-/// The specification of a native environment.
+/// The specification of an environment written in Rust.
 struct Native<E: Environment> {
-    params: E::Params,
+    params: Value,
     prototype: E,
+}
+
+impl<E: Environment> Native<E> {
+    /// Builds the environment, and checks what later code relies on.
+    fn new(params: &Value) -> Result<Self> {
+        let params: E::Params =
+            from_serde::read(params.clone()).map_err(|error| error.below("env"))?;
+        let prototype = E::new(&params).map_err(|error| error.below("env"))?;
+        let params = serde_json::to_value(&params)
+            .map_err(|e| Error::contract(E::NAME, "parameters can be written as JSON", e))?;
+        let bits = prototype.observation_space().size().unwrap_or(0);
+        let actions = prototype.action_space().single_discrete().unwrap_or(0);
+        for twist in prototype.twists() {
+            let checked = twist.check(bits, actions);
+            checked.map_err(|e| Error::contract(E::NAME, "twists are permutations", e))?;
+        }
+        Ok(Self { params, prototype })
+    }
 }
 
 impl<E: Environment> EnvSpec for Native<E> {
@@ -108,7 +126,7 @@ impl<E: Environment> EnvSpec for Native<E> {
     }
 
     fn params(&self) -> Value {
-        serde_json::to_value(&self.params).unwrap_or(Value::Null)
+        self.params.clone()
     }
 
     fn observation_space(&self) -> ObservationSpace {
@@ -144,19 +162,33 @@ impl<E: Environment> EnvSpec for Native<E> {
     }
 }
 
-type Maker = Box<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
+type Maker = Arc<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
 
-type Resolver = Box<dyn Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
+type Resolver = Arc<dyn Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
 
 type DistributionMaker =
-    Box<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
+    Arc<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
 
-/// The environments that configs can ask for, and the distributions of actions beside those of
-/// [`DistributionSpec`]. [`Registry::default`] holds the built-in environments.
+/// The kinds of environments that a name may resolve to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Trust {
+    /// Environments that are registered: for names from files, which may be of anyone's making.
+    #[default]
+    Registered,
+    /// Code that is loaded by that name, too: for names that the user gave, or from files that the user trusts.
+    Code,
+}
+
+/// The environments and action distributions that configs can name. [`Registry::default`] holds the built-in environments;
+/// the distributions of [`DistributionSpec`] need no entry.
+#[derive(Clone)]
 pub struct Registry {
     makers: BTreeMap<String, Maker>,
     distributions: BTreeMap<String, DistributionMaker>,
     resolver: Option<Resolver>,
+    trust: Trust,
+    /// Makes all environments, whatever their names.
+    replacement: Option<Maker>,
 }
 
 impl fmt::Debug for Registry {
@@ -183,20 +215,20 @@ impl Default for Registry {
 }
 
 impl Registry {
-    /// Adds a distribution of one component of an action under `name`, which a config then gives as its `type`, and its
-    /// `params` to the maker. A later one of the same name replaces it.
+    /// Registers a distribution of one action component under `name`, the `type` of its config. `maker` is given the
+    /// component and the config's `params`. A later registration of the same name replaces it.
     pub fn register_distribution<F>(&mut self, name: &str, maker: F) -> &mut Self
     where
         F: Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync + 'static,
     {
-        self.distributions.insert(name.to_owned(), Box::new(maker));
+        self.distributions.insert(name.to_owned(), Arc::new(maker));
         self
     }
 
-    /// The description of the registered distribution `name` of `component`, ready for use.
+    /// Returns the registered distribution `name` of `component`.
     ///
     /// # Errors
-    /// If there is none of this name, or it refuses the component or the parameters.
+    /// If no distribution has this name, or it refuses the component or the parameters.
     pub fn distribution(
         &self,
         name: &str,
@@ -219,10 +251,10 @@ impl Registry {
         }))
     }
 
-    /// Adds to a network from a file the registered distributions that it names.
+    /// Fills in the registered distributions that a network from a file names.
     ///
     /// # Errors
-    /// If one is not registered, or is no longer what the network was made for.
+    /// If a distribution is not registered, or differs from the one that the network was made for.
     pub fn complete(&self, network: &mut Network) -> Result<()> {
         let components = network.actions.components().iter();
         let specs = network.distribution.iter_mut().zip(components).enumerate();
@@ -240,39 +272,59 @@ impl Registry {
         Ok(())
     }
 
-    /// A registry without anything.
+    /// Returns an empty registry.
     pub fn empty() -> Self {
-        Self { makers: BTreeMap::new(), distributions: BTreeMap::new(), resolver: None }
+        Self {
+            makers: BTreeMap::new(),
+            distributions: BTreeMap::new(),
+            resolver: None,
+            trust: Trust::default(),
+            replacement: None,
+        }
     }
 
-    /// Adds a native environment under its name; a later one of the same name replaces it.
+    /// Registers an environment under [`Environment::NAME`]. A later registration of the same name replaces it.
     pub fn register<E: Environment>(&mut self) -> &mut Self {
-        self.register_maker(E::NAME, |params| {
-            let params: E::Params =
-                from_serde::read(params.clone()).map_err(|error| error.below("env"))?;
-            let prototype = E::new(&params).map_err(|error| error.below("env"))?;
-            Ok(Arc::new(Native::<E> { params, prototype }))
-        })
+        self.register_maker(E::NAME, |params| Ok(Arc::new(Native::<E>::new(params)?)))
     }
 
-    /// Adds an environment that is made by a function of its parameters.
+    /// Registers an environment that `maker` builds from its parameters.
     pub fn register_maker(
         &mut self,
         name: &str,
         maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
     ) -> &mut Self {
-        self.makers.insert(name.to_owned(), Box::new(maker));
+        self.makers.insert(name.to_owned(), Arc::new(maker));
         self
     }
 
-    /// Sets who is asked for names that are not registered as they stand, before their module path is ignored: a
-    /// function of name and parameters, `None` where it knows no such environment.
+    /// Sets the resolver of names that are not registered in full. It is given the name, the parameters and what the name
+    /// may lead to, and returns `None` for unknown names, whose module path is then ignored.
     pub fn set_resolver(
         &mut self,
-        resolver: impl Fn(&str, &Value) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync + 'static,
+        resolver: impl Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>>
+        + Send
+        + Sync
+        + 'static,
     ) -> &mut Self {
-        self.resolver = Some(Box::new(resolver));
+        self.resolver = Some(Arc::new(resolver));
         self
+    }
+
+    /// Returns this registry for names that may lead to what `trust` says.
+    #[must_use]
+    pub fn with_trust(&self, trust: Trust) -> Self {
+        Self { trust, ..self.clone() }
+    }
+
+    /// Returns this registry with all environments made by `maker` of their parameters, whatever their names: for an
+    /// environment that the user gives in place of the one that a file names.
+    #[must_use]
+    pub fn replacing_envs(
+        &self,
+        maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { replacement: Some(Arc::new(maker)), ..self.clone() }
     }
 
     /// The registered names, sorted.
@@ -280,16 +332,17 @@ impl Registry {
         self.makers.keys().map(String::as_str)
     }
 
-    /// Makes the environment `env_cls` with parameters `params`. A name is looked up whole, then by the
+    /// Builds the environment `env_cls` with parameters `params`. The name is looked up in full, then by the
     /// [resolver](Self::set_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
     ///
     /// # Errors
-    /// If the name is unknown or a parameter is wrong.
+    /// If the name is unknown, leads to what is not [trusted](Self::with_trust), or a parameter is invalid.
     pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        if let Some(maker) = self.makers.get(env_cls) {
+        if let Some(maker) = self.replacement.as_ref().or_else(|| self.makers.get(env_cls)) {
             return maker(params);
         }
-        if let Some(found) = self.resolver.as_ref().and_then(|resolve| resolve(env_cls, params)) {
+        let resolve = |resolver: &Resolver| resolver(env_cls, params, self.trust);
+        if let Some(found) = self.resolver.as_ref().and_then(resolve) {
             return found;
         }
         let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
@@ -298,5 +351,45 @@ impl Registry {
             known: self.names().collect::<Vec<_>>().join(", "),
         })?;
         maker(params)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use serde_json::json;
+    use std::sync::Mutex;
+
+    #[test]
+    fn the_resolver_is_told_what_names_may_lead_to() {
+        let asked = Arc::new(Mutex::new(Vec::new()));
+        let mut registry = Registry::default();
+        let seen = Arc::clone(&asked);
+        registry.set_resolver(move |name, _, trust| {
+            seen.lock().unwrap().push((name.to_owned(), trust));
+            None
+        });
+        let unknown = |registry: &Registry| registry.make("a.B", &json!({})).unwrap_err();
+        assert!(matches!(unknown(&registry), Error::UnknownEnvironment { .. }));
+        unknown(&registry.with_trust(Trust::Code));
+        unknown(&registry);
+        registry.make("Puzzle", &json!({})).unwrap();
+        let expected = [Trust::Registered, Trust::Code, Trust::Registered];
+        assert_eq!(*asked.lock().unwrap(), expected.map(|trust| ("a.B".to_owned(), trust)));
+    }
+
+    #[test]
+    fn a_replacement_makes_every_environment_of_the_parameters() {
+        let registry = Registry::default();
+        let replaced = registry.replacing_envs({
+            let registry = registry.clone();
+            move |params| registry.make("Maze", params)
+        });
+        for name in ["Puzzle", "a.B"] {
+            let spec = replaced.make(name, &json!({"width": 5})).unwrap();
+            assert_eq!((spec.name(), &spec.params()["width"]), ("Maze", &json!(5)));
+        }
+        assert_eq!(registry.make("Puzzle", &json!({})).unwrap().name(), "Puzzle");
     }
 }

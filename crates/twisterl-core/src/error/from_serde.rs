@@ -100,7 +100,7 @@ impl de::Error for Refusal {
     }
 
     fn invalid_length(found: usize, expected: &dyn Expected) -> Self {
-        Self::new(type_in_words(&expected.to_string()), format!("{found} values"))
+        Self::new(type_in_words(&expected.to_string()), format!("a list of {found}"))
     }
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
@@ -325,7 +325,7 @@ mod tests {
                 json!({"count": "x, expected y"}),
                 ["count", "a whole number, 0 or more", "string \"x, expected y\""],
             ),
-            (json!({"pair": [1]}), ["pair", "a list of 2 values", "1 values"]),
+            (json!({"pair": [1]}), ["pair", "a list of 2 values", "a list of 1"]),
             (json!({"pair": [1, null]}), ["pair[1]", "a number", "null"]),
             (
                 json!({"inner": [{"kind": "relu"}, {"kind": "selu"}]}),

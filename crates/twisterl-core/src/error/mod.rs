@@ -2,6 +2,9 @@
 
 pub mod from_serde;
 pub mod interrupt;
+mod option;
+
+pub use option::OptionError;
 
 use std::fmt;
 use std::ops::RangeInclusive;
@@ -31,6 +34,16 @@ pub enum Error {
         name: String,
         /// The registered names, comma separated.
         known: String,
+    },
+    /// A file names an environment that is code, which names from files may not load
+    /// ([`Trust`](crate::envs::registry::Trust)).
+    #[error(
+        "env_cls: expected a built-in environment, found {name:?}, which is code of its own, and files load no code \
+         (give the environment with --env, or trust the file with --trust)"
+    )]
+    UntrustedEnvironment {
+        /// The name in the file.
+        name: String,
     },
     /// A state is impossible in the environment.
     #[error("state: expected {expected}, found {found}")]

@@ -29,6 +29,7 @@ from twisterl.errors import (
 )
 
 if TYPE_CHECKING:
+    from twisterl._environments import register
     from twisterl.envs import Env, make
     from twisterl.policy import Policy, Solution, load_policy
     from twisterl.run import Run, load_run, resume, train
@@ -54,6 +55,7 @@ __all__ = [
     "load_policy",
     "load_run",
     "make",
+    "register",
     "resume",
     "train",
 ]
@@ -66,6 +68,7 @@ _HOMES = {
     "load_policy": "policy",
     "Run": "run",
     "load_run": "run",
+    "register": "_environments",
     "resume": "run",
 }
 # `train` is a callable module, because the PyPI package has a module of this name.

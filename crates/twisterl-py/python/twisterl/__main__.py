@@ -5,15 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from twisterl import _core
+from twisterl import _core, _environments
 
 
 def command(args: list[str], name: str = "twisterl") -> int:
     """Run one command and return its exit code."""
-    # Lets configs name classes in modules of the working directory, as a script run from there could import them.
-    here = str(Path.cwd())
-    if here not in sys.path and "" not in sys.path:
-        sys.path.insert(0, here)
+    # Configs may name classes in modules of the working directory, as a script run from there could import them. Until
+    # one does, nothing is imported from there.
+    _environments.look_in(str(Path.cwd()))
     if args[:1] == ["plot"]:
         from twisterl.plotting import cli
 

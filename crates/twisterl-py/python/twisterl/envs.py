@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from twisterl import _core
@@ -16,11 +17,20 @@ def names() -> list[str]:
     return _core.env_names()
 
 
-def make(env_cls: str, seed: int | None = None, **params: Any) -> Env:
-    """Return a new environment, given a built-in name or the dotted path of a Python class."""
-    if isinstance(env_cls, str) and env_cls in ("Puzzle", "twisterl.envs.Puzzle"):
-        return Puzzle(seed=seed, **params)
-    return Env(env_cls, seed=seed, **params)
+def make(env_cls: str | Callable[..., Any], seed: int | None = None, **params: Any) -> Env:
+    """Return a new environment.
+
+    Args:
+        env_cls: a built-in or registered name, a class or factory, or the dotted path of a class, which is imported.
+        seed: random seed of the episodes.
+        **params: parameters of the environment.
+    """
+    return of_spec(_core.EnvSpec(env_cls, _written(params)), seed)
+
+
+def of_spec(spec: _core.EnvSpec, seed: int | None = None) -> Env:
+    """Return a new environment of a spec."""
+    return _core.EnvBatch.__new__(Puzzle if spec.env_cls == "Puzzle" else Env, spec, 1, seed)
 
 
 class Env(_core.EnvBatch):
@@ -30,14 +40,19 @@ class Env(_core.EnvBatch):
     or an array if observations are numbers.
     """
 
-    def __new__(cls, env_cls: str, seed: int | None = None, **params: Any) -> Env:
-        """Return a new environment of this name with these parameters."""
-        return super().__new__(cls, env_cls, _written(params), 1, seed)
+    def __new__(cls, env_cls: str | Callable[..., Any], seed: int | None = None, **params: Any) -> Env:
+        """Return a new environment; see `make`."""
+        return super().__new__(cls, _core.EnvSpec(env_cls, _written(params)), 1, seed)
+
+    @property
+    def env_cls(self) -> str:
+        """The registered name, or the path of the class."""
+        return self.spec.env_cls
 
     @property
     def params(self) -> dict[str, Any]:
         """The parameters, including defaults."""
-        params: dict[str, Any] = json.loads(self.params_json)
+        params: dict[str, Any] = json.loads(self.spec.params_json)
         return params
 
     def reset(self, difficulty: int | None = None, seed: int | None = None) -> None:
@@ -54,7 +69,7 @@ class Env(_core.EnvBatch):
 
     def clone(self) -> Env:
         """Return a new environment in the same state, with a full budget."""
-        twin = make(self.env_cls, **self.params)
+        twin = of_spec(self.spec)
         twin.difficulty = self.difficulty
         twin.set_state(self.get_state())
         return twin
@@ -103,7 +118,8 @@ class Puzzle(Env):
         """Return a new puzzle. `twisterl-train envs Puzzle` lists the other parameters."""
         shape = {"width": width, "height": height, "difficulty": difficulty}
         budget = {"depth_slope": depth_slope, "max_depth": max_depth}
-        return _core.EnvBatch.__new__(cls, "Puzzle", _written({**shape, **budget, **params}), 1, seed)
+        spec = _core.EnvSpec("Puzzle", _written({**shape, **budget, **params}))
+        return _core.EnvBatch.__new__(cls, spec, 1, seed)
 
     def _at(self, x: int, y: int) -> int:
         height, width, _ = self._sides()
@@ -143,7 +159,7 @@ class PyEnv(Env):
 
     def __new__(cls, pyenv_cls: str, seed: int | None = None, **params: Any) -> PyEnv:
         """Return a new environment of the class at the dotted path `pyenv_cls` with these parameters."""
-        return _core.EnvBatch.__new__(cls, pyenv_cls, _written(params), 1, seed)
+        return _core.EnvBatch.__new__(cls, _core.EnvSpec(pyenv_cls, _written(params)), 1, seed)
 
 
 def _revive(env_cls: str, params: dict[str, Any], difficulty: int, state: list[float]) -> Env:

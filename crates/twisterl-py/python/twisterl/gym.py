@@ -66,7 +66,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         if render_mode is not None and not (isinstance(render_mode, str) and render_mode == "ansi"):
             raise UsageError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
         self.render_mode = render_mode
-        self._env = _core.EnvBatch(env_cls, json.dumps(params), 1, None)
+        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, json.dumps(params)))
         self.observation_space, self.action_space = spaces(self._env)
 
     def _look(self) -> tuple[Any, _Info]:
@@ -109,7 +109,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def __init__(self, env_cls: str, num_envs: int = 1, **params: Any) -> None:
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.NEXT_STEP}
-        self._env = _core.EnvBatch(env_cls, json.dumps(params), num_envs, None)
+        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, json.dumps(params)), num_envs)
         self.single_observation_space, self.single_action_space = spaces(self._env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)

@@ -5,33 +5,43 @@ from __future__ import annotations
 import html
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from twisterl import _arguments, _core
-from twisterl.envs import Env, make
+from twisterl.envs import Env, of_spec
 from twisterl.errors import UsageError
 
 __all__ = ["Policy", "Solution", "load_policy"]
 
-# Attempts per problem by default.
-_TRIES = 64
 _Path = str | os.PathLike[str]
 
 
-def load_policy(path: _Path, config: _Path | None = None) -> Policy:
+def load_policy(
+    path: _Path,
+    config: _Path | None = None,
+    *,
+    env: str | Callable[..., Any] | None = None,
+    trust: bool = False,
+) -> Policy:
     """Load a policy.
+
+    No code is imported for names in the file: without its environment, a policy still predicts and can be saved.
 
     Args:
         path: a run folder (loads its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
         config: the config for a file of bare tensors; by default the one beside the file.
+        env: the environment to use in place of the one that the file names, with the file's parameters: a name, a class
+            or a factory.
+        trust: import the module of the environment that the file names, which runs the module's code.
 
     Raises:
         MissingError: the path does not exist, or a config is needed and missing.
         CheckpointError: the file is corrupt, or does not fit its environment.
     """
-    return Policy(_arguments.path("path", path), None if config is None else _arguments.path("config", config))
+    beside = None if config is None else _arguments.path("config", config)
+    return Policy(_arguments.path("path", path), beside, env=env, trust=trust)
 
 
 class Policy(_core.Policy):
@@ -48,7 +58,7 @@ class Policy(_core.Policy):
 
     def make_env(self, seed: int | None = None) -> Env:
         """Return a new instance of the environment."""
-        return make(self.env_cls, seed=seed, **self.env_params)
+        return of_spec(self.spec, seed)
 
     def solve(self, state: Sequence[float], **options: Any) -> Solution:
         """Solve one problem.
@@ -62,6 +72,7 @@ class Policy(_core.Policy):
         """
         return self.solve_batch([state], **options)[0]
 
+    # long function: one option after the other
     def solve_batch(
         self,
         states: Sequence[Sequence[float]],
@@ -92,11 +103,12 @@ class Policy(_core.Policy):
                 of 64 samples.
             deterministic: take the most likely action instead of sampling.
             backtracking: if False, never undo the previous move (in `greedy`, `sample` and `best-of`).
-            num_searches: number of samples to choose the best from.
-            num_mcts_searches: simulations per move of tree search.
+            num_searches: number of attempts to choose the best from.
+            num_mcts_searches: simulations per move of tree search; 0 is no tree search.
             C: exploration constant of tree search.
             max_expand_depth: nodes added by one simulation.
-            temperature: temperature of the choice among the visit counts of `mcts`.
+            temperature: temperature of the choice among the visit counts of `mcts`; by default 0, the most visited
+                action, or 1 for several attempts.
             gamma: discount per step in tree search.
             leaves: leaves of one tree that are evaluated together.
             score: ranking of the states of a beam: `policy`, `value`, or a weight W for policy + W * value.
@@ -112,8 +124,12 @@ class Policy(_core.Policy):
         """
         options = {
             "search": search,
-            "exploration": C,
-            "max-expand-depth": max_expand_depth,
+            "deterministic": deterministic,
+            "backtracking": backtracking,
+            "num_searches": num_searches,
+            "num_mcts_searches": num_mcts_searches,
+            "C": C,
+            "max_expand_depth": max_expand_depth,
             "temperature": temperature,
             "gamma": gamma,
             "leaves": leaves,
@@ -121,39 +137,15 @@ class Policy(_core.Policy):
             "twists": twists,
             "nodes": nodes,
             "seconds": seconds,
-            "max-steps": max_steps,
-            "no-backtracking": not _arguments.flag("backtracking", backtracking),
-            "num-cores": num_cores,
+            "max_steps": max_steps,
+            "seed": seed,
+            "num_cores": num_cores,
         }
-        tries, greedy = 1, _arguments.flag("deterministic", deterministic)
-        samples = None if num_searches is None else _arguments.whole("num_searches", num_searches)
-        simulations = _arguments.whole("num_mcts_searches", num_mcts_searches) if num_mcts_searches is not None else 0
-        if search is not None:
-            if deterministic is not None or num_searches is not None or num_mcts_searches is not None:
-                raise UsageError("search: expected no deterministic, num_searches or num_mcts_searches with it")
-        elif simulations:
-            options["search"] = f"mcts={simulations}"
-            if not greedy and temperature is None and (samples or 1) > 1:
-                options["temperature"], tries = 1.0, samples or 1
-        else:
-            if isinstance(max_expand_depth, int) and max_expand_depth == 1:
-                options["max-expand-depth"] = None
-            options["exploration"] = None
-            if greedy:
-                options["search"] = "greedy"
-            elif samples is not None:
-                options["search"] = f"best-of={samples}"
-        best: list[Solution] = []
-        for number in range(tries):
-            written = _arguments.options({**options, "seed": _arguments.whole("seed", seed) + number})
-            found = [Solution(self, *outcome) for outcome in self.solve_states(states, written, _TRIES)]
-            best = [max(pair, key=Solution.rank) for pair in zip(best, found, strict=False)] if best else found
-        return best
+        return [Solution(self, *solution) for solution in self.solve_states(states, options)]
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a scramble drawn by the environment."""
-        written = _arguments.options({"search": search, "seed": seed})
-        return Solution(self, *self.solve_scrambles(1, difficulty, written, _TRIES)[0])
+        return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
 
     def evaluate(
         self,
@@ -182,13 +174,8 @@ class Policy(_core.Policy):
                 raise UsageError("states: expected at least one, found none")
             optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
             states = [s.get("state") if isinstance(s, Mapping) else s for s in states]
-        if _arguments.flag("deterministic", options.pop("deterministic", False)):
-            options.setdefault("search", "greedy")
-        options["no-backtracking"] = not _arguments.flag("backtracking", options.pop("backtracking", True))
-        renamed = {"C": "exploration"}
-        written = _arguments.options({renamed.get(name, name): value for name, value in options.items()})
         figures: dict[str, float | None] = json.loads(
-            self.evaluate_json(states, optimal, num_episodes, difficulty, written)
+            self.evaluate_json(states, optimal, num_episodes, difficulty, options)
         )
         return figures
 
@@ -256,7 +243,7 @@ class Solution(Sequence[Any]):
     @property
     def states(self) -> list[list[float]]:
         """The states from the start to the end."""
-        env = make(self._policy.env_cls, seed=0, **json.loads(self._policy.env_json))
+        env = of_spec(self._policy.spec, seed=0)
         env.set_state(self.start)
         states = [env.get_state()]
         for action in self.actions:

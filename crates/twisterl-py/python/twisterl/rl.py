@@ -17,7 +17,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._arguments import whole
-from twisterl.envs import Env, make
+from twisterl.envs import Env
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
 
@@ -26,6 +26,8 @@ __all__ = ["AZ", "CLASSES", "ES", "PPO", "Algorithm", "BackwardScramble"]
 
 class Algorithm:
     """An algorithm with its environment and its policy.
+
+    The config is the user's: the module of an environment that it names is imported.
 
     Attributes:
         env: the environment; its difficulty follows the curriculum.
@@ -42,9 +44,8 @@ class Algorithm:
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = run_path
         self.policy = Policy(load_checkpoint_path, initial=json.dumps(self._resolved))
-        self.env: Env = make(self._resolved["env_cls"], seed=self._resolved["seed"], **self._resolved["env"])
+        self.env: Env = self.policy.make_env(seed=self._resolved["seed"])
         self._learned = 0
-        self._collected = 0
 
     def learn(self, num_steps: int) -> None:
         """Train for `num_steps` more iterations."""
@@ -59,7 +60,7 @@ class Algorithm:
             config = {**self._resolved, "num_iterations": num_steps}
             made = run.train(config, self.run_path, load_checkpoint=self._weights)
         else:
-            made = run.resume(self.run_path, num_steps=self._learned)
+            made = run.resume(self.run_path, num_steps=self._learned, trust=True)
         self.policy = made.last_policy
         rows = made.iterations()
         if rows:
@@ -98,24 +99,7 @@ class Algorithm:
             The success rate and the mean reward as a tuple, and the time taken in seconds.
         """
         begun = time.perf_counter()
-        known = {"num_episodes", "deterministic", "num_searches", "num_mcts_searches", "seed", "C", "max_expand_depth"}
-        unknown = set(kwargs) - known - {"num_cores", "max_steps"}
-        if unknown:
-            raise UsageError(f"evaluate: expected {', '.join(sorted(known))}, found {', '.join(sorted(unknown))}")
-        options: dict[str, str] = {"seed": str(kwargs.get("seed", 0))}
-        if kwargs.get("num_mcts_searches", 0):
-            options["search"] = f"mcts={kwargs['num_mcts_searches']}"
-            options["exploration"] = str(kwargs.get("C", 1.41))
-            options["max-expand-depth"] = str(kwargs.get("max_expand_depth", 1))
-        elif kwargs.get("deterministic", True):
-            options["search"] = "greedy"
-        else:
-            options["search"] = f"best-of={kwargs.get('num_searches', 1)}"
-        options |= {n.replace("_", "-"): str(kwargs[n]) for n in ("num_cores", "max_steps") if n in kwargs}
-        figures = json.loads(
-            self.policy.evaluate_json(None, [], kwargs.get("num_episodes", 100), self.env.difficulty, options)
-        )
-        return (figures["success"], figures["mean_reward"]), time.perf_counter() - begun
+        return self.policy.evaluate_entry(json.dumps(kwargs), self.env.difficulty), time.perf_counter() - begun
 
     def collect(self) -> tuple[Any, float]:
         """Collect the transitions of one iteration; only PPO supports it."""
@@ -134,12 +118,13 @@ class CollectedData:
     """The transitions of one PPO iteration, one per row.
 
     Attributes:
-        obs: the indices of the ones of each observation, or an array of dense observations.
-        actions: the actions.
+        obs: the indices of the ones of each observation, or an array of dense observations, as the environment gives
+            them.
+        actions: the actions, real numbers as they were drawn (before clipping).
         values: the policy's value of each state.
-        rewards: the rewards.
+        rewards: the rewards as the update sees them: scaled, and normalized if the config says so.
         logits: the log-probability of each action, which is all that the update needs.
-        additional_data: `rets`, the lambda-returns, and `advs`, the advantages.
+        additional_data: `rets`, the lambda-returns, and `advs`, the advantages before `normalize_advantage`.
     """
 
     def __init__(self, fields: dict[str, Any]) -> None:
@@ -157,12 +142,28 @@ class CollectedData:
 class PPO(Algorithm):
     """Proximal policy optimisation."""
 
+    def __init__(
+        self, config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
+    ) -> None:
+        super().__init__(config, run_path, load_checkpoint_path)
+        self._collector: _core.PpoCollector | None = None
+
     def collect(self) -> tuple[CollectedData, float]:
-        """Collect the transitions of one iteration, and return them with the time taken in seconds."""
+        """Collect the transitions of one iteration, and return them with the time taken in seconds.
+
+        They are what a run that begins with the current policy learns from in its first iteration, at the difficulty of
+        `env`. Further calls continue its episodes, as the following iterations would with unchanged weights.
+        """
         begun = time.perf_counter()
-        fields = _core.collect(self.policy, json.dumps(self._resolved), self.env.difficulty, self._collected)
-        self._collected += 1
+        if self._collector is None:
+            self._collector = _core.PpoCollector(json.dumps(self._resolved), self.policy)
+        fields = self._collector.collect(self.env.difficulty)
         return CollectedData(fields), time.perf_counter() - begun
+
+    def learn(self, num_steps: int) -> None:
+        """Train for `num_steps` more iterations."""
+        super().learn(num_steps)
+        self._collector = None
 
 
 class AZ(Algorithm):
@@ -189,7 +190,7 @@ class ES(Algorithm):
         self, config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
     ) -> None:
         super().__init__(config, run_path, load_checkpoint_path)
-        self._spread: _core.Spread | None = None
+        self._distributed: _core.DistributedEs | None = None
 
     @property
     def population(self) -> int:
@@ -232,9 +233,9 @@ class ES(Algorithm):
         for part in parts:
             if not isinstance(part, bytes):
                 raise UsageError(f"tell: expected what ask_range returned, found {type(part).__name__}")
-        spread = self._begun()
-        metrics = spread.tell(parts, num_cores)
-        self._take(spread)
+        es = self._begun()
+        metrics = es.tell(parts, num_cores)
+        self._take(es)
         return metrics
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -243,26 +244,26 @@ class ES(Algorithm):
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Continue from a checkpoint folder written by `save`, or the `checkpoint_last` of a run with this config."""
-        spread = _core.Spread(json.dumps(self._resolved), checkpoint=path)
-        self._spread = spread
-        self._take(spread)
+        es = _core.DistributedEs(json.dumps(self._resolved), checkpoint=path)
+        self._distributed = es
+        self._take(es)
 
     def learn(self, num_steps: int) -> None:
         """Train for `num_steps` more iterations."""
-        if self._spread is not None:
-            raise UsageError("learn: this ES is spread; go on with ask_range and tell")
+        if self._distributed is not None:
+            raise UsageError("learn: this ES is distributed; continue with ask_range and tell")
         super().learn(num_steps)
 
-    def _begun(self) -> _core.Spread:
+    def _begun(self) -> _core.DistributedEs:
         """Return the distributed state, created from the initial weights or the last checkpoint of `learn`."""
-        if self._spread is None:
+        if self._distributed is None:
             learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._learned else None
-            self._spread = _core.Spread(json.dumps(self._resolved), self._weights, learned)
-        return self._spread
+            self._distributed = _core.DistributedEs(json.dumps(self._resolved), self._weights, learned)
+        return self._distributed
 
-    def _take(self, spread: _core.Spread) -> None:
-        self.policy = Policy(spread=spread)
-        self.env.difficulty = spread.difficulty
+    def _take(self, es: _core.DistributedEs) -> None:
+        self.policy = Policy(data=es.policy_bytes(), trust=True)
+        self.env.difficulty = es.difficulty
 
 
 CLASSES = {"PPO": PPO, "AZ": AZ, "BackwardScramble": BackwardScramble, "ES": ES}

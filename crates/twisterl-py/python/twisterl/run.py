@@ -65,7 +65,7 @@ def train(
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
         _core.train(resolved, path, load_checkpoint, num_cores, shown.quiet, shown.callback)
-    return Run(path)
+    return Run(path, trust=True)
 
 
 def resume(
@@ -75,6 +75,8 @@ def resume(
     callback: Callback | None = None,
     num_cores: int | None = None,
     quiet: bool = False,
+    env: str | Callable[..., Any] | None = None,
+    trust: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, bit-identically.
 
@@ -84,26 +86,31 @@ def resume(
         callback: see `train`.
         num_cores: see `train`.
         quiet: see `train`.
+        env: see `load_policy`. A run whose environment is written in Python needs `env` or `trust`, unless that is
+            registered.
+        trust: see `load_policy`.
     """
-    run = Run(run_path)
+    run = Run(run_path, env=env, trust=trust)
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        _core.resume(run.path, num_steps, num_cores, shown.quiet, shown.callback)
-    return Run(run_path)
+        _core.resume(run.path, num_steps, num_cores, shown.quiet, shown.callback, env, trust)
+    return run
 
 
-def load_run(run_path: _Path) -> Run:
-    """Return the run in a folder."""
-    return Run(run_path)
+def load_run(run_path: _Path, *, env: str | Callable[..., Any] | None = None, trust: bool = False) -> Run:
+    """Return the run in a folder. For `env` and `trust` see `load_policy`."""
+    return Run(run_path, env=env, trust=trust)
 
 
 class Run:
-    """A training run and the contents of its folder."""
+    """A training run and the contents of its folder. For `env` and `trust` see `load_policy`."""
 
-    def __init__(self, path: _Path) -> None:
+    def __init__(self, path: _Path, *, env: str | Callable[..., Any] | None = None, trust: bool = False) -> None:
         self.path = _arguments.path("run_path", path)
         if not (self.path / "config.json").is_file():
             raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
+        self._env = env
+        self._trust = trust
 
     @property
     def config(self) -> dict[str, Any]:
@@ -113,12 +120,12 @@ class Run:
     @property
     def policy(self) -> Policy:
         """The best policy by the evaluation that the config names; before the first evaluation, the last policy."""
-        return Policy(self.path)
+        return Policy(self.path, env=self._env, trust=self._trust)
 
     @property
     def last_policy(self) -> Policy:
         """The policy of the last checkpoint."""
-        return Policy(self.path / "checkpoint_last")
+        return Policy(self.path / "checkpoint_last", env=self._env, trust=self._trust)
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -148,7 +155,7 @@ class Run:
 
     def resume(self, num_steps: int | None = None, **options: Any) -> Run:
         """Continue the run; see `twisterl.resume`."""
-        return resume(self.path, num_steps=num_steps, **options)
+        return resume(self.path, num_steps=num_steps, **{"env": self._env, "trust": self._trust, **options})
 
     def plot(self, **options: Any) -> Any:
         """Return an overview as a matplotlib figure. See `twisterl.plotting` for other figures and several runs."""

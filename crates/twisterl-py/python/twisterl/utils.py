@@ -6,6 +6,7 @@ import fnmatch
 import importlib
 import json
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,10 @@ def json_load_tuples(dct: dict[str, Any]) -> Any:
 def prepare_algorithm(
     config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
 ) -> Any:
-    """Return the algorithm of a config, with its environment and its policy; see `twisterl.rl`."""
+    """Return the algorithm of a config, with its environment and its policy; see `twisterl.rl`.
+
+    The config is the user's: the module of an environment that it names is imported.
+    """
     from twisterl import rl
 
     name = str(config.get("algorithm_cls", "PPO")).rsplit(".", 1)[-1]
@@ -62,22 +66,29 @@ def load_checkpoint(checkpoint_path: str) -> dict[str, Any]:
     return _core.read_tensors(checkpoint_path)
 
 
-def convert_pt_to_safetensors(pt_path: str, output_path: str | None = None) -> str:
+def convert_pt_to_safetensors(
+    pt_path: str,
+    output_path: str | None = None,
+    *,
+    env: str | Callable[..., Any] | None = None,
+    trust: bool = False,
+) -> str:
     """Write the tensors of a `.pt` file as a `.safetensors` file, and return its path.
 
-    If its config is beside the `.pt` file, the result is self-contained, like the output of `twisterl convert`.
+    If its config is beside the `.pt` file, the result is self-contained, like the output of `twisterl convert`. `env`
+    and `trust` are those of `twisterl.load_policy`.
     """
     output = output_path or str(Path(pt_path).with_suffix(".safetensors"))
     source = Path(pt_path)
     if any(beside.is_file() for beside in (source.with_suffix(".json"), source.with_name("config.json"))):
-        _core.convert(source, output)
+        _core.convert(source, output, None, env, trust)
     else:
         _core.convert_tensors(source, output)
     return output
 
 
 def dynamic_import(path: str) -> Any:
-    """Return the attribute at a dotted path."""
+    """Return the attribute at a dotted path. Imports its module: do not call it with names from files of others."""
     module, _, name = path.rpartition(".")
     try:
         return getattr(importlib.import_module(module), name)
@@ -101,7 +112,10 @@ def validate_algorithm_from_hub(repo_id: str, revision: str = "main") -> dict[st
 def pull_hub_algorithm(
     repo_id: str, model_path: str = "../models/", revision: str = "main", validate: bool = False
 ) -> str | bool:
-    """Download config and weights from the Hugging Face Hub, and return their folder, or False on failure."""
+    """Download config and weights from the Hugging Face Hub, and return their folder, or False on failure.
+
+    Load them with `twisterl.load_policy`, which imports no code that they name. `prepare_algorithm` does.
+    """
     hub = _hub()
     if validate:
         missing = validate_algorithm_from_hub(repo_id, revision)["missing"]

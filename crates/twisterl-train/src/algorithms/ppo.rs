@@ -22,6 +22,18 @@ use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::rng::Purpose;
 use twisterl_core::rollout::{Collection, Collector, Horizon, LiveEpisode, Starts, Trajectory};
 
+/// The transitions of one iteration as PPO learns from them, in the order of the environments' groups.
+#[derive(Debug, Clone)]
+pub struct Transitions {
+    /// Observations as the environment shows them, samples, returns and advantages. The update scales the observations
+    /// and normalizes the advantages.
+    pub batch: Batch,
+    /// The policy's value of each state, `[transition]`.
+    pub values: Vec<f32>,
+    /// The rewards as they are learned from: scaled and, with `normalize_rewards`, normalized, `[transition]`.
+    pub rewards: Vec<f32>,
+}
+
 /// PPO with all that it carries from iteration to iteration.
 pub struct Ppo {
     config: PpoConfig,
@@ -62,7 +74,7 @@ impl Ppo {
         };
         Ok(Self {
             seed,
-            collector: Collector::new(&*spec, slots)?,
+            collector: Collector::new(&*spec, slots),
             horizon,
             optimizer: PolicyOptimizer::new(policy.network(), seed)?,
             rewards: RewardScaler::new(collecting, slots),
@@ -77,7 +89,7 @@ impl Ppo {
     ///
     /// # Errors
     /// If the environment fails.
-    pub fn collect(&mut self, policy: &PolicyInTraining, iteration: &Iteration) -> Result<()> {
+    fn collect(&mut self, policy: &PolicyInTraining, iteration: &Iteration) -> Result<()> {
         let starts = &self.config.collecting.starts;
         let probing = starts.failures > 0.0 || starts.uniform > 0.0;
         if probing && iteration.number.is_multiple_of(starts.probe_every) {
@@ -98,15 +110,38 @@ impl Ppo {
         Ok(())
     }
 
-    /// Fills the batch: scaled observations, lambda-returns of scaled rewards, and advantages of all transitions. Returns
-    /// the explained variance.
-    pub fn estimate(&mut self, policy: &mut PolicyInTraining) -> f64 {
+    /// Fills the batch with all transitions: scales rewards, then estimates lambda-returns and advantages.
+    fn estimate(&mut self) {
         let collecting = &self.config.collecting;
         self.batch.clear();
         self.rewards.scale(self.collector.trajectories_mut());
         for trajectory in self.collector.trajectories() {
             self.batch.extend(trajectory, collecting.gamma as f32, collecting.gae_lambda as f32);
         }
+    }
+
+    /// Collects the transitions of `iteration` and learns nothing from them. Iteration 0 after [`new`](Self::new) gives
+    /// what the first iteration of a run learns from. In the iterations after it, episodes, reward normalization and
+    /// remembered failures continue.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn transitions(
+        &mut self,
+        policy: &PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<Transitions> {
+        self.collect(policy, iteration)?;
+        self.estimate();
+        Ok(Transitions {
+            batch: self.batch.clone(),
+            values: self.trajectories().flat_map(|t| t.values.iter().copied()).collect(),
+            rewards: self.trajectories().flat_map(|t| t.steps.iter().map(|s| s.reward)).collect(),
+        })
+    }
+
+    /// Scales observations and normalizes advantages for the update. Returns the explained variance.
+    fn prepare(&mut self, policy: &mut PolicyInTraining) -> f64 {
         policy.observe(&self.batch.observations);
         policy.scale(&mut self.batch.observations);
         let explained = targets::explained_variance(&self.batch);
@@ -117,13 +152,8 @@ impl Ppo {
     }
 
     /// The trajectories of the last collection.
-    pub fn trajectories(&self) -> impl Iterator<Item = &Trajectory> {
+    fn trajectories(&self) -> impl Iterator<Item = &Trajectory> {
         self.collector.trajectories()
-    }
-
-    /// The samples of the last collection.
-    pub fn batch(&self) -> &Batch {
-        &self.batch
     }
 
     /// Makes the epochs of clipped updates.
@@ -173,7 +203,8 @@ impl Algorithm for Ppo {
         let mut timer = PhaseTimer::start();
         self.collect(policy, iteration)?;
         timer.end(names::COLLECT);
-        let explained = self.estimate(policy);
+        self.estimate();
+        let explained = self.prepare(policy);
         timer.end(names::TARGETS);
         let mut losses = self.update(policy, iteration)?;
         losses.insert(names::EXPLAINED_VARIANCE.into(), json!(explained));
@@ -203,3 +234,6 @@ impl Algorithm for Ppo {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

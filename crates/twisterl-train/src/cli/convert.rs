@@ -1,6 +1,7 @@
 //! `convert`: converts a policy to a self-contained file.
 
 use super::Output;
+use super::envs::EnvFlags;
 use crate::Result;
 use crate::record::load;
 use clap::Args;
@@ -19,11 +20,14 @@ pub(super) struct ConvertArgs {
     /// Config for a file of bare weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env: EnvFlags,
 }
 
 impl ConvertArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
-        load::convert(&self.input, self.config.as_deref(), &self.output, registry)?;
+        let registry = self.env.registry(registry);
+        load::convert(&self.input, self.config.as_deref(), &self.output, &registry)?;
         Ok(format!("{}\n", self.output.display()).into())
     }
 }

@@ -1,4 +1,4 @@
-//! `envs`: lists the environments.
+//! Environments: the command `envs`, which lists them, and the flags for environments that files name.
 
 use super::Output;
 use crate::Result;
@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use twisterl_core::Error;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
@@ -19,6 +19,7 @@ pub(super) struct EnvsArgs {
 impl EnvsArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let mut text = String::new();
+        let registry = registry.with_trust(Trust::Code);
         let names = registry.names().map(str::to_owned);
         for name in self.name.map_or_else(|| names.collect(), |name| vec![name]) {
             let described = match registry.make(&name, &json!({})) {
@@ -31,6 +32,30 @@ impl EnvsArgs {
             let _ = write!(text, "{gap}{name}\n{described}");
         }
         Ok(text.into())
+    }
+}
+
+/// Flags of commands that load files, for the environments that the files name.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct EnvFlags {
+    /// Environment to use in place of the one that the file names, with the parameters in the file: a built-in one, or a
+    /// Python class, such as my_module.MyEnv.
+    #[arg(long, value_name = "NAME", conflicts_with = "trust")]
+    pub(super) env: Option<String>,
+    /// Trust the file: import the Python module of the environment that it names, which runs the module's code.
+    #[arg(long)]
+    trust: bool,
+}
+
+impl EnvFlags {
+    /// Returns the registry to load the file with.
+    pub(super) fn registry(&self, registry: &Registry) -> Registry {
+        let trusting = registry.with_trust(Trust::Code);
+        match self.env.clone() {
+            Some(name) => registry.replacing_envs(move |params| trusting.make(&name, params)),
+            None if self.trust => trusting,
+            None => registry.clone(),
+        }
     }
 }
 

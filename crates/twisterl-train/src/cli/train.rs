@@ -1,10 +1,11 @@
 //! Training, the default command.
 
-use super::{Exit, Output, print_episode};
+use super::envs::EnvFlags;
+use super::{Exit, Output, count, print_episode};
 use crate::config::{IgnoredField, Override, RunConfig};
-use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
 use crate::trainer;
+use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
@@ -15,9 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
-
-/// Attempts at the problem that is solved after training, of which the best is printed.
-const TRIES: usize = 64;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -57,6 +55,8 @@ pub(super) struct TrainArgs {
     /// Override a field of the config by its path, such as `algorithm.training.ent_coef=0.02`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = Override::parse)]
     set: Vec<Override>,
+    #[command(flatten)]
+    env: EnvFlags,
     /// Print errors only.
     #[arg(long, short)]
     quiet: bool,
@@ -69,7 +69,7 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads),
+            threads: self.num_cores.map(threads::available),
             stop,
             interrupt,
             observer: None,
@@ -77,7 +77,12 @@ impl TrainArgs {
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
                 show_ignored(&RunFolder::open(folder)?.config()?.1);
-                trainer::resume(folder, self.num_steps, &options, registry)?
+                let registry = self.env.registry(registry);
+                trainer::resume(folder, self.num_steps, &options, &registry)?
+            }
+            (None, Some(_)) if self.env.env.is_some() => {
+                let expected = "--resume with it, since a config names its environment";
+                return Err(Error::usage(format!("--env: expected {expected}")));
             }
             (None, Some(file)) => {
                 let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
@@ -88,7 +93,7 @@ impl TrainArgs {
             (None, None) => return Err(Error::usage("expected CONFIG or --resume, found neither")),
         };
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
-        let text = if self.quiet { String::new() } else { report(&summary, registry)? };
+        let text = if self.quiet { String::new() } else { report(&summary)? };
         Ok(Output { text, exit })
     }
 
@@ -107,7 +112,7 @@ impl TrainArgs {
 /// Writes a note to standard error for each field of the config that is ignored.
 fn show_ignored(fields: &[IgnoredField]) {
     for field in fields {
-        // Nobody is left to tell if this fails.
+        // If this fails, there is nobody to tell.
         let _ = writeln!(io::stderr(), "note: {field}");
     }
 }
@@ -144,7 +149,7 @@ fn default_path(config: &Path) -> PathBuf {
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.
-fn report(summary: &Summary, registry: &Registry) -> Result<String> {
+fn report(summary: &Summary) -> Result<String> {
     let path = summary.path.display();
     let mut text = format!(
         "{path}: {} iterations, {} steps, {:.1} s\n",
@@ -153,8 +158,8 @@ fn report(summary: &Summary, registry: &Registry) -> Result<String> {
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; continue with --resume {path}");
     } else {
-        let problem =
-            print_episode::solve_scramble(&summary.best, summary.difficulty, TRIES, registry)?;
+        let (policy, spec) = (&summary.best, &*summary.env);
+        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

@@ -144,8 +144,10 @@ fn finish(schema: &mut Value, class: AlgorithmClass) {
         for property in properties.values_mut() {
             finish(property, class);
         }
-        // Defaults of whole objects are those of their fields, some of which are gone or come from elsewhere.
-        fields.shift_remove("default");
+        // The default of an object is that of its fields, some of which are gone or come from elsewhere.
+        if fields.get("default").is_some_and(Value::is_object) {
+            fields.shift_remove("default");
+        }
         fields.insert("additionalProperties".into(), false.into());
     }
     fields.shift_remove(ALGORITHMS);

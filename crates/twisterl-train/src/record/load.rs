@@ -9,6 +9,8 @@ use crate::record::run_folder::{BEST, CONFIG, LAST};
 use crate::{Error, Result};
 use safetensors::tensor::TensorView;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Decides, Network};
@@ -58,7 +60,8 @@ impl PolicySource {
             other => Err(Error::checkpoint(
                 path,
                 "a file that ends in .safetensors or .pt",
-                other.map_or_else(|| "no ending".to_owned(), |ending| format!(".{ending}")),
+                other
+                    .map_or_else(|| "no extension".to_owned(), |extension| format!(".{extension}")),
             )),
         }
     }
@@ -152,6 +155,63 @@ pub fn weights_for(
     })
 }
 
+/// A policy from a file, with its environment if the registry has one for the name in the file.
+#[derive(Debug)]
+pub struct LoadedPolicy {
+    /// The policy.
+    pub policy: Policy,
+    env: Result<Arc<dyn EnvSpec>, CoreError>,
+}
+
+impl LoadedPolicy {
+    /// Finds the environment of `policy`, which was read from `path`.
+    fn new(mut policy: Policy, path: &Path, registry: &Registry) -> Result<Self> {
+        registry.complete(&mut policy.network)?;
+        let env = match registry.make(&policy.env_cls, &policy.env) {
+            Ok(spec) => {
+                check_fit(path, &policy.network, &*spec)?;
+                Ok(spec)
+            }
+            Err(
+                error @ (CoreError::UnknownEnvironment { .. }
+                | CoreError::UntrustedEnvironment { .. }),
+            ) => Err(error),
+            Err(error) => return Err(error.into()),
+        };
+        Ok(Self { policy, env })
+    }
+
+    /// Reads the bytes of a self-contained file.
+    ///
+    /// # Errors
+    /// As for [`open_policy`].
+    pub fn from_bytes(bytes: &[u8], registry: &Registry) -> Result<Self> {
+        Self::new(Policy::from_safetensors(bytes, None)?, Path::new("policy"), registry)
+    }
+
+    /// Returns the environment.
+    ///
+    /// # Errors
+    /// If the name in the file is unknown, or leads to code that is not
+    /// [trusted](twisterl_core::envs::registry::Trust).
+    pub fn env(&self) -> Result<Arc<dyn EnvSpec>, CoreError> {
+        self.env.clone()
+    }
+}
+
+/// Loads the policy that `path` leads to as [`load_policy`] does, also if there is no environment of the name in the file:
+/// such a policy evaluates observations, but solves no problems.
+///
+/// # Errors
+/// As for [`load_policy`], except for an unknown or untrusted environment of a self-contained file.
+pub fn open_policy(
+    path: &Path,
+    config: Option<&Path>,
+    registry: &Registry,
+) -> Result<LoadedPolicy> {
+    LoadedPolicy::new(read_policy(path, config, registry)?, path, registry)
+}
+
 /// Loads the policy that `path` leads to: a run folder (its best checkpoint, or its last if there is no best yet), a
 /// checkpoint folder, a `.safetensors` file, or a `.pt` file of PyTorch.
 ///
@@ -160,22 +220,26 @@ pub fn weights_for(
 /// the `config.json` in the same folder.
 ///
 /// # Errors
-/// If nothing is there, a file is corrupt, a config is needed and missing, or the network does not fit the environment.
+/// If nothing is there, a file is corrupt, a config is needed and missing, the registry has no environment of the name in
+/// the file, or the network does not fit the environment.
 pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Result<Policy> {
-    let mut policy = read_policy(path, config, registry)?;
-    registry.complete(&mut policy.network)?;
-    let spec = registry.make(&policy.env_cls, &policy.env)?;
-    let (network, name) = (&policy.network, spec.name());
+    let loaded = open_policy(path, config, registry)?;
+    loaded.env()?;
+    Ok(loaded.policy)
+}
+
+fn check_fit(path: &Path, network: &Network, spec: &dyn EnvSpec) -> Result<()> {
     if network.observation != spec.observation_space() || network.actions != spec.action_space() {
         let expected = format!(
-            "a network for {name} with {:?} and {:?}",
+            "a network for {} with {:?} and {:?}",
+            spec.name(),
             spec.observation_space(),
             spec.action_space().components()
         );
         let found = format!("{:?} and {:?}", network.observation, network.actions.components());
         return Err(Error::checkpoint(path, expected, found));
     }
-    Ok(policy)
+    Ok(())
 }
 
 /// A tensor of a file: name, shape, and values in row-major order.
@@ -206,7 +270,7 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
 /// Writes the policy that `input` leads to as a self-contained `.safetensors` file. [`load_policy`] describes `config`.
 ///
 /// # Errors
-/// Those of [`load_policy`], except that the environment of a self-contained file need not be registered; if `output` has
+/// Those of [`open_policy`]; if `output` has
 /// another extension, or cannot be written.
 pub fn convert(
     input: &Path,
@@ -249,7 +313,7 @@ fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Resul
             Some(config) => config.to_owned(),
             None => config_next_to(file)?,
         };
-        // Only environment and policy count here; what training ignores is of no interest.
+        // Fields that training ignores do not matter here.
         let (config, _) = RunConfig::load(&config, &[])?;
         let spec = registry.make(&config.env_cls, &config.env)?;
         header(&config, &*spec, registry)

@@ -13,7 +13,7 @@ use serde_json::{Map, Value};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
-use twisterl_core::envs::registry::Registry;
+use twisterl_core::envs::registry::{Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
@@ -30,7 +30,7 @@ impl DistributedEs {
     /// # Errors
     /// If it is not a run of ES, or as for [`train`](crate::trainer::train).
     pub fn new(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
-        let spec = registry.make(&config.env_cls, &config.env)?;
+        let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
         let policy = match weights {
             Some(path) => load::weights_for(config, &*spec, path, registry)?,
             None => load::initial_policy(config, &*spec, registry)?,

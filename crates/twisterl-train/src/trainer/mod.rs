@@ -7,6 +7,8 @@ pub mod evaluation;
 mod iteration_metrics;
 mod options;
 pub mod progress;
+pub mod solving;
+pub mod threads;
 mod train_loop;
 
 pub use self::options::{GRACE, Observer, Options, Summary};
@@ -14,6 +16,7 @@ pub use self::options::{GRACE, Observer, Options, Summary};
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
 use self::evaluation::{EvaluationResult, evaluate};
+use crate::Result;
 use crate::algorithms::alphazero::AlphaZero;
 use crate::algorithms::backward_scramble::BackwardScramble;
 use crate::algorithms::es::Es;
@@ -25,15 +28,15 @@ use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::RunFolder;
-use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
-/// Starts a run in the folder `path`, which must not exist yet.
+/// Starts a run in the folder `path`, which must not exist yet. The config is the user's: the name of its environment may
+/// lead to [code](Trust::Code).
 ///
 /// # Errors
 /// If the config does not fit the environment, a file cannot be written, or training fails.
@@ -43,7 +46,7 @@ pub fn train(
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
-    let spec = registry.make(&config.env_cls, &config.env)?;
+    let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
     let policy = match &options.load_checkpoint {
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
@@ -55,7 +58,8 @@ pub fn train(
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically. The folder may be of
+/// anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
 /// If the folder does not hold a run, or as for [`train`].
@@ -169,14 +173,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         options: &Options,
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = self.config.shared.collecting.num_cores.min(available).max(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(allowed))
-            .thread_name(|i| format!("twisterl-{i}"))
-            .build()
-            .map_err(|e| Error::threads(&e))?;
-        pool.install(|| work(self))
+        let allowed = threads::available(self.config.shared.collecting.num_cores);
+        threads::on_threads(options.threads.unwrap_or(allowed), || work(self))
     }
 
     /// Makes the evaluations that are due; all of them if `all`.

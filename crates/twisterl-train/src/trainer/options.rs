@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
@@ -79,4 +80,6 @@ pub struct Summary {
     pub interrupted: bool,
     /// The best policy, as in `checkpoint_best`.
     pub best: Policy,
+    /// The environment.
+    pub env: Arc<dyn EnvSpec>,
 }

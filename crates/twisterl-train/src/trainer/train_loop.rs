@@ -9,6 +9,7 @@ use crate::trainer::iteration_metrics::{Counters, metrics};
 use crate::trainer::progress::{Progress, Status};
 use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
+use std::sync::Arc;
 use std::time::Instant;
 
 /// The end of a run.
@@ -59,6 +60,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             elapsed: self.elapsed(),
             interrupted: end != End::Finished,
             best,
+            env: Arc::clone(&self.spec),
         })
     }
 

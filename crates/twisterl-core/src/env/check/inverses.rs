@@ -1,22 +1,22 @@
-//! Proof of claimed inverses: each action is made and undone.
+//! Tests of inverses: each action is taken and undone.
 
 use super::{Check, EPISODES, require, rule};
 use crate::Result;
 use crate::env::Environment;
 use crate::rng::Purpose;
 
-/// Steps that each episode is followed.
+/// The maximum number of steps of an episode.
 const STEPS: usize = 64;
 
 impl<E: Environment> Check<'_, E> {
-    /// Proves the inverses by episodes, where there are any.
+    /// Tests the inverses, if there are any.
     pub(super) fn inverses(&mut self) -> Result<()> {
         let choices = self.actions.single_discrete().unwrap_or(0);
         let inverses: Vec<Option<usize>> =
             (0..choices).map(|action| self.prototype.inverse(action)).collect();
         for (action, inverse) in inverses.iter().enumerate() {
             let Some(inverse) = *inverse else { continue };
-            let back = inverses.get(inverse).copied().flatten();
+            let back = inverses.get(inverse).copied().flatten(); // `inverse` may be no action at all
             require::<E, _>(back == Some(action), rule::INVERSES, || {
                 format!("{inverse} for action {action}, and {back:?} for that")
             })?;
@@ -36,7 +36,7 @@ impl<E: Environment> Check<'_, E> {
         Ok(())
     }
 
-    /// Plays an episode in which each legal action is undone in a copy.
+    /// Plays an episode, and in each state takes and undoes each allowed action in a copy.
     fn undone_episode(&mut self, inverses: &[Option<usize>], episode: u64) -> Result<()> {
         let mut env = self.prototype.clone();
         self.begin(&mut env, episode)?;
@@ -44,9 +44,7 @@ impl<E: Environment> Check<'_, E> {
         for _ in 0..STEPS {
             let view = self.view(&env)?;
             for (action, inverse) in inverses.iter().enumerate() {
-                let (Some(inverse), Some(&true)) = (*inverse, view.mask.get(action)) else {
-                    continue;
-                };
+                let Some(inverse) = inverse.filter(|_| view.mask[action]) else { continue };
                 let mut copy = env.clone();
                 self.step(&mut copy, action.into())?;
                 if self.view(&copy)?.state == view.state {

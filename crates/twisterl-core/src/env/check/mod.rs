@@ -1,7 +1,7 @@
-//! The public test of any environment against the contract of [`Environment`].
+//! The public test of an environment against the contract of [`Environment`].
 //!
-//! Every rule is tried on random episodes from easy and from uniform starts, with legal actions and with any.
-//! The environment is only called, never caught: if it panics, so does the test.
+//! Every rule is tested on random episodes from scrambles and from uniform starts, with allowed actions and with all.
+//! Panics of the environment are not caught.
 
 use crate::env::{Environment, Start, Step};
 use crate::rng::{Purpose, Rng, StreamKey};
@@ -15,29 +15,29 @@ mod sample;
 mod tests;
 mod twists;
 
-/// Episodes played, and again for each twist.
+/// The number of episodes, and again for each twist.
 const EPISODES: u64 = 32;
-/// Steps by which an episode has to end.
+/// The maximum length of an episode.
 const MAX_STEPS: usize = 100_000;
-/// Steps of an episode that are probed one and all; later ones only now and then.
+/// The first steps of an episode, which are all probed; of later ones every so many.
 const PROBED_STEPS: usize = 32;
-/// Steps that are played on from a state that was set.
+/// The number of steps after a state was set.
 const REPLAYED_STEPS: usize = 8;
 
-/// The rules, as errors name them.
+/// The names of the rules in errors.
 mod rule {
     pub(super) const SPACES: &str = "spaces have a size";
     pub(super) const DIFFICULTY: &str = "a difficulty that was set is kept";
     pub(super) const UNIFORM: &str = "reset_uniform that returns false does nothing";
     pub(super) const SAME: &str = "the same start and actions give the same episode";
-    pub(super) const CLONES: &str = "a clone plays by itself";
+    pub(super) const CLONES: &str = "clones share nothing";
     pub(super) const OBSERVATIONS: &str = "observations fit their space";
     pub(super) const MASKS: &str = "masks leave a choice";
     pub(super) const REWARDS: &str = "rewards are finite";
     pub(super) const ENDS: &str = "a step terminates or truncates, not both";
     pub(super) const SOLVED: &str = "solved means terminated";
     pub(super) const BOUND: &str = "episodes end";
-    pub(super) const BUDGET: &str = "a budget that runs out truncates and never terminates";
+    pub(super) const BUDGET: &str = "an exhausted budget truncates and never terminates";
     pub(super) const LIMIT: &str = "limit_budget changes nothing but the budget";
     pub(super) const FINITE: &str = "states are finite numbers";
     pub(super) const STATES: &str = "a state can be set again";
@@ -50,33 +50,33 @@ mod rule {
     pub(super) const SYMMETRY: &str = "twists are symmetries";
 }
 
-/// What [`check_env`] tried.
+/// The amount of work of [`check_env`].
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Report {
-    /// Episodes played.
+    /// The number of episodes.
     pub episodes: usize,
-    /// Steps made.
+    /// The number of steps.
     pub steps: usize,
-    /// Twists proven.
+    /// The number of twists that are symmetries.
     pub twists: usize,
 }
 
-/// Plays clones of `prototype` in every way and tests each rule of the contract:
+/// Plays clones of `prototype` and tests each rule of the contract:
 ///
 /// - spaces have a size, observations are elements of theirs (sparse ones without duplicates, dense ones finite),
 ///   and a mask leaves a choice of each discrete component;
 /// - the same start and actions give the same episode, whatever was played before, and clones share nothing;
 /// - rewards are finite, no step both terminates and truncates, a step that solves terminates, and episodes end
 ///   within 100,000 steps;
-/// - a state can be set again, has the same key and plays on as it did, with the full budget; states of another length or with entries that are not finite
-///   are refused, and a refused state changes nothing;
-/// - a difficulty is kept, or held within bounds of the environment's own;
-/// - each twist is a pair of permutations other than the identity, and a twisted world shows the twisted observations
-///   and masks and gives the same rewards and ends, step by step;
-/// - an inverse undoes its action, and is undone by it; where all actions have one, difficulty 0 begins solved.
+/// - a state can be set again, has the same key, and continues as before with the full budget; states of another length
+///   or with entries that are not finite are refused, and a refused state changes nothing;
+/// - a difficulty that was set is kept, or clamped to bounds of the environment;
+/// - each twist is a pair of permutations other than the identity, and the twisted state has the twisted observations and
+///   masks and gives the same rewards and ends, step by step;
+/// - an inverse undoes its action, and is undone by it; if all actions have inverses, difficulty 0 begins solved.
 ///
 /// # Errors
-/// [`Error::Contract`] names the first rule that is broken, and how.
+/// [`Error::Contract`] with the first broken rule.
 pub fn check_env<E: Environment>(prototype: &E, seed: u64) -> Result<Report> {
     let mut check = Check {
         prototype,
@@ -99,7 +99,7 @@ pub fn check_env<E: Environment>(prototype: &E, seed: u64) -> Result<Report> {
     Ok(check.report)
 }
 
-/// All that can be seen of an environment between two steps.
+/// Everything observable of an environment between two steps.
 #[derive(Debug, PartialEq)]
 struct View {
     observation: Observations,
@@ -129,7 +129,7 @@ fn require<E: Environment, S: ToString>(
     if holds { Ok(()) } else { Err(broken::<E>(rule, found())) }
 }
 
-/// Requires that two views agree, and says in what they do not.
+/// Requires that two views are equal; the error names the first difference.
 fn same<E: Environment>(rule: &str, a: &View, b: &View) -> Result<()> {
     require::<E, _>(a == b, rule, || {
         if a.observation != b.observation {
@@ -168,7 +168,7 @@ impl<E: Environment> Check<'_, E> {
         for asked in [first, first.saturating_add(1), first.saturating_add(2), first] {
             env.set_difficulty(asked);
             let kept = env.difficulty();
-            // An environment may have an upper bound, or one difficulty only.
+            // An environment may have an upper bound, or a single difficulty.
             require::<E, _>((first..=asked).contains(&kept), rule::DIFFICULTY, || {
                 format!("{kept} after {asked} was set")
             })?;
@@ -190,7 +190,7 @@ impl<E: Environment> Check<'_, E> {
         same::<E>(rule::UNIFORM, &before, &self.view(&env)?)
     }
 
-    /// Plays one episode twice, in a fresh environment and in one that has played before.
+    /// Plays one episode twice, in a fresh environment and in one that has played other episodes.
     fn episode(&mut self, episode: u64, veteran: &mut E) -> Result<()> {
         let mut env = self.prototype.clone();
         self.begin(&mut env, episode)?;
@@ -221,7 +221,7 @@ impl<E: Environment> Check<'_, E> {
         Err(broken::<E>(rule::BOUND, format!("an episode of {MAX_STEPS} steps")))
     }
 
-    /// Tries at one moment of an episode all that must not disturb it.
+    /// Makes all calls that must not disturb the episode of `env`.
     fn probe(&mut self, env: &E, view: &View, rng: &mut Rng) -> Result<()> {
         let mut used = env.clone();
         self.step(&mut used, self.draw(None, rng).row(0))?;
@@ -237,7 +237,7 @@ impl<E: Environment> Check<'_, E> {
         self.wrong_states(env, view, rng)
     }
 
-    /// Sets the state of `env` in a new environment and in one that was `used`, and gives both back.
+    /// Sets the state of `env` in a new environment and in a `used` one, and returns both.
     fn set_again(&self, env: &E, view: &View, mut used: E) -> Result<(E, E)> {
         let mut fresh = self.prototype.clone();
         for other in [&mut fresh, &mut used] {
@@ -248,7 +248,7 @@ impl<E: Environment> Check<'_, E> {
         Ok((fresh, used))
     }
 
-    /// Plays on by random actions from one state in the original and in the two that were set to it.
+    /// Takes the same random actions in the original and in the two environments that were set to its state.
     fn replay(&mut self, original: E, set: (E, E), rng: &mut Rng) -> Result<()> {
         let mut envs = (original, set.0, set.1);
         for _ in 0..REPLAYED_STEPS {
@@ -260,8 +260,8 @@ impl<E: Environment> Check<'_, E> {
         Ok(())
     }
 
-    /// Makes one step in an original and in two environments that were set to its state; says whether one is over.
-    /// The latter two agree in all; the budget of the original is another, so its reward and truncation may differ.
+    /// Takes one action in an original and in two environments that were set to its state, and returns true if an episode is
+    /// over. The latter two must agree; the budget of the original differs, and with it perhaps reward and truncation.
     fn step_alike(&mut self, envs: &mut (E, E, E), action: Action<'_>) -> Result<bool> {
         let (original, fresh, used) = envs;
         let old = self.step(original, action)?;
@@ -303,7 +303,7 @@ impl<E: Environment> Check<'_, E> {
         Ok(())
     }
 
-    /// A state of which only the environment knows whether it can be: either it is refused, or it can be played.
+    /// Sets a state that only the environment can judge: it must be refused, or playable.
     fn odd_state(&mut self, env: &E, view: &View, state: &[f64], rng: &mut Rng) -> Result<()> {
         let mut copy = env.clone();
         if copy.set_state(state).is_err() {
@@ -320,7 +320,7 @@ impl<E: Environment> Check<'_, E> {
         Ok(())
     }
 
-    /// Requires that `copy`, which refused a state, is still like `env`, and in its next step too.
+    /// Requires that `copy`, which refused a state, still equals `env`, now and after a step.
     fn unchanged(&mut self, env: &E, view: &View, mut copy: E, rng: &mut Rng) -> Result<()> {
         same::<E>(rule::UNCHANGED, view, &self.view(&copy)?)?;
         let action = self.draw(None, rng);
@@ -329,7 +329,7 @@ impl<E: Environment> Check<'_, E> {
         require::<E, _>(before == after, rule::UNCHANGED, || format!("{before:?} and {after:?}"))
     }
 
-    /// Looks at an environment, and requires that what is seen is sound.
+    /// Returns the view of an environment, and requires that it is valid.
     fn view(&self, env: &E) -> Result<View> {
         let mut observation = Observations::new();
         observation.push_with(|row| env.observe(row));
@@ -361,7 +361,7 @@ impl<E: Environment> Check<'_, E> {
         Ok(View { observation, mask, solved: env.solved(), state, key })
     }
 
-    /// Makes a step, and requires that what it gave is sound.
+    /// Takes a step, and requires that its result is valid.
     fn step(&mut self, env: &mut E, action: Action<'_>) -> Result<Step> {
         let step = env.step(action);
         self.report.steps += 1;
@@ -371,7 +371,7 @@ impl<E: Environment> Check<'_, E> {
         Ok(step)
     }
 
-    /// Begins episode number `episode`, of one of four difficulties, every other one at a uniform start.
+    /// Begins episode number `episode`: one of four difficulties, every second one at a uniform start.
     fn begin(&self, env: &mut E, episode: u64) -> Result<()> {
         let difficulty = self.prototype.difficulty().saturating_add((episode / 2 % 4) as usize);
         let start = match episode % 2 {
@@ -381,7 +381,7 @@ impl<E: Environment> Check<'_, E> {
         start.begin(env, &mut self.stream(Purpose::Start, episode))
     }
 
-    /// The mask that the actions of this episode keep to; the later half of the episodes keep to none.
+    /// Returns the mask for the actions of this episode; the second half of the episodes ignores masks.
     fn mask<'v>(&self, episode: u64, view: &'v View) -> Option<&'v [bool]> {
         (episode < EPISODES / 2).then_some(&view.mask)
     }

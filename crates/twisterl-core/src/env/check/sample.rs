@@ -1,11 +1,11 @@
-//! Random actions of any space.
+//! Random actions of any action space.
 
 use crate::rng::Rng;
 use crate::space::{ActionSpace, Actions};
 use rand::RngExt;
 
-/// Draws one action uniformly, among those that `mask` leaves if it is given. A continuous value lies on one of its
-/// bounds one time in four.
+/// Draws one action uniformly among those that `mask` allows, or among all. A continuous value is one of its bounds with
+/// probability 1/4.
 pub(super) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) -> Actions {
     let mut action = Actions::new(space);
     let mut first = 0;
@@ -19,7 +19,7 @@ pub(super) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) ->
     action
 }
 
-/// Draws between two bounds; an infinite one counts as a thousand beyond the other or beyond 0.
+/// Draws a value between two bounds. An infinite bound counts as 1,000 beyond the other bound or beyond 0.
 fn between(low: f32, high: f32, rng: &mut Rng) -> f32 {
     let l = if low.is_finite() { low } else { high.min(0.0) - 1e3 };
     let h = if high.is_finite() { high } else { l.max(0.0) + 1e3 };

@@ -49,7 +49,7 @@ const CELLS: usize = 9;
 const GOAL: usize = 4;
 const BUDGET: usize = 20;
 
-/// A walk on a line of nine cells to the one in the middle: 0 goes left, 1 right. Sound but for its fault.
+/// A walk on a line of nine cells to the one in the middle: 0 goes left, 1 right. Correct except for its fault.
 #[derive(Debug, Clone)]
 struct Line {
     fault: Fault,
@@ -243,7 +243,7 @@ impl Environment for Line {
 }
 
 #[test]
-fn a_sound_environment_passes() {
+fn a_correct_environment_passes() {
     let report = check_env(&Line::new(&Fault::None).unwrap(), 0).unwrap();
     assert_eq!((report.episodes, report.twists), (2 * EPISODES as usize, 1));
     assert!(report.steps > 1000, "{report:?}");
@@ -295,7 +295,7 @@ fn each_fault_is_caught_by_its_rule() {
     }
 }
 
-/// A point in the plane that is pushed to the origin: a gear and two forces in one action, a dense observation.
+/// A point in the plane to push to the origin: a gear and two forces in one action, a dense observation.
 #[derive(Debug, Clone)]
 struct Push {
     at: [f32; 2],
@@ -358,7 +358,7 @@ impl Environment for Push {
 }
 
 #[test]
-fn mixed_actions_and_dense_observations_are_played() {
+fn mixed_actions_and_dense_observations_pass() {
     let report = check_env(&Push::new(&()).unwrap(), 0).unwrap();
     assert_eq!((report.episodes, report.twists), (EPISODES as usize, 0));
 }

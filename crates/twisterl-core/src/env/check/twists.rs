@@ -1,4 +1,4 @@
-//! Proof of claimed symmetries: both worlds are stepped side by side.
+//! Tests of twists: a state and its image are stepped side by side.
 
 use super::{Check, EPISODES, View, broken, require, rule, shown};
 use crate::Result;
@@ -6,11 +6,11 @@ use crate::env::Environment;
 use crate::rng::Purpose;
 use crate::space::symmetry::Twist;
 
-/// Steps that each episode is followed.
+/// The maximum number of steps of an episode.
 const STEPS: usize = 256;
 
 impl<E: Environment> Check<'_, E> {
-    /// Proves twist `index` by episodes.
+    /// Tests twist `index`.
     pub(super) fn twist(&mut self, index: usize, twist: &Twist) -> Result<()> {
         let Some(actions) = self.actions.single_discrete() else {
             return Err(broken::<E>(rule::TWISTS, "an action that is not one discrete choice"));
@@ -61,7 +61,7 @@ impl<E: Environment> Check<'_, E> {
         self.maps(index, twist, &view, &self.view(&there)?)
     }
 
-    /// Requires that `twist` takes one view to the other.
+    /// Requires that `twist` maps one view to the other.
     fn maps(&self, index: usize, twist: &Twist, here: &View, there: &View) -> Result<()> {
         let (a, b) = (&here.observation, &there.observation);
         let mut image: Vec<u32> =
@@ -86,7 +86,7 @@ impl<E: Environment> Check<'_, E> {
     }
 }
 
-/// Equal but for rounding.
+/// Returns true if two numbers are equal up to rounding.
 fn close(a: f32, b: f32) -> bool {
     (a - b).abs() <= 1e-5 * (1.0 + a.abs())
 }

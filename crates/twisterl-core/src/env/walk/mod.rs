@@ -1,8 +1,8 @@
-//! Random walks away from solved states: endless free supervision for problems whose moves can be undone.
+//! Random walks away from solved states: unlimited supervision for environments whose actions can be undone.
 //!
-//! A walk is played from a solved state, and each state on it is labelled with the action that undoes the last one
+//! A walk starts at a solved state, and each state on it is labelled with the action that undoes the last one
 //! (EfficientCube: Takano 2023, "Self-Supervision is All You Need for Solving Rubik's Cube"). A random walk is seldom
-//! a shortest path, which makes such labels noisy; so walks can be [shortened](crate::env::walk::shorten) first.
+//! a shortest path, which makes the labels noisy; [shortening](crate::env::walk::shorten) the walks first reduces the noise.
 
 pub mod shorten;
 
@@ -14,13 +14,12 @@ use crate::space::{Action, Observations};
 use crate::{Error, Result};
 use rand::RngExt;
 
-/// How walks are made.
+/// Configuration of walks.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct WalkConfig<'a> {
-    /// Actions of a walk, before it is shortened.
+    /// The number of actions of a walk before shortening.
     pub length: usize,
-    /// No part of the path of this many actions or fewer stays longer than it must be; below 2: walks are left as they
-    /// are.
+    /// The window of [`Shortener::shorten`], in actions; below 2, walks are not shortened.
     pub window: usize,
     /// Discount of rewards.
     pub gamma: f32,
@@ -29,23 +28,23 @@ pub struct WalkConfig<'a> {
     pub twists: &'a [Twist],
 }
 
-/// The states of walks with what leads back from them, structure of arrays.
+/// The states of walks with their labels, as a structure of arrays. Rows are states.
 #[derive(Debug, Clone, Default)]
 pub struct Walks {
-    /// What is seen.
+    /// The observations.
     pub observations: Observations,
-    /// What is allowed, rows x choices.
+    /// The allowed actions, `[rows, actions]`.
     pub masks: Vec<bool>,
-    /// The action that leads one step back.
+    /// The action that leads one step back to the solved state, `[rows]`.
     pub actions: Vec<u32>,
-    /// Discounted return of going all the way back.
+    /// The discounted return of the way back, `[rows]`.
     pub returns: Vec<f32>,
-    /// Steps of the way back.
+    /// The number of steps of the way back, `[rows]`.
     pub distances: Vec<u32>,
 }
 
 impl Walks {
-    /// Drops all states, keeps the memory.
+    /// Drops all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.observations.clear();
         self.masks.clear();
@@ -55,22 +54,22 @@ impl Walks {
     }
 }
 
-/// Makes walks, whatever the environment.
+/// A maker of walks of any environment.
 pub trait Walk: Send {
-    /// Makes one walk and appends its states to `out`, from the nearest to the farthest.
+    /// Makes one walk and appends its states to `out`, from the nearest to the solved state to the farthest.
     ///
     /// # Errors
-    /// If the environment does not begin solved at difficulty 0, or refuses a state of its own.
+    /// If an episode of difficulty 0 does not begin solved, or the environment refuses one of its own states.
     fn walk(&mut self, config: &WalkConfig<'_>, rng: &mut Rng, out: &mut Walks) -> Result<()>;
 
-    /// Replaces parts of at most `window` of the `actions` that lead from `state` to a solved one by shorter ones.
+    /// Shortens `actions`, which lead from `state` to a solved one, by [`Shortener::shorten`].
     ///
     /// # Errors
     /// If the environment refuses the state, or the actions do not solve it.
     fn shorten(&mut self, state: &[f64], actions: &mut Vec<u32>, window: usize) -> Result<()>;
 
-    /// Appends the states of a solution, which leads from `state` to a solved one by `actions`, as if it had been found
-    /// the other way round.
+    /// Appends the states of a solution, which leads from `state` to a solved one by `actions`, as those of the walk in the
+    /// opposite direction.
     ///
     /// # Errors
     /// If the environment refuses the state, or the actions do not solve it.
@@ -83,7 +82,7 @@ pub trait Walk: Send {
     ) -> Result<()>;
 }
 
-/// Makes walks of an environment; its memory is reused from walk to walk.
+/// Makes walks of an environment. Memory is reused from walk to walk.
 #[derive(Debug, Clone)]
 pub struct Walker<E> {
     prototype: E,
@@ -97,10 +96,10 @@ pub struct Walker<E> {
     canonical: Canonical,
 }
 
-/// The action that undoes each action of `env`.
+/// Returns the action that undoes each action of `env`, `[actions]`.
 ///
 /// # Errors
-/// If the environment does not have one discrete action, or does not declare the inverse of each.
+/// If the action space is not one discrete component, or the environment does not declare the inverse of each action.
 pub fn inverses<E: Environment>(env: &E) -> Result<Vec<u32>> {
     let choices = env.action_space().single_discrete().unwrap_or(0);
     let inverses: Option<Vec<u32>> =
@@ -115,10 +114,10 @@ pub fn inverses<E: Environment>(env: &E) -> Result<Vec<u32>> {
 }
 
 impl<E: Environment> Walker<E> {
-    /// A walker from the solved states of `prototype`.
+    /// Returns a maker of walks from the solved states of `prototype`.
     ///
     /// # Errors
-    /// As [`inverses`].
+    /// If [`inverses`] fails.
     pub fn new(prototype: &E) -> Result<Self> {
         let inverses = inverses(prototype)?;
         Ok(Self {
@@ -134,13 +133,16 @@ impl<E: Environment> Walker<E> {
         })
     }
 
-    /// Fills the states of the path by playing `actions` from `state`.
-    fn go(&mut self, state: &[f64], actions: &[u32]) -> Result<()> {
+    /// Fills the states of the path with those that `actions` lead to from `state`.
+    fn play(&mut self, state: &[f64], actions: &[u32]) -> Result<()> {
         let mut env = self.prototype.clone();
         env.set_state(state)?;
         self.path.states.clear();
         self.path.states.push(env.clone());
         for &action in actions {
+            if action as usize >= self.inverses.len() {
+                return Err(Error::action(format!("0 to {}", self.inverses.len() - 1), action));
+            }
             env.step(Action::Discrete(action as usize));
             self.path.states.push(env.clone());
         }
@@ -153,7 +155,7 @@ impl<E: Environment> Walker<E> {
         Ok(())
     }
 
-    /// Appends the states of the path, shortened, and what leads back from them.
+    /// Shortens the path, and appends its states with their labels.
     fn label(&mut self, config: &WalkConfig<'_>, out: &mut Walks) -> Result<()> {
         self.shortener.shorten(&mut self.path, config.window);
         let first = out.actions.len();
@@ -165,17 +167,17 @@ impl<E: Environment> Walker<E> {
             out.actions.push(self.inverse(action));
             out.distances.push((out.actions.len() - first) as u32);
         }
-        self.go_back(first, out)?;
+        self.walk_back(first, out)?;
         self.returns(config.gamma, out);
         self.canonical(config.twists, first, out);
         Ok(())
     }
 
     fn inverse(&self, action: u32) -> u32 {
-        self.inverses.get(action as usize).copied().unwrap_or(0)
+        self.inverses[action as usize]
     }
 
-    /// Fills the path: never back at once where there is another way.
+    /// Fills the path with a random walk, which undoes its last action only where no other action is allowed.
     fn wander(&mut self, length: usize, rng: &mut Rng) -> Result<()> {
         let mut env = self.prototype.clone();
         env.set_difficulty(0);
@@ -197,10 +199,10 @@ impl<E: Environment> Walker<E> {
             if self.allowed.len() > 1 {
                 self.allowed.retain(|&action| Some(action) != back);
             }
-            let Some(&action) = self.allowed.get(rng.random_range(0..self.allowed.len().max(1)))
-            else {
-                break;
-            };
+            if self.allowed.is_empty() {
+                break; // a dead end
+            }
+            let action = self.allowed[rng.random_range(0..self.allowed.len())];
             env.step(Action::Discrete(action as usize));
             back = Some(self.inverse(action));
             self.path.states.push(env.clone());
@@ -209,21 +211,21 @@ impl<E: Environment> Walker<E> {
         Ok(())
     }
 
-    /// Plays the way back from the far end, for the rewards that it gives.
-    fn go_back(&mut self, first: usize, out: &Walks) -> Result<()> {
+    /// Plays the way back from the far end, and collects its rewards.
+    fn walk_back(&mut self, first: usize, out: &Walks) -> Result<()> {
         self.steps.clear();
-        let Some(far) = self.path.states.last() else { return Ok(()) };
+        let far = &self.path.states[self.path.states.len() - 1]; // the start at least
         self.state.clear();
         far.state(&mut self.state);
         let mut env = self.prototype.clone();
         env.set_state(&self.state)?;
-        for &action in out.actions.iter().skip(first).rev() {
+        for &action in out.actions[first..].iter().rev() {
             self.steps.push(env.step(Action::Discrete(action as usize)));
         }
         Ok(())
     }
 
-    /// Returns from the nearest state to the farthest.
+    /// Appends the discounted returns, from the nearest state to the farthest.
     fn returns(&mut self, gamma: f32, out: &mut Walks) {
         let mut value = 0.0;
         for step in self.steps.iter().rev() {
@@ -236,10 +238,10 @@ impl<E: Environment> Walker<E> {
     fn canonical(&mut self, twists: &[Twist], first: usize, out: &mut Walks) {
         let width = self.mask.len();
         for row in first..out.actions.len() {
-            let mask = out.masks.get_mut(row * width..(row + 1) * width).unwrap_or(&mut []);
+            let mask = &mut out.masks[row * width..(row + 1) * width];
             let twist = self.canonical.apply_row(twists, &mut out.observations, row, mask);
-            if let (Some(twist), Some(action)) = (twist, out.actions.get_mut(row)) {
-                *action = twist.action.get(*action as usize).copied().unwrap_or(*action);
+            if let Some(twist) = twist {
+                out.actions[row] = twist.action[out.actions[row] as usize];
             }
         }
     }
@@ -252,7 +254,7 @@ impl<E: Environment> Walk for Walker<E> {
     }
 
     fn shorten(&mut self, state: &[f64], actions: &mut Vec<u32>, window: usize) -> Result<()> {
-        self.go(state, actions)?;
+        self.play(state, actions)?;
         self.path.actions.clone_from(actions);
         self.shortener.shorten(&mut self.path, window);
         actions.clone_from(&self.path.actions);
@@ -266,7 +268,7 @@ impl<E: Environment> Walk for Walker<E> {
         actions: &[u32],
         out: &mut Walks,
     ) -> Result<()> {
-        self.go(state, actions)?;
+        self.play(state, actions)?;
         self.path.states.reverse();
         self.path.actions.clear();
         for &action in actions.iter().rev() {
@@ -300,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn every_label_leads_one_step_back_and_returns_are_those_of_the_way() {
+    fn labels_lead_back_to_the_goal_and_returns_are_those_of_the_way_back() {
         let spec = puzzle(3, 2);
         let mut walker = spec.walker().unwrap();
         for index in 0..50 {
@@ -310,7 +312,7 @@ mod tests {
             let rows = walks.actions.len();
             assert_eq!(walks.distances, (1..=rows as u32).collect::<Vec<_>>());
             assert_eq!(walks.masks.len(), 4 * rows);
-            // From the state of each row, its label and those before it lead to the goal.
+            // From the state of each row, its label and those of the rows before it lead to the goal.
             for row in [0, rows / 2, rows - 1] {
                 let mut state = vec![0.0; 6];
                 for &one in walks.observations.ones(row) {
@@ -335,7 +337,7 @@ mod tests {
     }
 
     #[test]
-    fn canonical_walks_are_those_of_the_images() {
+    fn canonical_walks_are_images_of_plain_walks() {
         let spec = puzzle(3, 3);
         let (mut walker, twists) = (spec.walker().unwrap(), spec.twists());
         let mut walk = |twists: &[Twist]| {
@@ -368,10 +370,10 @@ mod tests {
     }
 
     #[test]
-    fn a_solution_is_followed_from_its_end_and_shortened_on_request() {
+    fn solutions_are_followed_backwards_and_shortened() {
         let spec = puzzle(3, 2);
         let mut walker = spec.walker().unwrap();
-        // Blank at 1: left solves it. Going right and back before is a detour.
+        // The blank is at 1, and left solves the board. Right and back first is a detour.
         let (state, mut detour) = ([1.0, 0.0, 2.0, 3.0, 4.0, 5.0], vec![2, 0, 0]);
         let mut walks = Walks::default();
         walker.follow(&config(&[]), &state, &detour, &mut walks).unwrap();
@@ -380,5 +382,7 @@ mod tests {
         assert_eq!(detour, [0]);
         let error = walker.follow(&config(&[]), &state, &[2], &mut walks).unwrap_err();
         assert!(error.to_string().contains("actions that solve it"), "{error}");
+        let error = walker.follow(&config(&[]), &state, &[4], &mut walks).unwrap_err();
+        assert_eq!(error, Error::action("0 to 3", 4));
     }
 }

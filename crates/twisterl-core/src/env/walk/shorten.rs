@@ -1,8 +1,7 @@
-//! Shortening of paths: each part of a path that is no longer than a window is replaced by a shortest one between its
-//! ends, found by breadth-first search from both.
+//! Shortening of paths: parts of a path within a window are replaced by shortest paths between their ends, found by
+//! bidirectional breadth-first search.
 //!
-//! It asks no policy. From both ends a window of `w` actions takes about `2 b^(w / 2)` states at a branching factor of
-//! `b`, which is little for the windows worth searching.
+//! No policy is needed. A window of `w` actions takes about `2 b^(w / 2)` states at a branching factor of `b`.
 
 use crate::env::Environment;
 use crate::env::state_key::KeyHasher;
@@ -10,12 +9,12 @@ use crate::space::Action;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
 
-/// States with the actions between them.
+/// A path: states with the actions between them.
 #[derive(Debug, Clone)]
 pub struct StatePath<E> {
-    /// One state more than there are actions.
+    /// The states, `[actions + 1]`.
     pub states: Vec<E>,
-    /// The action that leads from each state to the next.
+    /// The action from each state to the next, `[actions]`.
     pub actions: Vec<u32>,
 }
 
@@ -25,7 +24,7 @@ impl<E> Default for StatePath<E> {
     }
 }
 
-/// Shortens paths of an environment whose actions can be undone; its memory is reused from path to path.
+/// Shortens paths of an environment whose actions can be undone. Memory is reused from path to path.
 #[derive(Debug, Clone)]
 pub struct Shortener<E> {
     inverses: Vec<u32>,
@@ -33,22 +32,22 @@ pub struct Shortener<E> {
     mask: Vec<bool>,
 }
 
-/// What has been reached from one end.
+/// The states reached from one end.
 #[derive(Debug, Clone)]
 struct Side<E> {
     nodes: Vec<ReachedState<E>>,
-    /// The node of each state.
+    /// The node of each state key.
     seen: HashMap<u64, u32, BuildHasherDefault<KeyHasher>>,
     /// The first node of the last level.
     level: usize,
-    /// Memory for keys.
+    /// Working memory for keys.
     scratch: Vec<f64>,
 }
 
 #[derive(Debug, Clone)]
 struct ReachedState<E> {
     env: E,
-    /// The node before it and the action that led here; none for the root.
+    /// The parent node and the action from it; `None` for the root.
     from: Option<(u32, u32)>,
 }
 
@@ -62,15 +61,15 @@ impl<E: Environment> Side<E> {
         self.nodes.push(ReachedState { env: root.clone(), from: None });
     }
 
-    /// The actions that lead from the root to `node`, last first.
+    /// Returns the actions from the root to `node`, last first.
     fn actions_to(&self, node: u32) -> impl Iterator<Item = u32> {
-        let step = |node: u32| self.nodes.get(node as usize).and_then(|n| n.from);
+        let step = |node: u32| self.nodes[node as usize].from;
         std::iter::successors(step(node), move |&(parent, _)| step(parent)).map(|(_, a)| a)
     }
 }
 
 impl<E: Environment> Shortener<E> {
-    /// `inverses` holds the action that undoes each action.
+    /// Returns a shortener; `inverses`, `[actions]`, holds the action that undoes each action.
     pub fn new(inverses: &[u32]) -> Self {
         let side =
             || Side { nodes: Vec::new(), seen: HashMap::default(), level: 0, scratch: Vec::new() };
@@ -81,8 +80,7 @@ impl<E: Environment> Shortener<E> {
         }
     }
 
-    /// Replaces parts of at most `window` actions by shorter ones until windows that begin at each half of a window
-    /// hold none that is longer than it must be.
+    /// Replaces parts of `window` actions by shorter ones, until no window at a multiple of half its length can be shortened.
     pub fn shorten(&mut self, path: &mut StatePath<E>, window: usize) {
         let stride = (window / 2).max(1);
         let mut start = 0;
@@ -98,11 +96,9 @@ impl<E: Environment> Shortener<E> {
         }
     }
 
-    /// Replaces the part from state `start` to state `end` by a shorter one, if there is any.
+    /// Replaces the part from state `start` to state `end` by a shorter one. Returns false if there is none.
     fn replace(&mut self, path: &mut StatePath<E>, start: usize, end: usize) -> bool {
-        let (Some(first), Some(last)) = (path.states.get(start), path.states.get(end)) else {
-            return false;
-        };
+        let (first, last) = (&path.states[start], &path.states[end]);
         let Some(actions) = self.between(first, last, end - start - 1) else { return false };
         let mut states = Vec::with_capacity(actions.len());
         let mut env = first.clone();
@@ -110,7 +106,7 @@ impl<E: Environment> Shortener<E> {
             env.step(Action::Discrete(action as usize));
             states.push(env.clone());
         }
-        // Two states may share a key; then this is no way from one end to the other.
+        // Two states may share a key; then the actions do not lead from one end to the other.
         let state = |env: &E| {
             let mut state = Vec::new();
             env.state(&mut state);
@@ -124,7 +120,7 @@ impl<E: Environment> Shortener<E> {
         true
     }
 
-    /// A shortest path of at most `limit` actions from one state to another.
+    /// Returns a shortest path of at most `limit` actions from one state to another.
     fn between(&mut self, from: &E, to: &E, limit: usize) -> Option<Vec<u32>> {
         let [a, b] = &mut self.sides;
         a.start(from);
@@ -144,15 +140,14 @@ impl<E: Environment> Shortener<E> {
             let [a, b] = &self.sides;
             let mut actions: Vec<u32> = a.actions_to(x).collect();
             actions.reverse();
-            let back = b.actions_to(y).map(|a| self.inverses.get(a as usize).copied().unwrap_or(0));
-            actions.extend(back);
+            actions.extend(b.actions_to(y).map(|action| self.inverses[action as usize]));
             return Some(actions);
         }
         None
     }
 }
 
-/// Adds the next level to `side`. Returns the nodes of both sides that are the same state, as soon as there are any.
+/// Adds the next level to `side`. Returns the nodes of a state that both sides have reached, as soon as there is one.
 fn expand<E: Environment>(
     side: &mut Side<E>,
     other: &Side<E>,
@@ -162,15 +157,15 @@ fn expand<E: Environment>(
     let level = side.level..side.nodes.len();
     side.level = level.end;
     for index in level {
-        let node = side.nodes.get(index)?;
-        let back = node.from.and_then(|(_, action)| inverses.get(action as usize)).copied();
+        let node = &side.nodes[index];
+        let back = node.from.map(|(_, action)| inverses[action as usize]);
         mask.fill(true);
         node.env.action_mask(mask);
         for (action, _) in (0u32..).zip(&*mask).filter(|&(_, &allowed)| allowed) {
             if Some(action) == back {
                 continue;
             }
-            let mut env = side.nodes.get(index)?.env.clone();
+            let mut env = side.nodes[index].env.clone();
             env.step(Action::Discrete(action as usize));
             let (key, new) = (env.state_key(&mut side.scratch), side.nodes.len() as u32);
             if *side.seen.entry(key).or_insert(new) != new {
@@ -204,7 +199,7 @@ mod tests {
         env.state_key(&mut Vec::new())
     }
 
-    /// A random walk from the goal.
+    /// Returns a random walk from the goal.
     fn walk(mut env: Puzzle, length: usize, seed: u64) -> StatePath<Puzzle> {
         let mut rng = stream(seed, Purpose::Walk, 0, 0);
         env.reset(&mut rng);
@@ -221,7 +216,7 @@ mod tests {
         path
     }
 
-    /// Distance from the goal of the end of the path, by breadth-first search.
+    /// Returns the distance from the goal to the end of the path, by breadth-first search.
     fn distance(path: &StatePath<Puzzle>) -> usize {
         let goal = key(&path.states[0]);
         let mut level = vec![path.states.last().unwrap().clone()];

@@ -87,9 +87,12 @@ struct Unused {
 }
 
 impl Unused {
-    fn is_default(&self) -> bool {
-        self.users.is_empty()
-            || self.users.iter().any(|(_, schema)| is_default(&self.value, schema))
+    /// The paths of the fields in it that deserve a note, if all or only those without a default value do.
+    fn noted(&self, all: bool) -> Vec<String> {
+        let schemas: Vec<_> = self.users.iter().map(|(_, schema)| *schema).collect();
+        let mut paths = Vec::new();
+        add_noted(&self.path, &self.value, &schemas, all, &mut paths);
+        paths
     }
 
     fn remove_from(&self, config: &mut Value) {
@@ -104,7 +107,7 @@ impl Unused {
 /// Removes the fields that the algorithm `class` does not use, and returns those that deserve a note.
 ///
 /// # Errors
-/// [`Error::Config`] if there are some in a config of ours.
+/// [`twisterl_core::Error::Config`] if there are some in a config of ours.
 pub(in crate::config) fn remove(
     config: &mut Value,
     class: AlgorithmClass,
@@ -115,14 +118,9 @@ pub(in crate::config) fn remove(
     if let (Origin::User, [first, others @ ..]) = (origin, unused.as_slice()) {
         return Err(refusal(first, others, class));
     }
-    let mut notes = Vec::new();
-    for field in unused {
-        field.remove_from(config);
-        if origin == Origin::Peer || !field.is_default() {
-            notes.push(IgnoredField { path: field.path, algorithm: class });
-        }
-    }
-    Ok(notes)
+    unused.iter().for_each(|field| field.remove_from(config));
+    let noted = unused.iter().flat_map(|field| field.noted(origin == Origin::Peer));
+    Ok(noted.map(|path| IgnoredField { path, algorithm: class }).collect())
 }
 
 /// Adds the unused fields of `value`, which is at `keys`, to `unused`. Keys that nobody knows are left alone.
@@ -175,15 +173,27 @@ fn refusal(first: &Unused, others: &[Unused], class: AlgorithmClass) -> Error {
     Error::config(&first.path, expected, describe(&first.value))
 }
 
-/// Returns true if a value, or each field of an object, is the default of the schema.
+fn add_noted(path: &str, value: &Value, schemas: &[&Value], all: bool, paths: &mut Vec<String>) {
+    match value {
+        Value::Object(fields) if schemas.iter().any(|s| schema::properties(s).is_some()) => {
+            for (key, value) in fields {
+                let schemas: Vec<_> =
+                    schemas.iter().filter_map(|s| schema::field(s, key)).collect();
+                add_noted(&join(path, key), value, &schemas, all, paths);
+            }
+        }
+        // Without a schema it is a field of the peer, which older versions wrote without ever reading it.
+        _ if all || !schemas.is_empty() && !schemas.iter().any(|s| is_default(value, s)) => {
+            paths.push(path.to_owned());
+        }
+        _ => {}
+    }
+}
+
 fn is_default(value: &Value, schema: &Value) -> bool {
-    match (value, schema::properties(schema)) {
-        (Value::Object(fields), Some(_)) => fields.iter().all(|(key, value)| {
-            schema::field(schema, key).is_some_and(|schema| is_default(value, schema))
-        }),
-        _ => match (value.as_f64(), schema.get("default").and_then(Value::as_f64)) {
-            (Some(value), Some(default)) => value == default,
-            _ => schema.get("default") == Some(value),
-        },
+    let default = schema.get("default");
+    match (value.as_f64(), default.and_then(Value::as_f64)) {
+        (Some(value), Some(default)) => value == default,
+        _ => default == Some(value),
     }
 }

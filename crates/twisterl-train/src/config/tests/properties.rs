@@ -35,13 +35,54 @@ fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
     }
 }
 
-fn resolved() -> Value {
-    let mut value = load("ppo_puzzle8").to_value();
-    value["num_iterations"] = json!(1000);
-    value
+/// A resolved config of each algorithm.
+fn resolved() -> [Value; 4] {
+    AlgorithmClass::ALL.map(|(class, _)| {
+        let config = json!({"env_cls": "Puzzle", "algorithm_cls": class, "num_iterations": 1000});
+        parse(config).to_value()
+    })
+}
+
+/// The path of a value that is in only one of two configs, or is another.
+fn difference(one: &Value, other: &Value) -> Option<String> {
+    let [mut ours, mut theirs] = [Vec::new(), Vec::new()];
+    paths(one, "", &mut ours);
+    paths(other, "", &mut theirs);
+    ours.into_iter().chain(theirs).find(|path| {
+        let pointer = format!("/{}", path.replace('.', "/"));
+        one.pointer(&pointer) != other.pointer(&pointer)
+    })
 }
 
 proptest! {
+    /// Any field of any algorithm, in the config of any algorithm: it is used, or refused by its path.
+    #[test]
+    fn a_field_is_used_or_refused_never_dropped(
+        (class, from) in (any::<prop::sample::Index>(), any::<prop::sample::Index>()),
+        pick in any::<prop::sample::Index>(),
+    ) {
+        let configs = resolved();
+        let (own, other) = (class.get(&configs), from.get(&configs));
+        let mut all = Vec::new();
+        paths(other, "", &mut all);
+        let at = |path: &String| other.pointer(&format!("/{}", path.replace('.', "/"))).unwrap();
+        all.retain(|path| !at(path).is_object());
+        let path = pick.get::<String>(&all);
+        let value = at(path).clone();
+        let mut changed = own.clone();
+        Override::new(path, value).unwrap().apply(&mut changed).unwrap();
+        match RunConfig::read(changed.clone()) {
+            Ok((config, ignored)) => {
+                prop_assert_eq!(ignored, []);
+                prop_assert_eq!(difference(&changed, &config.to_value()), None);
+            }
+            Err(error) => {
+                let text = error.to_string();
+                prop_assert!(text.contains("does not use this field") || path.starts_with("algorithm_cls"), "{}", text);
+            }
+        }
+    }
+
     #[test]
     fn resolved_configs_read_back_the_same(
         (seed, iterations) in (any::<u64>(), prop::option::of(any::<u64>())),
@@ -81,9 +122,10 @@ proptest! {
 
     #[test]
     fn mutated_configs_never_panic_and_errors_say_where(
+        class in any::<prop::sample::Index>(),
         picks in prop::collection::vec((any::<prop::sample::Index>(), any_json()), 1..4),
     ) {
-        let mut value = resolved();
+        let mut value = class.get(&resolved()).clone();
         let mut all = Vec::new();
         paths(&value, "", &mut all);
         for (pick, replacement) in picks {
@@ -103,10 +145,11 @@ proptest! {
     #[test]
     fn junk_never_panics(value in any_json(), text in ".{0,64}") {
         let _ = RunConfig::from_value(value);
-        let mut config = resolved();
-        if let Ok(change) = Override::parse(&text) {
-            let _ = change.apply(&mut config);
+        for mut config in resolved() {
+            if let Ok(change) = Override::parse(&text) {
+                let _ = change.apply(&mut config);
+            }
+            let _ = RunConfig::from_value(config);
         }
-        let _ = RunConfig::from_value(config);
     }
 }

@@ -32,6 +32,7 @@ fn unknown_keys_are_named_with_their_path_and_the_nearest_known_one() {
     assert!(hostile.contains("unknown key `a`, expected one of `b`"), "{hostile}");
 }
 
+// long function: a table of cases
 #[test]
 fn wrong_types_are_refused_with_path_expected_and_found() {
     for (path, value, message) in [
@@ -66,7 +67,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "algorithm.optimizer.betas",
             json!([0.9]),
-            "algorithm.optimizer.betas: expected a list of 2 values, found length 1",
+            "algorithm.optimizer.betas: expected a list of 2 values, found a list of 1",
         ),
         (
             "algorithm.training",
@@ -100,7 +101,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy_cls",
             json!("twisterl.nn.Conv3dPolicy"),
-            "policy_cls: expected BasicPolicy or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
+            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
         ),
         (
             "policy.layers",
@@ -110,7 +111,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy.layers",
             json!({"value": [{"type": "linear", "outputs": "many"}]}),
-            "policy.layers.value[0].outputs: expected usize, found string \"many\"",
+            "policy.layers.value[0].outputs: expected a whole number, 0 or more, found string \"many\"",
         ),
         (
             "policy.layers",
@@ -136,6 +137,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
     assert_eq!(refusal(json!([])), "config: expected an object, found a list");
 }
 
+// long function: a table of cases
 #[test]
 fn values_out_of_range_are_refused_with_path_expected_and_found() {
     for (path, value, message) in [

@@ -2,9 +2,11 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::trainer::{Options, resume, train};
 use serde_json::{Value, json};
 use std::fs;
 use tempfile::TempDir;
+use twisterl_core::envs::registry::Trust;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::parameters_from_tensors;
@@ -166,7 +168,10 @@ fn a_policy_has_to_fit_its_environment() {
     policy.env_cls = "Nowhere".into();
     fs::write(&path, policy.to_safetensors().unwrap()).unwrap();
     assert!(refusal(&path).contains("unknown environment"));
-    // It can still be converted.
+    // It can still be opened and converted.
+    let opened = open_policy(&path, None, &Registry::default()).unwrap();
+    assert!(matches!(opened.env(), Err(CoreError::UnknownEnvironment { .. })));
+    assert_eq!(opened.policy, policy);
     convert(&path, None, &folder.path().join("again.safetensors"), &Registry::default()).unwrap();
 }
 
@@ -264,4 +269,73 @@ fn a_run_starts_only_from_weights_of_its_own_network() {
     assert!(message.contains("embeddings 256-512 embedding activation=relu"), "{message}");
     let message = start("ppo_puzzle15_v1", &vector("ppo_puzzle8_v1.pt")).unwrap_err().to_string();
     assert!(message.contains("embeddings.weight"), "{message}");
+}
+
+// long function: one setting, many loaders
+#[test]
+fn names_in_files_do_not_lead_to_code_and_names_in_configs_do() {
+    let folder = peer_folder("ppo_puzzle8_v1");
+    let native = Registry::default();
+    let mut registry = native.clone();
+    registry.set_resolver(move |name, params, trust| {
+        let found = match trust {
+            Trust::Registered => Err(CoreError::UntrustedEnvironment { name: name.to_owned() }),
+            Trust::Code => native.make("Puzzle", params),
+        };
+        name.starts_with("code.").then_some(found)
+    });
+    let trusting = registry.with_trust(Trust::Code);
+    let replacing = registry.replacing_envs({
+        let native = Registry::default();
+        move |params| native.make("Puzzle", params)
+    });
+
+    // A self-contained file, and bare tensors with a config next to them.
+    let mut policy = peer_policy("ppo_puzzle8_v1", "pt");
+    policy.env_cls = "code.Puzzle".into();
+    let whole = folder.path().join("whole.safetensors");
+    fs::write(&whole, policy.to_safetensors().unwrap()).unwrap();
+    let beside = folder.path().join("ppo_puzzle8_v1.json");
+    let mut described: Value = serde_json::from_slice(&fs::read(&beside).unwrap()).unwrap();
+    described["env_cls"] = json!("code.Puzzle");
+    fs::write(&beside, described.to_string()).unwrap();
+    let untrusted = |error: Error| matches!(error, Error::Core(CoreError::UntrustedEnvironment { name }) if name == "code.Puzzle");
+    for file in [whole.clone(), beside.with_extension("pt"), beside.with_extension("safetensors")] {
+        assert!(untrusted(load_policy(&file, None, &registry).unwrap_err()));
+        assert!(untrusted(load_policy(&file, Some(&beside), &registry).unwrap_err()));
+        for registry in [&trusting, &replacing] {
+            load_policy(&file, None, registry).unwrap();
+        }
+    }
+    let opened = open_policy(&whole, None, &registry).unwrap();
+    assert!(untrusted(opened.env().unwrap_err().into()));
+    let bytes = fs::read(&whole).unwrap();
+    assert!(untrusted(
+        LoadedPolicy::from_bytes(&bytes, &registry).unwrap().env().unwrap_err().into()
+    ));
+    LoadedPolicy::from_bytes(&bytes, &trusting).unwrap().env().unwrap();
+    let again = folder.path().join("again.safetensors");
+    convert(&whole, None, &again, &registry).unwrap();
+    assert_eq!(fs::read(&again).unwrap(), bytes);
+    assert!(untrusted(convert(&beside.with_extension("pt"), None, &again, &registry).unwrap_err()));
+
+    // A run: its config is the user's when it begins, and a file when it is resumed.
+    let config = json!({
+        "env_cls": "code.Puzzle",
+        "env": {"width": 2, "height": 2},
+        "policy": {"embedding_size": 8, "common_layers": []},
+        "algorithm": {"collecting": {"num_episodes": 4}, "training": {"num_epochs": 1}},
+        "num_iterations": 1
+    });
+    let config = RunConfig::from_value(config).unwrap();
+    let run = folder.path().join("run");
+    let quiet = Options { quiet: true, ..Options::default() };
+    let summary = train(&config, &run, &quiet, &registry).unwrap();
+    assert_eq!(summary.env.name(), "Puzzle");
+    fs::write(run.join(CONFIG), config.to_pretty()).unwrap();
+    assert!(untrusted(resume(&run, Some(2), &quiet, &registry).unwrap_err()));
+    for (i, registry) in [&trusting, &replacing].into_iter().enumerate() {
+        let end = 2 + i as u64;
+        assert_eq!(resume(&run, Some(end), &quiet, registry).unwrap().iterations, end);
+    }
 }

@@ -1,0 +1,182 @@
+"""Environments written in Python by name: those that were registered, and classes in modules.
+
+A name in a file of a policy or a run is looked up among the registered ones and never imported, since anyone may have
+written it. Names that the user gives, and those in files that the user trusts, lead to classes in modules, too.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import sys
+from collections.abc import Callable
+from typing import Any, TypeVar, overload
+
+from twisterl.errors import ConfigError, UnknownEnvError, UsageError
+
+Factory = Callable[..., Any]
+_F = TypeVar("_F", bound=Factory)
+
+_registered: dict[str, Factory] = {}
+# A folder in which modules are looked for beside `sys.path`, from the moment at which one is imported by name.
+_extra_path: str | None = None
+
+
+@overload
+def register(env: str, factory: None = None) -> Factory: ...
+@overload
+def register(env: str, factory: _F) -> _F: ...
+@overload
+def register(env: _F) -> _F: ...
+def register(env: str | Factory, factory: Factory | None = None) -> Factory:
+    """Register an environment, so that files may name it.
+
+    Args:
+        env: the class or factory of the environment, which is registered under its dotted path; or the dotted path of a
+            class, which is imported; or any other name, if a factory is given.
+        factory: the class or factory of the environment.
+
+    Returns:
+        The class or factory, so that `register` can decorate it.
+
+    Raises:
+        ConfigError: the name is that of a built-in environment.
+        UnknownEnvError: there is no environment class at this path.
+    """
+    if isinstance(env, str):
+        name, made = env, factory
+        if made is None:
+            made = load(name)
+        if made is None:
+            raise UnknownEnvError(f"env: expected the path of an environment class, found {name!r} without a module")
+    elif factory is None:
+        name, made = path_of(env), env
+    else:
+        raise UsageError(f"env: expected a name before the factory, found {env!r:.100}")
+    if not callable(made):
+        raise UsageError(f"env: expected a class or a function, found {type(made).__name__}")
+    from twisterl import _core
+
+    if name in _core.env_names():
+        raise ConfigError(f"env: expected another name than that of a built-in environment, found {name}")
+    _registered[name] = made
+    return made
+
+
+def find(name: str, trusted: bool, is_native: bool) -> tuple[Factory | None, bool]:
+    """Find an environment by name.
+
+    Args:
+        name: the name, such as `my_module.MyEnv`.
+        trusted: whether its module may be imported.
+        is_native: whether there is a native environment of this name, apart from its module path.
+
+    Returns:
+        The class or factory, or None if there is none; and True if there may be one but it is not trusted.
+    """
+    registered = _registered.get(name)
+    if registered is not None:
+        return registered if trusted else _with_params_of_file(registered), False
+    module, _ = _split(name)
+    if not module or module.partition(".")[0] == "twisterl":
+        return None, False
+    if trusted:
+        return load(name), False
+    # The module path of a native environment is ignored, unless it is that of a module.
+    return None, not is_native or _exists(module)
+
+
+def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
+    """Return the name of an environment that the user gives, and its class or factory if it is written in Python.
+
+    Args:
+        env: a name, a class or a factory.
+        trusted: whether its parameters are the user's, too.
+    """
+    if isinstance(env, str):
+        name = env
+        factory = find(name, True, False)[0]
+    elif callable(env):
+        name, factory = path_of(env), env
+    else:
+        raise UsageError(f"env: expected a name, a class or a function, found {type(env).__name__}")
+    return name, factory if trusted or factory is None else _with_params_of_file(factory)
+
+
+def load(name: str) -> Factory | None:
+    """Import the environment class at a dotted path; None if its module does not exist.
+
+    Raises:
+        UnknownEnvError: there is nothing or something else than an environment class at the path.
+    """
+    module, attribute = _split(name)
+    if _extra_path is not None and _extra_path not in sys.path:
+        sys.path.insert(0, _extra_path)
+    try:
+        found: Factory | None = getattr(importlib.import_module(module), attribute, None)
+    except ModuleNotFoundError as error:
+        if error.name is not None and (module + ".").startswith(error.name + "."):
+            return None
+        raise
+    if name in _registered:  # by the module itself
+        return _registered[name]
+    if found is not None and is_environment(found):
+        return found
+    what = "nothing" if found is None else f"{type(found).__name__} {attribute}"
+    raise UnknownEnvError(
+        f"env_cls: expected a class with the methods reset and step at {name}, found {what} "
+        "(a function that makes environments has to be registered: twisterl.register)"
+    )
+
+
+def is_environment(found: Any) -> bool:
+    """Return True for an environment class, and for `gymnasium.make`."""
+    if isinstance(found, type):
+        return callable(getattr(found, "reset", None)) and (
+            callable(getattr(found, "step", None)) or callable(getattr(found, "next", None))
+        )
+    return _is_gymnasium_make(found)
+
+
+def path_of(env: Factory) -> str:
+    """Return the dotted path of a class or function."""
+    kind = type(env)
+    module = getattr(env, "__module__", kind.__module__)
+    return f"{module}.{getattr(env, '__qualname__', kind.__qualname__)}"
+
+
+def look_in(folder: str) -> None:
+    """Find modules of environments in this folder, too."""
+    global _extra_path
+    _extra_path = folder
+
+
+def _split(name: str) -> tuple[str, str]:
+    module, _, attribute = name.replace(":", ".").rpartition(".")
+    return module, attribute
+
+
+def _exists(module: str) -> bool:
+    """Return True if there may be a module of this name; imports nothing."""
+    top = module.partition(".")[0]
+    if top in sys.modules or top in sys.builtin_module_names:
+        return True
+    folders = sys.path if _extra_path is None else [*sys.path, _extra_path]
+    return top.isidentifier() and importlib.machinery.PathFinder.find_spec(top, folders) is not None
+
+
+def _is_gymnasium_make(found: Any) -> bool:
+    gymnasium = sys.modules.get("gymnasium")
+    return gymnasium is not None and found is gymnasium.make
+
+
+def _with_params_of_file(factory: Factory) -> Factory:
+    """Return a factory that can be called with the parameters in a file."""
+    return _make_by_plain_id if _is_gymnasium_make(factory) else factory
+
+
+def _make_by_plain_id(id: Any, **params: Any) -> Any:
+    # An id such as `module:Name-v0` makes gymnasium import that module.
+    if not isinstance(id, str) or ":" in id:
+        raise UnknownEnvError(f"env.id: expected the id of a registered environment, found {id!r:.100}")
+    return sys.modules["gymnasium"].make(id, **params)

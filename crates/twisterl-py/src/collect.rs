@@ -1,0 +1,109 @@
+//! The transitions that PPO learns from.
+
+use crate::convert::actions::action_object;
+use crate::convert::json;
+use crate::convert::observations::{row_values, size};
+use crate::enter::Enter as _;
+use crate::error::refuse;
+use crate::policy::Policy;
+use numpy::{PyArray1, PyArrayMethods as _};
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::sync::{Mutex, PoisonError};
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::Error;
+use twisterl_train::algorithms::Iteration;
+use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
+use twisterl_train::algorithms::ppo::{Ppo, Transitions};
+use twisterl_train::config::AlgorithmConfig;
+use twisterl_train::trainer::threads::in_pool;
+
+/// A run of PPO that collects and does not learn.
+#[pyclass(frozen, module = "twisterl._core")]
+pub struct PpoCollector {
+    run: Mutex<Run>,
+    interrupt: Interrupt,
+    observation: ObservationSpace,
+    actions: ActionSpace,
+    num_cores: usize,
+}
+
+struct Run {
+    ppo: Ppo,
+    policy: PolicyInTraining,
+    /// The number of the next iteration.
+    next: u64,
+}
+
+#[pymethods]
+impl PpoCollector {
+    /// Begins the run that `config` (JSON) describes, with `policy`.
+    #[new]
+    fn new(py: Python<'_>, config: &str, policy: &Policy) -> PyResult<Self> {
+        let config = json::config(py, config, &[])?;
+        let AlgorithmConfig::Ppo(algorithm) = &config.algorithm else {
+            let found = config.algorithm.class().to_string();
+            return Err(refuse(py, "ConfigError", "algorithm_cls", "PPO", &found));
+        };
+        let interrupt = Interrupt::default();
+        let (policy, spec) = (policy.weights(), policy.env(py)?);
+        let run = py.enter(|| {
+            let optimizer = &config.shared.optimizer;
+            let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
+            let ppo = Ppo::new(algorithm, config.seed, spec, &policy)?;
+            Ok::<_, Error>(Run { ppo, policy, next: 0 })
+        })?;
+        Ok(Self {
+            run: Mutex::new(run),
+            interrupt,
+            observation: policy.network.observation.clone(),
+            actions: policy.network.actions.clone(),
+            num_cores: config.shared.collecting.num_cores,
+        })
+    }
+
+    /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
+    fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
+        let work = || {
+            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+            let Run { ppo, policy, next } = &mut *run;
+            let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
+            let collected = in_pool(Some(self.num_cores), || ppo.transitions(policy, &iteration))?;
+            *next += 1;
+            Ok::<_, Error>(collected)
+        };
+        let collected = py.enter_interruptible(&self.interrupt, work)?;
+        transitions(py, collected, (&self.observation, &self.actions))
+    }
+}
+
+fn transitions<'py>(
+    py: Python<'py>,
+    collected: Transitions,
+    (observation, actions): (&ObservationSpace, &ActionSpace),
+) -> PyResult<Bound<'py, PyDict>> {
+    let Transitions { batch, values, rewards } = collected;
+    let rows = 0..batch.len();
+    let dict = PyDict::new(py);
+    if matches!(observation, ObservationSpace::SparseBinary { .. }) {
+        let ones = rows.clone().map(|i| batch.observations.ones(i).to_vec());
+        dict.set_item("obs", ones.collect::<Vec<_>>())?;
+    } else {
+        let values = rows.clone().map(|i| row_values(py, &batch.observations, i, observation));
+        let values = PyArray1::from_vec(py, values.collect::<PyResult<Vec<_>>>()?.concat());
+        dict.set_item("obs", values.reshape([batch.len(), size(py, observation)?])?)?;
+    }
+    if actions.single_discrete().is_some() {
+        dict.set_item("actions", PyArray1::from_vec(py, batch.actions.discrete))?;
+    } else {
+        let samples = rows.map(|i| action_object(py, batch.actions.row(i), actions));
+        dict.set_item("actions", samples.collect::<PyResult<Vec<_>>>()?)?;
+    }
+    dict.set_item("log_probs", PyArray1::from_vec(py, batch.log_probs))?;
+    dict.set_item("values", PyArray1::from_vec(py, values))?;
+    dict.set_item("rewards", PyArray1::from_vec(py, rewards))?;
+    dict.set_item("rets", PyArray1::from_vec(py, batch.returns))?;
+    dict.set_item("advs", PyArray1::from_vec(py, batch.advantages))?;
+    Ok(dict)
+}

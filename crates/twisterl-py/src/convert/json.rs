@@ -1,0 +1,67 @@
+//! JSON between Python and the crates.
+
+use crate::enter::Enter as _;
+use pyo3::exceptions::PyUserWarning;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList};
+use serde_json::Value;
+use std::ffi::CString;
+use twisterl_train::config::{IgnoredField, Override, RunConfig};
+use twisterl_train::{Error, Result};
+
+/// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Issues a `UserWarning` for
+/// each of its fields that is ignored.
+///
+/// # Errors
+/// If it is no valid config, or warnings are errors.
+pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
+    let (config, ignored) = py.attached(|| -> Result<_> {
+        let mut value: Value =
+            serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
+        for set in sets {
+            Override::parse(set)?.apply(&mut value)?;
+        }
+        RunConfig::read(value)
+    })?;
+    warn(py, &ignored)?;
+    Ok(config)
+}
+
+/// Issues a `UserWarning` for each field of a config that is ignored.
+///
+/// # Errors
+/// If warnings are errors.
+pub fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
+    let category = py.get_type::<PyUserWarning>();
+    for field in ignored {
+        // A path from JSON may hold a NUL, which C strings cannot.
+        let message = CString::new(field.to_string().replace('\0', "\\0"))?;
+        PyErr::warn(py, &category, &message, 2)?;
+    }
+    Ok(())
+}
+
+/// Returns JSON as Python objects.
+pub fn object<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    Ok(match value {
+        Value::Null => py.None().into_bound(py),
+        Value::Bool(truth) => truth.into_pyobject(py)?.to_owned().into_any(),
+        Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(whole), _) => whole.into_pyobject(py)?.into_any(),
+            (_, Some(whole)) => whole.into_pyobject(py)?.into_any(),
+            _ => number.as_f64().into_pyobject(py)?.into_any(),
+        },
+        Value::String(text) => text.into_pyobject(py)?.into_any(),
+        Value::Array(items) => {
+            let items = items.iter().map(|item| object(py, item)).collect::<PyResult<Vec<_>>>()?;
+            PyList::new(py, items)?.into_any()
+        }
+        Value::Object(map) => {
+            let dict = PyDict::new(py);
+            for (name, item) in map {
+                dict.set_item(name, object(py, item)?)?;
+            }
+            dict.into_any()
+        }
+    })
+}

@@ -1,0 +1,269 @@
+//! Trained policies.
+
+mod options;
+mod predict;
+mod solve;
+
+use crate::convert::actions::{Component, components};
+use crate::convert::json;
+use crate::convert::observations::shape;
+use crate::enter::Enter as _;
+use crate::error::refuse;
+use crate::registry::{registry, registry_for_file};
+use numpy::{PyArray1, PyArrayMethods as _};
+use predict::Predicted;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict};
+use solve::Solved;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use twisterl_core::Error as CoreError;
+use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::evaluator::batched::BatchedEvaluation;
+use twisterl_core::policy::Policy as Weights;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_train::Result;
+use twisterl_train::config::RunConfig;
+use twisterl_train::record::load;
+use twisterl_train::record::load::LoadedPolicy;
+
+/// A trained policy with the environment that it is for.
+#[pyclass(frozen, subclass, module = "twisterl._core")]
+pub struct Policy {
+    policy: Weights,
+    executor: Executor,
+    /// The environment, or the reason why there is none.
+    env: Result<Arc<dyn EnvSpec>, CoreError>,
+    /// Memory of single predictions; a second thread makes its own.
+    memory: Mutex<Option<BatchedEvaluation>>,
+}
+
+impl Policy {
+    fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
+        let executor = Executor::of(&policy)?;
+        Ok(Self { policy, executor, env, memory: Mutex::new(None) })
+    }
+
+    fn loaded(loaded: LoadedPolicy) -> Result<Self> {
+        let env = loaded.env();
+        Self::new(loaded.policy, env)
+    }
+
+    /// Returns the policy that the run with `config` begins with: fresh, or with the weights that the path leads to.
+    fn initial(config: &RunConfig, weights: Option<&Path>) -> Result<Self> {
+        // The config is the user's, as for training.
+        let registry = registry().with_trust(Trust::Code);
+        let spec = registry.make(&config.env_cls, &config.env)?;
+        let policy = match weights {
+            Some(path) => load::weights_for(config, &*spec, path, &registry)?,
+            None => load::initial_policy(config, &*spec, &registry)?,
+        };
+        Self::new(policy, Ok(spec))
+    }
+
+    /// The policy as plain data.
+    pub fn weights(&self) -> &Weights {
+        &self.policy
+    }
+
+    /// Returns its environment.
+    ///
+    /// # Errors
+    /// `UnknownEnvError` if there is none of the name in the policy's file, or its code is not trusted.
+    pub fn env(&self, py: Python<'_>) -> PyResult<Arc<dyn EnvSpec>> {
+        py.attached(|| self.env.clone())
+    }
+
+    fn space(&self) -> &ObservationSpace {
+        &self.policy.network.observation
+    }
+
+    fn actions(&self) -> &ActionSpace {
+        &self.policy.network.actions
+    }
+}
+
+#[pymethods]
+impl Policy {
+    /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
+    /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
+    /// `trust` are those of [`registry_for_file`].
+    #[new]
+    #[pyo3(signature = (path=None, config=None, initial=None, data=None, env=None, trust=false))]
+    fn load(
+        py: Python<'_>,
+        path: Option<PathBuf>,
+        config: Option<PathBuf>,
+        initial: Option<&str>,
+        data: Option<&[u8]>,
+        env: Option<&Bound<'_, PyAny>>,
+        trust: bool,
+    ) -> PyResult<Self> {
+        if let Some(initial) = initial {
+            let config = json::config(py, initial, &[])?;
+            return py.enter(|| Self::initial(&config, path.as_deref()));
+        }
+        let registry = registry_for_file(env, trust)?;
+        if let Some(data) = data {
+            return py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?));
+        }
+        let path = path.ok_or_else(|| refuse(py, "UsageError", "path", "one", "none"))?;
+        py.enter(|| Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?))
+    }
+
+    /// The environment with its parameters.
+    #[getter]
+    fn spec(&self, py: Python<'_>) -> PyResult<crate::env::EnvSpec> {
+        self.env(py).map(crate::env::EnvSpec)
+    }
+
+    /// The name of the environment.
+    #[getter]
+    fn env_cls(&self) -> &str {
+        &self.policy.env_cls
+    }
+
+    /// The parameters of the environment, as JSON.
+    #[getter]
+    fn env_json(&self) -> String {
+        self.policy.env.to_string()
+    }
+
+    /// The shape of an observation.
+    #[getter]
+    fn obs_shape(&self, py: Python<'_>) -> PyResult<Vec<usize>> {
+        shape(py, self.space())
+    }
+
+    /// True if observations are zeros and ones, given by the indices of the ones.
+    #[getter]
+    fn sparse(&self) -> bool {
+        matches!(self.space(), ObservationSpace::SparseBinary { .. })
+    }
+
+    /// The number of choices of an action.
+    #[getter]
+    fn num_actions(&self) -> usize {
+        self.actions().mask_width()
+    }
+
+    /// The components of an action, as [`EnvBatch`](crate::env::EnvBatch) has them.
+    #[getter]
+    fn action_components(&self) -> Vec<Component> {
+        components(self.actions())
+    }
+
+    /// The number of weights.
+    #[getter]
+    fn num_parameters(&self) -> usize {
+        self.policy.parameters.len()
+    }
+
+    /// Returns the weights by tensor name, as arrays.
+    #[pyo3(name = "weights")]
+    fn weight_arrays<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let weights = PyDict::new(py);
+        let bytes = py.attached(|| self.policy.to_safetensors())?;
+        let file = py.attached(|| TensorFile::parse(&bytes))?;
+        for (name, tensor) in &py.attached(|| file.tensors())? {
+            let values = PyArray1::from_iter(py, py.attached(|| f32_values(name, tensor))?);
+            weights.set_item(name, values.reshape(tensor.shape())?)?;
+        }
+        Ok(weights)
+    }
+
+    /// Returns the file that `save` writes.
+    fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
+        Ok(PyBytes::new(py, &py.attached(|| self.policy.to_safetensors())?))
+    }
+
+    /// Returns the probabilities of the choices if an action is one choice, else the parameters of the distribution of
+    /// actions; and the value.
+    #[pyo3(signature = (observation, mask=None))]
+    fn predict<'py>(
+        &self,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<(Bound<'py, PyArray1<f32>>, f32)> {
+        self.predict_one(observation, mask)
+    }
+
+    /// Returns the same for many observations, on all threads: `[row, parameter]`, and the values, `[row]`.
+    #[pyo3(signature = (observations, masks=None, num_cores=None))]
+    fn predict_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        num_cores: Option<usize>,
+    ) -> PyResult<Predicted<'py>> {
+        self.predict_many(observations, masks, num_cores)
+    }
+
+    /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
+    /// or one drawn with `seed`.
+    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
+    fn act<'py>(
+        &self,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+        deterministic: bool,
+        seed: u64,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.choose(observation, mask, (!deterministic).then_some(seed))
+    }
+
+    /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.
+    fn solve_states<'py>(
+        &self,
+        states: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        self.solve_from(states, options)
+    }
+
+    /// Solves scrambles, in the same way.
+    fn solve_scrambles<'py>(
+        &self,
+        py: Python<'py>,
+        count: usize,
+        difficulty: Option<usize>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        self.solve_drawn(py, (count, difficulty), options)
+    }
+
+    /// Returns the figures of an evaluation, as JSON.
+    #[pyo3(signature = (states, optimal, num_episodes, difficulty, options))]
+    fn evaluate_json(
+        &self,
+        py: Python<'_>,
+        states: Option<&Bound<'_, PyAny>>,
+        optimal: Vec<Option<u32>>,
+        num_episodes: usize,
+        difficulty: Option<usize>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<String> {
+        self.figures(py, (states, &optimal), (num_episodes, difficulty), options)
+    }
+
+    /// Makes the evaluation that an entry of `evals` describes, in JSON. Returns the success rate and the mean reward.
+    fn evaluate_entry(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        difficulty: usize,
+    ) -> PyResult<(f64, f64)> {
+        self.evaluate_one(py, entry, difficulty)
+    }
+
+    /// Returns the frames of a solution: the board at the start, then (action's name, board) for each action, as text.
+    fn replay(
+        &self,
+        start: &Bound<'_, PyAny>,
+        actions: &Bound<'_, PyAny>,
+    ) -> PyResult<(String, Vec<(String, String)>)> {
+        self.frames(start, actions)
+    }
+}

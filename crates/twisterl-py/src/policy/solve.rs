@@ -1,0 +1,156 @@
+//! Solutions and evaluations.
+
+use super::Policy;
+use super::options::solve_plan;
+use crate::convert::actions::{action_object, push_action};
+use crate::convert::numbers::rows;
+use crate::convert::states::{state, state_object};
+use crate::enter::Enter as _;
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use std::time::Instant;
+use twisterl_core::env::Start;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::evaluator::Interruptible;
+use twisterl_core::rng::Purpose;
+use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
+use twisterl_core::space::{ActionSpace, Actions};
+use twisterl_train::config::EvalConfig;
+use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::solving;
+use twisterl_train::trainer::threads::in_pool;
+use twisterl_train::{Error, Result};
+
+/// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
+pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+
+/// Frames of a solution: the board at the start, then (action's name, board) for each action.
+type Frames = (String, Vec<(String, String)>);
+
+impl Policy {
+    pub(super) fn solve_from<'py>(
+        &self,
+        states: &Bound<'py, PyAny>,
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        let py = states.py();
+        let states = read_states(states)?;
+        let (solutions, _) =
+            self.play(py, options, &at(&states), (Purpose::Solve, SOLVE_SEARCHES))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+    }
+
+    pub(super) fn solve_drawn<'py>(
+        &self,
+        py: Python<'py>,
+        (count, difficulty): (usize, Option<usize>),
+        options: &Bound<'py, PyDict>,
+    ) -> PyResult<Vec<Solved<'py>>> {
+        let starts = self.scrambles(py, count, difficulty)?;
+        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
+        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+    }
+
+    pub(super) fn figures(
+        &self,
+        py: Python<'_>,
+        (states, optimal): (Option<&Bound<'_, PyAny>>, &[Option<u32>]),
+        (num_episodes, difficulty): (usize, Option<usize>),
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<String> {
+        let states = states.map(read_states).transpose()?.unwrap_or_default();
+        let starts = match states.is_empty() {
+            true => self.scrambles(py, num_episodes, difficulty)?,
+            false => at(&states),
+        };
+        let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
+        Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    pub(super) fn evaluate_one(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        difficulty: usize,
+    ) -> PyResult<(f64, f64)> {
+        let env = self.env(py)?;
+        let interrupt = Interrupt::default();
+        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
+        let result = py.enter_interruptible(&interrupt, || -> Result<_> {
+            let entry = serde_json::from_str(entry)
+                .map_err(|e| Error::usage(format!("evaluate: expected JSON, found {e}")))?;
+            let config = EvalConfig::from_value(entry)
+                .map_err(|e| Error::usage(format!("evaluate: {e}")))?;
+            in_pool(Some(config.num_cores), || {
+                evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
+            })
+        })?;
+        Ok((result.success, result.reward))
+    }
+
+    pub(super) fn frames(
+        &self,
+        start: &Bound<'_, PyAny>,
+        actions: &Bound<'_, PyAny>,
+    ) -> PyResult<Frames> {
+        let py = start.py();
+        let env = self.env(py)?;
+        let space = env.action_space();
+        let mut batch = Actions::new(&space);
+        for action in rows(actions, "actions")? {
+            push_action(&mut batch, &action, &space)?;
+        }
+        let start_state = state(start)?;
+        let replay = py.enter(|| replay(&*env, &start_state, &batch))?;
+        Ok((replay.first, replay.moves))
+    }
+
+    fn scrambles(
+        &self,
+        py: Python<'_>,
+        count: usize,
+        difficulty: Option<usize>,
+    ) -> PyResult<Vec<Start<'static>>> {
+        let difficulty = match difficulty {
+            Some(difficulty) => difficulty,
+            None => self.env(py)?.difficulty(),
+        };
+        Ok(vec![Start::Scramble { difficulty }; count])
+    }
+
+    /// Plays from each start. Returns the solutions and the seconds taken.
+    fn play(
+        &self,
+        py: Python<'_>,
+        options: &Bound<'_, PyDict>,
+        starts: &[Start<'_>],
+        (purpose, default_searches): (Purpose, usize),
+    ) -> PyResult<(Vec<Solution>, f64)> {
+        let (plan, num_cores) = solve_plan(options, default_searches)?;
+        let env = self.env(py)?;
+        let begun = Instant::now();
+        let interrupt = Interrupt::default();
+        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
+        let solutions = py.enter_interruptible(&interrupt, || {
+            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
+        })?;
+        Ok((solutions, begun.elapsed().as_secs_f64()))
+    }
+}
+
+fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
+    rows(states, "states")?.iter().map(state).collect()
+}
+
+/// Starts at these states, with the full budget.
+fn at(states: &[Vec<f64>]) -> Vec<Start<'_>> {
+    states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+}
+
+fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
+    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
+    let actions = (0..actions.len())
+        .map(|i| action_object(py, actions.row(i), space))
+        .collect::<PyResult<_>>()?;
+    Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
+}

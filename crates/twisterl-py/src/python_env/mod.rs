@@ -1,0 +1,151 @@
+//! Environments written in Python as those of core: one call into `twisterl._adapter` a batch.
+
+mod batch;
+
+use crate::convert::actions::{Component, component};
+use batch::PythonEnvBatch;
+use pyo3::prelude::*;
+use serde_json::Value;
+use std::sync::Arc;
+use twisterl_core::env::batch::VecEnv;
+use twisterl_core::env::check::Report;
+use twisterl_core::env::walk::Walk;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::Raised;
+use twisterl_core::space::symmetry::Twist;
+use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_core::{Error, Result};
+
+/// An environment written in Python, with its parameters: its spaces, and the factory of its batches.
+pub struct PythonEnvSpec {
+    name: String,
+    params: Value,
+    /// `twisterl._adapter.Problem`.
+    problem: Py<PyAny>,
+    observation_space: ObservationSpace,
+    /// The number of values of an observation, at least 1.
+    size: usize,
+    action_space: ActionSpace,
+    twists: Vec<Twist>,
+    difficulty: usize,
+}
+
+/// A class or function that makes environments of their parameters.
+pub type Factory = Py<PyAny>;
+
+impl PythonEnvSpec {
+    /// Makes the environment `name` that `factory` makes of `params`.
+    ///
+    /// # Errors
+    /// Whatever the factory raises, or if the spaces of the environment make no sense.
+    pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
+        let made = Python::attach(|py| {
+            let adapter = py.import("twisterl._adapter")?;
+            let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
+            Self::of(name, params, &problem)
+        });
+        Ok(Arc::new(made.map_err(|e| raised(name, e))??))
+    }
+
+    /// Reads what `problem` knows of its environment.
+    fn of(name: &str, params: &Value, problem: &Bound<'_, PyAny>) -> PyResult<Result<Self>> {
+        let shape: Vec<usize> = problem.getattr("shape")?.extract()?;
+        let observation_space = match problem.getattr("sparse")?.extract()? {
+            true => ObservationSpace::SparseBinary { shape },
+            false => ObservationSpace::Dense { shape },
+        };
+        let components = problem.getattr("actions")?.try_iter()?;
+        let components = components.map(|part| Ok(component(part?.extract::<Component>()?)));
+        let action_space = match ActionSpace::new(components.collect::<PyResult<_>>()?) {
+            Ok(space) => space,
+            Err(error) => return Ok(Err(error)),
+        };
+        let (bits, actions): (Vec<Vec<u32>>, Vec<Vec<u32>>) =
+            problem.getattr("twists")?.extract()?;
+        let twists = bits.into_iter().zip(actions);
+        let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
+        let difficulty = problem.getattr("difficulty")?.extract()?;
+        let Some(size) = observation_space.size().filter(|&size| size > 0) else {
+            let found = format!("{observation_space:?}");
+            return Ok(Err(broken(name, "observations have at least one value", found)));
+        };
+        let (name, params) = (name.to_owned(), params.clone());
+        let problem = problem.clone().unbind();
+        let spec = Self {
+            name,
+            params,
+            problem,
+            observation_space,
+            size,
+            action_space,
+            twists,
+            difficulty,
+        };
+        Ok(spec.checked())
+    }
+
+    /// Returns itself if its twists fit its observations and actions.
+    fn checked(self) -> Result<Self> {
+        let choices = self.action_space.mask_width();
+        self.twists.iter().try_for_each(|twist| twist.check(self.size, choices))?;
+        Ok(self)
+    }
+
+    fn without_inverses(&self) -> Error {
+        let expected =
+            "an environment that declares the inverse of each action, as native ones can";
+        Error::config("env_cls", expected, &self.name)
+    }
+}
+
+/// Returns the error for an environment that raised an exception.
+pub fn raised(name: &str, error: PyErr) -> Error {
+    Error::Raised { name: name.into(), raised: Raised::new(error) }
+}
+
+/// Returns the error for an environment that breaks a rule.
+fn broken(name: &str, rule: &str, found: impl ToString) -> Error {
+    Error::Contract { name: name.into(), rule: rule.into(), found: found.to_string() }
+}
+
+impl EnvSpec for PythonEnvSpec {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn params(&self) -> Value {
+        self.params.clone()
+    }
+
+    fn observation_space(&self) -> ObservationSpace {
+        self.observation_space.clone()
+    }
+
+    fn action_space(&self) -> ActionSpace {
+        self.action_space.clone()
+    }
+
+    fn twists(&self) -> Vec<Twist> {
+        self.twists.clone()
+    }
+
+    fn difficulty(&self) -> usize {
+        self.difficulty
+    }
+
+    fn batch(&self, len: usize) -> Box<dyn VecEnv> {
+        Box::new(PythonEnvBatch::new(self, len))
+    }
+
+    fn inverses(&self) -> Result<Vec<u32>> {
+        Err(self.without_inverses())
+    }
+
+    fn walker(&self) -> Result<Box<dyn Walk>> {
+        Err(self.without_inverses())
+    }
+
+    fn check(&self, _: u64) -> Result<Report> {
+        Err(Error::config("env_cls", "a native environment", &self.name))
+    }
+}

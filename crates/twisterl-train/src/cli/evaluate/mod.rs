@@ -1,0 +1,124 @@
+//! `evaluate`: solves many problems and prints figures.
+
+mod states;
+
+use super::envs::EnvFlags;
+use super::solve_options::SolveFlags;
+use super::{Output, count};
+use crate::record::load::load_policy;
+use crate::trainer::solving;
+use crate::{Error, Result};
+use clap::Args;
+use serde_json::Value;
+use states::Instance;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+use twisterl_core::env::Start;
+use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::evaluator::Evaluator;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_core::solve::SolvePlan;
+
+/// Evaluate a policy on given states or on scrambles.
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    /// A run, a checkpoint, or a file of weights.
+    #[arg(value_name = "RUN|CHECKPOINT")]
+    policy: PathBuf,
+    /// States to solve: `{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
+    states: Option<PathBuf>,
+    /// Number of scrambles to solve.
+    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, value_parser = count(10_000_000))]
+    num_episodes: usize,
+    /// Difficulty of the scrambles; by default that of the environment's parameters.
+    #[arg(long, value_name = "D", value_parser = count(1_000_000))]
+    difficulty: Option<usize>,
+    /// Config for a file of bare weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    env: EnvFlags,
+    #[command(flatten)]
+    solve: SolveFlags,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl EvaluateArgs {
+    /// Resolves the options of solving.
+    pub(super) fn plan(&self) -> Result<SolvePlan> {
+        self.solve.plan(1)
+    }
+
+    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let plan = self.plan()?;
+        let registry = self.env.registry(registry);
+        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
+        let spec = registry.make(&policy.env_cls, &policy.env)?;
+        let executor = Executor::of(&policy)?;
+        let instances = match &self.states {
+            Some(file) => {
+                let instances = states::read(file)?;
+                check_states(&instances, &*spec, file)?;
+                instances
+            }
+            None => Vec::new(),
+        };
+        let starts: Vec<Start<'_>> = if self.states.is_some() {
+            instances.iter().map(start_at).collect()
+        } else {
+            let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
+            vec![Start::Scramble { difficulty }; self.num_episodes]
+        };
+        let begun = Instant::now();
+        let problem = (&*spec, &executor as &dyn Evaluator);
+        let num_cores = self.solve.num_cores;
+        let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
+        let mut figures = solving::figures(&solutions, &optimal, seconds);
+        if self.json {
+            figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
+            return Ok(format!("{}\n", Value::Object(figures)).into());
+        }
+        let mut text = String::new();
+        for (name, value) in &figures {
+            let _ = writeln!(text, "{name:18} {}", plain(value));
+        }
+        Ok(text.into())
+    }
+}
+
+/// Returns a start at this state, with the full budget.
+fn start_at(instance: &Instance) -> Start<'_> {
+    Start::State { state: &instance.state, difficulty: None }
+}
+
+/// Begins an episode in each state, so that the error names a wrong one.
+fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Result<()> {
+    let mut env = spec.batch(1);
+    let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
+    for (i, instance) in instances.iter().enumerate() {
+        env.begin(0, start_at(instance), &mut rng).map_err(|error| match error {
+            twisterl_core::Error::State { expected, found } => {
+                Error::config(format!("{}: state {i}", file.display()), expected, found)
+            }
+            other => other.into(),
+        })?;
+    }
+    Ok(())
+}
+
+/// Formats a figure for people.
+fn plain(value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.abs() >= 0.01 => format!("{number:.4}"),
+        Some(number) if value.is_f64() => format!("{number:.3e}"),
+        _ if value.is_null() => "-".into(),
+        _ => value.to_string(),
+    }
+}
