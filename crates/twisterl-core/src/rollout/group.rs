@@ -203,8 +203,7 @@ impl SlotGroup {
         seed: u64,
     ) -> Result<()> {
         let widths = (space.discrete_width(), space.continuous_width());
-        let expected =
-            [widths.0, widths.1].map(|width| live.length.checked_mul(width).unwrap_or(usize::MAX));
+        let expected = [widths.0, widths.1].map(|width| live.length.saturating_mul(width));
         if [live.discrete.len(), live.continuous.len()] != expected {
             return Err(Error::state(
                 format!("actions of {} steps", live.length),
