@@ -167,7 +167,9 @@ def test_stronger_searches_find_shorter_solutions(policy):
             policy.evaluate([start], **options)
     with pytest.raises(twisterl.UsageError, match="nonsense: expected one of the arguments search, deterministic"):
         policy.evaluate([start], nonsense=1)
-    assert policy.solve(start, num_mcts_searches=0, C=1.4, max_expand_depth=1, num_searches=20).actions == sample.actions
+    assert (
+        policy.solve(start, num_mcts_searches=0, C=1.4, max_expand_depth=1, num_searches=20).actions == sample.actions
+    )
     for wrong in ("beams=3", "beam=0", "beam", "", "mcts=-1"):
         with pytest.raises(twisterl.TwisteRLError):
             policy.solve(start, search=wrong)
