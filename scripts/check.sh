@@ -202,7 +202,7 @@ rust_lane() {
     after environment
     step "Python wheel" wheel
     reached wheel
-    step "Rust tests, benches once each" cargo test --workspace --locked --quiet -- --quiet
+    step "Rust tests, benches once each" cargo test --workspace --locked --quiet
     [ "$fast" = false ] || return 0
     step "Rust documentation" rust_docs
     step "Core for WebAssembly" wasm
