@@ -1,6 +1,6 @@
 """Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds per operation as one JSON object.
 
-scripts/benchmark_mojo.py compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
+scripts/benchmark.py mojo compares them with those of crates/twisterl-core/examples/bench_puzzle.rs and of the peer's
 crate.
 
     mojo run -I mojo/src mojo/benchmark.mojo [ITERATIONS]

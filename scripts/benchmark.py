@@ -1,61 +1,62 @@
 #!/usr/bin/env python3
-"""Runs the benchmarks one after the other and writes their records, and one page with all tables.
+"""Run one benchmark, or all of them one after the other with one page of all tables.
 
-    python scripts/benchmark.py --peer-python .venv-peer/bin/python --rivals-python .venv-rivals/bin/python \\
-        --thrust benches/rivals/thrust/target/release/rival-thrust
+    scripts/benchmark.py control --seeds 5                           # one: its options are shown by `control --help`
+    scripts/benchmark.py --peer-python .venv-peer/bin/python \\
+        --rivals-python .venv-rivals/bin/python --thrust benches/rivals/thrust/target/release/rival-thrust
 
-Each part is a script or command of its own, shown as it starts, to be run alone as well; in a part, sides take turns.
-What compares with others is left out where their interpreter or binary is not given (benchmark_peer.py --setup and
-benchmark_rivals.py --setup make the environments). The machine should have nothing else to do; all takes about an hour.
+Each benchmark of the page is shown as the command that runs it alone; where it compares, sides take turns. What
+compares with others is left out where their interpreter or binary is not given (`peer --setup` and `rivals --setup`
+make the environments). The machine should have nothing else to do; all takes about an hour.
 """
 
 import argparse
+import importlib
 import shlex
-import shutil
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+from benchmarks import mojo
+from benchmarks.common.paths import EXAMPLES, RECORDS, TRAINER
+from benchmarks.common.process import BenchmarkError
+
+BENCHMARKS = ("control", "es", "mojo", "peer", "puzzle8", "python", "rivals", "scaling", "search")
+Command = list[object]
 
 
-def plan(args: argparse.Namespace) -> dict[str, list]:
-    """The command of each part by the name of its record."""
-    scripts, repeats, out = ROOT / "scripts", ["--repeats", args.repeats], args.out
-    parts = {"machine": [args.trainer, "benchmark", "--quiet", "--seconds", args.seconds]}
+def plan(args: argparse.Namespace) -> dict[str, Command]:
+    """Returns the command of each part by the name of its record."""
+    repeats: Command = ["--repeats", args.repeats]
+    ours: Command = ["--trainer", args.trainer]
+
+    def part(benchmark: str, record: str, *options: object) -> Command:
+        return [sys.executable, Path(__file__), benchmark, *options, "--out", args.out / record]
+
+    parts: dict[str, Command] = {"machine": [args.trainer, "benchmark", "--quiet", "--seconds", args.seconds]}
     if args.peer_python:
-        peer = [
-            sys.executable,
-            scripts / "benchmark_peer.py",
-            "--trainer",
-            args.trainer,
-            "--peer-python",
-            args.peer_python,
-        ]
-        rates = ["--what", "learner,collection,mcts,start,memory", *repeats]
-        parts["peer_throughput"] = [*peer, *rates, "--out", out / "peer_throughput"]
-        parts["peer_quality"] = [*peer, "--what", "quality", *repeats, "--out", out / "peer_quality"]
-    rivals = [sys.executable, scripts / "benchmark_rivals.py", "--trainer", args.trainer, *repeats]
-    rivals += ["--python", args.rivals_python] if args.rivals_python else []
-    for task, name in (("CartPole-v1", "rivals_cartpole"), ("Pendulum-v1", "rivals_pendulum")):
-        thrust = ["--thrust", args.thrust] if args.thrust and task == "CartPole-v1" else []
-        parts[name] = [*rivals, "--task", task, *thrust, "--out", out / name]
-    puzzle = ROOT / "examples/ppo_puzzle8_v1.json"
-    scaling = [sys.executable, scripts / "benchmark_scaling.py", puzzle, "--trainer", args.trainer]
-    parts["scaling"] = [*scaling, "--rounds", args.repeats, "--out", out / "scaling"]
-    mojo = [sys.executable, scripts / "benchmark_mojo.py", "--rounds", args.repeats, "--out", out / "mojo.json"]
-    if shutil.which("mojo") or (ROOT / ".venv/bin/mojo").exists():
-        parts["mojo"] = mojo
+        peer = [*ours, *repeats, "--peer-python", args.peer_python]
+        rates = "learner,collection,mcts,start,memory"
+        parts["peer_throughput"] = part("peer", "peer_throughput", *peer, "--what", rates)
+        parts["peer_quality"] = part("peer", "peer_quality", *peer, "--what", "quality")
+    rivals = [*ours, *repeats, *(["--python", args.rivals_python] if args.rivals_python else [])]
+    thrust = ["--thrust", args.thrust] if args.thrust else []
+    parts["rivals_cartpole"] = part("rivals", "rivals_cartpole", *rivals, "--task", "CartPole-v1", *thrust)
+    parts["rivals_pendulum"] = part("rivals", "rivals_pendulum", *rivals, "--task", "Pendulum-v1")
+    rounds: Command = ["--rounds", args.repeats]
+    parts["scaling"] = part("scaling", "scaling", EXAMPLES / "ppo_puzzle8_v1.json", *ours, *rounds)
+    if mojo.installed_mojo():
+        parts["mojo"] = part("mojo", "mojo", *rounds)
     return parts
 
 
-def run(name: str, command: list, out: Path) -> str:
-    """Runs a part to its end and returns what it has to show; a failure is shown, and ends nothing else."""
+def run(name: str, command: Command, out: Path) -> str:
+    """Runs a part to its end and returns its table; a failure is shown, and ends nothing else."""
     words = [str(part) for part in command]
     print(f"\n== {name}: {shlex.join(words)}", flush=True)
     begun = time.monotonic()
-    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=False)
     print(done.stdout, end="")
     if done.returncode != 0:
         return f"failed with exit status {done.returncode}\n"
@@ -65,21 +66,23 @@ def run(name: str, command: list, out: Path) -> str:
     return (out / f"{name}.md").read_text()
 
 
-def main() -> int:
-    """Runs what was asked for."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def all_benchmarks(arguments: list[str]) -> int:
+    """Runs the parts of the page that were asked for."""
+    parser = argparse.ArgumentParser(
+        description=__doc__,
+        epilog=f"benchmarks: {', '.join(BENCHMARKS)}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--only", help="parts, with commas")
     parser.add_argument("--list", action="store_true", help="show the commands, and end")
     parser.add_argument("--peer-python", type=Path, help="interpreter of the environment with the peer")
     parser.add_argument("--rivals-python", type=Path, help="interpreter of the environment with the rivals")
     parser.add_argument("--thrust", type=Path, help="binary of benches/rivals/thrust")
     parser.add_argument("--repeats", type=int, default=5, metavar="N", help="default: %(default)s")
-    parser.add_argument(
-        "--seconds", type=int, default=60, metavar="S", help="of the part `machine` (default: %(default)s)"
-    )
-    parser.add_argument("--trainer", type=Path, default=ROOT / "target/release/twisterl-train")
-    parser.add_argument("--out", type=Path, default=ROOT / "benches/records", help="folder of the records")
-    args = parser.parse_args()
+    parser.add_argument("--seconds", type=int, default=60, metavar="S", help="of `machine` (default: %(default)s)")
+    parser.add_argument("--trainer", type=Path, default=TRAINER)
+    parser.add_argument("--out", type=Path, default=RECORDS, help="folder of the records")
+    args = parser.parse_args(arguments)
     parts = plan(args)
     chosen = args.only.split(",") if args.only else list(parts)
     if unknown := set(chosen) - set(parts):
@@ -98,5 +101,18 @@ def main() -> int:
     return int(any("failed with exit status" in part for part in page))
 
 
+def main() -> int:
+    """Runs the benchmark that the first argument names, or all."""
+    name, *rest = sys.argv[1:] or [""]
+    if name not in BENCHMARKS:
+        return all_benchmarks(sys.argv[1:])
+    benchmark = importlib.import_module(f"benchmarks.{name}")
+    status: int = benchmark.main(rest)
+    return status
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except BenchmarkError as error:
+        sys.exit(f"benchmark.py: {error}")

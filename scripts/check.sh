@@ -145,6 +145,12 @@ wheel() {
     "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index "$wheels"/*.whl
 }
 
+# Several files at a time, on as many cores as there are and at most four.
+python_tests() { # OPTIONS of pytest
+    TWISTERL_TRAIN_BIN=$target/debug/twisterl-train \
+        "$python" -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
+}
+
 # The Mojo port, where there is a Mojo: compiler and standard library come from PyPI.
 mojo_port() {
     case "$(uname -s) $(uname -m)" in
@@ -216,11 +222,10 @@ python_lane() {
         step "Mojo for accelerators" mojo_accelerator
     fi
     after wheel
-    export TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
     if [ "$fast" = false ]; then
-        step "Python tests" "$python" -m pytest --quiet
+        step "Python tests" python_tests
     else
-        step "Python tests, quick ones" "$python" -m pytest --quiet -m "not slow"
+        step "Python tests, quick ones" python_tests -m "not slow"
     fi
 }
 

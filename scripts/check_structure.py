@@ -23,6 +23,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from structure import limits
 from structure.modules import Crate, Use, rings
@@ -35,7 +36,7 @@ class Sources:
     """A repository and its limits."""
 
     root: Path
-    limits: dict
+    limits: dict[str, Any]
 
     @cached_property
     def files(self) -> dict[Path, str]:
@@ -73,7 +74,8 @@ def check_order(sources: Sources) -> Iterator[str]:
                 yield f"Cargo.toml: workspace.metadata.structure.order.{crate} lacks {', '.join(sorted(unknown))}"
                 break
             if order.index(used) > order.index(user):
-                yield f"{sources.place(use.file, use.line)}: {user} uses {use.path}, but comes before {used} in the order"
+                place = sources.place(use.file, use.line)
+                yield f"{place}: {user} uses {use.path}, but comes before {used} in the order"
 
 
 def check_folders(sources: Sources) -> Iterator[str]:
@@ -134,7 +136,7 @@ CHECKS: dict[str, Callable[[Sources], Iterator[str]]] = {
 def main() -> int:
     """Runs the checks and prints what they find."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("checks", nargs="*", metavar="CHECK", help=f"of {', '.join(CHECKS)} (default: the enforced ones)")
+    parser.add_argument("checks", nargs="*", metavar="CHECK", help="default: the enforced ones")
     parser.add_argument("--all", action="store_true", help="run all checks")
     parser.add_argument("--root", type=Path, default=ROOT, help="the repository (default: this one)")
     args = parser.parse_args()
@@ -147,8 +149,9 @@ def main() -> int:
     found = {name: list(CHECKS[name](sources)) for name in chosen}
     for messages in found.values():
         print(*messages, sep="\n", end="\n" if messages else "")
-    print("; ".join(f"{name}: {len(messages) or 'none'}" for name, messages in found.items()))
-    return int(any(found.values()))
+    counts = ", ".join(f"{name} {len(messages)}" for name, messages in found.items() if messages)
+    print(f"{', '.join(chosen)}: {counts or 'nothing'} found")
+    return int(bool(counts))
 
 
 if __name__ == "__main__":

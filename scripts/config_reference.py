@@ -58,7 +58,7 @@ def bounds(node: dict) -> str:
 
 
 def values(schema: dict, node: dict) -> str:
-    """What a field takes, in words."""
+    """Returns the type and range of a field in words."""
     node = resolve(schema, node)
     options = node.get("enum") or [option["const"] for option in node.get("oneOf", []) if "const" in option]
     if options:

@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 CONFIG = {
     "env_cls": "Puzzle",
@@ -52,7 +54,7 @@ class Ended:
     restarts: int  # kills before the run folder was there
 
 
-def attempt(command: list[str | Path], kill_after: float | None) -> bool:
+def attempt(command: Sequence[str | Path], kill_after: float | None) -> bool:
     """Run the trainer, kill it after so many seconds, and return whether it came to its end before that."""
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         try:
@@ -69,17 +71,15 @@ def run_with_kills(binary: Path, config: Path, run: Path, span: float, rng: rand
     """Train to the end through kills at moments up to ``span`` seconds after each start."""
     kills = restarts = 0
     while True:
-        if run.exists():
-            command = [binary, "--quiet", "--resume", run]
-        else:
-            command = [binary, "--quiet", config, "--run-path", run]
+        arguments: list[str | Path] = ["--resume", run] if run.exists() else [config, "--run-path", run]
+        command = [binary, "--quiet", *arguments]
         if attempt(command, rng.uniform(0, span) if kills < MAX_KILLS else None):
             return Ended(kills, restarts)
         kills += 1
         restarts += not run.exists()
 
 
-def metrics(run: Path) -> list[dict]:
+def metrics(run: Path) -> list[dict[str, Any]]:
     """Read the records of a run without their times."""
     records = [json.loads(line) for line in (run / "metrics.jsonl").read_text(encoding="utf-8").splitlines()]
     return [{key: value for key, value in record.items() if key != "time"} for record in records]

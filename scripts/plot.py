@@ -9,7 +9,7 @@ Figures need matplotlib: pip install "twisterl[plot]".
 
 import sys
 
-from package_plotting import cli
+from launcher.package_plotting import cli
 
 if __name__ == "__main__":
     sys.exit(cli.main())

@@ -11,6 +11,7 @@ A board is row-major, 0 is the blank, and the goal is 0, 1, 2, ... .
 
 import argparse
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def neighbours(boards: np.ndarray, width: int, height: int) -> np.ndarray:
     return np.concatenate(moved)
 
 
-def layers(width: int, height: int):
+def layers(width: int, height: int) -> Iterator[np.ndarray]:
     """Yield the boards at distance 0, 1, 2, ... from the goal, each an array (boards, cells)."""
     frontier = np.arange(width * height, dtype=np.uint8)[None]
     seen = np.zeros(math.factorial(width * height), dtype=bool)

@@ -24,17 +24,18 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from launch import INTERRUPTED, Job, Launcher, RunError, failures, locked, read_json, shares, warn
-from package_plotting import cli, plotting
-from progress import Progress
+from launcher.launch import INTERRUPTED, Job, Launcher, RunError, failures, locked, read_json, shares, warn
+from launcher.package_plotting import cli, plotting
+from launcher.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
 def seeds(text: str) -> list[int]:
     """Read ``3``, ``0-4`` or ``0,2,5-7``."""
-    found = []
+    found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"(\d+)(?:-(\d+))?", part.strip())
         if not match or int(match[2] or match[1]) < int(match[1]):
@@ -80,11 +81,11 @@ def trainer(named: Path | None) -> Path:
 
 
 def cores() -> int:
-    """How many cores this process may use."""
+    """Count the cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def recorded(folder: Path, config: dict, args: argparse.Namespace) -> None:
+def recorded(folder: Path, config: dict[str, Any], args: argparse.Namespace) -> None:
     """Note what the runs in this folder are made of, or check that it is the same as before."""
     made_of = {"config": config, "set": args.set}
     path = folder / "launch.json"
@@ -116,7 +117,7 @@ def plan(args: argparse.Namespace, out: Path) -> list[Job]:
 
 
 def logged(run: Path) -> bool:
-    """Whether a run has metrics to show."""
+    """Tell if a run has metrics to show."""
     path = run / "metrics.jsonl"
     return path.is_file() and path.stat().st_size > 0
 
@@ -156,8 +157,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
     parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")
     parser.add_argument("--num-cores", type=count, metavar="N", help="cores to divide among them (default: all)")
-    sets = {"nargs": "+", "type": assignment, "action": "extend", "default": []}
-    parser.add_argument("--set", **sets, metavar="K=V", help="change config fields")
+    parser.add_argument(
+        *("--set",), nargs="+", type=assignment, action="extend", default=[], metavar="K=V", help="change config fields"
+    )
     parser.add_argument("--num-steps", type=count, metavar="N", help="iterations in all (default: the config's)")
     parser.add_argument(
         "--compare", nargs="+", default=[], metavar="[LABEL=]RUN", help="existing runs, to show as well"

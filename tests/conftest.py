@@ -1,4 +1,4 @@
-"""What the whole suite shares: the folders of the repository, and the trainer binary to test."""
+"""Fixtures of the whole suite: the folders of the repository, and the trainer binary to test."""
 
 import json
 import os

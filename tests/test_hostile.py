@@ -6,9 +6,12 @@ The calls are made in a process of their own, so that an abort or a hang is seen
 import subprocess
 import sys
 
+import pytest
+
 CASES = 2000
 
 
+@pytest.mark.slow
 def test_no_argument_breaks_the_package(root):
     script = root / "tests/fuzz_package.py"
     config = root / "tests/configs/ppo_puzzle8_v1.peer.json"

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
 
+
+@pytest.mark.slow
 def test_killed_runs_come_to_the_same_end(root, train_bin):
     command = [sys.executable, root / "scripts/kill_resume.py", "--binary", train_bin, "--runs", "2"]
     result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)

@@ -5,11 +5,15 @@ import re
 import subprocess
 from pathlib import Path
 
-import benchmark_mojo
 import pytest
+from benchmarks import mojo as benchmark_mojo
+from benchmarks.common.process import BenchmarkError
 from mojo_programs import MOJO, build
 
-pytestmark = pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python")
+pytestmark = [
+    pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python"),
+    pytest.mark.slow,
+]
 
 CONFIG = {
     "env_cls": "Puzzle",
@@ -170,7 +174,7 @@ def test_benchmark_times_every_operation(root, tmp_path):
     program = build(root, "mojo/benchmark.mojo", tmp_path / "mojo")
     figures = benchmark_mojo.measure({"mojo": program, "rust": program}, rounds=1, iterations=100)
     assert all(time >= 0 for row in figures.values() for time in row.values())
-    assert len(benchmark_mojo.table(figures).splitlines()) == 2 + len(benchmark_mojo.OPERATIONS)
+    assert len(benchmark_mojo.page(figures).splitlines()) == 2 + len(benchmark_mojo.OPERATIONS)
 
 
 def test_benchmark_compares_es_in_mojo_and_rust(programs, train_bin):
@@ -182,6 +186,6 @@ def test_benchmark_compares_es_in_mojo_and_rust(programs, train_bin):
     config = benchmark_mojo.es_config(config, difficulty=8, iterations=4, cores=2)
     rates = benchmark_mojo.measure_es({"mojo": programs["train_puzzle"], "rust": train_bin}, config, rounds=1)
     assert min(rates.values()) > 0
-    assert f"| {rates['mojo']:,.0f} | {rates['rust']:,.0f} |" in benchmark_mojo.es_table(rates)
-    with pytest.raises(SystemExit, match=r"algorithm\.es"):
+    assert f"| {rates['mojo']:,.0f} | {rates['rust']:,.0f} |" in benchmark_mojo.es_page(rates)
+    with pytest.raises(BenchmarkError, match=r"algorithm\.es"):
         benchmark_mojo.es_config({**CONFIG, "algorithm": {}}, difficulty=8, iterations=4, cores=2)

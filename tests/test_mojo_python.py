@@ -13,6 +13,7 @@ import twisterl
 from mojo_programs import MOJO, build
 
 pytestmark = [
+    pytest.mark.slow,
     pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python"),
     pytest.mark.filterwarnings("ignore:builtin type .* has no __module__:DeprecationWarning"),
 ]

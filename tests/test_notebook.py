@@ -12,6 +12,7 @@ SHORTER = (
 )
 
 
+@pytest.mark.slow
 def test_the_cells_run(root, monkeypatch, capsys):
     pytest.importorskip("matplotlib.pyplot")
     monkeypatch.chdir(root / "examples")

@@ -6,6 +6,7 @@ import sys
 import time
 import tomllib
 
+import pytest
 import twisterl
 
 
@@ -33,6 +34,7 @@ def test_metadata_names_licence_and_extras():
     assert required == ["numpy>=1.26"], "and nothing else; torch least of all"
 
 
+@pytest.mark.slow
 def test_stubs_agree_with_the_module():
     command = [sys.executable, "-m", "mypy.stubtest", "twisterl"]
     result = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)

@@ -1,4 +1,4 @@
-"""What scripts for the published package do, done with ours."""
+"""The steps of scripts for the published package, done with ours."""
 
 import json
 import subprocess
@@ -36,6 +36,15 @@ def test_the_notebook_s_steps(files, ending):
     (success, _reward), seconds = algo.evaluate({"num_episodes": 50, "deterministic": False, "num_searches": 10})
     assert 0 <= success <= 1
     assert seconds > 0
+    # An entry of `evals` searches as evaluations in training do: attempts are sampled unless it is deterministic.
+    entry = {"num_episodes": 50, "num_mcts_searches": 5, "num_searches": 3, "difficulty": 100, "max_steps": 20}
+    most_visited, _ = algo.evaluate(entry)
+    sampled, _ = algo.evaluate({**entry, "deterministic": False})
+    assert most_visited != sampled
+    with pytest.raises(twisterl.UsageError, match=r"evaluate: num_episode: .* .did you mean `num_episodes`"):
+        algo.evaluate({"num_episode": 50})
+    with pytest.raises(twisterl.UsageError, match="evaluate: num_searches: expected at least 1"):
+        algo.evaluate({"num_searches": 0})
 
 
 def test_algorithms_learn_in_steps(tmp_path):

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 import pytest
-from package_plotting import FOLDER, cli, plotting
+from launcher.package_plotting import FOLDER, cli, plotting
 from twisterl_plotting import bands, curves, lengths, phases, runs, stats, table
 
 PNG = b"\x89PNG"
@@ -218,6 +218,7 @@ def groups_of_all_kinds():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", groups_of_all_kinds())
 def test_every_figure_is_written_as_png_and_svg(tmp_path, kind):
     groups = groups_of_all_kinds()[kind]
@@ -394,6 +395,7 @@ def test_missing_runs_are_named(tmp_path):
             nothing([])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "found", [None, True, "3", [], {}, math.nan, math.inf, 10**400, {"success": {"deep": 1}}, {"success": "x"}]
 )
@@ -408,6 +410,7 @@ def test_values_of_other_types_are_unknown(found, tmp_path):
 # The command, and the package
 
 
+@pytest.mark.slow
 def test_plot_writes_results_beside_the_seeds(script, tmp_path):
     for seed in range(2):
         write_run(tmp_path / f"runs/a/seed-{seed}", lines_of(4))
@@ -438,10 +441,8 @@ def test_results_folder_is_that_of_the_first_run():
 
 
 def test_package_has_the_same_plotting_and_imports_nothing_for_it():
-    code = (
-        "import sys, twisterl.plotting as p; print(p.__file__);"
-        "print([m for m in ('numpy', 'matplotlib') if m in sys.modules])"
-    )
+    heavy = "[m for m in ('numpy', 'matplotlib') if m in sys.modules]"
+    code = f"import sys, twisterl.plotting as p; print(p.__file__); print({heavy})"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     path, imported = result.stdout.splitlines()
     assert imported == "[]"

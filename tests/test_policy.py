@@ -104,7 +104,7 @@ BAD_OBSERVATIONS = [
 ]
 
 
-@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=lambda value: repr(value)[:30])
+@pytest.mark.parametrize("observation", BAD_OBSERVATIONS, ids=lambda value: repr(value).partition(" at 0x")[0][:30])
 def test_what_is_no_observation_is_refused(policy, observation):
     with pytest.raises(twisterl.ObservationError):
         policy.predict(observation)
@@ -150,8 +150,26 @@ def test_stronger_searches_find_shorter_solutions(policy):
     assert again.actions == beam.actions
     with pytest.raises(twisterl.UsageError, match="score: expected search beam"):
         policy.solve(start, search="greedy", score=1)
-    with pytest.raises(twisterl.UsageError, match="num-cores"):
-        policy.solve(start, num_cores=0)
+    for options, message in (
+        ({"num_cores": 0}, "num_cores: expected a whole number from 1 to 4096, found 0"),
+        ({"search": "beam=4", "deterministic": True}, "deterministic: expected no search with it, found beam=4"),
+        ({"search": "beam=4", "backtracking": False}, "backtracking: expected search greedy, sample"),
+        ({"search": "gumbel=4", "C": 1.0}, "C: expected search mcts=N with it, found gumbel=4"),
+        ({"C": 1.0}, "C: expected search mcts=N with it, found best-of=64"),
+        ({"search": "mcts=4", "leaves": "two"}, "leaves: expected a whole number, 0 or more, found 'two'"),
+        ({"search": "beam=4", "score": []}, r"score: expected a number, policy or value, found \[\]"),
+        ({"search": "astar"}, "search: expected greedy, sample, best-of=N"),
+        ({"seconds": 0}, "seconds: expected a number above 0, found 0"),
+    ):
+        with pytest.raises(twisterl.UsageError, match=message):
+            policy.solve(start, **options)
+        with pytest.raises(twisterl.UsageError, match=message.replace("best-of=64", "best-of=1")):
+            policy.evaluate([start], **options)
+    with pytest.raises(twisterl.UsageError, match="nonsense: expected one of the arguments search, deterministic"):
+        policy.evaluate([start], nonsense=1)
+    assert (
+        policy.solve(start, num_mcts_searches=0, C=1.4, max_expand_depth=1, num_searches=20).actions == sample.actions
+    )
     for wrong in ("beams=3", "beam=0", "beam", "", "mcts=-1"):
         with pytest.raises(twisterl.TwisteRLError):
             policy.solve(start, search=wrong)
@@ -170,8 +188,8 @@ def test_evaluation_figures(policy):
     with pytest.raises(twisterl.UsageError):
         policy.evaluate([])
     hard = {"num_episodes": 200, "difficulty": 1000, "deterministic": True}
-    onward = policy.evaluate(**hard, backtracking=False)
-    assert onward["success"] > policy.evaluate(**hard)["success"]
+    no_backtracking = policy.evaluate(**hard, backtracking=False)
+    assert no_backtracking["success"] > policy.evaluate(**hard)["success"]
     state = [8, 6, 7, 2, 5, 4, 3, 0, 1]
     moves = policy.solve(state, num_searches=1, backtracking=False).actions
     assert not any({a, b} in ({0, 2}, {1, 3}) for a, b in itertools.pairwise(moves))

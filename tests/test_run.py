@@ -8,10 +8,9 @@ import subprocess
 import sys
 import time
 
-import launch
-import progress
 import pytest
-import run as launcher
+import run
+from launcher import launch, progress
 
 PNG = b"\x89PNG"
 TINY = {
@@ -43,6 +42,7 @@ def timeless(run):
     return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
 
 
+@pytest.mark.slow
 def test_configs_and_seeds_are_trained_and_compared(script, config, train_bin, tmp_path):
     other = tmp_path / "other.json"
     other.write_text(json.dumps({**TINY, "seed": 7}))
@@ -72,6 +72,7 @@ def test_configs_and_seeds_are_trained_and_compared(script, config, train_bin, t
     assert "done" in result.stderr
 
 
+@pytest.mark.slow
 def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, train_bin, tmp_path):
     length = 2000  # about a second
     command = [sys.executable, root / "scripts/run.py", config, "--seeds", "0-2", "--jobs", 2, "--binary", train_bin]
@@ -107,6 +108,7 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, tra
     assert len(records(tmp_path / "out/tiny/seed-1")) == length + 1
 
 
+@pytest.mark.slow
 def test_trainers_that_fail_are_quoted_and_others_go_on(script, config, train_bin, tmp_path):
     wrong = tmp_path / "wrong.json"
     wrong.write_text(json.dumps({**TINY, "policy": {"nonsense": 1}}))
@@ -173,19 +175,19 @@ def test_what_is_missing_is_said_before_training(script, config, train_bin, tmp_
 
 @pytest.mark.parametrize(("text", "found"), [("3", [3]), ("0-4", [0, 1, 2, 3, 4]), ("5,0-1,1", [5, 0, 1])])
 def test_seeds_are_read(text, found):
-    assert launcher.seeds(text) == found
+    assert run.seeds(text) == found
 
 
 @pytest.mark.parametrize("text", ["", "x", "4-0", "1-", "-1"])
 def test_wrong_seeds_are_refused(text):
-    with pytest.raises(launcher.argparse.ArgumentTypeError, match="expected seeds"):
-        launcher.seeds(text)
+    with pytest.raises(run.argparse.ArgumentTypeError, match="expected seeds"):
+        run.seeds(text)
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "x", "1.5", "²"])
 def test_wrong_counts_are_refused(text):
-    with pytest.raises(launcher.argparse.ArgumentTypeError, match="at least 1"):
-        launcher.count(text)
+    with pytest.raises(run.argparse.ArgumentTypeError, match="at least 1"):
+        run.count(text)
 
 
 @pytest.mark.parametrize(

@@ -101,6 +101,7 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(tmp_path):
     assert twisterl.load_run(tmp_path / "run").last_policy.num_actions == 4
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("env_cls", ["Walk", "OldWalk", "Seeded"])
 def test_environments_in_python_are_learned(tmp_path, env_cls):
     config = {**IN_PYTHON, "env_cls": f"envs_in_python.{env_cls}"}

@@ -1,4 +1,4 @@
-"""What is compared: training runs, problems, and the options to solve them.
+"""The cases to compare: training runs, problems, and the options to solve them.
 
 Every config of `examples/` is trained for `ITERATIONS`. Sizes are reduced so that all of them take minutes on two slow
 cores; evaluations, probes and curricula are due more often instead, so that each of them happens within the run.

@@ -1,4 +1,4 @@
-"""What the Python package answers: policies, environments, algorithms and runs, by its public names only."""
+"""Answers of the Python package: policies, environments, algorithms and runs, by its public names only."""
 
 import hashlib
 import json

@@ -1,7 +1,7 @@
 """The modules of a crate, and which of them use which.
 
-A module is a file that ``mod`` declarations lead to from ``lib.rs``, test code left out. It uses another one if it names
-something that is defined there, by whatever re-exports. A module and those inside it may use each other.
+A module is a file that ``mod`` declarations lead to from ``lib.rs``, test code left out. It uses another one if it
+names something that is defined there, by whatever re-exports. A module and those inside it may use each other.
 """
 
 import re
@@ -28,6 +28,7 @@ class Module:
     imports: dict[str, list[str]] = field(default_factory=dict)  # the path of each bound name
     globs: list[list[str]] = field(default_factory=list)
     named: list[tuple[list[str], int]] = field(default_factory=list)  # all paths, with their lines
+    words: set[str] = field(default_factory=set)  # of the code below the imports
 
 
 @dataclass(frozen=True)
@@ -51,14 +52,15 @@ def _read(file: Path) -> tuple[Module, list[str]]:
     module = Module(file, set(_DEFINED.findall(text)))
     for found in _USE.finditer(text):
         for path, bound in rust.paths(found[1]):
-            module.named.append((path, _line(text, found.start())))
             if bound == "*":
                 module.globs.append(path[:-1])
             else:
+                module.named.append((path, _line(text, found.start())))
                 module.imports[bound] = path
     body = _USE.sub(lambda found: re.sub(r"[^\n]", " ", found[0]), text)
     for found in _PATH.finditer(body):
         module.named.append((re.split(r"\s*::\s*", found[0]), _line(body, found.start())))
+    module.words = set(re.findall(r"\w+", body))
     return module, _CHILD.findall(text)
 
 
@@ -112,10 +114,18 @@ class Crate:
             return at
         return at
 
+    def _by_glob(self, user: Name) -> Iterator[tuple[list[str], int]]:
+        """Yields the paths of what a module names after ``use path::*``."""
+        module = self.modules[user]
+        for glob in module.globs:
+            if (source := self.resolve(user, glob)) is not None:
+                offered = self.modules[source].defined | set(self.modules[source].imports)
+                yield from (([*glob, word], 1) for word in sorted(module.words & offered))
+
     def uses(self) -> Iterator[Use]:
         """Yields each use of another module, those of a module's ancestors and descendants left out."""
         for user, module in self.modules.items():
-            for path, line in module.named:
+            for path, line in [*module.named, *self._by_glob(user)]:
                 used = self.resolve(user, path)
                 if used is None or user[: len(used)] == used or used[: len(user)] == user:
                     continue

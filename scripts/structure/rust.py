@@ -13,7 +13,9 @@ _HIDDEN = re.compile(
     re.DOTALL | re.VERBOSE,
 )
 _TEST_ONLY = re.compile(r"#\[cfg\((?:all\()?test\b")
-_ITEM = re.compile(r"(?:pub(?:\([^)]*\))?\s+)?(?:unsafe|async|extern|const|static|fn|impl|struct|enum|mod|use|type|trait)\b")
+_ITEM = re.compile(
+    r"(?:pub(?:\([^)]*\))?\s+)?(?:unsafe|async|extern|const|static|fn|impl|struct|enum|mod|use|type|trait)\b"
+)
 _FUNCTION = re.compile(r"\bfn\s+(\w+)")
 _PAIRS = {"(": ")", "[": "]", "{": "}"}
 

@@ -1,5 +1,5 @@
 //! Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds an operation as one JSON object, for
-//! `scripts/benchmark_mojo.py`, which compares them with those of `mojo/benchmark.mojo` and of the peer's crate.
+//! `scripts/benchmark.py mojo`, which compares them with those of `mojo/benchmark.mojo` and of the peer's crate.
 
 use std::hint::black_box;
 use std::time::Instant;
@@ -26,6 +26,7 @@ fn time(name: &str, iterations: usize, mut operation: impl FnMut(usize)) {
     print!("{separator}\"{name}\":{}", times[REPEATS / 2]);
 }
 
+// long function: one timing after the other
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let iterations: usize = std::env::args().nth(1).map_or(Ok(100_000), |text| text.parse())?;
     let mut state = 1u32;

@@ -1,13 +1,11 @@
-//! The playing half of TwisteRL: spaces, environments, policies, rollouts and solving.
+//! The inference half of TwisteRL: spaces, environments, policies, rollouts, searches and solvers.
 //!
-//! This crate needs neither candle nor Python and has no `unsafe`. Without its default feature
-//! `parallel` it builds for `wasm32-unknown-unknown`.
+//! This crate needs neither candle nor Python, and has no `unsafe`. Without its default feature `parallel` it builds for
+//! `wasm32-unknown-unknown`.
 //!
-//! The path of the data through the modules:
-//! [`space`] and [`env`](mod@env) say what a problem is, [`envs`] holds the built-in ones, [`check`] tests any of
-//! them, [`batch`] steps many in lock step, [`registry`] makes them by name, [`policy`] turns
-//! observations into action distributions and values, [`rollout`] collects transitions with them,
-//! and [`solve`] plays single problems to their end.
+//! The modules in the order of the data flow: [`space`] and [`env`](mod@env) define environments, [`envs`] holds the built-in
+//! ones and the [`registry`], [`policy`] implements the [`evaluator`] that turns observations into action distributions and
+//! values, [`rollout`] collects transitions with it, [`search`] looks ahead, and [`solve`] solves single problems.
 #![forbid(unsafe_code)]
 
 pub mod env;

@@ -1,36 +1,36 @@
-//! Randomness: one seed a run, and a stream of its own for every use.
+//! Random numbers: one seed a run, and a separate stream for every use.
 //!
-//! A stream is ChaCha8 keyed by the 256 bits `(seed, purpose, iteration, index)`, so that streams are
-//! distinct by construction, need no state to be saved, and do not depend on the number of threads.
+//! A stream is ChaCha8 with the 256-bit key `(seed, purpose, iteration, index)`. Streams are distinct by construction, have
+//! no state to save, and do not depend on the number of threads.
 
 use rand::{RngExt as _, SeedableRng};
 
-/// The generator that environments, rollouts and shuffles are handed.
+/// The generator of a stream.
 pub type Rng = rand_chacha::ChaCha8Rng;
 
-/// What a stream is used for. The numbers are part of the reproducibility contract: never renumber.
+/// The use of a stream. The numbers are part of the reproducibility contract: never renumber.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u64)]
 pub enum Purpose {
     /// Initial weights of a network.
     Init = 1,
-    /// Start of a training episode.
+    /// Starts of training episodes.
     Start = 2,
-    /// Sampling of actions in a rollout.
+    /// Sampling of actions in rollouts.
     Act = 3,
     /// Order of the samples in minibatches.
     Shuffle = 4,
-    /// Episodes of an evaluation.
+    /// Episodes of evaluations.
     Evaluate = 5,
     /// Solving of single problems.
     Solve = 6,
-    /// States on which the greedy policy is probed for failures.
+    /// States that test the greedy policy for failures.
     Probe = 7,
     /// Choice among the kinds of start and among remembered states.
     Choice = 8,
     /// Random walks away from solved states.
     Walk = 9,
-    /// Problems that a search is to solve for the policy to learn from, and the choice among their solutions.
+    /// Problems of expert iteration, and the choice among their solutions.
     Expert = 10,
     /// Noise at the roots of searches.
     Search = 11,
@@ -38,13 +38,13 @@ pub enum Purpose {
     Perturb = 12,
 }
 
-/// Where the rows of a batch draw from.
+/// The generators of the rows of a batch.
 pub trait Draws {
-    /// The generator of row `row`.
+    /// Returns the generator of row `row`.
     fn row(&mut self, row: usize) -> &mut Rng;
 }
 
-/// All rows draw from one generator, in their order.
+/// One generator for all rows, in their order.
 impl Draws for Rng {
     fn row(&mut self, _: usize) -> &mut Rng {
         self
@@ -104,12 +104,12 @@ pub fn stream(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> Rng {
     StreamKey { seed, purpose, iteration, index }.stream()
 }
 
-/// Uniform in (0, 1): never 0, so that its logarithm is finite.
+/// Draws a uniform number in (0, 1], whose logarithm is finite.
 pub fn open_uniform(rng: &mut Rng) -> f64 {
     1.0 - rng.random::<f64>() * (1.0 - f64::EPSILON)
 }
 
-/// A standard normal variable, by Box and Muller.
+/// Draws a standard normal number by the method of Box and Muller.
 pub fn normal(rng: &mut Rng) -> f64 {
     let radius = (-2.0 * open_uniform(rng).ln()).sqrt();
     radius * (std::f64::consts::TAU * open_uniform(rng)).cos()
@@ -121,7 +121,7 @@ mod tests {
     use rand::Rng as _;
 
     #[test]
-    fn equal_keys_give_equal_streams_and_any_other_key_another() {
+    fn streams_are_equal_if_and_only_if_their_keys_are() {
         let key = StreamKey::new(1, Purpose::Act).iteration(2).at(3);
         assert_eq!(key, StreamKey { seed: 1, purpose: Purpose::Act, iteration: 2, index: 3 });
         let base = key.stream().next_u64();

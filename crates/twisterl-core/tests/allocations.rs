@@ -51,7 +51,7 @@ fn a_longer_rollout_allocates_no_more_than_a_short_one() {
     };
     let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
     let executor = Executor::new(&network, &vec![0.01; network.parameter_count()]).unwrap();
-    let mut collector = Collector::new(&*spec, 128).unwrap();
+    let mut collector = Collector::new(&*spec, 128);
     let starts = Starts { difficulty: 8, uniform: 0.3, mixed: 0.3, remembered: 0.0, memory: &[] };
     let key = StreamKey::new(1, Purpose::Act);
     let mut collect = |iteration, steps| {

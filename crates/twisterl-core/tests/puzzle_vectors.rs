@@ -22,7 +22,7 @@ struct Trajectory {
     start: Vec<u8>,
     /// All actions, one digit each, illegal ones among them.
     actions: String,
-    /// What is to be seen after the first `moves` actions, in order.
+    /// The expected observations after the first `moves` actions, in order.
     after: Vec<Seen>,
 }
 

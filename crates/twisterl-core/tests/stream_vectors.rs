@@ -19,7 +19,7 @@ struct Vectors {
     episodes: Vec<Episodes>,
 }
 
-/// What a stream gives, each kind from its beginning. Numbers of more than 32 bits are written in hexadecimal.
+/// The expected numbers of a stream, each kind from its beginning. Numbers of more than 32 bits are written in hexadecimal.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Draws {
     /// Seed, purpose, iteration, index.

@@ -17,7 +17,7 @@ use twisterl_train::algorithms::Iteration;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
 use twisterl_train::config::AlgorithmConfig;
-use twisterl_train::play::in_pool;
+use twisterl_train::trainer::threads::in_pool;
 
 /// A run of PPO that collects and does not learn.
 #[pyclass(frozen, module = "twisterl._core")]

@@ -11,8 +11,8 @@ use std::sync::{PoisonError, RwLock};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Result;
 use twisterl_train::algorithms::es::Returns;
-use twisterl_train::play::in_pool;
 use twisterl_train::trainer::distributed_es as train;
+use twisterl_train::trainer::threads::in_pool;
 
 /// A run of ES without its loop.
 #[pyclass(frozen, module = "twisterl._core")]

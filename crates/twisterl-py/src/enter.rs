@@ -10,7 +10,7 @@ use std::time::Duration;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Error;
 
-/// How often signals are looked for.
+/// The interval between checks for signals.
 pub const LOOK: Duration = Duration::from_millis(50);
 
 /// Calls from Python into the crates. Each turns errors into the exceptions of `twisterl.errors`, and a panic into a

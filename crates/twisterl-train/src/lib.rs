@@ -9,7 +9,6 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod gradient;
-pub mod play;
 pub mod record;
 pub mod trainer;
 

@@ -1,23 +1,26 @@
-//! Actions of other kinds than one choice: what configs ask for, what programs register, and what is refused.
+//! Distributions other than the categorical: in configs, registered by programs, and refused.
 
 #![allow(clippy::unwrap_used)]
+
+mod support;
 
 use rand::RngExt as _;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
+use support::options;
 use twisterl_core::envs::registry::Registry;
-use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::evaluator::distribution::{
-    Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
+    Choice, Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore,
+    Slopes,
 };
 use twisterl_core::rng::Rng;
 use twisterl_core::space::ActionComponent;
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::load_policy;
-use twisterl_train::trainer::{Options, resume, train};
+use twisterl_train::trainer::{resume, train};
 
-/// A number that is Laplace-distributed around the network's output: `ln p = -|u - m| / b - ln 2b`, `H = 1 + ln 2b`.
+/// The Laplace distribution of one number around the network's output: `ln p = -|u - m| / b - ln 2b`, `H = 1 + ln 2b`.
 #[derive(Debug)]
 struct Laplace {
     scale: f64,
@@ -119,33 +122,31 @@ fn config(distribution: Value) -> Value {
 
 fn run(config: Value, path: &Path, registry: &Registry) -> Result<(), String> {
     let config = RunConfig::from_value(config).map_err(|e| e.to_string())?;
-    let options = Options { quiet: true, threads: Some(1), ..Options::default() };
-    train(&config, path, &options, registry).map(drop).map_err(|e| e.to_string())
+    train(&config, path, &options(1), registry).map(drop).map_err(|e| e.to_string())
 }
 
 #[test]
-fn a_registered_distribution_is_trained_saved_and_found_again() {
+fn a_registered_distribution_is_trained_saved_and_loaded() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
     let laplace = json!([{"type": "laplace", "params": {"scale": 0.5}}]);
     run(config(laplace), &path, &with_laplace()).unwrap();
     let policy = load_policy(&path, None, &with_laplace()).unwrap();
     assert_eq!(policy.network.action_distribution().unwrap().width(), 1);
-    let options = Options { quiet: true, threads: Some(1), ..Options::default() };
-    let summary = resume(&path, Some(3), &options, &with_laplace()).unwrap();
+    let summary = resume(&path, Some(3), &options(1), &with_laplace()).unwrap();
     assert_eq!(summary.iterations, 3);
-    // A program without it says what is missing.
+    // A program without it names the missing distribution.
     let error = load_policy(&path, None, &Registry::default()).unwrap_err().to_string();
     assert!(error.starts_with("policy.distribution[0].type: expected `categorical`"), "{error}");
     assert!(error.ends_with("found \"laplace\""), "{error}");
-    // One whose distribution has changed is not let near the weights.
+    // A program whose distribution of that name has other parameters refuses the weights.
     let mut other = Registry::default();
     other.register_distribution("laplace", |_, _| Ok(Arc::new(Wide)));
     let error = load_policy(&path, None, &other).unwrap_err().to_string();
     assert!(error.starts_with("policy.distribution[0].type: expected Custom"), "{error}");
 }
 
-/// Not the distribution of before.
+/// A distribution with another number of parameters.
 #[derive(Debug)]
 struct Wide;
 
@@ -166,7 +167,7 @@ impl Distribution for Wide {
 }
 
 #[test]
-fn descriptions_that_do_not_fit_are_refused_with_their_place() {
+fn invalid_descriptions_are_refused_with_their_path() {
     let folder = tempfile::tempdir().unwrap();
     let refused = |distribution: Value| {
         let path = folder.path().join("run");
@@ -200,7 +201,7 @@ fn descriptions_that_do_not_fit_are_refused_with_their_place() {
 }
 
 #[test]
-fn algorithms_that_search_need_one_choice() {
+fn algorithms_that_search_need_one_discrete_action() {
     let folder = tempfile::tempdir().unwrap();
     let mut config = config(json!([]));
     config["algorithm_cls"] = json!("AZ");

@@ -1,7 +1,7 @@
-//! One update by PPO and one by imitation against tests/vectors/updates.json, which every other implementation has to
-//! reproduce as well: samples, the loss before the step, its gradient, and the weights after a step of Adam.
+//! One update of PPO and one of imitation against tests/vectors/updates.json, which other implementations reproduce as
+//! well: samples, the loss before the step, its gradient, and the weights after a step of Adam.
 //!
-//! `TWISTERL_WRITE_VECTORS=1 cargo test -p twisterl-train --test gradient_vectors` writes the file anew.
+//! `TWISTERL_WRITE_VECTORS=1 cargo test -p twisterl-train --test gradient_vectors` rewrites the file.
 #![allow(clippy::unwrap_used)]
 
 use rand::{Rng as _, RngExt};
@@ -23,16 +23,16 @@ const CELLS: usize = 4;
 const ACTIONS: usize = 4;
 const ROWS: usize = 150;
 const LR: f32 = 0.01;
-/// Decay of Adam's first moment, from which the gradient of the first step is read.
+/// The decay of Adam's first moment, from which the test computes the gradient of the first step.
 const BETA: f64 = 0.9;
 const LOSS: PpoLossConfig = PpoLossConfig { clip_ratio: 0.2, vf_coef: 0.5, ent_coef: 0.03 };
 
-/// Every fifth weight, and the last: enough to find a mistake in any layer, and few enough to read.
+/// Returns every fifth weight and the last one: enough to find a mistake in any layer.
 fn some(values: &[f32]) -> Vec<f32> {
     values.iter().step_by(5).chain(values.last()).copied().collect()
 }
 
-/// One step from the initial weights of seed 1.
+/// Makes one step from the initial weights of seed 1.
 fn update(network: &Network, objective: &impl Objective) -> Value {
     let policy = Policy::initial(network.clone(), "Puzzle", json!({}), vec![], 1).unwrap();
     let adam = AdamConfig { eps: 1e-3, weight_decay: 0.01, ..AdamConfig::default() };
@@ -50,7 +50,7 @@ fn update(network: &Network, objective: &impl Objective) -> Value {
     json!({"loss": total, "gradient": some(&gradient), "after": some(state.weights())})
 }
 
-/// Samples of all kinds, drawn from a stream: what the file says of them is what was drawn.
+/// Returns random samples and the updates with them.
 fn vectors(activation: Activation, value_layers: Vec<usize>) -> Value {
     let sizes = MlpSizes {
         embedding_size: 10,
@@ -71,8 +71,8 @@ fn vectors(activation: Activation, value_layers: Vec<usize>) -> Value {
         let action = rng.random_range(0..4u32);
         let bits = rng.next_u32();
         let mask: Vec<bool> = (0..4).map(|a| a == action || bits >> a & 1 == 1).collect();
-        let open = mask.iter().filter(|m| **m).count() as f32;
-        let policy: Vec<f32> = mask.iter().map(|&m| if m { 1.0 / open } else { 0.0 }).collect();
+        let legal = mask.iter().filter(|m| **m).count() as f32;
+        let policy: Vec<f32> = mask.iter().map(|&m| if m { 1.0 / legal } else { 0.0 }).collect();
         let [log_prob, advantage, value] = [(); 3].map(|()| 2.0 * rng.random::<f32>() - 1.0);
         batch.observations.push_ones(&ones);
         examples.observations.push_ones(&ones);
@@ -118,10 +118,10 @@ fn assert_close(found: &Value, expected: &Value, path: &str) {
 }
 
 #[test]
-fn updates_are_those_recorded() {
+fn updates_match_the_recorded_vectors() {
     let found = json!([vectors(Activation::Relu, vec![]), vectors(Activation::Tanh, vec![5])]);
     if std::env::var_os("TWISTERL_WRITE_VECTORS").is_some() {
-        // One line a record: readable, and small.
+        // One line per record.
         let mut text = serde_json::to_string(&found).unwrap();
         for part in ["{\"activation\"", "\"ppo\":", "\"imitation\":", "\"rows\":", "{\"ones\""] {
             text = text.replace(part, &format!("\n{part}"));
@@ -129,6 +129,6 @@ fn updates_are_those_recorded() {
         std::fs::write(FILE, text + "\n").unwrap();
     }
     let recorded: Value = serde_json::from_str(&std::fs::read_to_string(FILE).unwrap()).unwrap();
-    // Processors with other vectors round differently.
+    // The last digits depend on the vector instructions of the processor.
     assert_close(&found, &recorded, "");
 }

@@ -1,13 +1,14 @@
-//! Whatever it is given, the trainer answers with a result or an error that says something: no panic, no hang, and never
-//! more than a gigabyte of memory.
+//! The trainer answers hostile input with a result or an error message: it never panics, hangs, or uses more than a
+//! gigabyte of memory.
 //!
-//! The inputs follow from their number alone. `TWISTERL_HOSTILE_CASES` says how many there are (3,000 if not given).
+//! Each input is a function of its number. `TWISTERL_HOSTILE_CASES` sets the number of inputs, 3,000 by default.
 #![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 #[path = "hostile/campaign.rs"]
 mod campaign;
 #[path = "hostile/inputs.rs"]
 mod inputs;
+mod support;
 
 use campaign::{MEMORY, PATIENCE, campaign};
 use inputs::*;
@@ -18,12 +19,13 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
+use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::{build_policy_network, convert, load_policy};
-use twisterl_train::trainer::{self, Options};
+use twisterl_train::trainer;
 
 #[test]
 fn configs_are_read_or_refused() {
@@ -37,7 +39,7 @@ fn configs_are_read_or_refused() {
             for _ in 0..rng.random_range(1..4) {
                 disturb(rng, &mut value);
             }
-            // A config may refuse what the registry would have to refuse, too.
+            // The registry has to refuse invalid parameters too, even where the config already does.
             let env = value.get("env").cloned().unwrap_or_default();
             if let Err(error) = registry.make("Puzzle", &env) {
                 assert!(!error.to_string().is_empty());
@@ -116,9 +118,9 @@ fn checkpoints_are_loaded_or_refused() {
         let mut bytes = files[chosen].clone();
         damage(rng, &mut bytes);
         fs::write(target.join(names[chosen]), bytes).unwrap();
-        // Half of them with sums that are right, so that the damage gets beyond the manifest.
+        // Half of the cases have matching checksums, so that the damage gets past the manifest.
         if names[chosen] != "manifest.json" && rng.random() {
-            sum_up(&target);
+            update_manifest(&target);
         }
         let file = if rng.random() { target.clone() } else { target.join(names[0]) };
         text(load_policy(&file, None, &registry)).map(drop)
@@ -149,7 +151,6 @@ fn checkpoints_of_the_peer_are_loaded_or_refused() {
 fn runs_are_resumed_or_refused() {
     let (folder, run) = finished_run();
     let (target, registry) = (folder.path().join("target"), Registry::default());
-    let options = Options { quiet: true, threads: Some(1), ..Options::default() };
     campaign("resumed runs", 60, |rng| {
         let _ = fs::remove_dir_all(&target);
         copy(&run, &target);
@@ -164,15 +165,15 @@ fn runs_are_resumed_or_refused() {
             damage(rng, &mut bytes);
             fs::write(arrays, bytes).unwrap();
         }
-        sum_up(&last);
-        text(trainer::resume(&target, Some(2), &options, &registry)).map(drop)
+        update_manifest(&last);
+        text(trainer::resume(&target, Some(2), &options(1), &registry)).map(drop)
     });
 }
 
-/// Calls the trainer in `folder`; its answer, or the error that it printed.
+/// Runs the trainer in `folder`. Returns the error that it prints, if it fails.
 fn call(folder: &Path, args: &[String]) -> Result<(), String> {
     let errors = folder.join("stderr");
-    // Addresses that are only reserved count as well, hence the half more.
+    // The limit counts reserved addresses as well, so it is half as large again.
     let limited = format!("ulimit -v {}; exec \"$0\" \"$@\"", 3 * MEMORY / 2 / 1024);
     let mut command = Command::new("sh");
     command.args(["-c", &limited, env!("CARGO_BIN_EXE_twisterl-train")]).args(args);
@@ -194,67 +195,28 @@ fn call(folder: &Path, args: &[String]) -> Result<(), String> {
     match status.code() {
         Some(0) => Ok(()),
         Some(1 | 2) => Err(message),
-        other => panic!("{args:?}: ended with {other:?}: {message}"),
+        other => panic!("{args:?}: exit code {other:?}: {message}"),
     }
 }
 
+/// The words of generated command lines. The double space stands for an empty word.
+const WORDS: &str = "evaluate solve convert schema envs help run absent absent.json out.pt out.safetensors --config \
+    --run-path --run_path --num-steps --num_steps --seed --num-cores --resume --load-checkpoint --set --quiet --states \
+    --state --num-episodes --difficulty --greedy --json --help -h --version -- -  0 1 3 -1 NaN 99999999999999999999 \
+    0,1,2,3 1,0,2,3 env.width=7 a..b=[";
+
 #[test]
 #[cfg(unix)]
-fn command_lines_are_obeyed_or_refused() {
-    const WORDS: [&str; 44] = [
-        "evaluate",
-        "solve",
-        "convert",
-        "schema",
-        "envs",
-        "help",
-        "run",
-        "absent",
-        "absent.json",
-        "out.pt",
-        "out.safetensors",
-        "--config",
-        "--run-path",
-        "--run_path",
-        "--num-steps",
-        "--num_steps",
-        "--seed",
-        "--num-cores",
-        "--resume",
-        "--load-checkpoint",
-        "--set",
-        "--quiet",
-        "--states",
-        "--state",
-        "--num-episodes",
-        "--difficulty",
-        "--greedy",
-        "--json",
-        "--help",
-        "-h",
-        "--version",
-        "--",
-        "-",
-        "",
-        "0",
-        "1",
-        "3",
-        "-1",
-        "NaN",
-        "99999999999999999999",
-        "0,1,2,3",
-        "1,0,2,3",
-        "env.width=7",
-        "a..b=[",
-    ];
+fn command_lines_are_executed_or_refused() {
+    let vocabulary: Vec<&str> = WORDS.split(' ').collect();
     let (folder, _) = finished_run();
     campaign("command lines", 100, |rng| {
         let words = (0..rng.random_range(0..7)).map(|_| {
-            let mut word = pick(rng, &WORDS).as_bytes().to_vec();
+            let mut word = pick(rng, &vocabulary).as_bytes().to_vec();
             if rng.random_range(0..10) == 0 {
                 damage(rng, &mut word);
             }
-            // No argument of a process holds a zero byte.
+            // Arguments of a process cannot contain a zero byte.
             String::from_utf8_lossy(&word).replace('\0', "?")
         });
         let args: Vec<String> = words.collect();

@@ -1,10 +1,12 @@
-//! Layers from outside: one that a user's crate brings along is trained by name, saved and loaded; descriptions that make
-//! no network are refused.
+//! Layers of user crates are trained, saved and loaded by name; invalid descriptions of networks are refused.
 #![allow(clippy::unwrap_used)]
+
+mod support;
 
 use candle_core::Tensor;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use support::options;
 use twisterl_core::Result;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
@@ -15,7 +17,7 @@ use twisterl_core::space::{ActionSpace, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::gradient::layers::{Differentiable, Parameters, register};
 use twisterl_train::record::load::load_policy;
-use twisterl_train::trainer::{Options, train};
+use twisterl_train::trainer::train;
 
 /// `y = scale * x`, with a scale for each value.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -64,7 +66,7 @@ impl Differentiable for Scale {
 }
 
 #[test]
-fn a_layer_of_ones_own_is_trained_saved_and_loaded() {
+fn a_layer_of_a_user_crate_is_trained_saved_and_loaded() {
     let config = |initial: f32| {
         RunConfig::from_value(json!({
             "env_cls": "Puzzle",
@@ -87,8 +89,7 @@ fn a_layer_of_ones_own_is_trained_saved_and_loaded() {
     register::<Scale>().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("run");
-    let options = Options { quiet: true, ..Options::default() };
-    train(&config(2.0).unwrap(), &path, &options, &Registry::default()).unwrap();
+    train(&config(2.0).unwrap(), &path, &options(2), &Registry::default()).unwrap();
     let policy = load_policy(&path, None, &Registry::default()).unwrap();
     let scale =
         policy.network.parameters().into_iter().find(|p| p.name == "common.1.weight").unwrap();
@@ -118,13 +119,13 @@ fn dense(shape: &[usize]) -> Value {
     json!({ "type": "dense", "shape": shape })
 }
 
-/// The layers of a head: all values to one vector, and a dense layer.
+/// Returns the layers of a head: `flatten` and a dense layer.
 fn head(outputs: usize) -> Value {
     json!([{ "type": "flatten" }, { "type": "linear", "outputs": outputs, "activation": "identity" }])
 }
 
 #[test]
-fn what_makes_no_network_is_refused_with_path_and_shapes() {
+fn invalid_networks_are_refused_with_path_and_shapes() {
     let board = dense(&[2, 3, 4]);
     for (common, parts) in [
         (json!([{ "type": "lstm" }]), vec!["common[0]", "conv2d", "lstm"]),
@@ -174,7 +175,7 @@ fn what_makes_no_network_is_refused_with_path_and_shapes() {
 }
 
 #[test]
-fn no_size_panics_or_takes_memory() {
+fn no_size_panics_or_exhausts_memory() {
     let huge = [0, 1, 2, 4097, 1 << 24, 1 << 40, u64::MAX];
     let layers = |n: u64, m: u64| {
         vec![
@@ -194,7 +195,7 @@ fn no_size_panics_or_takes_memory() {
         for (n, m) in huge.iter().flat_map(|&n| huge.map(|m| (n, m))) {
             for layer in layers(n, m) {
                 let made = network(dense(&shape), json!([layer]), head(3), head(1));
-                // What is accepted can be built, if it is not legitimately large.
+                // Accepted networks can be built. Large ones are skipped.
                 if let Ok(network) = made
                     && network.parameter_count() < 1 << 16
                 {

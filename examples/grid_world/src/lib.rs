@@ -1,20 +1,21 @@
-//! A template for environments of your own: an agent walks over a grid to a goal.
+//! A template for your own environment: an agent walks over a grid to a goal.
 //!
-//! To make another one, change in this order: the parameters, the fields, `reset`, `step`, `observe`, and
-//! `state`/`set_state`. All methods with a default in [`Environment`] can wait. Then let [`check_env`] tell you what is
-//! still wrong, as the first test below does.
+//! To write another environment, change in this order: the parameters, the fields, `reset`, `step`, `observe`, and
+//! `state`/`set_state`. Methods with a default in [`Environment`] can wait. Then run [`check_env`], as the first test
+//! does, to find violations of the contract.
 //!
 //! [`check_env`]: twisterl_core::env::check::check_env
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use twisterl_core::env::{Environment, Step, whole_numbers};
+use twisterl_core::error::in_range;
 use twisterl_core::rng::Rng;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use twisterl_core::{Error, Result};
 
-/// What configs give under `env`. Every field has a default, and a misspelt one is an error.
+/// The parameters, given by configs under `env`. Every field has a default, and an unknown field is an error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct GridWorldParams {
@@ -22,9 +23,9 @@ pub struct GridWorldParams {
     pub height: usize,
     /// Columns, 2 to 64.
     pub width: usize,
-    /// Steps from the start to the goal, or as many as there can be.
+    /// Steps from the start to the goal; the largest distance on the grid if that is smaller.
     pub difficulty: usize,
-    /// Steps after which an episode is cut, 1 to 10,000.
+    /// Steps after which an episode is truncated, 1 to 10,000.
     pub max_steps: usize,
 }
 
@@ -33,6 +34,9 @@ impl Default for GridWorldParams {
         Self { height: 5, width: 5, difficulty: 1, max_steps: 64 }
     }
 }
+
+/// The names of the actions.
+const ACTIONS: [&str; 4] = ["left", "up", "right", "down"];
 
 /// An agent that walks over a grid to a goal. Cells are numbered row by row.
 #[derive(Debug, Clone)]
@@ -48,20 +52,20 @@ impl GridWorld {
         self.params.height * self.params.width
     }
 
-    /// Row and column.
-    fn place(&self, cell: usize) -> (usize, usize) {
+    /// Returns the row and the column of a cell.
+    fn position(&self, cell: usize) -> (usize, usize) {
         (cell / self.params.width, cell % self.params.width)
     }
 
-    /// Steps from `cell` to the goal.
+    /// Returns the number of steps from `cell` to the goal.
     fn distance(&self, cell: usize) -> usize {
-        let ((r, c), (goal_r, goal_c)) = (self.place(cell), self.place(self.goal));
+        let ((r, c), (goal_r, goal_c)) = (self.position(cell), self.position(self.goal));
         r.abs_diff(goal_r) + c.abs_diff(goal_c)
     }
 
-    /// The cell that an action leads to, if it is on the grid.
+    /// Returns the cell that an action leads to, `None` if it is not on the grid.
     fn target(&self, action: usize) -> Option<usize> {
-        let (r, c) = self.place(self.agent);
+        let (r, c) = self.position(self.agent);
         match action {
             0 if c > 0 => Some(self.agent - 1),
             1 if r > 0 => Some(self.agent - self.params.width),
@@ -71,9 +75,9 @@ impl GridWorld {
         }
     }
 
-    /// The image of a cell: mirrored left to right for twist 0, upside down for twist 1.
-    fn mirrored(&self, twist: usize, cell: usize) -> usize {
-        let (r, c) = self.place(cell);
+    /// Returns the image of a cell under a reflection: left to right for twist 0, upside down for twist 1.
+    fn image(&self, twist: usize, cell: usize) -> usize {
+        let (r, c) = self.position(cell);
         match twist {
             0 => r * self.params.width + (self.params.width - 1 - c),
             _ => (self.params.height - 1 - r) * self.params.width + c,
@@ -86,49 +90,43 @@ impl Environment for GridWorld {
     type Params = GridWorldParams;
 
     fn new(params: &GridWorldParams) -> Result<Self> {
-        for (path, value, most) in [
-            ("height", params.height, 64),
-            ("width", params.width, 64),
-            ("max_steps", params.max_steps, 10_000),
-        ] {
-            let least = if path == "max_steps" { 1 } else { 2 };
-            if !(least..=most).contains(&value) {
-                return Err(Error::config(path, format!("{least} to {most}"), value));
-            }
-        }
+        in_range("height", params.height, 2..=64)?;
+        in_range("width", params.width, 2..=64)?;
+        in_range("max_steps", params.max_steps, 1..=10_000)?;
         Ok(Self { params: params.clone(), agent: 0, goal: 0, steps_left: params.max_steps })
     }
 
-    /// Two layers of the grid: where the agent is, and where the goal is.
+    /// Two planes of the grid: the cell of the agent, and the cell of the goal.
     fn observation_space(&self) -> ObservationSpace {
         ObservationSpace::SparseBinary { shape: vec![2, self.params.height, self.params.width] }
     }
 
     fn action_space(&self) -> ActionSpace {
-        ActionSpace::discrete(4)
+        ActionSpace::discrete(ACTIONS.len())
     }
 
-    /// The only place where chance comes in, and only from `rng`: equal seeds give equal runs.
+    /// Draws a goal and a start. `rng` is the only source of randomness, so that equal seeds give equal runs.
     fn reset(&mut self, rng: &mut Rng) {
-        let cells = 0..self.cells();
         self.goal = rng.random_range(0..self.cells() as u32) as usize;
-        let farthest = cells.clone().map(|cell| self.distance(cell)).max().unwrap_or(0);
+        let distances: Vec<usize> = (0..self.cells()).map(|cell| self.distance(cell)).collect();
+        let farthest = distances.iter().fold(0, |farthest, &distance| farthest.max(distance));
         let distance = self.params.difficulty.min(farthest);
-        let mut starts = cells.filter(|&cell| self.distance(cell) == distance);
-        let count = starts.clone().count() as u32;
-        self.agent = starts.nth(rng.random_range(0..count) as usize).unwrap_or(self.goal);
+        let starts: Vec<usize> =
+            (0..self.cells()).filter(|&cell| distances[cell] == distance).collect();
+        // Distances up to the largest all occur, so that there is a start.
+        self.agent = starts[rng.random_range(0..starts.len() as u32) as usize];
         self.steps_left = self.params.max_steps;
     }
 
-    /// A step into a wall is masked. If it is made all the same, it costs a step and leads nowhere.
+    /// Makes a step. A step off the grid is masked; if it is made anyway, it counts, but the agent stays in its cell.
     fn step(&mut self, action: Action<'_>) -> Step {
         self.agent = self.target(action.index()).unwrap_or(self.agent);
         self.steps_left = self.steps_left.saturating_sub(1);
         let solved = self.solved();
         Step {
             reward: if solved { 1.0 } else { -0.5 / self.params.max_steps as f32 },
-            terminated: solved,                         // nothing follows
-            truncated: !solved && self.steps_left == 0, // something would have followed
+            terminated: solved,                         // the problem has ended
+            truncated: !solved && self.steps_left == 0, // the budget has run out
         }
     }
 
@@ -146,12 +144,12 @@ impl Environment for GridWorld {
         self.agent == self.goal
     }
 
-    /// Everything that decides what happens next, the steps left excepted.
+    /// Appends everything that determines the future, except the steps left.
     fn state(&self, out: &mut Vec<f64>) {
         out.extend([self.agent as f64, self.goal as f64]);
     }
 
-    /// States come from users and files: what cannot be is refused, and then nothing is changed.
+    /// Sets the state. States come from users and files: impossible ones are refused and change nothing.
     fn set_state(&mut self, state: &[f64]) -> Result<()> {
         let cells = whole_numbers(state, self.cells()).collect::<Result<Vec<_>>>()?;
         let [agent, goal] = cells[..] else {
@@ -177,12 +175,13 @@ impl Environment for GridWorld {
         true
     }
 
-    /// Symmetries can be used to learn more from each sample. `check_env` proves them by `twisted_state`.
+    /// Returns the symmetries, which let training learn more from each sample. `check_env` verifies them with
+    /// `twisted_state`.
     fn twists(&self) -> Vec<Twist> {
         let cells = self.cells();
         let twist = |index, action: [u32; 4]| Twist {
             observation: (0..2 * cells)
-                .map(|bit| (bit / cells * cells + self.mirrored(index, bit % cells)) as u32)
+                .map(|bit| (bit / cells * cells + self.image(index, bit % cells)) as u32)
                 .collect(),
             action: action.to_vec(),
         };
@@ -190,23 +189,23 @@ impl Environment for GridWorld {
     }
 
     fn twisted_state(&self, index: usize) -> Option<Vec<f64>> {
-        Some([self.agent, self.goal].map(|cell| self.mirrored(index, cell) as f64).to_vec())
+        Some([self.agent, self.goal].map(|cell| self.image(index, cell) as f64).to_vec())
     }
 
     fn render(&self) -> String {
-        let shown = |cell| match (cell == self.agent, cell == self.goal) {
+        let symbol = |cell| match (cell == self.agent, cell == self.goal) {
             (true, true) => '*',
             (true, false) => 'A',
             (false, true) => 'G',
             (false, false) => '.',
         };
-        let row = |r| (r * self.params.width..(r + 1) * self.params.width).map(shown).collect();
+        let row = |r| (r * self.params.width..(r + 1) * self.params.width).map(symbol).collect();
         (0..self.params.height).map(row).collect::<Vec<String>>().join("\n")
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        let names = ["left", "up", "right", "down"];
-        names.get(action.index()).unwrap_or(&"nowhere").to_string()
+        let index = action.index();
+        ACTIONS.get(index).map_or_else(|| index.to_string(), ToString::to_string)
     }
 }
 
@@ -231,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn episodes_begin_at_the_difficulty_or_as_far_as_can_be() {
+    fn episodes_start_at_the_distance_of_the_difficulty() {
         let mut env = grid(3, 4);
         for difficulty in 0..8 {
             env.set_difficulty(difficulty);
@@ -242,7 +241,7 @@ mod tests {
     }
 
     #[test]
-    fn the_goal_pays_and_prints() {
+    fn the_goal_is_rewarded_and_rendered() {
         let mut env = grid(2, 3);
         env.set_state(&[0.0, 5.0]).unwrap();
         assert_eq!(env.render(), "A..\n..G");
@@ -252,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn configs_make_it_by_name() {
+    fn configs_create_it_by_name() {
         let mut registry = Registry::default();
         registry.register::<GridWorld>();
         for text in [

@@ -1,4 +1,4 @@
-//! The whole TwisteRL command line with [`GridWorld`] beside the built-in environments:
+//! The TwisteRL command line with [`GridWorld`] and the built-in environments:
 //! `cargo run --release -p grid-world -- examples/grid_world/config.json`.
 
 use grid_world::GridWorld;

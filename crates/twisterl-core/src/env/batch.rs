@@ -42,7 +42,7 @@ pub trait VecEnv: Send + Sync {
         masks: &mut Vec<bool>,
     ) -> Result<()>;
 
-    /// Takes the action of row `i` of `actions` in `slots[i]` and appends its result to `steps`.
+    /// Takes the action of row `i` of `actions` in `slots[i]` and appends its result to `steps`, one a slot.
     ///
     /// # Errors
     /// If the environment fails.
@@ -106,16 +106,31 @@ pub struct EnvBatch<E> {
     prototype: E,
     envs: Vec<E>,
     mask_width: usize,
+    /// The number of choices of each discrete component.
+    choices: Vec<u32>,
 }
 
 impl<E: Environment> EnvBatch<E> {
     /// Returns a batch of `len` copies of `prototype`.
     pub fn new(prototype: &E, len: usize) -> Self {
+        let space = prototype.action_space();
         Self {
             prototype: prototype.clone(),
             envs: vec![prototype.clone(); len],
-            mask_width: prototype.action_space().mask_width(),
+            mask_width: space.mask_width(),
+            choices: space.choices().map(|n| n as u32).collect(),
         }
+    }
+
+    /// Checks that every choice of `actions` is one of its component: environments index by it.
+    fn check_choices(&self, actions: &Actions) -> Result<()> {
+        for row in actions.discrete.chunks_exact(self.choices.len().max(1)) {
+            if let Some((choice, n)) = row.iter().zip(&self.choices).find(|(choice, n)| choice >= n)
+            {
+                return Err(Error::action(format!("a choice below {n}"), choice));
+            }
+        }
+        Ok(())
     }
 }
 
@@ -145,6 +160,7 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
     }
 
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
+        self.check_choices(actions)?;
         for (i, &slot) in slots.iter().enumerate() {
             steps.push(self.envs[slot].step(actions.row(i)));
         }

@@ -169,7 +169,7 @@ type Resolver = Arc<dyn Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec
 type DistributionMaker =
     Arc<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
 
-/// What the name of an environment may lead to.
+/// The kinds of environments that a name may resolve to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Trust {
     /// Environments that are registered: for names from files, which may be of anyone's making.

@@ -2,6 +2,9 @@
 
 pub mod from_serde;
 pub mod interrupt;
+mod option;
+
+pub use option::OptionError;
 
 use std::fmt;
 use std::ops::RangeInclusive;

@@ -1,4 +1,5 @@
-//! The only view that rollout and search have of a policy: a batch of observations in, action parameters and values out.
+//! Evaluators: the only view that rollouts and searches have of a policy. A batch of observations goes in, action parameters
+//! and values come out.
 
 pub mod batched;
 pub mod decision;
@@ -10,7 +11,7 @@ mod without_backtracking;
 
 pub use interruptible::Interruptible;
 pub use mock::Mock;
-pub use twisted::{Averaged, Twisted};
+pub use twisted::Twisted;
 pub use without_backtracking::WithoutBacktracking;
 
 use crate::Result;
@@ -18,45 +19,46 @@ use crate::evaluator::distribution::ActionDistribution;
 use crate::space::Observations;
 use crate::space::symmetry::Twist;
 
-/// The outcome of one evaluation, with its working memory, both reused between calls.
+/// The result of one evaluation and its working memory, both reused from call to call.
 #[derive(Debug, Clone, Default)]
 pub struct Evaluation {
-    /// Parameters of the action distribution, rows x [`Evaluator::action_width`], row-major, unmasked.
+    /// Parameters of the action distributions, `[batch, Evaluator::action_width]`, not masked.
     pub actions: Vec<f32>,
-    /// Values, one a row.
+    /// Values, `[batch]`.
     pub values: Vec<f32>,
-    /// Memory for the layers in between.
+    /// Working memory for the outputs of layers.
     pub(crate) scratch: Vec<f32>,
     pub(crate) scratch2: Vec<f32>,
-    /// Memory for observations brought to scale.
+    /// Working memory for scaled observations.
     pub(crate) scaled: Observations,
-    /// Memory for an evaluator that asks another one.
+    /// Working memory for an evaluator that calls another one.
     pub(crate) images: Observations,
     pub(crate) inner: Option<Box<Evaluation>>,
 }
 
-/// Judges observations.
+/// Evaluates observations.
 pub trait Evaluator: Sync {
-    /// The distribution of actions whose parameters it gives.
+    /// The action distribution that the returned parameters belong to.
     fn distribution(&self) -> &ActionDistribution;
 
-    /// The number of action parameters a row.
+    /// Returns the number of action parameters of a row.
     fn action_width(&self) -> usize {
         self.distribution().width()
     }
 
-    /// The twists under which observations are brought into canonical form before they are evaluated
-    /// ([`Symmetry::Canonical`](crate::space::symmetry::Symmetry::Canonical)); none: they are evaluated as they are.
+    /// The twists under which callers bring observations into canonical form
+    /// ([`Symmetry::Canonical`](crate::space::symmetry::Symmetry::Canonical)); empty if observations are evaluated as they
+    /// are. Twists are permutations that fit the spaces.
     fn twists(&self) -> &[Twist] {
         &[]
     }
 
-    /// Whether play may take its last move back, see [`crate::env::no_backtracking`].
+    /// Returns true if play may undo its last action, see [`crate::env::no_backtracking`].
     fn backtracking(&self) -> bool {
         true
     }
 
-    /// Evaluates all rows of `observations`.
+    /// Evaluates all rows of `observations`, and writes parameters and values of as many rows to `out`.
     ///
     /// # Errors
     /// If a row does not fit the network.

@@ -1,4 +1,4 @@
-//! A policy that plays without taking its last move back.
+//! A policy that plays without backtracking.
 
 use super::{Evaluation, Evaluator};
 use crate::Result;
@@ -6,7 +6,8 @@ use crate::evaluator::distribution::ActionDistribution;
 use crate::space::Observations;
 use crate::space::symmetry::Twist;
 
-/// The same as another evaluator in all but that play with it does not take its last move back ([`crate::env::no_backtracking`]).
+/// An evaluator whose play never undoes its last action ([`crate::env::no_backtracking`]), and which otherwise equals the
+/// wrapped one.
 pub struct WithoutBacktracking<'a>(pub &'a dyn Evaluator);
 
 impl Evaluator for WithoutBacktracking<'_> {

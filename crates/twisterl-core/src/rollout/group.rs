@@ -1,4 +1,4 @@
-//! One group of slots that step together.
+//! A group of slots that step together.
 
 use super::start::OwnedStart;
 use super::trajectory::{Episode, Trajectory};
@@ -14,24 +14,37 @@ use crate::space::{Action, ActionSpace, Actions};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// An episode under way, as far as it takes to play it again: environments are deterministic.
+/// An unfinished episode: its start and its actions, from which it can be played again.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LiveEpisode {
-    /// How it began.
+    /// The start.
     pub start: OwnedStart,
-    /// The collection in which it began, and the index of its stream there.
+    /// Iteration and index of the stream of the start.
     pub stream: (u64, u64),
-    /// Discrete choices so far, step after step.
+    /// Discrete values of the actions so far, `[length, discrete values]`.
     pub discrete: Vec<u32>,
-    /// Continuous values so far.
+    /// Continuous values of the actions so far, `[length, continuous values]`.
     pub continuous: Vec<f32>,
-    /// Steps so far.
+    /// The number of steps so far.
     pub length: usize,
     /// Sum of rewards so far.
     pub total: f32,
 }
 
-/// One group of slots with all its memory.
+impl Default for LiveEpisode {
+    fn default() -> Self {
+        Self {
+            start: OwnedStart::Scramble { difficulty: 0 },
+            stream: (0, 0),
+            discrete: Vec::new(),
+            continuous: Vec::new(),
+            length: 0,
+            total: 0.0,
+        }
+    }
+}
+
+/// A group of slots with its working memory.
 pub(super) struct SlotGroup {
     index: usize,
     pub(super) env: Box<dyn VecEnv>,
@@ -41,14 +54,15 @@ pub(super) struct SlotGroup {
     /// States in which episodes were truncated, and the rows of the trajectory that led there.
     cut: BatchedEvaluation,
     cut_rows: Vec<usize>,
+    /// The number of starts drawn in this collection.
     begun: u64,
     pub(super) trajectory: Trajectory,
 }
 
 impl SlotGroup {
-    pub(super) fn new(spec: &dyn EnvSpec, index: usize, len: usize) -> Result<Self> {
+    pub(super) fn new(spec: &dyn EnvSpec, index: usize, len: usize) -> Self {
         let space = spec.action_space();
-        Ok(Self {
+        Self {
             index,
             env: spec.batch(len),
             live: Vec::new(),
@@ -58,10 +72,10 @@ impl SlotGroup {
             cut_rows: Vec::new(),
             begun: 0,
             trajectory: Trajectory::new(&space),
-        })
+        }
     }
 
-    /// Begins the next episode of `slot`; a start that is solved already is drawn again.
+    /// Begins the next episode of `slot`.
     fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
         let Self { env, begun, .. } = self;
         let first = (self.index as u64) << 40;
@@ -92,14 +106,7 @@ impl SlotGroup {
         self.begun = 0;
         let len = self.env.len();
         if self.live.len() != len || collection.horizon == Horizon::Episodes {
-            self.live.resize_with(len, || LiveEpisode {
-                start: OwnedStart::Scramble { difficulty: 0 },
-                stream: (0, 0),
-                discrete: Vec::new(),
-                continuous: Vec::new(),
-                length: 0,
-                total: 0.0,
-            });
+            self.live.resize_with(len, LiveEpisode::default);
             for slot in 0..len {
                 self.begin(slot, collection)?;
             }
@@ -130,20 +137,16 @@ impl SlotGroup {
             self.account(i, first + i, collection)?;
         }
         if collection.horizon == Horizon::Episodes {
-            let steps = &self.trajectory.steps[first..];
-            let mut done = steps.iter().map(Step::done);
-            self.active.retain(|_| !done.next().unwrap_or(true));
+            let mut steps = self.trajectory.steps[first..].iter();
+            self.active.retain(|_| steps.next().is_some_and(|step| !step.done()));
         }
         Ok(())
     }
 
-    /// Books transition `row`, made in the `i`-th active slot.
+    /// Updates the episode of the `i`-th active slot by transition `row`.
     fn account(&mut self, i: usize, row: usize, collection: &Collection<'_>) -> Result<()> {
-        let (Some(&slot), Some(&step)) = (self.active.get(i), self.trajectory.steps.get(row))
-        else {
-            return Ok(());
-        };
-        let Some(live) = self.live.get_mut(slot) else { return Ok(()) };
+        let (slot, step) = (self.active[i], self.trajectory.steps[row]);
+        let live = &mut self.live[slot];
         live.length += 1;
         live.total += step.reward;
         if !step.done() {
@@ -175,27 +178,23 @@ impl SlotGroup {
         Ok(())
     }
 
-    /// Evaluates, in one batch each, where truncated episodes and the slots at the end have come to.
+    /// Evaluates the states of truncated episodes and the last states of the slots, in one batch each.
     fn bootstrap(&mut self, collection: &Collection<'_>) -> Result<()> {
         self.cut.evaluate(collection.evaluator)?;
         for (&row, &value) in self.cut_rows.iter().zip(self.cut.values()) {
-            if let Some(cut) = self.trajectory.cut_values.get_mut(row) {
-                *cut = value;
-            }
+            self.trajectory.cut_values[row] = value;
         }
         let last = &mut self.decision.evaluated;
         last.observe(&mut *self.env, &self.active)?;
         last.evaluate(collection.evaluator)?;
         self.trajectory.last_values.resize(self.env.len(), 0.0);
         for (&slot, &value) in self.active.iter().zip(last.values()) {
-            if let Some(last) = self.trajectory.last_values.get_mut(slot) {
-                *last = value;
-            }
+            self.trajectory.last_values[slot] = value;
         }
         Ok(())
     }
 
-    /// Plays a recorded episode again, up to where it stood.
+    /// Plays a recorded episode again, up to its last action.
     pub(super) fn replay(
         &mut self,
         slot: usize,
@@ -203,6 +202,14 @@ impl SlotGroup {
         space: &ActionSpace,
         seed: u64,
     ) -> Result<()> {
+        let widths = (space.discrete_width(), space.continuous_width());
+        let expected = [widths.0, widths.1].map(|width| live.length.saturating_mul(width));
+        if [live.discrete.len(), live.continuous.len()] != expected {
+            return Err(Error::state(
+                format!("actions of {} steps", live.length),
+                format!("{} discrete values", live.discrete.len()),
+            ));
+        }
         let (iteration, index) = live.stream;
         let key = StreamKey { seed, purpose: Purpose::Start, iteration, index };
         self.env.begin(slot, live.start.borrow(), &mut key.stream())?;
@@ -211,16 +218,14 @@ impl SlotGroup {
         for t in 0..live.length {
             let part = |width: usize| t * width..(t + 1) * width;
             actions.clear();
-            let discrete = live.discrete.get(part(space.discrete_width()));
-            let continuous = live.continuous.get(part(space.continuous_width()));
-            actions.discrete.extend_from_slice(discrete.unwrap_or(&[]));
-            actions.continuous.extend_from_slice(continuous.unwrap_or(&[]));
+            actions.discrete.extend_from_slice(&live.discrete[part(widths.0)]);
+            actions.continuous.extend_from_slice(&live.continuous[part(widths.1)]);
             space.check(actions.row(0))?;
             steps.clear();
             self.env.step(&[slot], &actions, &mut steps)?;
             if steps.iter().any(Step::done) {
                 return Err(Error::state(
-                    "an episode under way",
+                    "an unfinished episode",
                     format!("one that ends at step {t}"),
                 ));
             }

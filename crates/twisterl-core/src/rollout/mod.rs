@@ -1,4 +1,5 @@
-//! Collecting transitions: many episodes in lock step, in fixed groups that threads share out.
+//! Rollouts: collection of transitions from many environments in lock step. Environments form fixed groups, which are spread
+//! over threads.
 
 mod group;
 mod population;
@@ -21,25 +22,25 @@ use crate::space::ActionSpace;
 use crate::{Error, Result};
 use group::SlotGroup;
 
-/// How much one collection gathers.
+/// The amount of transitions of one collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Horizon {
     /// One whole episode in each slot.
     Episodes,
-    /// This many steps in each slot; episodes go on from one collection to the next.
+    /// This many steps in each slot; episodes continue from one collection to the next.
     Steps(usize),
 }
 
-/// What all groups of one collection share.
+/// The parameters of one collection.
 #[derive(Clone, Copy)]
 pub struct Collection<'a> {
     /// The acting policy.
     pub evaluator: &'a dyn Evaluator,
-    /// Seed of the run and iteration of the collection within it; each stream has its own purpose and index.
+    /// Seed of the run and iteration of the collection; each stream has its own purpose and index.
     pub key: StreamKey,
-    /// Where episodes start.
+    /// The distribution of starts.
     pub starts: Starts<'a>,
-    /// How much to gather.
+    /// The amount of transitions.
     pub horizon: Horizon,
 }
 
@@ -51,42 +52,39 @@ pub struct Collector {
 }
 
 impl Collector {
-    /// `slots` environments of `spec`.
-    ///
-    /// # Errors
-    /// If the action space has parts that cannot be played.
-    pub fn new(spec: &dyn EnvSpec, slots: usize) -> Result<Self> {
-        let groups = (0..slots.div_ceil(GROUP_SLOTS))
-            .map(|i| SlotGroup::new(spec, i, GROUP_SLOTS.min(slots - i * GROUP_SLOTS)))
-            .collect::<Result<_>>()?;
-        Ok(Self { groups, space: spec.action_space(), slots })
+    /// Returns a collector with `slots` environments of `spec`.
+    pub fn new(spec: &dyn EnvSpec, slots: usize) -> Self {
+        let group =
+            |index| SlotGroup::new(spec, index, GROUP_SLOTS.min(slots - index * GROUP_SLOTS));
+        let groups = (0..slots.div_ceil(GROUP_SLOTS)).map(group).collect();
+        Self { groups, space: spec.action_space(), slots }
     }
 
-    /// Gathers as `collection` says, on the threads of the current rayon pool. The result does not depend on
-    /// their number.
+    /// Collects transitions on the threads of the current rayon pool. The result does not depend on the number of threads.
     ///
     /// # Errors
-    /// The first error of the first group that failed.
+    /// If an environment fails, or the policy does not fit it: the error of the first group that fails.
     pub fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
         parallel::try_for_each(&mut self.groups, |_, group| group.collect(collection))
     }
 
-    /// What the last collection gathered, group by group.
+    /// Returns the transitions of the last collection, one trajectory a group.
     pub fn trajectories(&self) -> impl Iterator<Item = &Trajectory> {
         self.groups.iter().map(|g| &g.trajectory)
     }
 
-    /// The same, to be changed in place.
+    /// Returns the transitions of the last collection, to be changed in place.
     pub fn trajectories_mut(&mut self) -> impl Iterator<Item = &mut Trajectory> {
         self.groups.iter_mut().map(|g| &mut g.trajectory)
     }
 
-    /// The episodes under way, slot by slot; none where the next collection begins anew.
+    /// Returns the unfinished episode of each slot, `[slots]`; empty before the first collection.
     pub fn live(&self) -> Vec<LiveEpisode> {
         self.groups.iter().flat_map(|g| g.live.iter().cloned()).collect()
     }
 
-    /// Brings the slots back to where [`live`](Self::live) found them, by playing those episodes again.
+    /// Restores the slots to the episodes that [`live`](Self::live) returned, by playing them again. An empty `live` changes
+    /// nothing.
     ///
     /// # Errors
     /// If the episodes do not fit the environment or the number of slots.
@@ -95,7 +93,7 @@ impl Collector {
             return Ok(());
         }
         if live.len() != self.slots {
-            return Err(Error::state(format!("{} episodes under way", self.slots), live.len()));
+            return Err(Error::state(format!("{} unfinished episodes", self.slots), live.len()));
         }
         let mut live = live.into_iter();
         for group in &mut self.groups {

@@ -1,8 +1,7 @@
-//! Episodes of a population: what ES judges its members by.
+//! Episodes of the members of a population, for evolution strategies.
 
 use super::Episode;
 use super::start::Starts;
-use crate::env::Step;
 use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::decision::Decision;
@@ -13,10 +12,10 @@ use crate::rng::{Draws, Purpose, Rng};
 use crate::{Error, Result};
 use std::ops::Range;
 
-/// The most episodes of a member.
+/// The maximum number of episodes of a member.
 const MAX_EPISODES: u64 = 1 << 20;
 
-/// Who starts from the same states, and draws actions by the same random numbers.
+/// The members that share start states and the random numbers of actions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommonRandomNumbers {
     /// The two members of a pair.
@@ -25,34 +24,34 @@ pub enum CommonRandomNumbers {
     Population,
 }
 
-/// How the members of a population are tried.
+/// The rollout of a population.
 #[derive(Clone, Copy)]
 pub struct PopulationRollout<'a> {
-    /// The problem.
+    /// The environment.
     pub spec: &'a dyn EnvSpec,
-    /// Where episodes start.
+    /// The distribution of starts.
     pub starts: Starts<'a>,
-    /// Episodes of each member.
+    /// The number of episodes of each member.
     pub episodes: usize,
-    /// Who has the same ones.
+    /// The members with the same episodes.
     pub common: CommonRandomNumbers,
-    /// How actions are chosen.
+    /// The choice of actions.
     pub choice: Choice,
-    /// The longest episode; `None`: as long as the environment allows.
+    /// The maximum length of an episode, `None` for the environment's own.
     pub max_steps: Option<usize>,
 }
 
 impl PopulationRollout<'_> {
-    /// The episodes of these members of `population`, member after member, on the threads of the current rayon pool.
-    /// Each depends on nothing but its own number, the weights, `draw` and these trials: neither on the threads nor on
-    /// which members are played together.
+    /// Plays the episodes of these members of `population` on the threads of the current rayon pool. Returns them member after
+    /// member, `[members, episodes]`. An episode depends on its number, the weights, `key` and this rollout: neither on the
+    /// number of threads nor on the other members.
     ///
     /// # Errors
     /// If the environment fails, or the policy does not fit it.
     pub fn run(
         &self,
         population: &Population,
-        draw: PerturbationKey,
+        key: PerturbationKey,
         members: Range<u64>,
     ) -> Result<Vec<Episode>> {
         if self.episodes as u64 > MAX_EPISODES || members.end > u64::from(u32::MAX) {
@@ -63,21 +62,21 @@ impl PopulationRollout<'_> {
         let size = population.members_a_batch(self.episodes);
         let group = |first: u64| {
             let members = first..members.end.min(first + size as u64);
-            self.group(population, draw, members)
+            self.group(population, key, members)
         };
         Ok(parallel::try_map(members.clone().step_by(size), group)?.concat())
     }
 
-    /// Members that step in lock step.
+    /// Plays the episodes of members that step together.
     fn group(
         &self,
         population: &Population,
-        draw: PerturbationKey,
+        key: PerturbationKey,
         members: Range<u64>,
     ) -> Result<Vec<Episode>> {
         let first = members.start;
         let slots = (members.end - first) as usize * self.episodes;
-        let policies = population.members(draw, members)?;
+        let policies = population.members(key, members)?;
         let mut env = self.spec.play_batch(slots, population.backtracking())?;
         let mut episodes = Vec::with_capacity(slots);
         let mut rngs = Vec::with_capacity(slots);
@@ -87,12 +86,12 @@ impl PopulationRollout<'_> {
                 CommonRandomNumbers::Pair => ((first + member as u64) / 2) * MAX_EPISODES + episode,
                 CommonRandomNumbers::Population => episode,
             };
-            let key = |attempt| draw.key.at(index << 6 | attempt);
-            let (start, _) = self.starts.begin_unsolved(key, |start, rng| {
+            let stream_key = |attempt| key.key.at(index << 6 | attempt);
+            let (start, _) = self.starts.begin_unsolved(stream_key, |start, rng| {
                 env.begin(slot, start, rng)?;
                 Ok(env.solved(slot))
             })?;
-            rngs.push(key(0).purpose(Purpose::Act).stream());
+            rngs.push(stream_key(0).purpose(Purpose::Act).stream());
             let difficulty = start.scramble_difficulty();
             episodes.push(Episode { difficulty, length: 0, total: 0.0, solved: env.solved(slot) });
         }
@@ -106,31 +105,30 @@ impl PopulationRollout<'_> {
             }
             rows.clear();
             rows.extend(active.iter().map(|&slot| (slot / self.episodes) as u32));
-            let mut draws = Slots { rngs: &mut rngs, active: &active };
+            let mut draws = SlotStreams { rngs: &mut rngs, active: &active };
             decision.decide(&mut *env, &active, &policies.rows(&rows), self.choice, &mut draws)?;
             steps.clear();
             env.step(&active, &decision.actions, &mut steps)?;
             for (&slot, step) in active.iter().zip(&steps) {
-                if let Some(episode) = episodes.get_mut(slot) {
-                    episode.length += 1;
-                    episode.total += step.reward;
-                    episode.solved = env.solved(slot);
-                }
+                let episode = &mut episodes[slot];
+                episode.length += 1;
+                episode.total += step.reward;
+                episode.solved = env.solved(slot);
             }
-            let mut done = steps.iter().map(Step::done);
-            active.retain(|_| !done.next().unwrap_or(true));
+            let mut steps = steps.iter();
+            active.retain(|_| steps.next().is_some_and(|step| !step.done()));
         }
         Ok(episodes)
     }
 }
 
-/// Each slot has a generator of its own.
-struct Slots<'a> {
+/// A generator for each slot.
+struct SlotStreams<'a> {
     rngs: &'a mut [Rng],
     active: &'a [usize],
 }
 
-impl Draws for Slots<'_> {
+impl Draws for SlotStreams<'_> {
     fn row(&mut self, row: usize) -> &mut Rng {
         &mut self.rngs[self.active[row]]
     }

@@ -1,4 +1,4 @@
-//! Where training episodes start.
+//! Starts of training episodes.
 
 use crate::Result;
 use crate::env::Start;
@@ -6,27 +6,27 @@ use crate::rng::{Purpose, Rng, StreamKey};
 use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 
-/// Where training episodes start: shares of each kind, the rest being scrambles of `difficulty`.
+/// The distribution of starts: probabilities of each kind, the rest being scrambles of `difficulty`.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Starts<'a> {
     /// The current difficulty.
     pub difficulty: usize,
-    /// Share of states drawn uniformly.
+    /// Probability of a uniformly drawn state.
     pub uniform: f64,
-    /// Share of scrambles of a difficulty drawn uniformly from 1 to the current one.
+    /// Probability of a scramble of a difficulty drawn uniformly from 1 to the current one.
     pub mixed: f64,
-    /// Share of `memory`, while there is any.
+    /// Probability of a state of `memory`, unless it is empty.
     pub remembered: f64,
-    /// States to start from.
+    /// The remembered states.
     pub memory: &'a [Vec<f64>],
 }
 
-/// How many starts that are already solved are drawn before one is taken all the same.
+/// The number of draws after which a start is taken even if it is solved.
 const MAX_DRAWS: u64 = 64;
 
 impl Starts<'_> {
-    /// Draws starts until one is not solved already, and returns it with its key. Attempt `i` draws from `key(i)`;
-    /// `begin` begins an episode there, and returns whether it is solved already.
+    /// Begins an episode at a start that is not solved already, and returns the start with its key. Attempt `i` draws from
+    /// `key(i)`; `begin` begins an episode, and returns true if its first state is solved.
     ///
     /// # Errors
     /// If `begin` fails.
@@ -68,25 +68,25 @@ impl Starts<'_> {
     }
 }
 
-/// [`Start`] with its own state.
+/// A [`Start`] that owns its state.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum OwnedStart {
-    /// See [`Start::Scramble`].
+    /// [`Start::Scramble`].
     Scramble {
         /// The difficulty.
         difficulty: usize,
     },
-    /// See [`Start::Uniform`].
+    /// [`Start::Uniform`].
     Uniform {
-        /// The difficulty whose budget holds.
+        /// The difficulty whose budget applies.
         difficulty: usize,
     },
-    /// See [`Start::State`].
+    /// [`Start::State`].
     State {
         /// The state.
         state: Vec<f64>,
-        /// The difficulty whose budget holds.
+        /// The difficulty whose budget applies.
         difficulty: usize,
     },
 }
@@ -100,7 +100,7 @@ impl OwnedStart {
         }
     }
 
-    /// As a start.
+    /// Returns the start.
     pub fn borrow(&self) -> Start<'_> {
         match self {
             Self::Scramble { difficulty } => Start::Scramble { difficulty: *difficulty },

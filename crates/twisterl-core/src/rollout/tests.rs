@@ -51,7 +51,7 @@ fn gathered(collector: &Collector) -> Gathered {
 }
 
 #[test]
-fn advantages_match_the_sum_of_discounted_deltas() {
+fn advantages_are_discounted_sums_of_deltas() {
     // Two slots, three steps; slot 0 is cut at step 1, slot 1 ends at step 2.
     let mut trajectory = Trajectory::new(&ActionSpace::discrete(2));
     let step = |reward, terminated, truncated| Step { reward, terminated, truncated };
@@ -86,13 +86,13 @@ fn advantages_match_the_sum_of_discounted_deltas() {
 
 #[cfg(feature = "parallel")]
 #[test]
-fn any_number_of_threads_gathers_the_same() {
+fn the_number_of_threads_does_not_change_the_transitions() {
     let spec = puzzle();
     let executor = executor(&*spec);
     let run = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| {
-            let mut collector = Collector::new(&*spec, 200).unwrap();
+            let mut collector = Collector::new(&*spec, 200);
             let mut all = Vec::new();
             for (i, horizon) in
                 [Horizon::Steps(9), Horizon::Steps(9), Horizon::Episodes].iter().enumerate()
@@ -110,14 +110,14 @@ fn any_number_of_threads_gathers_the_same() {
 }
 
 #[test]
-fn a_collector_restored_from_its_live_episodes_goes_on_the_same() {
+fn a_restored_collector_continues_identically() {
     let spec = puzzle();
     let executor = executor(&*spec);
-    let mut first = Collector::new(&*spec, 70).unwrap();
+    let mut first = Collector::new(&*spec, 70);
     first.collect(&collection(&executor, 0, Horizon::Steps(13))).unwrap();
     let live: Vec<LiveEpisode> =
         serde_json::from_str(&serde_json::to_string(&first.live()).unwrap()).unwrap();
-    let mut second = Collector::new(&*spec, 70).unwrap();
+    let mut second = Collector::new(&*spec, 70);
     second.restore(live, 3).unwrap();
     for collector in [&mut first, &mut second] {
         collector.collect(&collection(&executor, 1, Horizon::Steps(11))).unwrap();
@@ -129,13 +129,14 @@ fn a_collector_restored_from_its_live_episodes_goes_on_the_same() {
 fn live_episodes_that_do_not_fit_are_refused() {
     let spec = puzzle();
     let executor = executor(&*spec);
-    let mut collector = Collector::new(&*spec, 3).unwrap();
+    let mut collector = Collector::new(&*spec, 3);
     collector.collect(&collection(&executor, 0, Horizon::Steps(4))).unwrap();
     let live = collector.live();
     assert!(collector.restore(live[..2].to_vec(), 3).is_err());
     for broken in [
         LiveEpisode { length: usize::MAX, ..live[0].clone() },
         LiveEpisode { discrete: vec![9], length: 1, ..live[0].clone() },
+        LiveEpisode { discrete: vec![], length: 1, ..live[0].clone() },
         LiveEpisode {
             start: OwnedStart::State { state: vec![f64::NAN], difficulty: 1 },
             ..live[0].clone()
@@ -151,7 +152,7 @@ fn live_episodes_that_do_not_fit_are_refused() {
 fn whole_episodes_end_and_are_all_counted() {
     let spec = puzzle();
     let executor = executor(&*spec);
-    let mut collector = Collector::new(&*spec, 100).unwrap();
+    let mut collector = Collector::new(&*spec, 100);
     collector.collect(&collection(&executor, 0, Horizon::Episodes)).unwrap();
     let episodes: Vec<Episode> =
         collector.trajectories().flat_map(|t| t.episodes.iter().copied()).collect();

@@ -1,4 +1,4 @@
-//! The transitions that a rollout gathers, and what they are worth.
+//! The transitions of a rollout, and their advantages.
 
 use crate::env::Step;
 use crate::space::{ActionSpace, Actions, Observations};
@@ -6,43 +6,43 @@ use crate::space::{ActionSpace, Actions, Observations};
 /// A finished episode.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Episode {
-    /// The difficulty, if it began with a scramble.
+    /// The difficulty of the scramble that it began with, `None` for other starts.
     pub difficulty: Option<usize>,
-    /// Steps.
+    /// The number of steps.
     pub length: usize,
     /// Undiscounted sum of rewards.
     pub total: f32,
-    /// Whether it ended solved.
+    /// True if its last state is solved.
     pub solved: bool,
 }
 
-/// The transitions of one group, structure of arrays, rows in order of time. Memory is reused.
+/// The transitions of one group, as a structure of arrays. Rows are transitions in order of time. Memory is reused.
 #[derive(Debug, Clone)]
 pub struct Trajectory {
-    /// What was seen before each action.
+    /// The observations before each action, in the frame in which the policy sees them.
     pub observations: Observations,
-    /// What was allowed, rows x mask width.
+    /// The allowed choices, `[rows, mask width]`.
     pub masks: Vec<bool>,
-    /// What was done.
+    /// The samples of the actions, in the frame of the observations.
     pub actions: Actions,
-    /// Its log-probability.
+    /// The log-probabilities of the samples, `[rows]`.
     pub log_probs: Vec<f32>,
-    /// The value seen before it.
+    /// The values of the observations, `[rows]`.
     pub values: Vec<f32>,
-    /// What it gave.
+    /// The results of the actions, `[rows]`.
     pub steps: Vec<Step>,
-    /// The slot of each row.
+    /// The slot of each row, `[rows]`.
     pub slots: Vec<u32>,
-    /// Value of the state that a truncated row led to; 0 for all other rows.
+    /// The value of the state after a truncated row, 0 for other rows, `[rows]`.
     pub cut_values: Vec<f32>,
-    /// Value of the state in which each slot stands at the end; 0 where its episode is over.
+    /// The value of the last state of each slot, 0 if its episode is over, `[slots]`.
     pub last_values: Vec<f32>,
-    /// The episodes that ended, in order of time.
+    /// The finished episodes, in order of time.
     pub episodes: Vec<Episode>,
 }
 
 impl Trajectory {
-    /// An empty one, for actions of `space`.
+    /// Returns an empty trajectory for actions of `space`.
     pub fn new(space: &ActionSpace) -> Self {
         Self {
             observations: Observations::new(),
@@ -58,12 +58,12 @@ impl Trajectory {
         }
     }
 
-    /// The number of transitions.
+    /// Returns the number of transitions.
     pub fn len(&self) -> usize {
         self.steps.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are no transitions.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
@@ -81,9 +81,9 @@ impl Trajectory {
         self.episodes.clear();
     }
 
-    /// Lambda-returns and advantages by generalised advantage estimation (Schulman et al. 2016, eq. 16), appended
-    /// row by row: `delta_t = r_t + gamma V(s_t+1) - V(s_t)`, `A_t = delta_t + gamma lambda A_t+1`, return `A_t + V(s_t)`.
-    /// A terminated row has no successor; a truncated one, and the last of a slot, bootstrap from the value reached.
+    /// Appends advantages and lambda-returns, `[rows]`, by generalised advantage estimation (Schulman et al. 2016, eq. 16):
+    /// `delta_t = r_t + gamma V(s_t+1) - V(s_t)`, `A_t = delta_t + gamma lambda A_t+1`, return `A_t + V(s_t)`. The value after
+    /// a terminated row is 0; truncated rows, and the last row of each slot, bootstrap from the value of the state reached.
     pub fn advantages(
         &self,
         gamma: f32,
@@ -95,11 +95,11 @@ impl Trajectory {
         advantages.resize(first + self.len(), 0.0);
         returns.resize(first + self.len(), 0.0);
         let out = advantages[first..].iter_mut().zip(&mut returns[first..]);
-        // What follows in each slot: (value, advantage) of its next row.
+        // Value and advantage of the next row of each slot.
         let mut next: Vec<(f32, f32)> = self.last_values.iter().map(|&v| (v, 0.0)).collect();
         let rows = self.steps.iter().zip(&self.slots).zip(&self.values).zip(&self.cut_values);
         for ((((step, &slot), &value), &cut), (advantage, ret)) in rows.zip(out).rev() {
-            let Some(next) = next.get_mut(slot as usize) else { continue };
+            let next = &mut next[slot as usize];
             let (next_value, next_advantage) = match step {
                 Step { terminated: true, .. } => (0.0, 0.0),
                 Step { truncated: true, .. } => (cut, 0.0),

@@ -1,12 +1,13 @@
-//! What searches have found, and where they have been.
+//! Paths that a search has found, and states it has seen.
 
 use crate::env::state_key::KeyHasher;
 use std::collections::HashSet;
 use std::hash::BuildHasherDefault;
 
-/// Where a search came to.
+/// A sequence of actions from the start of a problem.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub(crate) struct ActionPath {
+    /// True if it solves the problem.
     pub(crate) solved: bool,
     /// Undiscounted sum of rewards.
     pub(crate) total: f32,
@@ -14,12 +15,12 @@ pub(crate) struct ActionPath {
 }
 
 impl ActionPath {
-    /// Solved before unsolved, then the higher return, then fewer actions.
+    /// Returns whether this path is better: solved before unsolved, then the higher return, then fewer actions.
     pub(crate) fn better_than(&self, other: &Self) -> bool {
         let fewer = |path: &Self| std::cmp::Reverse(path.actions.len());
         (self.solved, self.total, fewer(self)) > (other.solved, other.total, fewer(other))
     }
 }
 
-/// States seen, by keys that are hashes already.
+/// A set of keys of states, which are hashes already.
 pub(crate) type Seen = HashSet<u64, BuildHasherDefault<KeyHasher>>;

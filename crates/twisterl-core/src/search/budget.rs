@@ -1,23 +1,23 @@
-//! How long a solver may look.
+//! Bounds on the work of a search.
 
-/// Bounds on the search for one solution. The best found so far counts when one is reached.
+/// Bounds on the search for one solution. When one is reached, the best solution so far counts.
 #[derive(Clone, Copy)]
 pub struct Budget<'a> {
-    /// States evaluated.
+    /// Maximum number of states evaluated.
     pub nodes: Option<u64>,
-    /// Seconds by `clock`. Problems that are played in lock step share the sum of theirs.
+    /// Maximum number of seconds by `clock`. Problems that are played in lock step share the sum of theirs.
     pub seconds: Option<f64>,
-    /// Seconds since any fixed moment. Core asks no clock of its own, since not every platform has one.
+    /// Returns the seconds since any fixed moment. Core has no clock of its own, since not every platform has one.
     pub clock: &'a (dyn Fn() -> f64 + Sync),
 }
 
 impl Budget<'_> {
-    /// No bounds, and a clock that stands still.
+    /// Returns a budget without bounds, and with a clock that stands still.
     pub fn unlimited() -> Budget<'static> {
         Budget { nodes: None, seconds: None, clock: &|| 0.0 }
     }
 
-    /// `1 / parts` of the budget.
+    /// Returns `1 / parts` of the budget.
     pub(crate) fn share(self, parts: usize) -> Self {
         Self {
             nodes: self.nodes.map(|n| (n / parts as u64).max(1)),
@@ -26,7 +26,7 @@ impl Budget<'_> {
         }
     }
 
-    /// Starts the time of `problems` that share it.
+    /// Starts the clock for `problems` that share the budget.
     pub(crate) fn begin(&self, problems: usize) -> Limit<'_> {
         let begun = (self.clock)();
         Limit {
@@ -49,17 +49,17 @@ pub(crate) struct Limit<'a> {
 }
 
 impl Limit<'_> {
-    /// What is left after `nodes` more states.
+    /// Returns the limit that is left after `nodes` more states.
     pub(crate) fn after(self, nodes: u64) -> Self {
         Self { nodes: self.nodes.saturating_sub(nodes), ..self }
     }
 
-    /// Seconds since the start.
+    /// Returns the seconds since the start.
     pub(crate) fn elapsed(&self) -> f64 {
         (self.clock)() - self.begun
     }
 
-    /// Whether the time is over.
+    /// Returns whether the time is over.
     pub(crate) fn expired(&self) -> bool {
         self.deadline.is_some_and(|deadline| (self.clock)() >= deadline)
     }

@@ -1,77 +1,106 @@
-//! The ways to solve a problem, and how they are written.
+//! The methods of solving, and their notation.
 
+use crate::error::OptionError;
 use crate::search::{BeamScore, Cycles, Gumbel, Puct, SearchConfig, Selection};
-use crate::{Error, Result};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A way to solve a problem, from the cheapest to the strongest. As text, `beam=1024` for a beam of that width.
+/// A method of solving a problem, from the cheapest to the strongest. As text, `beam=1024` is a beam of that width.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Method {
-    /// The most likely action each time: `greedy`.
+    /// The most likely action of the policy in every step: `greedy`.
     Greedy,
-    /// Actions drawn from the policy: `sample`.
+    /// Actions sampled from the policy: `sample`.
     Sample,
-    /// The best of so many samples: `best-of=N`.
+    /// The best of this many samples: `best-of=N`.
     BestOf(usize),
-    /// Tree search, by PUCT `mcts=N` or by Gumbel `gumbel=N`, with so many simulations a move.
+    /// Tree search with this many simulations per move, by PUCT (`mcts=N`) or by Gumbel AlphaZero (`gumbel=N`).
     Tree(SearchConfig),
-    /// Beam search: `beam=W`. A beam that never has to drop a state for its width is exhaustive, and its solutions have
-    /// as few moves as there can be. Otherwise a wider beam is better as a rule, but not always.
+    /// Beam search: `beam=W`. A beam that never has to drop a state for its width is exhaustive, and its solutions are
+    /// shortest ones. Otherwise a wider beam is usually, but not always, better.
     Beam {
-        /// States kept of each depth.
+        /// States kept per depth.
         width: usize,
-        /// What ranks them.
+        /// The ranking of the states.
         score: BeamScore,
     },
-    /// Beams of width 1, 4, 16, ... up to this one, each in search of a better solution than those before it found:
-    /// `widening=W`. Never worse than a widening beam of a lower bound, or than its own result with a smaller budget.
+    /// Beams of width 1, 4, 16, ... up to this one, each limited to solutions better than those found before:
+    /// `widening=W`. It is never worse than a widening beam of a smaller width, or than itself with a smaller budget.
     Widening {
-        /// The widest beam.
+        /// The largest width.
         width: usize,
-        /// What ranks its states.
+        /// The ranking of the states.
         score: BeamScore,
     },
 }
 
 /// The largest number in a method.
-const MOST: usize = 1 << 20;
+const MAX_NUMBER: usize = 1 << 20;
+
+impl Method {
+    /// Returns tree search by PUCT with `simulations` per move and default settings.
+    pub fn mcts(simulations: usize) -> Self {
+        Self::tree(Selection::Puct(Puct::default()), simulations)
+    }
+
+    /// Returns Gumbel tree search with `simulations` per move and default settings.
+    pub fn gumbel(simulations: usize) -> Self {
+        Self::tree(Selection::Gumbel(Gumbel::default()), simulations)
+    }
+
+    /// Returns whether the method looks ahead of the current state.
+    pub fn searches(&self) -> bool {
+        match self {
+            Self::Greedy | Self::Sample | Self::BestOf(_) => false,
+            Self::Tree(_) | Self::Beam { .. } | Self::Widening { .. } => true,
+        }
+    }
+
+    fn tree(selection: Selection, simulations: usize) -> Self {
+        // No best solution visits a state twice.
+        let config = SearchConfig::new(selection, simulations);
+        Self::Tree(SearchConfig { cycles: Cycles::Prune, ..config })
+    }
+}
 
 impl FromStr for Method {
-    type Err = Error;
+    type Err = OptionError;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, OptionError> {
         let refuse = || {
-            Error::config(
-                "search",
-                format!(
-                    "greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W with a number from 1 to {MOST}"
-                ),
-                format!("{text:?}"),
-            )
+            let methods = "greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W";
+            let expected = format!("{methods} with a number from 1 to {MAX_NUMBER}");
+            OptionError::new("search", expected, format!("{text:?}"))
         };
         let (name, number) = match text.split_once('=') {
             Some((name, number)) => (name, Some(number.parse::<usize>().map_err(|_| refuse())?)),
             None => (text, None),
         };
-        if number.is_some_and(|n| !(1..=MOST).contains(&n)) {
+        if number.is_some_and(|n| !(1..=MAX_NUMBER).contains(&n)) {
             return Err(refuse());
         }
         let score = BeamScore::default();
-        // No best solution comes through a state twice.
-        let tree = |selection, n| {
-            Self::Tree(SearchConfig { cycles: Cycles::Prune, ..SearchConfig::new(selection, n) })
-        };
         match (name, number) {
             ("greedy", None) => Ok(Self::Greedy),
             ("sample", None) => Ok(Self::Sample),
             ("best-of", Some(n)) => Ok(Self::BestOf(n)),
-            ("mcts", Some(n)) => Ok(tree(Selection::Puct(Puct::default()), n)),
-            ("gumbel", Some(n)) => Ok(tree(Selection::Gumbel(Gumbel::default()), n)),
+            ("mcts", Some(n)) => Ok(Self::mcts(n)),
+            ("gumbel", Some(n)) => Ok(Self::gumbel(n)),
             ("beam", Some(width)) => Ok(Self::Beam { width, score }),
             ("widening", Some(width)) => Ok(Self::Widening { width, score }),
             _ => Err(refuse()),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Method {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(|OptionError { expected, found, .. }| {
+            D::Error::custom(format!("expected {expected}, found {found}"))
+        })
     }
 }
 

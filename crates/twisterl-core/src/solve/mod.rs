@@ -1,101 +1,158 @@
-//! Solving problems: one pass of the policy, the best of many tries, or a search, within a budget.
+//! Solving problems: with the policy alone, by the best of many attempts, or by search, within a budget.
 //!
-//! [`Solver`] is the way in. [`Play`] is what it uses to play many problems in lock step, as evaluations in
-//! training do.
+//! [`SolveOptions`] are what a user asks for. They resolve into a [`SolvePlan`], whose [`Solver`] solves problems.
+//! [`Play`] is the part that plays many episodes in lock step.
 
+mod beams;
 mod method;
+mod options;
+mod plan;
 mod play;
 mod replay;
+mod symmetry_use;
 #[cfg(test)]
 mod tests;
 mod trees;
 
 pub use crate::search::{BeamScore, Budget};
 pub use method::Method;
+pub use options::{SOLVE_SEARCHES, SolveOptions};
+pub use plan::SolvePlan;
 pub use play::{Play, Solution};
 pub use replay::{Replay, indices, replay};
+pub use symmetry_use::SymmetryUse;
+
+use play::start_stream;
 
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
-use crate::evaluator::{Averaged, Evaluator, Twisted};
-use crate::parallel;
+use crate::evaluator::{Evaluator, Twisted, WithoutBacktracking};
 use crate::rng::StreamKey;
-use crate::search::{ActionPath, Beam, BeamConfig, Threads};
+use crate::search::ActionPath;
 use crate::space::Actions;
 use crate::{Error, Result};
 
-/// A widening beam grows by this factor, so that all narrower ones together cost a third of the last.
-const GROWTH: usize = 4;
-
-/// How the symmetries of the problem are used. A policy that is canonical is symmetric by itself, and ignores it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum SymmetryUse {
-    /// Not at all.
-    #[default]
-    None,
-    /// Each evaluation is the mean over the state and all its images.
-    Average,
-    /// The problem and each of its images are solved, each with an equal share of the budget, and the best solution counts.
-    Each,
-}
-
-/// How problems are solved.
+/// A problem, a policy and a method with its settings.
 #[derive(Clone, Copy)]
 pub struct Solver<'a> {
     /// The problem.
     pub spec: &'a dyn EnvSpec,
     /// The policy.
     pub evaluator: &'a dyn Evaluator,
-    /// The way.
+    /// The method.
     pub method: Method,
+    /// False if methods without search never undo the previous action, whatever the policy asks for.
+    pub backtracking: bool,
     /// Bounds for each problem.
     pub budget: Budget<'a>,
-    /// Whether images are looked at, too.
-    pub images: SymmetryUse,
-    /// The longest solution; `None`: as long as the environment allows.
+    /// The use of the problem's symmetries.
+    pub symmetry_use: SymmetryUse,
+    /// Maximum length of a solution; `None`: that of an episode of the environment.
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
+    /// If true, solutions carry their start state and actions, and are verified. Those of searches always are.
+    pub record: bool,
+}
+
+impl<'a> Solver<'a> {
+    /// Creates a solver without bounds that ignores symmetries, and records its solutions.
+    pub fn new(
+        spec: &'a dyn EnvSpec,
+        evaluator: &'a dyn Evaluator,
+        method: Method,
+        key: StreamKey,
+    ) -> Self {
+        Self {
+            spec,
+            evaluator,
+            method,
+            backtracking: true,
+            budget: Budget::unlimited(),
+            symmetry_use: SymmetryUse::None,
+            max_steps: None,
+            key,
+            record: true,
+        }
+    }
 }
 
 impl Solver<'_> {
-    /// Solves every start, on the threads of the current rayon pool. The outcomes, seconds aside, depend neither on
-    /// their number nor on whether the starts come together or alone, unless time runs out. They carry start states
-    /// and actions, and each has been played again and found true.
+    /// Solves every start, on the threads of the current rayon pool. The solutions, seconds aside, depend neither on
+    /// the number of threads nor on the other starts, unless time runs out. Recorded solutions have been replayed from
+    /// their start.
     ///
     /// # Errors
     /// If a start is refused, the environment fails, or the method cannot search its actions.
     pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
+        let without_backtracking = WithoutBacktracking(self.evaluator);
+        let evaluator: &dyn Evaluator =
+            if self.backtracking { self.evaluator } else { &without_backtracking };
+        let solver = Solver { evaluator, ..*self };
         let twists = self.spec.twists();
-        let symmetric = twists.is_empty() || !self.evaluator.twists().is_empty();
-        let mut outcomes = match self.images {
+        let symmetric = twists.is_empty() || !evaluator.twists().is_empty();
+        let mut solutions = match self.symmetry_use {
             SymmetryUse::Average if !symmetric => {
-                let evaluator = Averaged::new(self.evaluator, &twists);
-                Solver { evaluator: &evaluator, ..*self }.solve(starts)?
+                let evaluator = Twisted::average(evaluator, &twists);
+                Solver { evaluator: &evaluator, ..solver }.solve(starts)?
             }
             SymmetryUse::Each if !symmetric => {
-                let solver = Solver { budget: self.budget.share(1 + twists.len()), ..*self };
+                let solver = Solver { budget: self.budget.share(1 + twists.len()), ..solver };
                 let mut best = solver.solve(starts)?;
                 for twist in &twists {
-                    let evaluator = Twisted::new(self.evaluator, twist);
-                    let outcomes = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
-                    for (best, other) in best.iter_mut().zip(outcomes) {
+                    let evaluator = Twisted::image(evaluator, twist);
+                    let solutions = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
+                    for (best, other) in best.iter_mut().zip(solutions) {
                         let nodes = best.nodes + other.nodes;
                         let simulations = best.simulations + other.simulations;
                         let seconds = best.seconds + other.seconds;
-                        if other.better_than(best) {
-                            *best = other;
-                        }
+                        best.keep_better(other);
                         *best = Solution { nodes, simulations, seconds, ..std::mem::take(best) };
                     }
                 }
                 best
             }
-            _ => self.solve(starts)?,
+            _ => solver.solve(starts)?,
         };
-        self.verify(starts, &mut outcomes)?;
-        Ok(outcomes)
+        if self.record || self.method.searches() {
+            self.verify(starts, &mut solutions)?;
+        }
+        Ok(solutions)
+    }
+
+    /// Solves every start `tries` times and returns the best solution of each. Try `n` uses the key `key(n)`; every try
+    /// begins in the state of the first.
+    ///
+    /// # Errors
+    /// As for [`run`](Self::run).
+    pub fn run_tries(
+        &self,
+        starts: &[Start<'_>],
+        tries: u64,
+        key: impl Fn(u64) -> StreamKey,
+    ) -> Result<Vec<Solution>> {
+        let record = self.record || tries > 1;
+        let mut best = Solver { key: key(0), record, ..*self }.run(starts)?;
+        if tries <= 1 {
+            return Ok(best);
+        }
+        let states: Vec<Vec<f64>> = best.iter().map(|solution| solution.start.clone()).collect();
+        let again: Vec<Start<'_>> = starts
+            .iter()
+            .zip(&states)
+            .map(|(start, state)| match *start {
+                Start::Scramble { difficulty } | Start::Uniform { difficulty } => {
+                    Start::State { state, difficulty: Some(difficulty) }
+                }
+                Start::State { .. } => *start,
+            })
+            .collect();
+        for number in 1..tries {
+            let solutions = Solver { key: key(number), record, ..*self }.run(&again)?;
+            best.iter_mut().zip(solutions).for_each(|(best, other)| best.keep_better(other));
+        }
+        Ok(best)
     }
 
     fn solve(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
@@ -117,93 +174,45 @@ impl Solver<'_> {
             searches,
             max_steps: self.max_steps,
             key: self.key,
-            record: true,
+            record: self.record,
         }
     }
 
-    /// Beams of all widths in the range, each [`GROWTH`] times as wide as the one before: over the starts where there
-    /// are enough of them for all threads, and otherwise one after the other on all threads.
-    fn beams(
-        &self,
-        widths: std::ops::RangeInclusive<usize>,
-        score: BeamScore,
-        starts: &[Start<'_>],
-    ) -> Result<Vec<Solution>> {
-        let widths: Vec<_> = std::iter::successors(Some(*widths.start()), |width| {
-            (width < widths.end()).then(|| width.saturating_mul(GROWTH).min(*widths.end()))
-        })
-        .collect();
-        let configs: Vec<_> = widths
-            .into_iter()
-            .map(|width| BeamConfig { width, score, max_steps: self.max_steps })
-            .collect();
-        let many = starts.len() >= parallel::threads().max(2);
-        let starts = starts.iter().copied().enumerate();
-        if many {
-            let solve = |beams: &mut Vec<Beam>, start: (usize, Start<'_>)| {
-                self.widen(beams, &configs, start, Threads::One)
-            };
-            return parallel::try_map_init(starts, Vec::new, solve);
-        }
-        let mut beams = Vec::new();
-        starts.map(|start| self.widen(&mut beams, &configs, start, Threads::All)).collect()
+    /// Returns the solution of a path that a search has found.
+    fn solution(&self, path: ActionPath, nodes: u64, seconds: f64) -> Solution {
+        let mut actions = Actions::new(&self.spec.action_space());
+        let length = path.actions.len();
+        actions.discrete = path.actions;
+        let ActionPath { solved, total, .. } = path;
+        Solution { solved, length, total, actions, nodes, seconds, ..Solution::default() }
     }
 
-    /// Runs one beam after the other, each in search of what is better than what those before it found.
-    fn widen(
-        &self,
-        beams: &mut Vec<Beam>,
-        configs: &[BeamConfig],
-        (index, start): (usize, Start<'_>),
-        spread: Threads,
-    ) -> Result<Solution> {
-        let limit = self.budget.begin(1);
-        let (mut found, mut nodes) = (ActionPath::default(), 0);
-        for (level, config) in configs.iter().enumerate() {
-            if level > 0 && (limit.expired() || nodes >= limit.nodes) {
-                break;
-            }
-            if beams.len() == level {
-                beams.push(Beam::new(self.spec, *config)?);
-            }
-            let Some(beam) = beams.get_mut(level) else { continue };
-            let limit = limit.after(nodes);
-            let mut rng = self.play(Choice::Greedy, 1).start_stream(index as u64);
-            let (path, used) =
-                beam.run(start, &mut rng, self.evaluator, &limit, (&found, spread))?;
-            nodes += used;
-            found = path;
-        }
-        Ok(self.outcome(found, nodes, limit.elapsed()))
-    }
-
-    /// Plays every outcome again from its start, and fills in the start state.
-    fn verify(&self, starts: &[Start<'_>], outcomes: &mut [Solution]) -> Result<()> {
+    /// Replays every solution from its start, and fills in the start state.
+    fn verify(&self, starts: &[Start<'_>], solutions: &mut [Solution]) -> Result<()> {
         let mut env = self.spec.batch(1);
-        let play = self.play(Choice::Greedy, 1);
         let mut one = Actions::new(&self.spec.action_space());
         let mut steps = Vec::new();
-        for (index, (start, outcome)) in starts.iter().zip(outcomes).enumerate() {
-            env.begin(0, *start, &mut play.start_stream(index as u64))?;
-            outcome.start.clear();
-            env.state(0, &mut outcome.start)?;
+        for (index, (start, solution)) in starts.iter().zip(solutions).enumerate() {
+            env.begin(0, *start, &mut start_stream(self.key, index))?;
+            solution.start.clear();
+            env.state(0, &mut solution.start)?;
             steps.clear();
-            for i in 0..outcome.actions.len() {
+            for i in 0..solution.actions.len() {
                 one.clear();
-                one.push(outcome.actions.row(i));
+                one.push(solution.actions.row(i));
                 env.step(&[0], &one, &mut steps)?;
             }
             let total = steps.iter().fold(0.0, |total: f32, step| total + step.reward);
             let (solved, length) = (env.solved(0), steps.len());
-            if (solved, length) != (outcome.solved, outcome.length)
-                || total.to_bits() != outcome.total.to_bits()
+            if (solved, length) != (solution.solved, solution.length)
+                || total.to_bits() != solution.total.to_bits()
             {
                 return Err(Error::Contract {
                     name: self.spec.name().into(),
                     rule: "the same start and actions give the same episode".into(),
                     found: format!(
-                        "solved {} with a return of {}, and played again solved {solved} with {total}",
-                        outcome.solved, outcome.total
+                        "solved {} with a return of {}, and replayed solved {solved} with {total}",
+                        solution.solved, solution.total
                     ),
                 });
             }

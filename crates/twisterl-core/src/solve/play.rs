@@ -1,7 +1,7 @@
-//! Playing problems to their end with a policy, many in lock step.
+//! Episodes played to their end with a policy, many in lock step.
 
 use crate::Result;
-use crate::env::batch::{GROUP_SLOTS, MAX_EPISODE_STEPS};
+use crate::env::batch::{GROUP_SLOTS, MAX_EPISODE_STEPS, VecEnv};
 use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
@@ -12,59 +12,71 @@ use crate::rng::{Rng, StreamKey};
 use crate::search::{Budget, Limit};
 use crate::space::Actions;
 
-/// Set in the index of the streams of starts; those of actions are numbered by group.
-pub(super) const START: u64 = 1 << 63;
+/// Set in the index of the streams of starts. Those of actions are numbered by group.
+const START: u64 = 1 << 63;
 
-/// How problems are played.
+/// Returns the stream from which start number `index` is drawn.
+pub(super) fn start_stream(key: StreamKey, index: usize) -> Rng {
+    key.at(START | index as u64).stream()
+}
+
+/// A problem and a policy that plays it without search.
 #[derive(Clone, Copy)]
 pub struct Play<'a> {
     /// The problem.
     pub spec: &'a dyn EnvSpec,
     /// The policy.
     pub evaluator: &'a dyn Evaluator,
-    /// How actions are chosen.
+    /// The choice of actions.
     pub choice: Choice,
-    /// Episodes played from each start, of which the best is kept: solved before unsolved, then the higher return.
+    /// Episodes played from each start. The best is kept: solved before unsolved, then the higher return.
     pub searches: usize,
-    /// The longest episode; `None`: as long as the environment allows.
+    /// Maximum length of an episode; `None`: as long as the environment allows.
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
-    /// Whether outcomes carry their start states and actions.
+    /// If true, solutions carry their start state and actions.
     pub record: bool,
 }
 
-/// How one start was played.
+/// The result of solving one start.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Solution {
-    /// Whether it was solved.
+    /// True if the problem was solved.
     pub solved: bool,
-    /// Steps made.
+    /// Number of steps.
     pub length: usize,
     /// Undiscounted sum of rewards.
     pub total: f32,
-    /// The state it began in, if recorded.
+    /// The start state, if recorded.
     pub start: Vec<f64>,
-    /// What was done, if recorded.
+    /// The actions, if recorded.
     pub actions: Actions,
-    /// States evaluated for it, in all tries.
+    /// States evaluated, over all attempts.
     pub nodes: u64,
     /// Simulations of tree search.
     pub simulations: u64,
-    /// Seconds until it was done; where many are played in lock step, since the beginning of all.
+    /// Seconds until it was found. If many starts are played in lock step, these are counted from the common beginning.
     pub seconds: f64,
 }
 
 impl Solution {
-    /// Solved before unsolved, then the higher return.
+    /// Returns whether this solution is better: solved before unsolved, then the higher return.
     pub fn better_than(&self, other: &Self) -> bool {
         (self.solved, self.total) > (other.solved, other.total)
+    }
+
+    /// Replaces this solution by `other` if that is better.
+    pub fn keep_better(&mut self, other: Self) {
+        if other.better_than(self) {
+            *self = other;
+        }
     }
 }
 
 impl Play<'_> {
-    /// Plays every start, many in lock step, on the threads of the current rayon pool. The outcomes do not
-    /// depend on their number.
+    /// Plays every start, many in lock step, on the threads of the current rayon pool. The solutions do not depend on
+    /// the number of threads.
     ///
     /// # Errors
     /// If a start is refused or the environment fails.
@@ -72,8 +84,8 @@ impl Play<'_> {
         self.run_within(starts, &Budget::unlimited())
     }
 
-    /// As [`run`](Self::run), within a budget for each start. All tries at a start end when it is used up, and each
-    /// ends when [`VecEnv::best_return`](crate::env::batch::VecEnv::best_return) proves that it cannot beat the best.
+    /// Like [`run`](Self::run), within a budget for each start. All attempts at a start end when it is used up, and each
+    /// ends when [`VecEnv::best_return`] proves that it cannot beat the best.
     ///
     /// # Errors
     /// If a start is refused or the environment fails.
@@ -86,7 +98,7 @@ impl Play<'_> {
         Ok(played.into_iter().flatten().collect())
     }
 
-    /// Plays `starts`, the first of which is number `first`, all their searches in lock step.
+    /// Plays `starts`, the first of which is number `first`, with all their attempts in lock step.
     fn group(
         &self,
         group: usize,
@@ -94,99 +106,136 @@ impl Play<'_> {
         starts: &[Start<'_>],
         limit: &Limit<'_>,
     ) -> Result<Vec<Solution>> {
-        let searches = self.searches.max(1);
-        let slots = starts.len() * searches;
-        let mut env = self.spec.play_batch(slots, self.evaluator.backtracking())?;
-        let space = self.spec.action_space();
-        let mut outcomes =
-            vec![Solution { actions: Actions::new(&space), ..Solution::default() }; slots];
-        let mut races = vec![Race::default(); starts.len()];
-        let mut active = Vec::with_capacity(slots);
-        for (slot, outcome) in outcomes.iter_mut().enumerate() {
-            let Some(start) = starts.get(slot / searches) else { continue };
-            let index = (first + slot / searches) as u64;
-            env.begin(slot, *start, &mut self.start_stream(index))?;
-            if self.record {
-                env.state(slot, &mut outcome.start)?;
-            }
-            outcome.solved = env.solved(slot);
-            if !outcome.solved {
-                active.push(slot);
-            }
-        }
+        let mut episodes = Episodes::begin(self, first, starts)?;
         let mut rng = self.key.at(group as u64).stream();
-        let mut decision = Decision::new(&space);
-        let mut steps = Vec::new();
+        let mut decision = Decision::new(&self.spec.action_space());
         for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
-            let time_left = !limit.expired();
-            active.retain(|slot| {
-                time_left
-                    && races.get_mut(slot / searches).is_some_and(|race| race.enter(limit.nodes))
-            });
-            if active.is_empty() {
+            episodes.spend(limit);
+            if episodes.active.is_empty() {
                 break;
             }
-            decision.decide(&mut *env, &active, self.evaluator, self.choice, &mut rng)?;
-            steps.clear();
-            env.step(&active, &decision.actions, &mut steps)?;
-            for (i, (&slot, step)) in active.iter().zip(&steps).enumerate() {
-                let Some(outcome) = outcomes.get_mut(slot) else { continue };
-                outcome.length += 1;
-                outcome.total += step.reward;
-                outcome.solved = env.solved(slot);
-                if self.record {
-                    outcome.actions.push(decision.actions.row(i));
-                }
-                if let Some(race) = races.get_mut(slot / searches) {
-                    race.seconds = limit.elapsed();
-                    if outcome.solved {
-                        race.best = Some(race.best.map_or(outcome.total, |b| b.max(outcome.total)));
-                    }
-                }
-            }
-            let mut done = steps.iter().map(Step::done);
-            active.retain(|&slot| {
-                let race = races.get(slot / searches);
-                let total = outcomes.get(slot).map_or(0.0, |o| o.total);
-                let hopeless = race.and_then(|race| race.best).is_some_and(|best| {
-                    env.best_return(slot).is_some_and(|rest| total + rest <= best)
-                });
-                !done.next().unwrap_or(true) && !hopeless
-            });
+            decision.decide(
+                &mut *episodes.env,
+                &episodes.active,
+                self.evaluator,
+                self.choice,
+                &mut rng,
+            )?;
+            episodes.step(&decision.actions, limit)?;
         }
-        let best = |(tries, race): (&[Solution], &Race)| {
-            let mut best: Option<&Solution> = None;
-            for outcome in tries {
-                if best.is_none_or(|b| outcome.better_than(b)) {
-                    best = Some(outcome);
-                }
-            }
-            let best = best.cloned().unwrap_or_default();
-            Solution { nodes: race.nodes, seconds: race.seconds, ..best }
-        };
-        Ok(outcomes.chunks(searches).zip(&races).map(best).collect())
-    }
-
-    /// What start number `index` is drawn from.
-    pub(super) fn start_stream(&self, index: u64) -> Rng {
-        self.key.at(START | index).stream()
+        Ok(episodes.best())
     }
 }
 
-/// What the tries at one start have come to.
+/// The episodes of a group of starts. Slot `i` plays start `i / searches`.
+struct Episodes {
+    env: Box<dyn VecEnv>,
+    searches: usize,
+    record: bool,
+    /// `[slot]`
+    solutions: Vec<Solution>,
+    /// `[start]`
+    progress: Vec<Progress>,
+    /// Slots whose episodes continue, in order.
+    active: Vec<usize>,
+    /// Results of the last step, `[active]`.
+    steps: Vec<Step>,
+}
+
+/// The progress of all attempts at one start.
 #[derive(Debug, Clone, Default)]
-struct Race {
+struct Progress {
     nodes: u64,
     seconds: f64,
     /// The highest return of a solution.
     best: Option<f32>,
 }
 
-impl Race {
-    /// Counts one more evaluation, if `limit` allows it.
-    fn enter(&mut self, limit: u64) -> bool {
-        let fits = self.nodes < limit;
-        self.nodes += u64::from(fits);
-        fits
+impl Episodes {
+    /// Begins all attempts at `starts`, the first of which is number `first`.
+    fn begin(play: &Play<'_>, first: usize, starts: &[Start<'_>]) -> Result<Self> {
+        let searches = play.searches.max(1);
+        let slots = starts.len() * searches;
+        let unplayed =
+            Solution { actions: Actions::new(&play.spec.action_space()), ..Solution::default() };
+        let mut episodes = Self {
+            env: play.spec.play_batch(slots, play.evaluator.backtracking())?,
+            searches,
+            record: play.record,
+            solutions: vec![unplayed; slots],
+            progress: vec![Progress::default(); starts.len()],
+            active: Vec::with_capacity(slots),
+            steps: Vec::with_capacity(slots),
+        };
+        for (slot, solution) in episodes.solutions.iter_mut().enumerate() {
+            let start = slot / searches;
+            let mut rng = start_stream(play.key, first + start);
+            episodes.env.begin(slot, starts[start], &mut rng)?;
+            if play.record {
+                episodes.env.state(slot, &mut solution.start)?;
+            }
+            solution.solved = episodes.env.solved(slot);
+            if !solution.solved {
+                episodes.active.push(slot);
+            }
+        }
+        Ok(episodes)
+    }
+
+    /// Counts one evaluation for every active slot, and ends the episodes for which the limit leaves none.
+    fn spend(&mut self, limit: &Limit<'_>) {
+        let Self { active, progress, searches, .. } = self;
+        let time_left = !limit.expired();
+        active.retain(|slot| {
+            let progress = &mut progress[slot / *searches];
+            let allowed = time_left && progress.nodes < limit.nodes;
+            progress.nodes += u64::from(allowed);
+            allowed
+        });
+    }
+
+    /// Steps the active slots, action `i` in the `i`-th of them, and ends episodes that are over or cannot beat the best
+    /// of their start.
+    fn step(&mut self, actions: &Actions, limit: &Limit<'_>) -> Result<()> {
+        self.steps.clear();
+        self.env.step(&self.active, actions, &mut self.steps)?;
+        for (i, &slot) in self.active.iter().enumerate() {
+            let (solution, progress) =
+                (&mut self.solutions[slot], &mut self.progress[slot / self.searches]);
+            solution.length += 1;
+            solution.total += self.steps[i].reward;
+            solution.solved = self.env.solved(slot);
+            if self.record {
+                solution.actions.push(actions.row(i));
+            }
+            progress.seconds = limit.elapsed();
+            if solution.solved {
+                let best = progress.best.map_or(solution.total, |best| best.max(solution.total));
+                progress.best = Some(best);
+            }
+        }
+        let Self { env, searches, solutions, progress, active, steps, .. } = self;
+        let mut i = 0;
+        active.retain(|&slot| {
+            let done = steps[i].done();
+            i += 1;
+            let beaten = progress[slot / *searches].best.is_some_and(|best| {
+                env.best_return(slot).is_some_and(|rest| solutions[slot].total + rest <= best)
+            });
+            !done && !beaten
+        });
+        Ok(())
+    }
+
+    /// Returns the best solution of each start, with the cost of all attempts.
+    fn best(&self) -> Vec<Solution> {
+        let best = |(attempts, progress): (&[Solution], &Progress)| {
+            let better =
+                |best, other: _| if Solution::better_than(other, best) { other } else { best };
+            // Every start has at least one attempt.
+            let best = attempts[1..].iter().fold(&attempts[0], better);
+            Solution { nodes: progress.nodes, seconds: progress.seconds, ..best.clone() }
+        };
+        self.solutions.chunks(self.searches).zip(&self.progress).map(best).collect()
     }
 }

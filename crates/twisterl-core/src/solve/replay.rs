@@ -1,20 +1,19 @@
-//! Solutions played again: for people, and to verify them.
+//! Solutions as text.
 
-use super::play::START;
+use super::play::start_stream;
 use crate::Result;
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::rng::{Purpose, StreamKey};
 use crate::space::{Action, Actions};
 
-/// The frames of a solution: the board before the first action and after each, with the action's name, made by
-/// playing it again from `state`.
+/// Replays `actions` from `state` and returns every state as text, with the names of the actions.
 ///
 /// # Errors
 /// If the environment refuses the state.
 pub fn replay(spec: &dyn EnvSpec, state: &[f64], actions: &Actions) -> Result<Replay> {
     let mut env = spec.batch(1);
-    let mut rng = StreamKey::new(0, Purpose::Solve).at(START).stream();
+    let mut rng = start_stream(StreamKey::new(0, Purpose::Solve), 0);
     env.begin(0, Start::State { state, difficulty: None }, &mut rng)?;
     let mut replay = Replay { first: env.render(0)?, moves: Vec::new(), solved: env.solved(0) };
     let mut one = Actions::new(&spec.action_space());
@@ -36,11 +35,11 @@ pub struct Replay {
     pub first: String,
     /// Each action's name and the state after it.
     pub moves: Vec<(String, String)>,
-    /// Whether it ends solved.
+    /// True if the last state is solved.
     pub solved: bool,
 }
 
-/// The single discrete choice of each action.
+/// Returns the index of each action of a space with one discrete component.
 pub fn indices(actions: &Actions) -> Vec<usize> {
     (0..actions.len()).map(|i| Action::index(&actions.row(i))).collect()
 }

@@ -66,15 +66,7 @@ fn starts(states: &[(Vec<f64>, usize)]) -> Vec<Start<'_>> {
 }
 
 fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str) -> Solver<'a> {
-    Solver {
-        spec,
-        evaluator,
-        method: method.parse().unwrap(),
-        budget: Budget::unlimited(),
-        images: SymmetryUse::None,
-        max_steps: None,
-        key: StreamKey::new(1, Purpose::Solve),
-    }
+    Solver::new(spec, evaluator, method.parse().unwrap(), StreamKey::new(1, Purpose::Solve))
 }
 
 /// A network with random weights.
@@ -114,8 +106,8 @@ fn a_beam_as_wide_as_the_problem_is_optimal_and_evaluates_no_state_twice() {
 }
 
 #[test]
-fn who_never_goes_back_is_not_caught_between_two_states() {
-    // Forwards, the boards of 2 x 2 are one circle of 12: whoever does not turn round solves them all.
+fn play_without_backtracking_does_not_oscillate() {
+    // The boards of 2 x 2 form one cycle of 12, so that play without backtracking solves all of them.
     let spec = puzzle(2, 2);
     let states = states(&distances(2, 2));
     let solved = |policy: &Policy, method: &str| {
@@ -126,6 +118,10 @@ fn who_never_goes_back_is_not_caught_between_two_states() {
     };
     let mut policy = random_policy(&*spec);
     assert!(solved(&policy, "greedy") < 12);
+    let executor = Executor::of(&policy).unwrap();
+    let solver = Solver { backtracking: false, ..solver(&*spec, &executor, "greedy") };
+    let solutions = solver.run(&starts(&states)).unwrap();
+    assert!(solutions.iter().all(|solution| solution.solved), "whatever the policy asks for");
     policy.backtracking = false;
     assert_eq!(solved(&policy, "greedy"), 12);
     assert_eq!(solved(&policy, "sample"), 12);
@@ -133,14 +129,14 @@ fn who_never_goes_back_is_not_caught_between_two_states() {
 }
 
 #[test]
-fn a_true_value_leads_the_narrowest_beam_along_a_shortest_path() {
+fn an_exact_value_leads_the_narrowest_beam_along_a_shortest_path() {
     let (spec, distances) = (puzzle(2, 3), distances(2, 3));
     let states = states(&distances);
-    let judge = |ones: &[u32], _: &[f32], _: &mut [f32]| {
+    let exact = |ones: &[u32], _: &[f32], _: &mut [f32]| {
         let board: Vec<_> = ones.iter().map(|&one| u64::from(one) % 6).collect();
         -(distances[&board] as f32)
     };
-    let mock = Mock::new(4, judge);
+    let mock = Mock::new(4, exact);
     for score in [BeamScore::Value, BeamScore::Blend { weight: 100.0 }] {
         let method = Method::Beam { width: 1, score };
         let solver = Solver { method, ..solver(&*spec, &mock, "greedy") };
@@ -151,13 +147,13 @@ fn a_true_value_leads_the_narrowest_beam_along_a_shortest_path() {
 }
 
 #[test]
-fn trees_find_shortest_paths_where_the_value_is_true_or_the_problem_fits_into_them() {
+fn trees_find_shortest_paths_if_the_value_is_exact_or_the_problem_fits_into_them() {
     for (height, width) in [(2, 2), (2, 3)] {
         let (spec, distances) = (puzzle(height, width), distances(height, width));
         let states = states(&distances);
         let cells = (height * width) as u64;
-        // What the best solution brings: 1, less 0.5 / 128 for each move but the last.
-        let truth = Mock::new(4, |ones: &[u32], _: &[f32], _: &mut [f32]| {
+        // The return of the best solution: 1, less 0.5 / 128 for each move but the last.
+        let exact = Mock::new(4, |ones: &[u32], _: &[f32], _: &mut [f32]| {
             let board: Vec<_> = ones.iter().map(|&one| u64::from(one) % cells).collect();
             1.0 - (distances[&board] as f32 - 1.0) * 0.5 / 128.0
         });
@@ -168,7 +164,7 @@ fn trees_find_shortest_paths_where_the_value_is_true_or_the_problem_fits_into_th
             pairs.filter(|((_, distance), o)| o.solved && o.length == *distance).count()
         };
         for tree in ["mcts", "gumbel"] {
-            assert_eq!(optimal(&truth, &format!("{tree}=60")), states.len(), "{tree}");
+            assert_eq!(optimal(&exact, &format!("{tree}=60")), states.len(), "{tree}");
             if states.len() == 12 {
                 assert_eq!(optimal(&uniform, &format!("{tree}=60")), states.len(), "{tree}");
             }
@@ -176,8 +172,8 @@ fn trees_find_shortest_paths_where_the_value_is_true_or_the_problem_fits_into_th
     }
 }
 
-/// More width or more nodes never cost a widening beam a solution. A plain beam promises that only where it is exhaustive:
-/// the better descendants of a state that only the wider one kept may crowd the solution out.
+/// More width or more nodes never cost a widening beam a solution. A plain beam guarantees that only if it is exhaustive:
+/// descendants of a state that only the wider beam kept may displace the solution.
 #[test]
 fn a_widening_beam_is_never_worse_with_more_width_or_nodes() {
     let spec = puzzle(3, 3);
@@ -202,7 +198,7 @@ fn a_widening_beam_is_never_worse_with_more_width_or_nodes() {
 }
 
 #[test]
-fn outcomes_depend_on_neither_threads_nor_company() {
+fn solutions_depend_on_neither_threads_nor_other_starts() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
     let starts = scrambles(5);
@@ -239,16 +235,16 @@ fn nodes_are_counted_and_bounded() {
 }
 
 #[test]
-fn time_that_ends_leaves_the_best_so_far() {
+fn the_best_solution_so_far_counts_when_time_ends() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
     for method in ["greedy", "best-of=7", "mcts=500", "gumbel=500", "beam=1000", "widening=100000"]
     {
         let mut solved = 0;
         for seconds in [1.0, 20.0, 100.0, 400.0] {
-            // One second passes with every look at the clock.
-            let looks = AtomicU64::new(0);
-            let clock = || looks.fetch_add(1, Ordering::Relaxed) as f64;
+            // Every reading of the clock takes one second.
+            let readings = AtomicU64::new(0);
+            let clock = || readings.fetch_add(1, Ordering::Relaxed) as f64;
             let budget = Budget { seconds: Some(seconds), nodes: None, clock: &clock };
             let solver = Solver { budget, ..solver(&*spec, &executor, method) };
             let outcome = solver.run(&scrambles(1)).unwrap().remove(0);
@@ -260,7 +256,7 @@ fn time_that_ends_leaves_the_best_so_far() {
 }
 
 #[test]
-fn tries_stop_where_they_cannot_beat_the_best() {
+fn attempts_that_cannot_beat_the_best_end() {
     let (spec, uniform) = (puzzle(3, 3), Mock::uniform(4));
     let outcomes = solver(&*spec, &uniform, "best-of=64")
         .run(&[Start::Scramble { difficulty: 2 }; 20])
@@ -272,11 +268,11 @@ fn tries_stop_where_they_cannot_beat_the_best() {
 }
 
 #[test]
-fn every_image_is_solved_and_the_best_counts() {
+fn every_image_is_solved_and_the_best_solution_counts() {
     let spec = puzzle(3, 3);
     let executor = Executor::of(&random_policy(&*spec)).unwrap();
-    let solve = |images| {
-        let solver = Solver { images, ..solver(&*spec, &executor, "beam=20") };
+    let solve = |symmetry_use| {
+        let solver = Solver { symmetry_use, ..solver(&*spec, &executor, "beam=20") };
         solver.run(&scrambles(50)).unwrap()
     };
     let (none, each, mean) =
@@ -304,28 +300,29 @@ fn a_symmetric_policy_solves_a_state_and_its_image_alike() {
         states.push((state, 0));
         images.push((puzzle.twisted_state(0).unwrap(), 0));
     }
-    for (executor, images_used) in [(&canonical, SymmetryUse::None), (&plain, SymmetryUse::Average)]
+    for (executor, symmetry_use) in
+        [(&canonical, SymmetryUse::None), (&plain, SymmetryUse::Average)]
     {
-        let solver = Solver { images: images_used, ..solver(&*spec, executor, "beam=16") };
+        let solver = Solver { symmetry_use, ..solver(&*spec, executor, "beam=16") };
         let here = solver.run(&starts(&states)).unwrap();
         let there = solver.run(&starts(&images)).unwrap();
         let lengths = |outcomes: &[Solution]| {
             outcomes.iter().map(|o| (o.solved, o.length, o.nodes)).collect::<Vec<_>>()
         };
-        assert_eq!(lengths(&here), lengths(&there), "{images_used:?}");
+        assert_eq!(lengths(&here), lengths(&there), "{symmetry_use:?}");
         let twist = &spec.twists()[0];
         let same = here.iter().zip(&there).filter(|(here, there)| {
             let moves = here.actions.discrete.iter().map(|&a| twist.action[a as usize]);
             moves.eq(there.actions.discrete.iter().copied())
         });
-        // Where a path comes through a state that is its own image, its mirrored continuations tie.
+        // If a path visits a state that is its own image, its mirrored continuations tie.
         let same = same.count();
         assert!(same >= 30, "{same}");
     }
 }
 
 #[test]
-fn methods_read_back_as_written() {
+fn methods_round_trip_as_text() {
     for text in [
         "greedy",
         "sample",

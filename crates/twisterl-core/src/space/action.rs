@@ -1,12 +1,12 @@
-//! What environments take: choices, bits, real numbers, or several of these at once.
+//! Action spaces: choices, bits, real numbers, or several of these at once.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// The most bits of one component.
+/// The maximum number of bits of one component.
 const MAX_BITS: usize = 1 << 24;
 
-/// One part of an action.
+/// One component of an action.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ActionComponent {
@@ -15,17 +15,17 @@ pub enum ActionComponent {
         /// The number of choices.
         n: usize,
     },
-    /// `n` choices between 0 and 1, each made for itself.
+    /// `n` independent bits.
     Binary {
         /// The number of bits.
         n: usize,
     },
-    /// A real vector or array within bounds, which may be infinite.
+    /// An array of real numbers within bounds, which may be infinite.
     Continuous {
-        /// Lower bound of each value, as many as the shape's product.
+        /// Lower bound of each value, `[product of shape]`.
         #[serde(with = "bounds")]
         low: Vec<f32>,
-        /// Upper bound of each value.
+        /// Upper bound of each value, `[product of shape]`.
         #[serde(with = "bounds")]
         high: Vec<f32>,
         /// Shape of the array.
@@ -34,7 +34,7 @@ pub enum ActionComponent {
 }
 
 impl ActionComponent {
-    /// The numbers of its discrete and of its continuous values.
+    /// Returns the numbers of discrete and of continuous values.
     pub fn widths(&self) -> (usize, usize) {
         match self {
             Self::Discrete { .. } => (1, 0),
@@ -43,7 +43,7 @@ impl ActionComponent {
         }
     }
 
-    /// Its width in an action mask: the choices of all its discrete values.
+    /// Returns the width in an action mask: the number of choices of all discrete values.
     pub fn mask_width(&self) -> usize {
         match self {
             Self::Discrete { n } => *n,
@@ -53,7 +53,7 @@ impl ActionComponent {
     }
 }
 
-/// What an action is made of: one or more components.
+/// The action space of an environment: one or more components.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct ActionSpace {
@@ -61,10 +61,10 @@ pub struct ActionSpace {
 }
 
 impl ActionSpace {
-    /// A space of these components.
+    /// Returns a space of these components.
     ///
     /// # Errors
-    /// If there is none, a discrete one has no choices, or bounds do not fit their shape or are not ordered.
+    /// If there is no component, a discrete one has no choices, or bounds do not fit their shape or are not ordered.
     pub fn new(components: Vec<ActionComponent>) -> Result<Self> {
         if components.is_empty() {
             return Err(Error::config("action_space", "at least one component", "none"));
@@ -99,19 +99,19 @@ impl ActionSpace {
         Ok(Self { components })
     }
 
-    /// The common case: one choice among `n` (at least 1).
+    /// Returns the common space of one choice among `n` (at least 1).
     pub fn discrete(n: usize) -> Self {
         Self { components: vec![ActionComponent::Discrete { n: n.max(1) }] }
     }
 
-    /// Real numbers alone, each from a lower to an upper bound `(low, high)`; as one component, a vector.
+    /// Returns a space of one vector of real numbers, each within its bounds `(low, high)`.
     pub fn continuous(bounds: &[(f32, f32)]) -> Self {
         let (low, high) = bounds.iter().copied().unzip();
         let shape = vec![bounds.len()];
         Self { components: vec![ActionComponent::Continuous { low, high, shape }] }
     }
 
-    /// Both at once: the components of this space, and then those of `other`.
+    /// Returns the space of the components of this space followed by those of `other`.
     #[must_use]
     pub fn and(mut self, other: Self) -> Self {
         self.components.extend(other.components);
@@ -123,7 +123,7 @@ impl ActionSpace {
         &self.components
     }
 
-    /// The number of choices if the space is a single discrete component.
+    /// Returns the number of choices if the space is a single discrete component.
     pub fn single_discrete(&self) -> Option<usize> {
         match self.components[..] {
             [ActionComponent::Discrete { n }] => Some(n),
@@ -131,7 +131,7 @@ impl ActionSpace {
         }
     }
 
-    /// Of each discrete value of an action, in order, the number of its choices: a bit has two.
+    /// Returns the number of choices of each discrete value of an action, in order; a bit has two.
     pub fn choices(&self) -> impl Iterator<Item = usize> + '_ {
         self.components.iter().flat_map(|component| {
             let (choices, count) = match component {
@@ -143,7 +143,7 @@ impl ActionSpace {
         })
     }
 
-    /// The lower and upper bound of each continuous value of an action, in order.
+    /// Returns the lower and upper bound of each continuous value of an action, in order.
     pub fn bounds(&self) -> impl Iterator<Item = (f32, f32)> + '_ {
         self.components.iter().flat_map(|component| {
             let (low, high) = match component {
@@ -171,7 +171,7 @@ impl ActionSpace {
         self.components.iter().map(ActionComponent::mask_width).sum()
     }
 
-    /// Whether a row of a mask leaves at least one choice of each discrete value.
+    /// Returns true if `mask`, `[mask width]`, allows at least one choice of each discrete value.
     pub fn leaves_a_choice(&self, mask: &[bool]) -> bool {
         let mut rest = mask;
         self.choices().all(|n| {
@@ -181,15 +181,15 @@ impl ActionSpace {
         })
     }
 
-    /// Whether `action` is an element of the space.
+    /// Returns `Ok` if `action` is an element of the space.
     ///
     /// # Errors
-    /// Says which component does not fit.
+    /// The first value that is not.
     pub fn check(&self, action: Action<'_>) -> Result<()> {
         let single;
         let (discrete, continuous) = match action {
             Action::Discrete(index) => {
-                single = [u32::try_from(index).unwrap_or(u32::MAX)];
+                single = [u32::try_from(index).unwrap_or(u32::MAX)]; // which is never a choice
                 (&single[..], &[][..])
             }
             Action::Parts { discrete, continuous } => (discrete, continuous),
@@ -218,16 +218,16 @@ impl ActionSpace {
     }
 }
 
-/// An action handed to an environment. A `usize` converts into the single discrete case.
+/// An action as an environment takes it. A `usize` converts into the single discrete case.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Action<'a> {
     /// The choice of a space with one discrete component.
     Discrete(usize),
-    /// The discrete values (choices, and bits as 0 or 1) and the continuous ones, each in the components' order.
+    /// The values of all components, in the order of the components.
     Parts {
-        /// The choices.
+        /// Choices, and bits as 0 or 1, `[discrete values]`.
         discrete: &'a [u32],
-        /// The values.
+        /// Real numbers, `[continuous values]`.
         continuous: &'a [f32],
     },
 }
@@ -239,38 +239,45 @@ impl From<usize> for Action<'_> {
 }
 
 impl Action<'_> {
-    /// The first (often only) discrete choice; 0 where there is none.
+    /// Returns the first (often only) discrete choice.
+    ///
+    /// # Panics
+    /// If the action space has no discrete values.
     #[inline]
     pub fn index(&self) -> usize {
         match self {
             Self::Discrete(index) => *index,
-            Self::Parts { discrete, .. } => discrete.first().map_or(0, |&i| i as usize),
+            Self::Parts { discrete, .. } => discrete[0] as usize,
         }
     }
 
-    /// Continuous value `i`; 0 where there is none.
+    /// Returns continuous value `i`.
+    ///
+    /// # Panics
+    /// If the action space does not have as many.
     #[inline]
     pub fn value(&self, i: usize) -> f32 {
-        match self {
-            Self::Discrete(_) => 0.0,
-            Self::Parts { continuous, .. } => continuous.get(i).copied().unwrap_or(0.0),
-        }
+        let values = match self {
+            Self::Discrete(_) => &[],
+            Self::Parts { continuous, .. } => *continuous,
+        };
+        values[i]
     }
 }
 
-/// A batch of actions as flat arrays, one row an action.
+/// A batch of actions as flat arrays. Rows are actions.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Actions {
-    /// Choices and bits, rows x discrete values.
+    /// Choices and bits, `[rows, discrete values]`.
     pub discrete: Vec<u32>,
-    /// Values, rows x continuous values.
+    /// Real numbers, `[rows, continuous values]`.
     pub continuous: Vec<f32>,
     discrete_width: usize,
     continuous_width: usize,
 }
 
 impl Actions {
-    /// An empty batch for this space.
+    /// Returns an empty batch of actions of `space`.
     pub fn new(space: &ActionSpace) -> Self {
         Self {
             discrete_width: space.discrete_width(),
@@ -279,18 +286,18 @@ impl Actions {
         }
     }
 
-    /// The numbers of discrete and of continuous values a row.
+    /// Returns the numbers of discrete and of continuous values of a row.
     pub fn widths(&self) -> (usize, usize) {
         (self.discrete_width, self.continuous_width)
     }
 
-    /// Drops all rows, keeps the memory.
+    /// Drops all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.discrete.clear();
         self.continuous.clear();
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         match self.discrete_width {
             0 => self.continuous.len().checked_div(self.continuous_width).unwrap_or(0),
@@ -298,12 +305,12 @@ impl Actions {
         }
     }
 
-    /// Whether there are no rows.
+    /// Returns true if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// Adds a row.
+    /// Appends a row.
     pub fn push(&mut self, action: Action<'_>) {
         match action {
             Action::Discrete(index) => self.discrete.push(index as u32),
@@ -314,27 +321,30 @@ impl Actions {
         }
     }
 
-    /// Adds all rows of `other`.
+    /// Appends all rows of `other`.
     pub fn extend(&mut self, other: &Self) {
         self.discrete.extend_from_slice(&other.discrete);
         self.continuous.extend_from_slice(&other.continuous);
     }
 
-    /// Row `i`; the default action where it is out of range.
+    /// Returns row `i`.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
     #[inline]
     pub fn row(&self, i: usize) -> Action<'_> {
         if self.discrete_width == 1 && self.continuous_width == 0 {
-            return Action::Discrete(self.discrete.get(i).map_or(0, |&a| a as usize));
+            return Action::Discrete(self.discrete[i] as usize);
         }
         let part = |width: usize| i * width..(i + 1) * width;
         Action::Parts {
-            discrete: self.discrete.get(part(self.discrete_width)).unwrap_or(&[]),
-            continuous: self.continuous.get(part(self.continuous_width)).unwrap_or(&[]),
+            discrete: &self.discrete[part(self.discrete_width)],
+            continuous: &self.continuous[part(self.continuous_width)],
         }
     }
 }
 
-/// Bounds in JSON, which has no infinite numbers: those are written `"inf"` and `"-inf"`.
+/// Bounds in JSON, which has no infinite numbers: they are written as `"inf"` and `"-inf"`.
 mod bounds {
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
@@ -378,73 +388,4 @@ mod bounds {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn mixed() -> ActionSpace {
-        ActionSpace::new(vec![
-            ActionComponent::Discrete { n: 3 },
-            ActionComponent::Continuous {
-                low: vec![-1.0, 0.0],
-                high: vec![1.0, 2.0],
-                shape: vec![2],
-            },
-            ActionComponent::Discrete { n: 2 },
-        ])
-        .unwrap()
-    }
-
-    #[test]
-    fn mixed_actions_are_one_case() {
-        let space = mixed();
-        assert_eq!(
-            (space.discrete_width(), space.continuous_width(), space.mask_width()),
-            (2, 2, 5)
-        );
-        assert_eq!(space.single_discrete(), None);
-        let mut actions = Actions::new(&space);
-        actions.discrete.extend([2, 1, 0, 0]);
-        actions.continuous.extend([0.5, 1.5, -1.0, 0.0]);
-        for i in 0..2 {
-            space.check(actions.row(i)).unwrap();
-        }
-        assert_eq!(actions.row(0).index(), 2);
-    }
-
-    #[test]
-    fn actions_outside_of_the_space_are_refused() {
-        let space = mixed();
-        let bad = |discrete: &[u32], continuous: &[f32]| {
-            space.check(Action::Parts { discrete, continuous }).unwrap_err().to_string()
-        };
-        assert_eq!(bad(&[3, 0], &[0.0, 0.0]), "action: expected 0 to 2, found 3");
-        assert_eq!(bad(&[0, 0], &[0.0, f32::NAN]), "action: expected 0 to 2, found NaN");
-        assert!(bad(&[0], &[0.0, 0.0]).contains("2 discrete"));
-        assert!(ActionSpace::discrete(4).check(4.into()).is_err());
-        assert!(ActionSpace::new(vec![]).is_err());
-        assert!(ActionSpace::new(vec![ActionComponent::Discrete { n: 0 }]).is_err());
-    }
-
-    #[test]
-    fn bits_are_two_choices_each() {
-        let bits = ActionSpace::new(vec![ActionComponent::Binary { n: 2 }]).unwrap();
-        let space = bits.and(ActionSpace::discrete(3));
-        assert_eq!(space.choices().collect::<Vec<_>>(), [2, 2, 3]);
-        assert_eq!((space.discrete_width(), space.mask_width()), (3, 7));
-        let check = |discrete: &[u32]| space.check(Action::Parts { discrete, continuous: &[] });
-        check(&[1, 0, 2]).unwrap();
-        assert!(check(&[2, 0, 2]).is_err());
-        assert!(ActionSpace::new(vec![ActionComponent::Binary { n: 0 }]).is_err());
-    }
-
-    #[test]
-    fn infinite_bounds_survive_json() {
-        let bounds = [(f32::NEG_INFINITY, 0.1), (-1.5, f32::INFINITY)];
-        let space = ActionSpace::continuous(&bounds);
-        let text = serde_json::to_string(&space).unwrap();
-        assert!(text.contains(r#""low":["-inf",-1.5]"#), "{text}");
-        assert_eq!(serde_json::from_str::<ActionSpace>(&text).unwrap(), space);
-        assert!(serde_json::from_str::<ActionSpace>(&text.replace("-inf", "-in")).is_err());
-    }
-}
+mod tests;

@@ -1,34 +1,34 @@
-//! What environments show: sparse bits, dense values, or both.
+//! Observation spaces: sparse bits, dense values, or both.
 
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// What an environment shows of its state.
+/// The observation space of an environment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum ObservationSpace {
-    /// Zeros and ones, given as the indices of the ones in the flattened `shape`.
+    /// Bits, given as the indices of the ones in the flattened `shape`.
     SparseBinary {
-        /// Shape; the number of bits is its product.
+        /// Shape of the bits.
         shape: Vec<usize>,
     },
-    /// Real numbers of a fixed `shape`, row-major.
+    /// Real numbers of a fixed shape, row-major.
     Dense {
-        /// Shape; the number of values is its product.
+        /// Shape of the values.
         shape: Vec<usize>,
     },
-    /// Both: zeros and ones as of [`SparseBinary`](Self::SparseBinary), and real numbers as of [`Dense`](Self::Dense).
+    /// Both: bits as in [`SparseBinary`](Self::SparseBinary), and real numbers as in [`Dense`](Self::Dense).
     Mixed {
-        /// Shape of the zeros and ones.
+        /// Shape of the bits.
         bits: Vec<usize>,
-        /// Shape of the real numbers.
+        /// Shape of the values.
         values: Vec<usize>,
     },
 }
 
 impl ObservationSpace {
-    /// The shape; that of the bits where there are values too.
+    /// Returns the shape; of mixed observations the shape of the bits.
     pub fn shape(&self) -> &[usize] {
         match self {
             Self::SparseBinary { shape } | Self::Dense { shape } => shape,
@@ -36,12 +36,12 @@ impl ObservationSpace {
         }
     }
 
-    /// The number of bits and values; 0 for an empty shape, `None` where the product overflows.
+    /// Returns the number of bits and values; 0 for an empty shape, `None` if the product overflows.
     pub fn size(&self) -> Option<usize> {
         self.bits()?.checked_add(self.values()?)
     }
 
-    /// The number of bits: 0 where observations are dense, `None` where the product overflows.
+    /// Returns the number of bits; 0 for dense observations, `None` if the product overflows.
     pub fn bits(&self) -> Option<usize> {
         match self {
             Self::SparseBinary { shape } | Self::Mixed { bits: shape, .. } => product(shape),
@@ -49,7 +49,7 @@ impl ObservationSpace {
         }
     }
 
-    /// The number of dense values: 0 where there are bits alone, `None` where the product overflows.
+    /// Returns the number of dense values; 0 for sparse observations, `None` if the product overflows.
     pub fn values(&self) -> Option<usize> {
         match self {
             Self::Dense { shape } | Self::Mixed { values: shape, .. } => product(shape),
@@ -65,33 +65,34 @@ fn product(shape: &[usize]) -> Option<usize> {
     }
 }
 
-/// A batch of observations: ones of sparse rows as offsets and indices, values of dense rows row-major.
-/// The array of a kind that the space does not have stays empty.
+/// A batch of observations. Bits are stored as offsets and indices of the ones, dense values row-major; the array of a kind
+/// that the space does not have stays empty.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Observations {
     rows: usize,
+    /// The end of each row in `indices`, `[rows]`.
     offsets: Vec<u32>,
     indices: Vec<u32>,
     values: Vec<f32>,
 }
 
 impl Observations {
-    /// An empty batch.
+    /// Returns an empty batch.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The number of rows.
+    /// Returns the number of rows.
     pub fn len(&self) -> usize {
         self.rows
     }
 
-    /// Whether there are no rows.
+    /// Returns true if there are no rows.
     pub fn is_empty(&self) -> bool {
         self.rows == 0
     }
 
-    /// Drops all rows, keeps the memory.
+    /// Drops all rows and keeps the memory.
     pub fn clear(&mut self) {
         self.rows = 0;
         self.offsets.clear();
@@ -99,7 +100,7 @@ impl Observations {
         self.values.clear();
     }
 
-    /// Adds a row that `write` fills.
+    /// Appends a row that `write` fills.
     #[inline]
     pub fn push_with(&mut self, write: impl FnOnce(&mut ObservationRow<'_>)) {
         write(&mut ObservationRow { indices: &mut self.indices, values: &mut self.values });
@@ -107,12 +108,12 @@ impl Observations {
         self.rows += 1;
     }
 
-    /// Adds a sparse row of these ones.
+    /// Appends a sparse row with the bits `ones` set.
     pub fn push_ones(&mut self, ones: &[u32]) {
         self.push_with(|row| row.ones(ones.iter().map(|&i| i as usize)));
     }
 
-    /// Adds all rows of `other`.
+    /// Appends all rows of `other`.
     pub fn extend(&mut self, other: &Self) {
         let base = self.indices.len() as u32;
         self.rows += other.rows;
@@ -121,36 +122,47 @@ impl Observations {
         self.values.extend_from_slice(&other.values);
     }
 
-    /// Adds row `i` of `other`, if it has it.
+    /// Appends row `i` of `other`.
+    ///
+    /// # Panics
+    /// If `other` does not have as many rows.
     pub fn push_row(&mut self, other: &Self, i: usize) {
-        if i < other.rows {
-            self.indices.extend_from_slice(other.ones(i));
-            self.values.extend_from_slice(other.values(i));
-            self.offsets.push(self.indices.len() as u32);
-            self.rows += 1;
-        }
+        self.indices.extend_from_slice(other.ones(i));
+        self.values.extend_from_slice(other.values(i));
+        self.offsets.push(self.indices.len() as u32);
+        self.rows += 1;
     }
 
-    /// The ones of row `i`.
+    /// The place of the ones of row `i` in `indices`.
+    #[inline]
+    fn place(&self, i: usize) -> Range<usize> {
+        let start = if i == 0 { 0 } else { self.offsets[i - 1] as usize };
+        start..self.offsets[i] as usize
+    }
+
+    /// Returns the indices of the ones of row `i`.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
     #[inline]
     pub fn ones(&self, i: usize) -> &[u32] {
-        let start = if i == 0 { 0 } else { self.offsets.get(i - 1).map_or(0, |&o| o as usize) };
-        let end = self.offsets.get(i).map_or(start, |&o| o as usize);
-        self.indices.get(start..end).unwrap_or(&[])
+        &self.indices[self.place(i)]
     }
 
-    /// The ones of row `i`, to be replaced by as many others.
+    /// Returns the indices of the ones of row `i`, to be replaced by as many others.
     pub(crate) fn ones_mut(&mut self, i: usize) -> &mut [u32] {
-        let start = if i == 0 { 0 } else { self.offsets.get(i - 1).map_or(0, |&o| o as usize) };
-        let end = self.offsets.get(i).map_or(start, |&o| o as usize);
-        self.indices.get_mut(start..end).unwrap_or(&mut [])
+        let place = self.place(i);
+        &mut self.indices[place]
     }
 
-    /// The dense values of row `i`.
+    /// Returns the dense values of row `i`.
+    ///
+    /// # Panics
+    /// If there are not as many rows.
     #[inline]
     pub fn values(&self, i: usize) -> &[f32] {
-        let width = self.values.len().checked_div(self.rows).unwrap_or(0);
-        self.values.get(i * width..(i + 1) * width).unwrap_or(&[])
+        let width = self.values.len() / self.rows;
+        &self.values[i * width..(i + 1) * width]
     }
 
     /// All indices of ones, row after row.
@@ -158,20 +170,20 @@ impl Observations {
         &self.indices
     }
 
-    /// All dense values, row-major.
+    /// All dense values, `[rows, values]`.
     pub fn dense(&self) -> &[f32] {
         &self.values
     }
 
-    /// All dense values, to be changed in place.
+    /// All dense values, `[rows, values]`, to be changed in place.
     pub fn dense_mut(&mut self) -> &mut [f32] {
         &mut self.values
     }
 
-    /// Some dense rows of `size` values each, row-major.
+    /// Returns the dense values of some rows, `[rows, size]`.
     ///
     /// # Errors
-    /// If the rows are not of this size.
+    /// If rows do not have `size` values.
     pub(crate) fn dense_rows(&self, rows: Range<usize>, size: usize) -> Result<&[f32]> {
         let values = self.values.get(rows.start * size..rows.end * size);
         values.filter(|_| self.values.len() == self.rows * size).ok_or_else(|| {
@@ -180,7 +192,7 @@ impl Observations {
         })
     }
 
-    /// Writes some rows with `bits` bits, as zeros and ones, and `values` values behind them, row-major.
+    /// Writes some rows to `out`, `[rows, bits + values]`: bits as zeros and ones, followed by the dense values.
     ///
     /// # Errors
     /// If an index is out of range, or rows have another number of values.
@@ -205,19 +217,21 @@ impl Observations {
         Ok(())
     }
 
-    /// Whether every row is an element of `space`.
+    /// Returns `Ok` if every row is an element of `space`.
     ///
     /// # Errors
-    /// Says which index is out of range or what number of values does not fit.
+    /// The first index that is out of range, or a wrong number of values.
     pub fn check(&self, space: &ObservationSpace) -> Result<()> {
-        let (bits, values) = (space.bits().unwrap_or(0), space.values().unwrap_or(0));
+        // A size that overflows is larger than any batch.
+        let bits = space.bits().unwrap_or(usize::MAX);
+        let values = space.values().unwrap_or(usize::MAX);
         if let Some(index) = self.indices.iter().find(|&&i| i as usize >= bits) {
             return Err(match bits {
                 0 => Error::observation("dense values", format!("index {index} of a one")),
                 bits => Error::observation(format!("indices below {bits}"), index),
             });
         }
-        if self.values.len() != values * self.rows {
+        if self.values.len() != values.saturating_mul(self.rows) {
             let found = format!("{} values in {} rows", self.values.len(), self.rows);
             return Err(Error::observation(format!("{values} values a row"), found));
         }
@@ -225,7 +239,7 @@ impl Observations {
     }
 }
 
-/// The row of a batch that an environment writes its observation to.
+/// The row of a batch to which an environment writes its observation.
 #[derive(Debug)]
 pub struct ObservationRow<'a> {
     indices: &'a mut Vec<u32>,
@@ -233,13 +247,13 @@ pub struct ObservationRow<'a> {
 }
 
 impl ObservationRow<'_> {
-    /// Sets one bit.
+    /// Sets bit `index`.
     #[inline]
     pub fn one(&mut self, index: usize) {
         self.indices.push(index as u32);
     }
 
-    /// Sets several bits.
+    /// Sets the bits `indices`.
     #[inline]
     pub fn ones(&mut self, indices: impl IntoIterator<Item = usize>) {
         self.indices.extend(indices.into_iter().map(|i| i as u32));

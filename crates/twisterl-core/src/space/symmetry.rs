@@ -1,37 +1,37 @@
-//! Symmetries of a problem ("twists"): permutations of observations and actions under which it is unchanged.
+//! Symmetries of an environment ("twists"): permutations of observations and actions under which it is unchanged.
 
 use crate::space::Observations;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// What a policy does with the symmetries of its problem.
+/// The use that a policy makes of the symmetries of its environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Symmetry {
-    /// Nothing.
+    /// None.
     #[default]
     None,
-    /// It sees of each state only that image (under the twists and the identity) whose ones come first in
-    /// lexicographic order, and its action is taken back. It is then symmetric by construction, and the network has
-    /// only one of each set of images to learn. For sparse observations and one discrete action.
+    /// The network sees the canonical form of each state: the image (under the twists and the identity) whose sorted ones
+    /// come first in lexicographic order. Its action is mapped back. The policy is symmetric by construction, and the network
+    /// learns one state of each set of images. For sparse observations and one discrete action.
     Canonical,
 }
 
-/// One symmetry. If `s` is a state and `s'` its image, then bit `i` of the observation of `s` is bit
-/// `observation[i]` of that of `s'`, and action `a` in `s` does what action `action[a]` does in `s'`.
+/// One symmetry. If `s` is a state and `s'` its image, then bit `i` of the observation of `s` is bit `observation[i]` of the
+/// observation of `s'`, and action `a` in `s` has the effect of action `action[a]` in `s'`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twist {
-    /// Where each bit (or value) of the observation goes.
+    /// The image of each bit or value of the observation, `[bits or values]`.
     pub observation: Vec<u32>,
-    /// Where each action goes.
+    /// The image of each action, `[actions]`.
     pub action: Vec<u32>,
 }
 
 impl Twist {
-    /// Whether both parts are permutations of the given sizes.
+    /// Returns `Ok` if both parts are permutations, of `bits` and of `actions` entries.
     ///
     /// # Errors
-    /// Says which part is not.
+    /// The part that is not.
     pub fn check(&self, bits: usize, actions: usize) -> Result<()> {
         for (name, map, size) in
             [("observation", &self.observation, bits), ("action", &self.action, actions)]
@@ -53,18 +53,18 @@ impl Twist {
     }
 }
 
-/// Brings sparse observations into canonical form, see [`Symmetry::Canonical`]. Memory is reused between calls.
+/// Brings sparse observations into canonical form ([`Symmetry::Canonical`]). Memory is reused from call to call.
 #[derive(Debug, Clone, Default)]
 pub struct Canonical {
     image: Vec<u32>,
     first: Vec<u32>,
     mask: Vec<bool>,
-    /// For each row the twist that led to its canonical form; `None`: it was there already.
+    /// The twist that maps each row to its canonical form, `None` for the identity, `[rows]`.
     frames: Vec<Option<usize>>,
 }
 
 impl Canonical {
-    /// Replaces each row and its mask by their canonical images.
+    /// Replaces each row and its mask by their canonical images. `masks` is `[rows, actions]`.
     pub(crate) fn apply(
         &mut self,
         twists: &[Twist],
@@ -72,15 +72,16 @@ impl Canonical {
         masks: &mut [bool],
     ) {
         self.frames.clear();
-        let Some(width) = twists.first().map(|t| t.action.len()) else { return };
-        for (row, mask) in (0..observations.len()).zip(masks.chunks_mut(width.max(1))) {
+        let Some(width) = twists.first().map(|twist| twist.action.len()) else { return };
+        for row in 0..observations.len() {
+            let mask = &mut masks[row * width..(row + 1) * width];
             let frame = self.canonical(twists, observations.ones_mut(row), mask);
             self.frames.push(frame);
         }
     }
 
-    /// Replaces row `row` of `observations` and its mask by their canonical images. Returns the twist that led there;
-    /// `None`: they are as they were.
+    /// Replaces row `row` of `observations` and its mask by their canonical images. Returns the twist that maps them there,
+    /// `None` for the identity.
     pub fn apply_row<'t>(
         &mut self,
         twists: &'t [Twist],
@@ -91,10 +92,10 @@ impl Canonical {
         if twists.is_empty() {
             return None;
         }
-        self.canonical(twists, observations.ones_mut(row), mask).and_then(|index| twists.get(index))
+        self.canonical(twists, observations.ones_mut(row), mask).map(|index| &twists[index])
     }
 
-    /// Replaces one row and its mask by their canonical images. Returns the twist that led there.
+    /// Replaces one row and its mask by their canonical images. Returns the index of the twist that maps them there.
     fn canonical(
         &mut self,
         twists: &[Twist],
@@ -110,7 +111,7 @@ impl Canonical {
             let image = |&one: &u32| twist.observation.get(one as usize).copied();
             self.image.extend(ones.iter().filter_map(image));
             if self.image.len() < ones.len() {
-                continue; // an index out of range: the evaluator will name it
+                continue; // an index is out of range, which the evaluator reports
             }
             self.image.sort_unstable();
             if self.image < self.first {
@@ -118,19 +119,17 @@ impl Canonical {
                 frame = Some(index);
             }
         }
-        let twist = frame.and_then(|index| twists.get(index))?;
+        let twist = &twists[frame?];
         ones.copy_from_slice(&self.first);
         self.mask.clear();
         self.mask.extend_from_slice(mask);
         for (&allowed, &to) in self.mask.iter().zip(&twist.action) {
-            if let Some(place) = mask.get_mut(to as usize) {
-                *place = allowed;
-            }
+            mask[to as usize] = allowed; // a permutation of the actions
         }
         frame
     }
 
-    /// Undoes what `twist` did to the mask of a row.
+    /// Replaces the mask of a row by its preimage under `twist`.
     pub(crate) fn mask_back(&mut self, twist: &Twist, mask: &mut [bool]) {
         self.mask.clear();
         self.mask.extend_from_slice(mask);
@@ -139,15 +138,20 @@ impl Canonical {
         }
     }
 
-    /// The twist that led row `row` to its canonical form; `None`: it was there already.
+    /// Returns the twist that maps row `row` to its canonical form, `None` for the identity.
     pub(crate) fn frame<'t>(&self, twists: &'t [Twist], row: usize) -> Option<&'t Twist> {
-        self.frames.get(row).copied().flatten().and_then(|index| twists.get(index))
+        if twists.is_empty() {
+            return None;
+        }
+        self.frames[row].map(|index| &twists[index])
     }
 
-    /// What the action chosen for the canonical form of `row` is in the state itself.
+    /// Returns the action in the state of row `row` that becomes `action` in its canonical form.
     pub(crate) fn original(&self, twists: &[Twist], row: usize, action: u32) -> u32 {
-        self.frame(twists, row)
-            .and_then(|twist| twist.action.iter().position(|&to| to == action))
-            .map_or(action, |a| a as u32)
+        match self.frame(twists, row) {
+            None => action,
+            // A permutation has each action once.
+            Some(twist) => twist.action.iter().take_while(|&&to| to != action).count() as u32,
+        }
     }
 }

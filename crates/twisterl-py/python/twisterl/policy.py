@@ -15,8 +15,6 @@ from twisterl.errors import UsageError
 
 __all__ = ["Policy", "Solution", "load_policy"]
 
-# Attempts per problem by default.
-_TRIES = 64
 _Path = str | os.PathLike[str]
 
 
@@ -74,6 +72,7 @@ class Policy(_core.Policy):
         """
         return self.solve_batch([state], **options)[0]
 
+    # long function: one option after the other
     def solve_batch(
         self,
         states: Sequence[Sequence[float]],
@@ -104,11 +103,12 @@ class Policy(_core.Policy):
                 of 64 samples.
             deterministic: take the most likely action instead of sampling.
             backtracking: if False, never undo the previous move (in `greedy`, `sample` and `best-of`).
-            num_searches: number of samples to choose the best from.
-            num_mcts_searches: simulations per move of tree search.
+            num_searches: number of attempts to choose the best from.
+            num_mcts_searches: simulations per move of tree search; 0 is no tree search.
             C: exploration constant of tree search.
             max_expand_depth: nodes added by one simulation.
-            temperature: temperature of the choice among the visit counts of `mcts`.
+            temperature: temperature of the choice among the visit counts of `mcts`; by default 0, the most visited
+                action, or 1 for several attempts.
             gamma: discount per step in tree search.
             leaves: leaves of one tree that are evaluated together.
             score: ranking of the states of a beam: `policy`, `value`, or a weight W for policy + W * value.
@@ -124,8 +124,12 @@ class Policy(_core.Policy):
         """
         options = {
             "search": search,
-            "exploration": C,
-            "max-expand-depth": max_expand_depth,
+            "deterministic": deterministic,
+            "backtracking": backtracking,
+            "num_searches": num_searches,
+            "num_mcts_searches": num_mcts_searches,
+            "C": C,
+            "max_expand_depth": max_expand_depth,
             "temperature": temperature,
             "gamma": gamma,
             "leaves": leaves,
@@ -133,39 +137,15 @@ class Policy(_core.Policy):
             "twists": twists,
             "nodes": nodes,
             "seconds": seconds,
-            "max-steps": max_steps,
-            "no-backtracking": not _arguments.flag("backtracking", backtracking),
-            "num-cores": num_cores,
+            "max_steps": max_steps,
+            "seed": seed,
+            "num_cores": num_cores,
         }
-        tries, greedy = 1, _arguments.flag("deterministic", deterministic)
-        samples = None if num_searches is None else _arguments.whole("num_searches", num_searches)
-        simulations = _arguments.whole("num_mcts_searches", num_mcts_searches) if num_mcts_searches is not None else 0
-        if search is not None:
-            if deterministic is not None or num_searches is not None or num_mcts_searches is not None:
-                raise UsageError("search: expected no deterministic, num_searches or num_mcts_searches with it")
-        elif simulations:
-            options["search"] = f"mcts={simulations}"
-            if not greedy and temperature is None and (samples or 1) > 1:
-                options["temperature"], tries = 1.0, samples or 1
-        else:
-            if isinstance(max_expand_depth, int) and max_expand_depth == 1:
-                options["max-expand-depth"] = None
-            options["exploration"] = None
-            if greedy:
-                options["search"] = "greedy"
-            elif samples is not None:
-                options["search"] = f"best-of={samples}"
-        best: list[Solution] = []
-        for number in range(tries):
-            written = _arguments.options({**options, "seed": _arguments.whole("seed", seed) + number})
-            found = [Solution(self, *outcome) for outcome in self.solve_states(states, written, _TRIES)]
-            best = [max(pair, key=Solution.rank) for pair in zip(best, found, strict=False)] if best else found
-        return best
+        return [Solution(self, *solution) for solution in self.solve_states(states, options)]
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a scramble drawn by the environment."""
-        written = _arguments.options({"search": search, "seed": seed})
-        return Solution(self, *self.solve_scrambles(1, difficulty, written, _TRIES)[0])
+        return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
 
     def evaluate(
         self,
@@ -194,13 +174,8 @@ class Policy(_core.Policy):
                 raise UsageError("states: expected at least one, found none")
             optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
             states = [s.get("state") if isinstance(s, Mapping) else s for s in states]
-        if _arguments.flag("deterministic", options.pop("deterministic", False)):
-            options.setdefault("search", "greedy")
-        options["no-backtracking"] = not _arguments.flag("backtracking", options.pop("backtracking", True))
-        renamed = {"C": "exploration"}
-        written = _arguments.options({renamed.get(name, name): value for name, value in options.items()})
         figures: dict[str, float | None] = json.loads(
-            self.evaluate_json(states, optimal, num_episodes, difficulty, written)
+            self.evaluate_json(states, optimal, num_episodes, difficulty, options)
         )
         return figures
 

@@ -99,24 +99,7 @@ class Algorithm:
             The success rate and the mean reward as a tuple, and the time taken in seconds.
         """
         begun = time.perf_counter()
-        known = {"num_episodes", "deterministic", "num_searches", "num_mcts_searches", "seed", "C", "max_expand_depth"}
-        unknown = set(kwargs) - known - {"num_cores", "max_steps"}
-        if unknown:
-            raise UsageError(f"evaluate: expected {', '.join(sorted(known))}, found {', '.join(sorted(unknown))}")
-        options: dict[str, str] = {"seed": str(kwargs.get("seed", 0))}
-        if kwargs.get("num_mcts_searches", 0):
-            options["search"] = f"mcts={kwargs['num_mcts_searches']}"
-            options["exploration"] = str(kwargs.get("C", 1.41))
-            options["max-expand-depth"] = str(kwargs.get("max_expand_depth", 1))
-        elif kwargs.get("deterministic", True):
-            options["search"] = "greedy"
-        else:
-            options["search"] = f"best-of={kwargs.get('num_searches', 1)}"
-        options |= {n.replace("_", "-"): str(kwargs[n]) for n in ("num_cores", "max_steps") if n in kwargs}
-        figures = json.loads(
-            self.policy.evaluate_json(None, [], kwargs.get("num_episodes", 100), self.env.difficulty, options)
-        )
-        return (figures["success"], figures["mean_reward"]), time.perf_counter() - begun
+        return self.policy.evaluate_entry(json.dumps(kwargs), self.env.difficulty), time.perf_counter() - begun
 
     def collect(self) -> tuple[Any, float]:
         """Collect the transitions of one iteration; only PPO supports it."""

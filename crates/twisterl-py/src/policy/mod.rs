@@ -1,5 +1,6 @@
 //! Trained policies.
 
+mod options;
 mod predict;
 mod solve;
 
@@ -228,9 +229,8 @@ impl Policy {
         &self,
         states: &Bound<'py, PyAny>,
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
-        self.solve_from(states, options, tries)
+        self.solve_from(states, options)
     }
 
     /// Solves scrambles, in the same way.
@@ -240,9 +240,8 @@ impl Policy {
         count: usize,
         difficulty: Option<usize>,
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
-        self.solve_drawn(py, (count, difficulty), options, tries)
+        self.solve_drawn(py, (count, difficulty), options)
     }
 
     /// Returns the figures of an evaluation, as JSON.
@@ -257,6 +256,16 @@ impl Policy {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
         self.figures(py, (states, &optimal), (num_episodes, difficulty), options)
+    }
+
+    /// Makes the evaluation that an entry of `evals` describes, in JSON. Returns the success rate and the mean reward.
+    fn evaluate_entry(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        difficulty: usize,
+    ) -> PyResult<(f64, f64)> {
+        self.evaluate_one(py, entry, difficulty)
     }
 
     /// Returns the frames of a solution: the board at the start, then (action's name, board) for each action, as text.

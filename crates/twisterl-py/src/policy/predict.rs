@@ -14,7 +14,7 @@ use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::{Choice, argmax, sample};
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_train::play::in_pool;
+use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
 /// Rows of a batch that are evaluated together on one thread.

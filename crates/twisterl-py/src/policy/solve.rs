@@ -1,6 +1,7 @@
 //! Solutions and evaluations.
 
 use super::Policy;
+use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
 use crate::convert::numbers::rows;
 use crate::convert::states::{state, state_object};
@@ -12,9 +13,13 @@ use twisterl_core::env::Start;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Interruptible;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Solution, replay};
+use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
-use twisterl_train::play::{PlayArgs, figures};
+use twisterl_train::config::EvalConfig;
+use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::solving;
+use twisterl_train::trainer::threads::in_pool;
+use twisterl_train::{Error, Result};
 
 /// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
 pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
@@ -27,11 +32,11 @@ impl Policy {
         &self,
         states: &Bound<'py, PyAny>,
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
         let py = states.py();
         let states = read_states(states)?;
-        let (solutions, _) = self.play(py, options, &at(&states), (Purpose::Solve, tries))?;
+        let (solutions, _) =
+            self.play(py, options, &at(&states), (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -40,10 +45,9 @@ impl Policy {
         py: Python<'py>,
         (count, difficulty): (usize, Option<usize>),
         options: &Bound<'py, PyDict>,
-        tries: usize,
     ) -> PyResult<Vec<Solved<'py>>> {
         let starts = self.scrambles(py, count, difficulty)?;
-        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, tries))?;
+        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -60,7 +64,28 @@ impl Policy {
             false => at(&states),
         };
         let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
-        Ok(serde_json::Value::Object(figures(&solutions, optimal, seconds)).to_string())
+        Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    pub(super) fn evaluate_one(
+        &self,
+        py: Python<'_>,
+        entry: &str,
+        difficulty: usize,
+    ) -> PyResult<(f64, f64)> {
+        let env = self.env(py)?;
+        let interrupt = Interrupt::default();
+        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
+        let result = py.enter_interruptible(&interrupt, || -> Result<_> {
+            let entry = serde_json::from_str(entry)
+                .map_err(|e| Error::usage(format!("evaluate: expected JSON, found {e}")))?;
+            let config = EvalConfig::from_value(entry)
+                .map_err(|e| Error::usage(format!("evaluate: {e}")))?;
+            in_pool(Some(config.num_cores), || {
+                evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
+            })
+        })?;
+        Ok((result.success, result.reward))
     }
 
     pub(super) fn frames(
@@ -99,20 +124,15 @@ impl Policy {
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
         starts: &[Start<'_>],
-        (purpose, tries): (Purpose, usize),
+        (purpose, default_searches): (Purpose, usize),
     ) -> PyResult<(Vec<Solution>, f64)> {
-        let pairs: Vec<(String, String)> = options
-            .iter()
-            .map(|(name, value)| Ok((name.extract()?, value.extract()?)))
-            .collect::<PyResult<_>>()?;
-        let pairs = pairs.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-        let args = py.attached(|| PlayArgs::from_pairs(pairs))?;
+        let (plan, num_cores) = solve_plan(options, default_searches)?;
         let env = self.env(py)?;
         let begun = Instant::now();
         let interrupt = Interrupt::default();
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let solutions = py.enter_interruptible(&interrupt, || {
-            args.solve(&*env, &evaluator, (purpose, tries), starts)
+            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
         })?;
         Ok((solutions, begun.elapsed().as_secs_f64()))
     }

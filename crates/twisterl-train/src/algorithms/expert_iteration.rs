@@ -13,7 +13,7 @@ use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::solve::{BeamScore, Budget, Method, Solution, Solver, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Method, Solution, Solver};
 
 /// Set in the index of the streams that draw solutions; the streams of problems are numbered from 0.
 const DRAW: u64 = 1 << 63;
@@ -83,15 +83,9 @@ impl ExpertIteration {
             0.0 => BeamScore::Policy,
             weight => BeamScore::Blend { weight: weight as f32 },
         };
-        let solver = Solver {
-            spec,
-            evaluator,
-            method: Method::Beam { width: self.config.beam, score },
-            budget: Budget::unlimited(),
-            images: SymmetryUse::None,
-            max_steps: None,
-            key: StreamKey::new(self.seed, Purpose::Expert),
-        };
+        let method = Method::Beam { width: self.config.beam, score };
+        let key = StreamKey::new(self.seed, Purpose::Expert);
+        let solver = Solver::new(spec, evaluator, method, key);
         let (mut solved, mut length) = (0, 0);
         for solution in shortened(spec, solver.run(&starts)?, self.config.window) {
             let solution = solution?;

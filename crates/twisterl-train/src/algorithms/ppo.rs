@@ -74,7 +74,7 @@ impl Ppo {
         };
         Ok(Self {
             seed,
-            collector: Collector::new(&*spec, slots)?,
+            collector: Collector::new(&*spec, slots),
             horizon,
             optimizer: PolicyOptimizer::new(policy.network(), seed)?,
             rewards: RewardScaler::new(collecting, slots),

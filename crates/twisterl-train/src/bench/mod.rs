@@ -1,11 +1,9 @@
-//! Benchmarks: hot paths on synthetic data ([`works`]), and the limits of the machine ([`limits`]). For `benchmark`,
-//! `bench`, and the criterion benches.
+//! Benchmarks: the hot paths on synthetic data ([`workloads`], [`population`]) and the limits of the machine ([`limits`]).
+//! The commands `benchmark` and `bench` and the criterion benches measure them.
 
 pub mod limits;
-mod population;
-pub mod works;
-
-pub use population::{PopulationRates, bench_population};
+pub mod population;
+pub mod workloads;
 
 use crate::Result;
 use crate::data::batch::Batch;
@@ -14,23 +12,23 @@ use std::time::{Duration, Instant};
 use twisterl_core::policy::network::Network;
 use twisterl_core::space::ActionComponent;
 
-/// A piece of work that can be timed repeatedly.
-pub struct Work {
-    /// Its name.
+/// A unit of work to measure, which can be repeated.
+pub struct Workload {
+    /// The description, such as `8-puzzle: step`.
     pub name: String,
-    /// The unit in which it is counted, such as `steps`.
+    /// The unit of the amount, such as `steps`.
     pub unit: &'static str,
-    /// The number of units per call.
+    /// The amount of work of one call, in units.
     pub amount: f64,
-    /// Floating-point operations that the result of a call needs; 0 if arithmetic does not bound it.
+    /// The floating-point operations that one call needs; 0 if arithmetic is not the bottleneck.
     pub flops: f64,
-    /// Bytes that a call reads and writes in memory at least; 0 if memory does not bound it.
+    /// The bytes that one call reads and writes in memory, at least; 0 if memory is not the bottleneck.
     pub bytes: f64,
     run: Box<dyn FnMut() -> Result<()> + Send>,
 }
 
-impl Work {
-    /// Wraps `run`, a call of which makes `amount` of `unit`.
+impl Workload {
+    /// Creates a workload whose calls each do `amount` of `unit`.
     pub fn new(
         name: impl Into<String>,
         (amount, unit): (usize, &'static str),
@@ -40,65 +38,80 @@ impl Work {
         Self { name, unit, amount: amount as f64, flops: 0.0, bytes: 0.0, run: Box::new(run) }
     }
 
-    /// Does the work once.
+    /// Sets the floating-point operations that one call needs.
+    #[must_use]
+    pub fn with_flops(self, flops: f64) -> Self {
+        Self { flops, ..self }
+    }
+
+    /// Sets the bytes that one call reads and writes in memory.
+    #[must_use]
+    pub fn with_bytes(self, bytes: f64) -> Self {
+        Self { bytes, ..self }
+    }
+
+    /// Runs it once.
     ///
     /// # Errors
-    /// Those of the work.
+    /// Those of the workload.
     pub fn call(&mut self) -> Result<()> {
         (self.run)()
     }
 
-    /// Measures the units per second on the current rayon pool: see [`rates`].
+    /// Measures its units per second, for at least `seconds` on the current rayon pool.
     ///
     /// # Errors
-    /// Those of the work.
+    /// Those of the workload.
     pub fn rate(&mut self, seconds: f64) -> Result<f64> {
         let [rate] = rates([&mut |_| self.call().map(|()| self.amount)], seconds)?;
         Ok(rate)
     }
 }
 
-/// Measures the units per second of several works. Each is called with the number of the round and returns the units that
-/// it made. They take turns for at least `seconds` in all; round 0 warms up.
+impl Debug for Workload {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {} of {}", self.amount, self.unit, self.name)
+    }
+}
+
+/// A function to measure, which takes the number of the round and returns the units of work that it did.
+pub(crate) type Measured<'a> = &'a mut dyn FnMut(u64) -> Result<f64>;
+
+/// Measures the units per second of several functions, which take turns: one round to warm up, then rounds for at least
+/// `seconds` in total.
 ///
 /// # Errors
-/// Those of the works.
-pub fn rates<const N: usize>(
-    works: [&mut dyn FnMut(u64) -> Result<f64>; N],
+/// Those of the functions.
+pub(crate) fn rates<const N: usize>(
+    mut functions: [Measured<'_>; N],
     seconds: f64,
 ) -> Result<[f64; N]> {
-    let mut works = works.map(|work| (work, 0.0, Duration::ZERO));
-    for (work, ..) in &mut works {
-        work(0)?;
+    for function in &mut functions {
+        function(0)?;
     }
+    let mut totals = [(0.0, Duration::ZERO); N];
     let start = Instant::now();
     for round in 1.. {
-        for (work, units, time) in &mut works {
+        for (function, (units, time)) in functions.iter_mut().zip(&mut totals) {
             let begun = Instant::now();
-            *units += work(round)?;
+            *units += function(round)?;
             *time += begun.elapsed();
         }
         if start.elapsed().as_secs_f64() >= seconds {
             break;
         }
     }
-    Ok(works.map(|(_, units, time)| units / time.as_secs_f64()))
+    Ok(totals.map(|(units, time)| units / time.as_secs_f64()))
 }
 
-impl Debug for Work {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {} of {}", self.amount, self.unit, self.name)
-    }
-}
-
-/// Returns a pseudo-random number in [-1, 1), the same on every machine.
+/// Returns a number in [-1, 1) that looks random and is the same on every machine.
 pub(crate) fn noise(i: usize) -> f32 {
     let mixed = (i as u64).wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let mixed = (mixed ^ (mixed >> 32)).wrapping_mul(0xd6e8_feb8_6659_fd93);
     (mixed >> 40) as f32 / (1u64 << 23) as f32 - 1.0
 }
 
-/// Returns synthetic parameters of the usual magnitude, `noise / sqrt(inputs)`.
+/// Returns weights of the usual magnitude, `noise / sqrt(inputs)`.
 pub(crate) fn synthetic_parameters(network: &Network) -> Vec<f32> {
     let mut parameters = Vec::with_capacity(network.parameter_count());
     for spec in network.parameters() {
@@ -108,8 +121,8 @@ pub(crate) fn synthetic_parameters(network: &Network) -> Vec<f32> {
     parameters
 }
 
-/// Returns a synthetic batch with one bit in each of `cells` groups of `cells`, and one choice in seven masked. Only tests
-/// have actions of more than one choice.
+/// Returns a batch of observations that have one bit in each of `cells` groups of `cells`, with one action in seven
+/// masked.
 pub(crate) fn synthetic_batch(network: &Network, rows: usize, cells: usize) -> Batch {
     let mut batch = Batch::new(&network.actions);
     let pick = |i: usize, n: usize| ((noise(i) + 1.0) * 0.5 * n as f32) as usize % n;
@@ -136,4 +149,32 @@ pub(crate) fn synthetic_batch(network: &Network, rows: usize, cells: usize) -> B
         batch.returns.push(noise(row + 17));
     }
     batch
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+    use std::thread::sleep;
+
+    #[test]
+    fn functions_take_turns_and_rates_are_units_per_second() {
+        let calls = std::cell::RefCell::new(Vec::new());
+        let function = |name, units, milliseconds| {
+            let calls = &calls;
+            move |round: u64| {
+                calls.borrow_mut().push((round, name));
+                sleep(Duration::from_millis(milliseconds));
+                Ok(units)
+            }
+        };
+        let [slow, fast] =
+            rates([&mut function("slow", 1.0, 20), &mut function("fast", 8.0, 2)], 0.05).unwrap();
+        // Sleeping takes at least the given time.
+        assert!(slow <= 50.0 && slow > 1.0, "{slow}");
+        assert!(fast <= 4000.0 && fast > slow, "{fast}");
+        let calls = calls.into_inner();
+        assert_eq!(calls[..4], [(0, "slow"), (0, "fast"), (1, "slow"), (1, "fast")]);
+        assert!(calls.len().is_multiple_of(2));
+    }
 }

@@ -1,73 +1,60 @@
-//! `bench`: timings of the parts, for the record in benches/.
+//! `bench`: measures single hot paths, for the records in benches/.
 
-use super::Output;
+use super::{Output, count};
 use crate::Result;
-use crate::bench::{bench_population, works};
-use crate::play::{count, in_pool};
+use crate::bench::population::bench_population;
+use crate::bench::workloads;
+use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::{Registry, Trust};
 
-/// Time a part and print one JSON object.
+/// Measure one hot path and print one JSON object.
 #[derive(Debug, Args)]
 pub(super) struct BenchArgs {
     #[command(subcommand)]
     part: Part,
-    /// Seconds to measure, at least.
+    /// Minimum duration of the measurement, in seconds.
     #[arg(long, global = true, value_name = "N", default_value_t = 3, value_parser = count(600))]
     seconds: usize,
-    /// Upper bound on threads.
+    /// Maximum number of threads.
     #[arg(long, global = true, value_name = "N", default_value_t = 2, value_parser = count(4096))]
     num_cores: usize,
     /// Width of the first layer.
     #[arg(long, global = true, value_name = "N", default_value_t = 512, value_parser = count(65536))]
     embedding_size: usize,
-    /// Widths of the layers that both heads share.
+    /// Widths of the layers that the heads share.
     #[arg(long, global = true, value_delimiter = ',', default_value = "256", value_parser = count(65536))]
     common_layers: Vec<usize>,
 }
 
 #[derive(Debug, Subcommand)]
 enum Part {
-    /// Samples a second of optimiser steps, on boards of CELLS cells.
+    /// Samples per second of optimizer steps on one-hot boards.
     Learner {
-        /// Samples of an optimiser step.
+        /// Samples per optimizer step.
         #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1 << 20))]
         minibatch: usize,
         /// Cells of the board.
         #[arg(long, value_name = "N", default_value_t = 9, value_parser = count(64))]
         cells: usize,
     },
-    /// Environment steps a second of collection with a fresh policy.
+    /// Environment steps per second of collection with an initial policy.
     Collection {
-        /// The environment.
-        #[arg(long, default_value = "Puzzle")]
-        env: String,
-        /// Its parameters, JSON.
-        #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
-        params: Value,
-        /// Difficulty of the scrambles.
-        #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
-        difficulty: usize,
-        /// Environments.
+        #[command(flatten)]
+        problem: Problem,
+        /// Number of environments.
         #[arg(long, value_name = "N", default_value_t = 512, value_parser = count(1 << 20))]
         num_envs: usize,
-        /// Steps of each between two updates.
+        /// Steps per environment between two updates.
         #[arg(long, value_name = "N", default_value_t = 32, value_parser = count(1 << 14))]
         rollout_length: usize,
     },
-    /// Environment steps a second of a population of ES, of one policy, and of members that play one by one.
+    /// Environment steps per second of an ES population, of one policy, and of members that play one by one.
     Population {
-        /// The environment.
-        #[arg(long, default_value = "Puzzle")]
-        env: String,
-        /// Its parameters, JSON.
-        #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
-        params: Value,
-        /// Difficulty of the scrambles.
-        #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
-        difficulty: usize,
-        /// Members, of one episode each.
+        #[command(flatten)]
+        problem: Problem,
+        /// Number of members, which play one episode each.
         #[arg(long, value_name = "N", default_value_t = 1024, value_parser = count(1 << 20))]
         population: usize,
         /// Rank of the perturbations.
@@ -76,23 +63,40 @@ enum Part {
     },
 }
 
+/// The environment to play.
+#[derive(Debug, Args)]
+struct Problem {
+    /// Name of the environment.
+    #[arg(long, default_value = "Puzzle")]
+    env: String,
+    /// Parameters of the environment, as JSON.
+    #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
+    params: Value,
+    /// Difficulty of the scrambles.
+    #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
+    difficulty: usize,
+}
+
 impl BenchArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let registry = registry.with_trust(Trust::Code);
-        let sizes = works::sizes(self.embedding_size, &self.common_layers);
+        let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
         let figures = in_pool(Some(self.num_cores), || match &self.part {
             &Part::Learner { minibatch, cells } => {
-                let rate = works::learner(&sizes, cells, minibatch)?.rate(seconds)?;
+                let rate = workloads::learner(&sizes, cells, minibatch)?.rate(seconds)?;
                 Ok(json!({"samples_per_second": rate, "minibatch": minibatch}))
             }
-            Part::Collection { env, params, difficulty, num_envs, rollout_length } => {
+            Part::Collection { problem, num_envs, rollout_length } => {
+                let Problem { env, params, difficulty } = problem;
                 let spec = registry.make(env, params)?;
                 let shape = (*num_envs, *rollout_length);
-                let rate = works::collection(&*spec, &sizes, *difficulty, shape)?.rate(seconds)?;
+                let mut collection = workloads::collection(&*spec, &sizes, *difficulty, shape)?;
+                let rate = collection.rate(seconds)?;
                 Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
             }
-            Part::Population { env, params, difficulty, population, rank } => {
+            Part::Population { problem, population, rank } => {
+                let Problem { env, params, difficulty } = problem;
                 let spec = registry.make(env, params)?;
                 let size = (*population, *rank);
                 let rates = bench_population(&*spec, &sizes, *difficulty, size, seconds)?;

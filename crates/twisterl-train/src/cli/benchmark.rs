@@ -1,8 +1,8 @@
-//! `benchmark`: this machine's figures in a table.
+//! `benchmark`: measures the hot paths on this machine and prints a table.
 
-use super::Output;
-use crate::bench::{Work, limits, works};
-use crate::play::{count, in_pool};
+use super::{Output, count};
+use crate::bench::{Workload, limits, workloads};
+use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -11,16 +11,17 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
 
-/// Every work is timed so many times, in turn with the others, and its median shown: so a disturbance of a moment spoils none.
+/// The number of measurements of each workload, which take turns with those of the others. The median is shown, so that a
+/// short disturbance does not matter.
 const ROUNDS: usize = 3;
 
-/// Time the hot paths on this machine, and hold them against what its processor and memory can do at best.
+/// Measure the hot paths on this machine, and compare them with the peak rates of its processor and memory.
 #[derive(Debug, Args)]
 pub(super) struct BenchmarkArgs {
-    /// Seconds in all, about.
+    /// Approximate duration, in seconds.
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = count(3600))]
     seconds: usize,
-    /// Upper bound on threads.
+    /// Maximum number of threads.
     #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
     num_cores: Option<usize>,
     /// Print JSON.
@@ -31,66 +32,94 @@ pub(super) struct BenchmarkArgs {
     quiet: bool,
 }
 
-/// What was measured of a work.
+/// The measurements of a workload.
 struct Row {
-    work: Work,
-    /// Units a second, a figure a round, sorted.
-    rates: Vec<f64>,
+    workload: Workload,
+    /// Units per second, sorted, `[round]`.
+    rates: [f64; ROUNDS],
 }
 
 impl Row {
-    /// The median of the rounds.
-    fn rate(&self) -> f64 {
-        self.rates.get(self.rates.len() / 2).copied().unwrap_or(f64::NAN)
+    /// Returns the median rate.
+    fn median(&self) -> f64 {
+        self.rates[ROUNDS / 2]
     }
 
-    /// Calls a second.
-    fn calls(&self) -> f64 {
-        self.rate() / self.work.amount
+    /// Returns the share of the peak rate of the resource that limits the workload, if it is known.
+    fn share(&self, peaks: &Peaks) -> Option<f64> {
+        let Workload { flops, bytes, amount, .. } = self.workload;
+        let calls_per_second = self.median() / amount;
+        if flops > 0.0 {
+            Some(calls_per_second * flops / peaks.flops)
+        } else if bytes > 0.0 {
+            Some(calls_per_second * bytes / peaks.bytes)
+        } else {
+            None
+        }
     }
+}
+
+/// The peak rates of the machine.
+struct Peaks {
+    /// Floating-point operations per second.
+    flops: f64,
+    /// Bytes read and written in memory per second.
+    bytes: f64,
+}
+
+/// All measurements.
+struct Report {
+    peaks: Peaks,
+    /// The rows of the peaks, then those of the hot paths.
+    rows: Vec<Row>,
 }
 
 impl BenchmarkArgs {
     pub(super) fn run(self) -> Result<Output> {
         in_pool(self.num_cores, || {
-            let folder = Scratch::new()?;
-            let mut rows = vec![limits::products(), limits::triad()];
-            rows.extend(works::all(&folder.0)?);
-            let mut rows: Vec<Row> =
-                rows.into_iter().map(|work| Row { work, rates: Vec::new() }).collect();
-            self.measure(&mut rows)?;
-            let text = if self.json { as_json(&rows) } else { table(&rows) };
+            let folder = TemporaryFolder::new()?;
+            let mut workloads = vec![limits::products(), limits::triad()];
+            workloads.extend(workloads::all(&folder.0)?);
+            let rows = self.measure(workloads)?;
+            // The first two workloads are the products and the triad.
+            let peaks = Peaks { flops: rows[0].median(), bytes: rows[1].median() };
+            let report = Report { peaks, rows };
+            let text = if self.json { report.to_json() } else { report.to_table() };
             Ok(text.into())
         })
     }
 
-    fn measure(&self, rows: &mut [Row]) -> Result<()> {
+    /// Measures the workloads in turn.
+    fn measure(&self, workloads: Vec<Workload>) -> Result<Vec<Row>> {
+        let rows = workloads.into_iter().map(|workload| Row { workload, rates: [0.0; ROUNDS] });
+        let mut rows: Vec<Row> = rows.collect();
         let total = (rows.len() * ROUNDS) as u64;
         let bar = if self.quiet { ProgressBar::hidden() } else { ProgressBar::new(total) };
+        // The default style is fine, too.
         if let Ok(style) = ProgressStyle::with_template("{elapsed_precise} {bar:30} {msg}") {
             bar.set_style(style);
         }
         bar.enable_steady_tick(Duration::from_millis(200));
         let share = self.seconds as f64 / total as f64;
-        for _ in 0..ROUNDS {
-            for row in &mut *rows {
-                bar.set_message(row.work.name.clone());
-                row.rates.push(row.work.rate(share)?);
+        for round in 0..ROUNDS {
+            for row in &mut rows {
+                bar.set_message(row.workload.name.clone());
+                row.rates[round] = row.workload.rate(share)?;
                 bar.inc(1);
             }
         }
         bar.finish_and_clear();
-        for row in rows {
+        for row in &mut rows {
             row.rates.sort_by(f64::total_cmp);
         }
-        Ok(())
+        Ok(rows)
     }
 }
 
-/// A folder that goes away with it.
-struct Scratch(PathBuf);
+/// A temporary folder, which is removed when it is dropped.
+struct TemporaryFolder(PathBuf);
 
-impl Scratch {
+impl TemporaryFolder {
     fn new() -> Result<Self> {
         let name = format!("twisterl-benchmark-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
@@ -99,28 +128,57 @@ impl Scratch {
     }
 }
 
-impl Drop for Scratch {
+impl Drop for TemporaryFolder {
     fn drop(&mut self) {
-        // What is left in a folder for temporary files harms nobody.
+        // If this fails, files remain in the system's folder of temporary files, which does no harm.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 
-/// The most operations and bytes a second that were seen: the first two rows.
-fn best(rows: &[Row]) -> (f64, f64) {
-    let of = |i: usize| rows.get(i).map_or(f64::NAN, Row::rate);
-    (of(0), of(1))
-}
+impl Report {
+    /// Returns a table in Markdown.
+    fn to_table(&self) -> String {
+        let mut text = format!(
+            "{}; medians of {ROUNDS} rounds (slowest to fastest)\n\n\
+             | workload | rate per second | range | time per unit | of peak |\n|---|---:|---|---:|---:|\n",
+            machine()
+        );
+        for row in &self.rows {
+            let share = row
+                .share(&self.peaks)
+                .map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
+            let _ = writeln!(
+                text,
+                "| {} | {} {} | {} to {} | {} | {share} |",
+                row.workload.name,
+                with_prefix(row.median()),
+                row.workload.unit,
+                with_prefix(row.rates[0]),
+                with_prefix(row.rates[ROUNDS - 1]),
+                duration(row.median().recip()),
+            );
+        }
+        text.push_str("\nOf peak: relative to the FLOP/s of the products in the first row, or to the bytes/s of the triad in the second.\n");
+        text
+    }
 
-/// The share of the machine's limit that bounds a work, if it is known.
-fn share(row: &Row, (flops, bytes): (f64, f64)) -> Option<f64> {
-    match &row.work {
-        work if work.flops > 0.0 => Some(row.calls() * work.flops / flops),
-        work if work.bytes > 0.0 => Some(row.calls() * work.bytes / bytes),
-        _ => None,
+    /// Returns one JSON object.
+    fn to_json(&self) -> String {
+        let works: Vec<_> = self
+            .rows
+            .iter()
+            .map(|row| {
+                json!({
+                    "name": row.workload.name, "unit": row.workload.unit, "per_second": row.rates,
+                    "median": row.median(), "of_limit": row.share(&self.peaks),
+                })
+            })
+            .collect();
+        format!("{}\n", json!({"machine": machine(), "works": works}))
     }
 }
 
+/// Describes this program and its machine.
 fn machine() -> String {
     format!(
         "twisterl-train {}, {} on {}, {} threads",
@@ -131,48 +189,7 @@ fn machine() -> String {
     )
 }
 
-fn table(rows: &[Row]) -> String {
-    let best = best(rows);
-    let mut text = format!(
-        "{}; medians of {ROUNDS} rounds (slowest to fastest)\n\n\
-         | what | a second | | one takes | of the limit |\n|---|---:|---|---:|---:|\n",
-        machine()
-    );
-    for row in rows {
-        let ends = (row.rates.first(), row.rates.last());
-        let (slowest, fastest) = (ends.0.copied().unwrap_or(0.0), ends.1.copied().unwrap_or(0.0));
-        let share =
-            share(row, best).map_or(String::new(), |share| format!("{:.0} %", 100.0 * share));
-        let _ = writeln!(
-            text,
-            "| {} | {} {} | {} to {} | {} | {share} |",
-            row.work.name,
-            with_prefix(row.rate()),
-            row.work.unit,
-            with_prefix(slowest),
-            with_prefix(fastest),
-            time(row.rate().recip()),
-        );
-    }
-    text.push_str("\nOf the limit: of the products' FLOP/s in the first row, or of the triad's bytes/s in the second.\n");
-    text
-}
-
-fn as_json(rows: &[Row]) -> String {
-    let best = best(rows);
-    let works: Vec<_> = rows
-        .iter()
-        .map(|row| {
-            json!({
-                "name": row.work.name, "unit": row.work.unit, "per_second": row.rates, "median": row.rate(),
-                "of_limit": share(row, best),
-            })
-        })
-        .collect();
-    format!("{}\n", json!({"machine": machine(), "works": works}))
-}
-
-/// Three digits and k, M or G.
+/// Formats a rate with three digits and the prefix k, M or G.
 fn with_prefix(value: f64) -> String {
     let (value, prefix) = match value {
         v if v >= 1e9 => (v / 1e9, " G"),
@@ -183,8 +200,8 @@ fn with_prefix(value: f64) -> String {
     format!("{}{prefix}", digits(value))
 }
 
-/// Seconds in the unit that suits them; nothing for what has no time of its own.
-fn time(seconds: f64) -> String {
+/// Formats a duration in ns, µs or ms. Durations below 1 ns are left out: the unit is not an operation of its own.
+fn duration(seconds: f64) -> String {
     match seconds {
         s if s < 1e-9 => String::new(),
         s if s < 1e-6 => format!("{} ns", digits(s * 1e9)),
@@ -193,6 +210,7 @@ fn time(seconds: f64) -> String {
     }
 }
 
+/// Formats a number with three digits.
 fn digits(value: f64) -> String {
     match value {
         v if v >= 100.0 => format!("{v:.0}"),
@@ -207,33 +225,32 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_have_three_digits_and_a_unit() {
+    fn rates_and_durations_have_three_digits_and_a_unit() {
         assert_eq!(with_prefix(1_234_567.0), "1.23 M");
         assert_eq!(with_prefix(999.0), "999");
         assert_eq!(
-            (time(4.2e-9), time(5e-5), time(0.5)),
-            ("4.20 ns".into(), "50.0 µs".into(), "500 ms".into())
+            [4.2e-9, 5e-5, 0.5, 1e-10].map(duration),
+            ["4.20 ns", "50.0 µs", "500 ms", ""].map(str::to_owned)
         );
     }
 
     #[test]
-    fn shares_are_of_the_limit_that_bounds_the_work() {
-        let nothing = |amount: usize| Work::new("nothing", (amount, "times"), || Ok(()));
-        let row = |work: Work, rate| Row { work, rates: vec![rate] };
-        let limits = (1000.0, 100.0);
-        let (mut arithmetic, mut memory) = (nothing(5), nothing(5));
-        (arithmetic.flops, memory.bytes) = (50.0, 50.0);
-        assert_eq!(share(&row(arithmetic, 10.0), limits), Some(0.1));
-        assert_eq!(share(&row(memory, 10.0), limits), Some(1.0));
-        assert_eq!(share(&row(nothing(5), 10.0), limits), None);
+    fn shares_are_relative_to_the_limiting_resource() {
+        let idle = || Workload::new("idle", (5, "calls"), || Ok(()));
+        let peaks = Peaks { flops: 1000.0, bytes: 100.0 };
+        // Two calls per second.
+        let share = |workload| Row { workload, rates: [1.0, 10.0, 11.0] }.share(&peaks);
+        assert_eq!(share(idle().with_flops(50.0)), Some(0.1));
+        assert_eq!(share(idle().with_bytes(50.0)), Some(1.0));
+        assert_eq!(share(idle()), None);
     }
 
     #[test]
-    fn the_scratch_folder_goes_away() {
-        let scratch = Scratch::new().unwrap();
-        let path = scratch.0.clone();
+    fn the_temporary_folder_is_removed() {
+        let folder = TemporaryFolder::new().unwrap();
+        let path = folder.0.clone();
         assert!(path.is_dir());
-        drop(scratch);
+        drop(folder);
         assert!(!path.exists());
     }
 }

@@ -11,12 +11,13 @@ mod evaluate;
 mod print_episode;
 mod schema;
 mod solve;
-mod states;
+mod solve_options;
 #[cfg(test)]
 mod tests;
 mod train;
 
 use crate::{Error, Result};
+use clap::builder::RangedU64ValueParser;
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
@@ -48,6 +49,11 @@ enum Command {
     Benchmark(benchmark::BenchmarkArgs),
     #[command(hide = true)]
     Bench(bench::BenchArgs),
+}
+
+/// Accepts whole numbers from 1 to `max`.
+fn count(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
 }
 
 /// The exit code of a command.

@@ -1,42 +1,43 @@
-//! An episode as text: boards beside each other, each under the move that led to it.
+//! Episodes as text: boards side by side, each below the move that led to it.
 
 use crate::Result;
-use crate::play::PlayArgs;
+use crate::trainer::solving;
 use std::fmt::Write as _;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Method, Replay, Solution, replay};
+use twisterl_core::solve::{Replay, SOLVE_SEARCHES, Solution, SolveOptions, replay};
 
-/// The width of the page on which boards are printed, in characters.
+/// The maximum width of a row of boards, in characters.
 const PAGE: usize = 100;
-/// Between boards beside each other.
+/// The gap between boards, in characters.
 const GAP: usize = 3;
 
-/// Scrambles among which [`solve_scramble`] looks for one that is not solved as it stands.
+/// Scrambles that [`solve_scramble`] draws to find one that is not solved already.
 const SCRAMBLES: usize = 16;
 
-/// Scrambles a problem, plays it and prints the best of `tries`.
+/// Solves a scramble with default options and prints the solution.
 pub(super) fn solve_scramble(
     policy: &Policy,
     spec: &dyn EnvSpec,
     difficulty: usize,
-    tries: usize,
 ) -> Result<String> {
     let executor = Executor::of(policy)?;
     let starts = [Start::Scramble { difficulty }; SCRAMBLES];
-    let args = PlayArgs { search: Some(Method::BestOf(tries)), ..PlayArgs::default() };
-    let outcomes = args.solve(spec, &executor, (Purpose::Solve, tries), &starts)?;
-    let unsolved = outcomes.iter().find(|outcome| outcome.length > 0);
-    unsolved.or(outcomes.first()).map_or_else(|| Ok(String::new()), |o| print(spec, o))
+    let plan = SolveOptions::default().resolve(SOLVE_SEARCHES).map_err(|e| e.below(""))?;
+    let problem = (spec, &executor as &dyn Evaluator);
+    let solutions = solving::solve(&plan, None, problem, Purpose::Solve, &starts)?;
+    // There is one solution per start.
+    print(spec, solutions.iter().find(|solution| solution.length > 0).unwrap_or(&solutions[0]))
 }
 
-/// The episode as text: the board at the start and after each move, and how it ended.
-pub(super) fn print(spec: &dyn EnvSpec, outcome: &Solution) -> Result<String> {
-    let replay = replay(spec, &outcome.start, &outcome.actions)?;
-    let mut text = film(&replay);
+/// Returns the episode as text: the board at the start and after each move, and its result.
+pub(super) fn print(spec: &dyn EnvSpec, solution: &Solution) -> Result<String> {
+    let replay = replay(spec, &solution.start, &solution.actions)?;
+    let mut text = boards(&replay);
     let moves = replay.moves.len();
     let (end, s) =
         (if replay.solved { "solved" } else { "not solved" }, if moves == 1 { "" } else { "s" });
@@ -44,8 +45,8 @@ pub(super) fn print(spec: &dyn EnvSpec, outcome: &Solution) -> Result<String> {
     Ok(text)
 }
 
-/// The boards of an episode, each under the move that led to it, as many beside each other as fit on the page.
-fn film(replay: &Replay) -> String {
+/// Returns the boards of an episode, each below the move that led to it, in rows of at most [`PAGE`] characters.
+fn boards(replay: &Replay) -> String {
     let start = ("start".to_owned(), &replay.first);
     let moves = replay.moves.iter().enumerate();
     let moves = moves.map(|(i, (name, board))| (format!("{} {name}", i + 1), board));
@@ -78,23 +79,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn boards_stand_beside_each_other_under_their_moves() {
+    fn boards_are_side_by_side_below_their_moves() {
         let replay = Replay {
             first: "1 0\n2 3".into(),
             moves: vec![("left".into(), "0 1\n2 3".into())],
             solved: true,
         };
-        assert_eq!(film(&replay), "start    1 left\n1 0      0 1\n2 3      2 3\n\n");
+        assert_eq!(boards(&replay), "start    1 left\n1 0      0 1\n2 3      2 3\n\n");
     }
 
     #[test]
-    fn a_long_film_goes_on_in_the_next_row() {
+    fn a_long_episode_continues_in_the_next_row() {
         let board = "x".repeat(60);
         let replay = Replay {
             first: board.clone(),
             moves: vec![("up".into(), board.clone())],
             solved: false,
         };
-        assert_eq!(film(&replay), format!("start\n{board}\n\n1 up\n{board}\n\n"));
+        assert_eq!(boards(&replay), format!("start\n{board}\n\n1 up\n{board}\n\n"));
     }
 }

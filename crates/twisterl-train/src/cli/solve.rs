@@ -1,9 +1,10 @@
-//! `solve`: one problem, move by move.
+//! `solve`: solves one problem and prints it move by move.
 
 use super::envs::EnvFlags;
+use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
-use crate::play::PlayArgs;
 use crate::record::load::load_policy;
+use crate::trainer::solving;
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
@@ -11,11 +12,10 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
-
-/// Tries if nothing else is asked for.
-const TRIES: usize = 64;
+use twisterl_core::solve::SOLVE_SEARCHES;
 
 /// Solve one problem and print it move by move.
 #[derive(Debug, Args)]
@@ -26,13 +26,13 @@ pub(super) struct SolveArgs {
     /// The problem's state: numbers joined by commas, such as `8,7,5,3,2,0,4,6,1`.
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     state: StateArg,
-    /// Config that belongs to a bare file of weights.
+    /// Config for a file of bare weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     env: EnvFlags,
     #[command(flatten)]
-    play: PlayArgs,
+    solve: SolveFlags,
 }
 
 /// The numbers of a state.
@@ -54,17 +54,21 @@ impl FromStr for StateArg {
 
 impl SolveArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let plan = self.solve.plan(SOLVE_SEARCHES)?;
         let registry = self.env.registry(registry);
         let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
         let executor = Executor::of(&policy)?;
         let start = Start::State { state: &self.state.0, difficulty: None };
-        let outcomes = self.play.solve(&*spec, &executor, (Purpose::Solve, TRIES), &[start])?;
-        let Some(outcome) = outcomes.first() else { return Ok(String::new().into()) };
-        let exit = if outcome.solved { Exit::Done } else { Exit::Failed };
-        let mut text = print_episode::print(&*spec, outcome)?;
-        if self.play.is_search() {
-            let _ = writeln!(text, "{} nodes, {:.3} s", outcome.nodes, outcome.seconds);
+        let problem = (&*spec, &executor as &dyn Evaluator);
+        let num_cores = self.solve.num_cores;
+        let solutions = solving::solve(&plan, num_cores, problem, Purpose::Solve, &[start])?;
+        // One for the one start.
+        let solution = &solutions[0];
+        let exit = if solution.solved { Exit::Done } else { Exit::Failed };
+        let mut text = print_episode::print(&*spec, solution)?;
+        if self.solve.is_search() {
+            let _ = writeln!(text, "{} nodes, {:.3} s", solution.nodes, solution.seconds);
         }
         Ok(Output { text, exit })
     }

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
+use twisterl_core::solve::{BeamScore, Method, SymmetryUse};
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(std::iter::once("twisterl-train").chain(args.iter().copied()))
@@ -66,6 +67,46 @@ fn the_peers_spelling_is_accepted() {
 }
 
 #[test]
+fn flags_of_solving_reach_the_plan_in_both_spellings() {
+    let plan = |flags: &[&str]| {
+        let args = [&["evaluate", "run"], flags].concat();
+        let Some(Command::Evaluate(args)) = parse(&args).unwrap().command else { panic!() };
+        args.plan().unwrap()
+    };
+    let tree = plan(&["--num_mcts_searches=9", "--C=2", "--max_expand_depth=3", "--max_steps=40"]);
+    assert_eq!(
+        tree,
+        plan(&[
+            "--num-mcts-searches=9",
+            "--exploration=2",
+            "--max-expand-depth=3",
+            "--max-steps=40"
+        ])
+    );
+    assert_eq!((tree.method.to_string().as_str(), tree.max_steps), ("mcts=9", Some(40)));
+    let sampled = plan(&["--num_searches=5", "--no_backtracking", "--num_cores=1"]);
+    assert_eq!(sampled, plan(&["--num-searches=5", "--no-backtracking", "--num-cores=1"]));
+    assert_eq!((sampled.method.to_string().as_str(), sampled.backtracking), ("best-of=5", false));
+    let beam = [
+        "--search=beam=8",
+        "--score=-2",
+        "--twists=each",
+        "--nodes=9",
+        "--seconds=0.5",
+        "--seed=3",
+    ];
+    let beam = plan(&beam);
+    let score = BeamScore::Blend { weight: -2.0 };
+    assert_eq!(beam.method, Method::Beam { width: 8, score });
+    assert_eq!(
+        (beam.symmetry_use, beam.nodes, beam.seconds),
+        (SymmetryUse::Each, Some(9), Some(0.5))
+    );
+    assert_eq!((beam.seed, plan(&["--greedy"]).method), (3, Method::Greedy));
+    assert_eq!(plan(&[]).method, Method::BestOf(1));
+}
+
+#[test]
 fn invalid_arguments_are_refused() {
     for args in [
         &[][..],
@@ -86,6 +127,17 @@ fn invalid_arguments_are_refused() {
         &["evaluate", "run", "--search", "beam=16", "--seconds", "0"],
         &["evaluate", "run", "--search", "beam=16", "--nodes", "0"],
         &["evaluate", "run", "--search", "beam=16", "--twists", "some"],
+        &["evaluate", "run", "--num-searches", "3", "--num-mcts-searches", "3"],
+        &["evaluate", "run", "--num-searches", "0"],
+        &["evaluate", "run", "--num-mcts-searches", "0"],
+        &["evaluate", "run", "--max-steps", "0"],
+        &["evaluate", "run", "--num-cores", "0"],
+        &["evaluate", "run", "--leaves", "2"],
+        &["evaluate", "run", "--exploration", "1"],
+        &["evaluate", "run", "--search", "gumbel=4", "--exploration", "1"],
+        &["evaluate", "run", "--search", "mcts=4", "--gamma", "2"],
+        &["evaluate", "run", "--search", "mcts=4", "--leaves", "0"],
+        &["evaluate", "run", "--search", "beam=4", "--no-backtracking"],
         &["evaluate", "run", "--states", "s.json", "--num-episodes", "3"],
         &["evaluate", "run", "--num-episodes", "99999999999"],
         &["solve", "run"],
@@ -101,6 +153,7 @@ fn invalid_arguments_are_refused() {
     assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed as u8);
 }
 
+// long function: one session from start to end
 #[test]
 fn a_run_can_be_trained_resumed_and_used() {
     let folder = tempfile::tempdir().unwrap();
@@ -165,7 +218,7 @@ fn a_run_can_be_trained_resumed_and_used() {
     assert!(
         refused
             .unwrap_err()
-            .contains("score: expected search beam=W or widening=W with it, found greedy")
+            .contains("--score: expected search beam=W or widening=W with it, found greedy")
     );
     let moves = ["solve", &file, "--state", "3,2,1,0", "--max-steps", "1", "--greedy"];
     let (text, exit) = run(&moves).unwrap();

@@ -1,11 +1,11 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, print_episode};
+use super::{Exit, Output, count, print_episode};
 use crate::config::{IgnoredField, Override, RunConfig};
-use crate::play::{count, threads};
 use crate::record::run_folder::RunFolder;
 use crate::trainer;
+use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
@@ -16,9 +16,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
-
-/// Attempts at the problem that is solved after training, of which the best is printed.
-const TRIES: usize = 64;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -72,7 +69,7 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads),
+            threads: self.num_cores.map(threads::available),
             stop,
             interrupt,
             observer: None,
@@ -115,7 +112,7 @@ impl TrainArgs {
 /// Writes a note to standard error for each field of the config that is ignored.
 fn show_ignored(fields: &[IgnoredField]) {
     for field in fields {
-        // Nobody is left to tell if this fails.
+        // If this fails, there is nobody to tell.
         let _ = writeln!(io::stderr(), "note: {field}");
     }
 }
@@ -162,7 +159,7 @@ fn report(summary: &Summary) -> Result<String> {
         let _ = writeln!(text, "interrupted; continue with --resume {path}");
     } else {
         let (policy, spec) = (&summary.best, &*summary.env);
-        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty, TRIES)?;
+        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

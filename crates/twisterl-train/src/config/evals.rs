@@ -7,6 +7,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use twisterl_core::error::from_serde::shorten;
+use twisterl_core::solve::SolveOptions;
 
 /// The name by which `learning.diff_metric` asks for the success of training episodes instead of an evaluation.
 pub const ROLLOUT_METRIC: &str = "rollout";
@@ -80,6 +81,23 @@ impl Default for EvalConfig {
             max_steps: None,
             every: 1,
             start: EvalStart::Scramble,
+        }
+    }
+}
+
+impl EvalConfig {
+    /// Returns the options of solving that this evaluation describes.
+    pub fn solve_options(&self) -> SolveOptions {
+        SolveOptions {
+            greedy: self.deterministic,
+            num_searches: Some(self.num_searches),
+            num_mcts_searches: Some(self.num_mcts_searches),
+            exploration: Some(self.c as f32),
+            max_expand_depth: Some(self.max_expand_depth),
+            temperature: Some(if self.deterministic { 0.0 } else { 1.0 }),
+            max_steps: self.max_steps,
+            seed: self.seed,
+            ..SolveOptions::default()
         }
     }
 }

@@ -75,7 +75,7 @@ pub(super) fn overlay(base: &mut Value, over: Value) {
 /// Reads a struct.
 ///
 /// # Errors
-/// [`Error::Config`] for the first value that does not fit.
+/// [`twisterl_core::Error::Config`] for the first value that does not fit.
 pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
     from_serde::read(value).map_err(config_error)
 }

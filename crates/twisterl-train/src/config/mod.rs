@@ -127,8 +127,8 @@ impl RunConfig {
     /// `policy_cls` by the peer's paths, or by an older version of this package. The caller is to show them to the user.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
-    /// is of a wrong type or out of range.
+    /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the
+    /// first value that is of a wrong type or out of range.
     pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;
         let class = match value.get("algorithm_cls") {
@@ -223,5 +223,20 @@ impl RunConfig {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl EvalConfig {
+    /// Reads one evaluation, fills in the defaults and checks all ranges. Paths in errors begin at the evaluation.
+    ///
+    /// # Errors
+    /// As for [`RunConfig::read`].
+    pub fn from_value(value: Value) -> Result<Self> {
+        // All algorithms have the same evaluations.
+        let schema = &schema::of(AlgorithmClass::default())["properties"]["algorithm"];
+        check::ranges(&value, &schema["properties"]["evals"]["additionalProperties"])?;
+        let eval: Self = from_json(value)?;
+        limits::tree_growth("evaluation", eval.num_mcts_searches, eval.max_expand_depth)?;
+        Ok(eval)
     }
 }

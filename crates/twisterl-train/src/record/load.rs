@@ -60,7 +60,8 @@ impl PolicySource {
             other => Err(Error::checkpoint(
                 path,
                 "a file that ends in .safetensors or .pt",
-                other.map_or_else(|| "no ending".to_owned(), |ending| format!(".{ending}")),
+                other
+                    .map_or_else(|| "no extension".to_owned(), |extension| format!(".{extension}")),
             )),
         }
     }
@@ -312,7 +313,7 @@ fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Resul
             Some(config) => config.to_owned(),
             None => config_next_to(file)?,
         };
-        // Only environment and policy count here; what training ignores is of no interest.
+        // Fields that training ignores do not matter here.
         let (config, _) = RunConfig::load(&config, &[])?;
         let spec = registry.make(&config.env_cls, &config.env)?;
         header(&config, &*spec, registry)

@@ -1,4 +1,4 @@
-//! Evaluations made during training.
+//! Evaluations during training.
 
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
@@ -7,10 +7,8 @@ use serde_json::{Map, Value};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::search::{Cycles, Puct, SearchConfig, Selection};
-use twisterl_core::solve::{Budget, Method, Play, Solution, Solver, SymmetryUse};
+use twisterl_core::solve::Solver;
 
 /// Means over the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -52,69 +50,23 @@ pub fn evaluate(
         EvalStart::Scramble => Start::Scramble { difficulty },
         EvalStart::Uniform => Start::Uniform { difficulty },
     };
-    let play = Play {
-        spec,
-        evaluator,
-        choice: if config.deterministic { Choice::Greedy } else { Choice::Sample },
-        searches: config.num_searches,
-        max_steps: config.max_steps,
-        key: StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
-            .iteration(((position as u64) << 48) | iteration),
-        record: false,
-    };
+    let plan = config.solve_options().resolve(1).map_err(|error| error.below("evals"))?;
+    let key = StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
+        .iteration(((position as u64) << 48) | iteration);
+    let clock = || 0.0;
+    let solver =
+        Solver { record: false, ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate) };
     let starts = vec![start; config.num_episodes];
-    let outcomes = match config.num_mcts_searches {
-        0 => play.run(&starts)?,
-        _ => search(config, &play, &starts, difficulty)?,
-    };
-    let count = outcomes.len().max(1) as f64;
-    let solved = outcomes.iter().filter(|o| o.solved).count();
-    let length: usize = outcomes.iter().filter(|o| o.solved).map(|o| o.length).sum();
+    let again = |number| key.iteration(key.iteration | number << 32);
+    let solutions = solver.run_tries(&starts, plan.tries, again)?;
+    let count = solutions.len().max(1) as f64;
+    let solved = solutions.iter().filter(|s| s.solved).count();
+    let length: usize = solutions.iter().filter(|s| s.solved).map(|s| s.length).sum();
     Ok(EvaluationResult {
         success: solved as f64 / count,
-        reward: outcomes.iter().map(|o| f64::from(o.total)).sum::<f64>() / count,
+        reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
         length: length as f64 / solved.max(1) as f64,
     })
-}
-
-/// Plays by tree search, several times from each start, and keeps the best solution.
-fn search(
-    config: &EvalConfig,
-    play: &Play<'_>,
-    starts: &[Start<'_>],
-    difficulty: usize,
-) -> Result<Vec<Solution>> {
-    let puct = Puct { exploration: config.c as f32, ..Puct::default() };
-    let tree = SearchConfig {
-        max_expand_depth: config.max_expand_depth,
-        temperature: if config.deterministic { 0.0 } else { 1.0 },
-        cycles: Cycles::Prune,
-        ..SearchConfig::new(Selection::Puct(puct), config.num_mcts_searches)
-    };
-    let solver = Solver {
-        spec: play.spec,
-        evaluator: play.evaluator,
-        method: Method::Tree(tree),
-        budget: Budget::unlimited(),
-        images: SymmetryUse::None,
-        max_steps: play.max_steps,
-        key: play.key,
-    };
-    let mut best = solver.run(starts)?;
-    // Without random choices all tries are equal.
-    let tries = if config.deterministic { 1 } else { play.searches as u64 };
-    let states: Vec<Vec<f64>> = best.iter().map(|outcome| outcome.start.clone()).collect();
-    let again = |state| Start::State { state, difficulty: Some(difficulty) };
-    let starts: Vec<_> = states.iter().map(|state| again(state)).collect();
-    for number in 1..tries {
-        let key = play.key.iteration(play.key.iteration | number << 32);
-        for (best, other) in best.iter_mut().zip(Solver { key, ..solver }.run(&starts)?) {
-            if other.better_than(best) {
-                *best = other;
-            }
-        }
-    }
-    Ok(best)
 }
 
 #[cfg(test)]
@@ -126,11 +78,11 @@ mod tests {
     use twisterl_core::evaluator::Mock;
 
     #[test]
-    fn a_tree_search_solves_what_the_policy_does_not_and_more_tries_are_no_worse() {
+    fn tree_search_solves_more_than_the_policy_and_more_attempts_are_no_worse() {
         let params = json!({"width": 3, "height": 2, "difficulty": 6});
         let spec = Registry::default().make("Puzzle", &params).unwrap();
         let uniform = Mock::uniform(4);
-        let score = |deterministic, num_searches, num_mcts_searches| {
+        let result = |deterministic, num_searches, num_mcts_searches| {
             let config = EvalConfig {
                 deterministic,
                 num_searches,
@@ -140,10 +92,10 @@ mod tests {
             };
             evaluate(&config, 0, &*spec, &uniform, 6, 1, 0).unwrap()
         };
-        let (greedy, tree) = (score(true, 1, 0), score(true, 1, 60));
+        let (greedy, tree) = (result(true, 1, 0), result(true, 1, 60));
         assert!(greedy.success < 0.9 && tree.success > 0.95, "{greedy:?} {tree:?}");
-        assert_eq!(tree, score(true, 5, 60), "without a draw every try is the same");
-        let (one, five) = (score(false, 1, 3), score(false, 5, 3));
+        assert_eq!(tree, result(true, 5, 60), "without sampling all attempts are equal");
+        let (one, five) = (result(false, 1, 3), result(false, 5, 3));
         assert!(five.success > one.success && five.reward > one.reward, "{one:?} {five:?}");
     }
 }

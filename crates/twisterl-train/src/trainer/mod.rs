@@ -7,6 +7,8 @@ pub mod evaluation;
 mod iteration_metrics;
 mod options;
 pub mod progress;
+pub mod solving;
+pub mod threads;
 mod train_loop;
 
 pub use self::options::{GRACE, Observer, Options, Summary};
@@ -14,6 +16,7 @@ pub use self::options::{GRACE, Observer, Options, Summary};
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
 use self::evaluation::{EvaluationResult, evaluate};
+use crate::Result;
 use crate::algorithms::alphazero::AlphaZero;
 use crate::algorithms::backward_scramble::BackwardScramble;
 use crate::algorithms::es::Es;
@@ -25,7 +28,6 @@ use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::RunFolder;
-use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -171,14 +173,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         options: &Options,
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
-        let available = std::thread::available_parallelism().map_or(1, usize::from);
-        let allowed = self.config.shared.collecting.num_cores.min(available).max(1);
-        let pool = rayon::ThreadPoolBuilder::new()
-            .num_threads(options.threads.unwrap_or(allowed))
-            .thread_name(|i| format!("twisterl-{i}"))
-            .build()
-            .map_err(|e| Error::threads(&e))?;
-        pool.install(|| work(self))
+        let allowed = threads::available(self.config.shared.collecting.num_cores);
+        threads::on_threads(options.threads.unwrap_or(allowed), || work(self))
     }
 
     /// Makes the evaluations that are due; all of them if `all`.

@@ -1,4 +1,4 @@
-//! Running cases under a watch: panics, hangs and memory.
+//! Runs cases and checks for panics, hangs and memory.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
 
@@ -11,12 +11,12 @@ use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_core::rng::{Purpose, Rng, stream};
 
-/// The most bytes that a case may have in use at one time.
+/// The maximum number of bytes that a case may have in use at one time.
 pub const MEMORY: usize = 1 << 30;
-/// The longest that a case may take, on the busiest machine.
+/// The maximum duration of a case, with room for a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The system's allocator, which also counts the bytes in use.
+/// The system's allocator with a counter of the bytes in use.
 struct Counting;
 
 static LIVE: AtomicUsize = AtomicUsize::new(0);
@@ -25,48 +25,49 @@ static PEAK: AtomicUsize = AtomicUsize::new(0);
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-// SAFETY: every call is handed on to the system's allocator as it came; the counters do not allocate.
+// SAFETY: every call is forwarded unchanged to the system's allocator; the counters do not allocate.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: the caller's promise is the one asked for.
+        // SAFETY: the caller upholds the contract of the same function.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         grow(layout.size());
-        // SAFETY: the caller's promise is the one asked for.
+        // SAFETY: the caller upholds the contract of the same function.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is the one asked for.
+        // SAFETY: the caller upholds the contract of the same function.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        // The old block and the new one may be there at the same time.
+        // The old and the new block may exist at the same time.
         grow(size);
         LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise is the one asked for.
+        // SAFETY: the caller upholds the contract of the same function.
         unsafe { System.realloc(block, layout, size) }
     }
 }
 
-pub fn grow(size: usize) {
+/// Counts an allocation.
+fn grow(size: usize) {
     let live = LIVE.fetch_add(size, Ordering::Relaxed) + size;
     PEAK.fetch_max(live, Ordering::Relaxed);
 }
 
-/// Runs one case after the other, each with a stream of its own: one in `share` of all cases that are asked for.
+/// Runs one of `share` of the requested cases, one after the other, each with its own random stream.
 pub fn campaign(name: &str, share: usize, mut case: impl FnMut(&mut Rng) -> Result<(), String>) {
-    // One campaign at a time, so that each has the memory counter to itself.
+    // Campaigns run one at a time, since they share the memory counter.
     static TURN: Mutex<()> = Mutex::new(());
     let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
-    let asked = std::env::var("TWISTERL_HOSTILE_CASES").map_or(3000, |n| n.parse().unwrap());
+    let requested = std::env::var("TWISTERL_HOSTILE_CASES").map_or(3000, |n| n.parse().unwrap());
     let seed = u64::from(crc32c::crc32c(name.as_bytes()));
-    let cases = usize::div_ceil(asked, share);
+    let cases = usize::div_ceil(requested, share);
     let (started, watched) = channel::<usize>();
     let title = name.to_owned();
     let watchdog = thread::spawn(move || {
@@ -83,7 +84,7 @@ pub fn campaign(name: &str, share: usize, mut case: impl FnMut(&mut Rng) -> Resu
         }
     });
     let begun = Instant::now();
-    let (mut accepted, mut most) = (0, 0);
+    let (mut accepted, mut peak) = (0, 0);
     for number in 0..cases {
         started.send(number).unwrap();
         let before = LIVE.load(Ordering::Relaxed);
@@ -96,11 +97,11 @@ pub fn campaign(name: &str, share: usize, mut case: impl FnMut(&mut Rng) -> Resu
         }
         let used = PEAK.load(Ordering::Relaxed).saturating_sub(before);
         assert!(used < MEMORY, "{name}: case {number} had {used} bytes in use");
-        most = most.max(used);
+        peak = peak.max(used);
     }
     drop(started);
     watchdog.join().unwrap();
-    let (seconds, megabytes) = (begun.elapsed().as_secs_f64(), most as f64 / 1e6);
+    let (seconds, megabytes) = (begun.elapsed().as_secs_f64(), peak as f64 / 1e6);
     println!(
         "{name}: {cases} cases in {seconds:.1} s, {accepted} accepted, at most {megabytes:.1} MB"
     );

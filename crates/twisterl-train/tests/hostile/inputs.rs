@@ -1,5 +1,6 @@
-//! What the cases are made of.
+//! Generators of hostile input.
 
+use crate::support::options;
 use rand::RngExt;
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -8,21 +9,24 @@ use tempfile::TempDir;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::rng::Rng;
 use twisterl_train::config::RunConfig;
-use twisterl_train::trainer::{self, Options};
+use twisterl_train::trainer;
 
+/// Converts the error to its message.
 pub fn text<T>(result: Result<T, impl ToString>) -> Result<T, String> {
     result.map_err(|e| e.to_string())
 }
 
+/// Picks a random item.
 pub fn pick<'a, T>(rng: &mut Rng, items: &'a [T]) -> &'a T {
     &items[rng.random_range(0..items.len())]
 }
 
+/// Returns the root folder of the repository.
 pub fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// The configs of the repository, and a tiny one.
+/// Returns the configs of the repository and a tiny one.
 pub fn configs() -> Vec<Value> {
     let mut found = vec![tiny()];
     for folder in ["tests/configs", "examples"] {
@@ -36,7 +40,7 @@ pub fn configs() -> Vec<Value> {
     found
 }
 
-/// A run of one iteration that takes some milliseconds.
+/// Returns the config of a run of one iteration, which takes milliseconds.
 pub fn tiny() -> Value {
     json!({
         "env_cls": "Puzzle",
@@ -52,6 +56,7 @@ pub fn tiny() -> Value {
     })
 }
 
+/// Returns a random JSON value: numbers at the limits, odd words, long or deeply nested values.
 pub fn hostile_value(rng: &mut Rng) -> Value {
     const NUMBERS: [f64; 10] = [0.0, -0.0, -1.0, 0.5, 1e-300, 1e9, 1e18, 1.8e19, 1e300, -1e300];
     const WORDS: [&str; 8] = ["", "NaN", "inf", "-1", "1e400", "../..", "\u{0}", "Puzzle"];
@@ -69,11 +74,12 @@ pub fn hostile_value(rng: &mut Rng) -> Value {
     }
 }
 
+/// Returns a value with this many levels of lists and objects.
 pub fn nested(depth: usize) -> Value {
     (0..depth).fold(Value::Null, |v, i| if i % 2 == 0 { json!([v]) } else { json!({"env": v}) })
 }
 
-/// Changes something somewhere below `value`.
+/// Changes one random place in `value`.
 pub fn disturb(rng: &mut Rng, value: &mut Value) {
     let stop = rng.random_range(0..6) == 0;
     match value {
@@ -98,13 +104,13 @@ pub fn disturb(rng: &mut Rng, value: &mut Value) {
     }
 }
 
-/// Changes some of the bytes, or how many there are.
+/// Changes, removes or inserts bytes at random places.
 pub fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
     for _ in 0..rng.random_range(1..4) {
         if bytes.is_empty() {
             return;
         }
-        // Formats keep what can hurt at their beginning or their end.
+        // Most formats have their structure at the beginning or the end.
         let reach = 1 << rng.random_range(3..20);
         let near = rng.random_range(0..bytes.len().min(reach));
         let at = if rng.random() { near } else { bytes.len() - 1 - near };
@@ -117,7 +123,7 @@ pub fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
             4 => drop(bytes.drain(at..end)),
             5 => drop(bytes.splice(at..at, vec![rng.random(); rng.random_range(1..9)])),
             _ => {
-                // Sizes in headers are decimal: one more digit is ten times as much.
+                // Sizes in headers are decimal: more digits make them larger.
                 let digit = (at..bytes.len()).find(|&i| bytes[i].is_ascii_digit()).unwrap_or(at);
                 drop(bytes.splice(digit..digit, vec![b'9'; rng.random_range(1..20)]));
             }
@@ -125,7 +131,7 @@ pub fn damage(rng: &mut Rng, bytes: &mut Vec<u8>) {
     }
 }
 
-/// JSON text that is like that of `value`, or was.
+/// Returns corrupt JSON text, derived from `value`.
 pub fn hostile_text(rng: &mut Rng, value: &Value) -> Vec<u8> {
     let mut value = value.clone();
     for _ in 0..rng.random_range(0..3) {
@@ -143,28 +149,28 @@ pub fn hostile_text(rng: &mut Rng, value: &Value) -> Vec<u8> {
     bytes
 }
 
-/// A finished run of [`tiny`] in a folder of its own.
+/// Trains a run of [`tiny`] in a new folder. Returns the folder and the path of the run.
 pub fn finished_run() -> (TempDir, PathBuf) {
     let folder = tempfile::tempdir().unwrap();
     let run = folder.path().join("run");
     let config = RunConfig::from_value(tiny()).unwrap();
-    let options = Options { quiet: true, ..Options::default() };
-    trainer::train(&config, &run, &options, &Registry::default()).unwrap();
+    trainer::train(&config, &run, &options(1), &Registry::default()).unwrap();
     (folder, run)
 }
 
-/// Writes the sums of a checkpoint's files as they are now.
-pub fn sum_up(checkpoint: &Path) {
+/// Rewrites the manifest of a checkpoint with the lengths and checksums of its current files.
+pub fn update_manifest(checkpoint: &Path) {
     let mut files = Map::new();
     for name in ["policy.safetensors", "state.json", "train.safetensors"] {
         let bytes = fs::read(checkpoint.join(name)).unwrap();
-        let sum = json!({"length": bytes.len(), "crc32c": crc32c::crc32c(&bytes)});
-        files.insert(name.to_owned(), sum);
+        let digest = json!({"length": bytes.len(), "crc32c": crc32c::crc32c(&bytes)});
+        files.insert(name.to_owned(), digest);
     }
     let manifest = json!({"format": 1, "files": files});
     fs::write(checkpoint.join("manifest.json"), manifest.to_string()).unwrap();
 }
 
+/// Copies a folder with its content.
 pub fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {

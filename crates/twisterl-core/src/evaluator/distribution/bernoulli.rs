@@ -1,4 +1,4 @@
-//! Bits that are drawn independently of each other.
+//! Independent bits.
 //!
 //! With `p = 1 / (1 + exp(-z))` the probability of a 1:
 //!
@@ -6,7 +6,7 @@
 //! ln p(1) = -softplus(-z)    ln p(0) = -softplus(z)    d ln p(a) / d z = a - p    d H / d z = -z p (1 - p)
 //! ```
 //!
-//! A bit that the mask forces has probability 1, and no part in entropy and gradient.
+//! A bit for which the mask allows one value has probability 1, entropy 0 and no gradient.
 
 use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
@@ -15,25 +15,27 @@ use crate::evaluator::distribution::Choice;
 use crate::rng::Rng;
 use rand::RngExt as _;
 
-/// `n` bits, with a logit (the logarithm of the odds of a 1) for each.
+/// `n` independent bits, with a logit (the log-odds of a 1) for each.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bernoulli {
     /// The number of bits.
     pub n: usize,
 }
 
-/// What a mask leaves of a bit.
+/// A bit under a mask.
 enum Bit {
     Free,
     Forced(u32),
+    /// The mask allows neither value, which breaks the contract of environments.
+    Impossible,
 }
 
 fn bit(mask: [bool; 2]) -> Bit {
     match mask {
         [true, false] => Bit::Forced(0),
         [false, true] => Bit::Forced(1),
-        // That nothing is allowed breaks the contract of environments; then all is.
-        [true, true] | [false, false] => Bit::Free,
+        [true, true] => Bit::Free,
+        [false, false] => Bit::Impossible,
     }
 }
 
@@ -57,6 +59,11 @@ impl Distribution for Bernoulli {
                     sample.choices.push(bit);
                     continue;
                 }
+                (Bit::Impossible, _) => {
+                    sample.choices.push(0);
+                    log_prob = f64::NAN;
+                    continue;
+                }
                 (Bit::Free, Choice::Greedy) => z > 0.0,
                 (Bit::Free, Choice::Sample) => rng.random::<f64>() < sigmoid(z),
             };
@@ -69,11 +76,15 @@ impl Distribution for Bernoulli {
     fn score(&self, parameters: Parameters<'_>, sample: Sample<'_>, _: &mut [f64]) -> SampleScore {
         let mut score = SampleScore::default();
         for ((&logit, &mask), &chosen) in bits(parameters).zip(sample.choices) {
-            if let Bit::Free = bit(mask) {
-                let z = f64::from(logit);
-                let (one, zero) = (softplus(-z), softplus(z));
-                score.log_prob -= if chosen == 1 { one } else { zero };
-                score.entropy += sigmoid(z) * one + sigmoid(-z) * zero;
+            match bit(mask) {
+                Bit::Free => {
+                    let z = f64::from(logit);
+                    let (one, zero) = (softplus(-z), softplus(z));
+                    score.log_prob -= if chosen == 1 { one } else { zero };
+                    score.entropy += sigmoid(z) * one + sigmoid(-z) * zero;
+                }
+                Bit::Forced(_) => {}
+                Bit::Impossible => score.log_prob = f64::NAN,
             }
         }
         score
@@ -99,7 +110,7 @@ impl Distribution for Bernoulli {
     }
 }
 
-/// Logit and mask of each bit.
+/// Returns the logit and the mask of each bit.
 fn bits<'a>(parameters: Parameters<'a>) -> impl Iterator<Item = (&'a f32, &'a [bool; 2])> {
     parameters.head.iter().zip(parameters.mask.as_chunks::<2>().0)
 }
@@ -108,8 +119,8 @@ fn sigmoid(z: f64) -> f64 {
     1.0 / (1.0 + (-z).exp())
 }
 
-/// `ln(1 + exp(z))`, without overflow.
+/// Returns `ln(1 + exp(z))` without overflow.
 pub(super) fn softplus(z: f64) -> f64 {
-    // Not `f64::max`, which would hide a NaN.
+    // `f64::max` would hide a NaN.
     (if z < 0.0 { 0.0 } else { z }) + (-z.abs()).exp().ln_1p()
 }

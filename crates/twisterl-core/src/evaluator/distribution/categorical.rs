@@ -1,10 +1,10 @@
-//! The masked categorical distribution over the choices of an action.
+//! The masked categorical distribution.
 //!
 //! ```text
 //! p = softmax(z)    d ln p(a) / d z_j = [j = a] - p_j    d H / d z_j = -p_j (ln p_j + H)
 //! ```
 //!
-//! Masked choices have probability 0, and no part in entropy and gradient.
+//! Masked choices have probability 0, and do not contribute to entropy and gradient.
 
 use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
@@ -25,7 +25,7 @@ impl Distribution for Categorical {
         self.n
     }
 
-    /// For each choice its probability and the logarithm of it, which is 0 where the choice is masked; and the entropy.
+    /// The entropy, and for each choice its probability and log-probability, which is 0 if the choice is masked.
     fn scratch(&self) -> usize {
         2 * self.n + 1
     }
@@ -58,27 +58,21 @@ impl Distribution for Categorical {
         sample: Sample<'_>,
         scratch: &mut [f64],
     ) -> SampleScore {
-        let Some((entropy, pairs)) = scratch.split_first_mut() else {
-            return SampleScore::default();
-        };
+        let (first, pairs) = scratch.split_at_mut(1);
+        let pairs = pairs.as_chunks_mut::<2>().0;
         let (logits, mask) = (parameters.head, parameters.mask);
         let normaliser = log_normaliser(logits, mask);
-        let chosen = chosen(sample);
-        let mut log_prob = 0.0;
-        *entropy = 0.0;
-        let choices = pairs.as_chunks_mut::<2>().0.iter_mut().zip(logits).zip(mask);
-        for (i, (([probability, log], &z), &allowed)) in choices.enumerate() {
+        let mut entropy = 0.0;
+        for (([probability, log], &z), &allowed) in pairs.iter_mut().zip(logits).zip(mask) {
             (*probability, *log) = (0.0, 0.0);
             if allowed {
                 *log = f64::from(z) - normaliser;
                 *probability = log.exp();
-                *entropy -= *probability * *log;
-            }
-            if i == chosen {
-                log_prob += *log;
+                entropy -= *probability * *log;
             }
         }
-        SampleScore { log_prob, entropy: *entropy }
+        first[0] = entropy;
+        SampleScore { log_prob: pairs[sample.choices[0] as usize][1], entropy }
     }
 
     fn gradient(
@@ -89,8 +83,8 @@ impl Distribution for Categorical {
         slopes: Slopes,
         gradient: Gradient<'_>,
     ) {
-        let Some((entropy, pairs)) = scratch.split_first() else { return };
-        let chosen = chosen(sample);
+        let (entropy, pairs) = (scratch[0], &scratch[1..]);
+        let chosen = sample.choices[0] as usize;
         let choices = gradient.head.iter_mut().zip(pairs.as_chunks::<2>().0).enumerate();
         for (i, (d, [probability, log])) in choices {
             let chosen = if i == chosen { 1.0 } else { 0.0 };
@@ -100,20 +94,16 @@ impl Distribution for Categorical {
     }
 }
 
-fn chosen(sample: Sample<'_>) -> usize {
-    sample.choices.first().map_or(usize::MAX, |&choice| choice as usize)
-}
-
-/// The logarithm of the sum of the exponentials of the allowed `logits`. NaNs are not hidden.
+/// Returns the logarithm of the sum of the exponentials of the allowed `logits`, NaN if one of them is.
 pub fn log_normaliser(logits: &[f32], mask: &[bool]) -> f64 {
     let allowed = || logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
-    // Not `f64::max`, which would hide a NaN.
+    // `f64::max` would hide a NaN.
     let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
     max + allowed().map(|z| (z - max).exp()).sum::<f64>().ln()
 }
 
-/// Replaces `logits` by the softmax over the entries whose `mask` is true; all others become exactly 0.
-/// Where no entry is allowed, all become 0.
+/// Replaces `logits` by the softmax over the entries whose `mask` is true; all others become exactly 0, and so do all if
+/// none is allowed.
 pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
     let max = logits
         .iter()
@@ -131,8 +121,7 @@ pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
     }
 }
 
-/// Replaces `logits` by the logarithm of the softmax over the entries whose `mask` is true; all others become negative
-/// infinity.
+/// Replaces `logits` by the log-softmax over the entries whose `mask` is true; all others become negative infinity.
 pub fn masked_log_softmax(logits: &mut [f32], mask: &[bool]) {
     let allowed = |logits: &[f32], mask: &[bool], f: &mut dyn FnMut(f32)| {
         logits.iter().zip(mask).filter(|&(_, &m)| m).for_each(|(&l, _)| f(l));
@@ -146,8 +135,8 @@ pub fn masked_log_softmax(logits: &mut [f32], mask: &[bool]) {
     }
 }
 
-/// An index drawn with these probabilities, which sum to about 1. Entries of probability 0 are never drawn
-/// unless all are 0; then it is the first.
+/// Draws an index with these probabilities, which sum to about 1. Entries of probability 0 are never drawn, unless all are
+/// 0: then the first is.
 pub fn sample(probabilities: &[f32], rng: &mut Rng) -> usize {
     let mut left = rng.random::<f32>();
     let mut last = 0;
@@ -163,7 +152,7 @@ pub fn sample(probabilities: &[f32], rng: &mut Rng) -> usize {
     last
 }
 
-/// The first of the most probable indices.
+/// Returns the index of the first maximum.
 pub fn argmax(probabilities: &[f32]) -> usize {
     let mut best = (0, f32::NEG_INFINITY);
     for (i, &p) in probabilities.iter().enumerate() {
@@ -182,7 +171,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn masked_entries_get_exactly_nothing_and_the_rest_sums_to_one(
+        fn masked_entries_are_exactly_0_and_the_rest_sums_to_1(
             rows in proptest::collection::vec((-200.0f32..200.0, any::<bool>()), 1..20),
         ) {
             let (mut p, mask): (Vec<f32>, Vec<bool>) = rows.into_iter().unzip();
@@ -204,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn samples_come_as_often_as_their_probabilities_say() {
+    fn samples_have_the_given_probabilities() {
         let p = [0.1, 0.0, 0.6, 0.3];
         let mut counts = [0u32; 4];
         let mut rng = stream(0, Purpose::Act, 0, 0);

@@ -1,19 +1,19 @@
-//! Real numbers, each normally distributed around a mean that the network computes.
+//! Normally distributed numbers, whose means the network computes.
 //!
-//! With mean `m` and standard deviation `s` of each number `u`, and `z = (u - m) / s`:
+//! With mean `m` and standard deviation `s` of a number `u`, and `z = (u - m) / s`:
 //!
 //! ```text
 //! ln p(u) = -z^2 / 2 - ln s - ln(2 pi) / 2        H = 1/2 + ln(2 pi) / 2 + ln s
 //! d ln p / d m = z / s        d ln p / d ln s = z^2 - 1        d H / d ln s = 1
 //! ```
 //!
-//! A number with two finite bounds is in units of half their distance, around their middle: -1 and 1 are the bounds. All
-//! others are in units of the environment. What lies beyond a bound becomes the bound on its way to the environment; the
-//! density stays that of the number drawn.
+//! A number with two finite bounds is measured from their middle in units of half their distance: -1 and 1 are the bounds.
+//! Other numbers are in units of the environment. The action is clipped to the bounds; the density is that of the sample.
 
 use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
 };
+use crate::error::in_range;
 use crate::evaluator::distribution::Choice;
 use crate::rng::{Rng, normal};
 use crate::{Error, Result};
@@ -22,28 +22,28 @@ use serde::{Deserialize, Serialize};
 /// `ln(2 pi) / 2`
 pub(super) const HALF_LN_TAU: f64 = 0.918_938_533_204_672_8;
 
-/// Where the logarithms of standard deviations come from.
+/// The source of the log-deviations, the logarithms of standard deviations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LogStd {
-    /// One number for each value, learned, the same in all states.
+    /// One learned number for each value, the same in all states.
     #[default]
     Shared,
-    /// From the network, for each state.
+    /// The network, for each state.
     State,
 }
 
-/// A normal distribution as configs and policies describe it.
+/// The description of a normal distribution in configs and policy files.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct GaussianSpec {
-    /// Where the logarithms of standard deviations come from.
+    /// The source of the log-deviations.
     pub log_std: LogStd,
-    /// What is added to them: where training begins.
+    /// The log-deviation at the start of training, which is added to the parameters.
     pub log_std_init: f32,
-    /// Their lower bound.
+    /// The lower bound of log-deviations.
     pub log_std_min: f32,
-    /// Their upper bound.
+    /// The upper bound of log-deviations.
     pub log_std_max: f32,
 }
 
@@ -54,27 +54,23 @@ impl Default for GaussianSpec {
 }
 
 impl GaussianSpec {
-    /// Whether the bounds are in order and the numbers small enough that no deviation over- or underflows.
+    /// Returns `Ok` if the bounds are in order, and within -20 to 20 so that no deviation over- or underflows.
     ///
     /// # Errors
-    /// Names the field, relative to the description.
+    /// The first invalid field, with its path relative to the description.
     pub fn check(&self) -> Result<()> {
         let Self { log_std_init: init, log_std_min: min, log_std_max: max, .. } = *self;
         for (name, value) in [("log_std_init", init), ("log_std_min", min), ("log_std_max", max)] {
-            if !(-20.0..=20.0).contains(&value) {
-                return Err(Error::config(name, "-20 to 20", value));
-            }
+            in_range(name, value, -20.0..=20.0)?;
         }
         if min > max {
             return Err(Error::config("log_std_min", format!("at most log_std_max, {max}"), min));
         }
-        if !(min..=max).contains(&init) {
-            return Err(Error::config("log_std_init", format!("{min} to {max}"), init));
-        }
+        in_range("log_std_init", init, min..=max)?;
         Ok(())
     }
 
-    /// The numbers of parameters in each row and of shared ones, for `width` values.
+    /// Returns the numbers of state-dependent and of shared parameters of `width` values.
     pub(super) fn widths(&self, width: usize) -> (usize, usize) {
         match self.log_std {
             LogStd::Shared => (width, width),
@@ -83,14 +79,14 @@ impl GaussianSpec {
     }
 }
 
-/// The means and deviations of some numbers: what normal distributions have in common, squashed or not.
+/// The means and deviations of `width` numbers, for both the clipped and the squashed distribution.
 #[derive(Debug, Clone)]
 pub(super) struct Normals {
     pub(super) spec: GaussianSpec,
     pub(super) width: usize,
 }
 
-/// One number's distribution.
+/// The normal distribution of one number.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Normal {
     pub(super) mean: f64,
@@ -102,7 +98,7 @@ impl Normal {
         self.log_std.exp()
     }
 
-    /// How many deviations `u` is from the mean.
+    /// Returns the distance of `u` from the mean in standard deviations.
     pub(super) fn deviations(self, u: f32) -> f64 {
         (f64::from(u) - self.mean) / self.std()
     }
@@ -116,7 +112,7 @@ impl Normal {
         0.5 + HALF_LN_TAU + self.log_std
     }
 
-    /// A draw, or the mean.
+    /// Returns a draw or the mean.
     pub(super) fn choose(self, choice: Choice, rng: &mut Rng) -> f32 {
         match choice {
             Choice::Greedy => self.mean as f32,
@@ -130,23 +126,22 @@ impl Normals {
         self.spec.widths(self.width)
     }
 
-    /// The distributions that `parameters` stand for.
+    /// Returns the distribution of number `i`.
     pub(super) fn of(&self, parameters: Parameters<'_>, i: usize) -> Normal {
-        let number = |list: &[f32], i: usize| list.get(i).map_or(0.0, |&x| f64::from(x));
         let raw = match self.spec.log_std {
-            LogStd::Shared => number(parameters.shared, i),
-            LogStd::State => number(parameters.head, self.width + i),
+            LogStd::Shared => parameters.shared[i],
+            LogStd::State => parameters.head[self.width + i],
         };
         let GaussianSpec { log_std_init, log_std_min, log_std_max, .. } = self.spec;
-        let log_std = f64::from(log_std_init) + raw;
+        let log_std = f64::from(log_std_init) + f64::from(raw);
         Normal {
-            mean: number(parameters.head, i),
+            mean: f64::from(parameters.head[i]),
             log_std: log_std.clamp(f64::from(log_std_min), f64::from(log_std_max)),
         }
     }
 
-    /// Writes a gradient by mean and log-deviation of number `i`. At a bound of the log-deviation, what would push it
-    /// further out is dropped, and what brings it back is kept.
+    /// Writes the gradient with respect to mean and log-deviation of number `i`. At a bound of the log-deviation, a gradient
+    /// that points outwards is dropped.
     pub(super) fn write(
         &self,
         parameters: Parameters<'_>,
@@ -158,22 +153,17 @@ impl Normals {
         let outwards = (now <= f64::from(self.spec.log_std_min) && log_std > 0.0)
             || (now >= f64::from(self.spec.log_std_max) && log_std < 0.0);
         let log_std = if outwards { 0.0 } else { log_std };
-        if let Some(d) = gradient.head.get_mut(i) {
-            *d = mean;
-        }
-        let place = match self.spec.log_std {
-            LogStd::Shared => gradient.shared.get_mut(i),
-            LogStd::State => gradient.head.get_mut(self.width + i),
-        };
-        if let Some(d) = place {
-            *d = log_std;
+        gradient.head[i] = mean;
+        match self.spec.log_std {
+            LogStd::Shared => gradient.shared[i] = log_std,
+            LogStd::State => gradient.head[self.width + i] = log_std,
         }
     }
 }
 
-/// Numbers of a diagonal normal distribution, clipped to their bounds on the way to the environment.
+/// Numbers of a diagonal normal distribution, whose actions are clipped to their bounds.
 ///
-/// Parameters: a mean for each number, then, if they depend on the state, the logarithms of the deviations.
+/// The parameters are the means, followed by the log-deviations if these depend on the state.
 #[derive(Debug, Clone)]
 pub struct Gaussian {
     normals: Normals,
@@ -182,10 +172,10 @@ pub struct Gaussian {
 }
 
 impl Gaussian {
-    /// Numbers within these bounds, as many as there are.
+    /// Returns the distribution of numbers within these bounds, `[width]`.
     ///
     /// # Errors
-    /// If `spec` is not sound.
+    /// If `spec` is invalid.
     pub fn new(low: &[f32], high: &[f32], spec: GaussianSpec) -> Result<Self> {
         spec.check()?;
         let normals = Normals { spec, width: low.len() };

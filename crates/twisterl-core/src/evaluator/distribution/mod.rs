@@ -1,11 +1,11 @@
-//! Distributions of actions: how a network's outputs become an action, how likely it was, and how both depend on them.
+//! Action distributions: sampling, log-probabilities, entropies and their derivatives with respect to the parameters.
 //!
-//! A [`Distribution`] is that of one component of an action, one file each; an [`ActionDistribution`] is the product
-//! over all components. Their densities have derivatives in closed form, which is all that training needs of them.
+//! A [`Distribution`] is the distribution of one action component; an [`ActionDistribution`] is the product over all
+//! components. All derivatives have closed forms.
 //!
-//! What is drawn is a *sample*: choices, bits, and real numbers in units of the network. What the environment gets is
-//! an *action*: the same choices and bits, and the numbers brought to their bounds. Losses see samples, so that nothing
-//! is lost in clipping and squashing.
+//! A *sample* is what a distribution draws: choices, bits, and real numbers in units of the network. An *action* is what the
+//! environment takes: the same choices and bits, and the numbers within their bounds. Losses use samples, so that clipping
+//! and squashing lose nothing.
 
 mod bernoulli;
 mod categorical;
@@ -28,103 +28,102 @@ pub use squashed::SquashedGaussian;
 use crate::rng::Rng;
 use std::fmt::Debug;
 
-/// How an action is taken from its distribution.
+/// The choice of an action from its distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Choice {
-    /// The middle of the distribution: the most probable choices, the first among equals, and the means of numbers.
+    /// The most probable choices, the first among equals, and the means of numbers.
     Greedy,
-    /// One drawn from the distribution.
+    /// A draw from the distribution.
     Sample,
 }
 
-/// What the network says of one component in one row.
+/// The parameters of one component in one row.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameters<'a> {
-    /// What the action head computed, [`Distribution::parameters`] numbers.
+    /// The outputs of the action head, `[Distribution::parameters]`.
     pub head: &'a [f32],
-    /// What is learned but the same in all rows, [`Distribution::shared`] numbers.
+    /// The learned parameters that do not depend on the state, `[Distribution::shared]`.
     pub shared: &'a [f32],
-    /// What is allowed: an entry for each choice of each discrete value.
+    /// The allowed choices of the discrete values, `[mask width]`.
     pub mask: &'a [bool],
 }
 
-/// [`Parameters`] in memory that may be worked in.
+/// [`Parameters`] whose head may be overwritten.
 #[derive(Debug)]
 pub struct ParametersMut<'a> {
-    /// See [`Parameters::head`]; may be overwritten.
+    /// [`Parameters::head`], which may be overwritten.
     pub head: &'a mut [f32],
-    /// See [`Parameters::shared`].
+    /// [`Parameters::shared`].
     pub shared: &'a [f32],
-    /// See [`Parameters::mask`].
+    /// [`Parameters::mask`].
     pub mask: &'a [bool],
 }
 
 impl ParametersMut<'_> {
-    /// The parameters, to be read.
+    /// Returns the parameters for reading.
     pub fn read(&self) -> Parameters<'_> {
         Parameters { head: self.head, shared: self.shared, mask: self.mask }
     }
 }
 
-/// What was drawn for one component.
+/// A sample of one component.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Sample<'a> {
-    /// Choices and bits.
+    /// Choices and bits, `[discrete values]`.
     pub choices: &'a [u32],
-    /// Numbers, before they are brought to the bounds.
+    /// Numbers before clipping or squashing, `[continuous values]`.
     pub values: &'a [f32],
 }
 
-/// Where a sample goes, behind those before it.
+/// Arrays to which a sample is appended.
 #[derive(Debug)]
 pub struct SampleMut<'a> {
-    /// See [`Sample::choices`].
+    /// [`Sample::choices`].
     pub choices: &'a mut Vec<u32>,
-    /// See [`Sample::values`].
+    /// [`Sample::values`].
     pub values: &'a mut Vec<f32>,
 }
 
-/// How likely a sample is.
+/// The log-probability of a sample, and the entropy of its distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct SampleScore {
-    /// Logarithm of its probability, or of its density where it has real numbers; in nats.
+    /// Logarithm of the probability, or of the density if there are real numbers; in nats.
     pub log_prob: f64,
     /// Entropy of the distribution, in nats.
     pub entropy: f64,
 }
 
-/// Derivatives of a function by the two numbers of a [`SampleScore`].
+/// The derivatives of a loss with respect to the fields of a [`SampleScore`].
 pub type Slopes = SampleScore;
 
-/// Where the derivatives by the parameters go; they come in as 0.
+/// The derivatives of a loss with respect to the parameters. They are 0 before.
 #[derive(Debug)]
 pub struct Gradient<'a> {
-    /// By [`Parameters::head`].
+    /// With respect to [`Parameters::head`].
     pub head: &'a mut [f64],
-    /// By [`Parameters::shared`].
+    /// With respect to [`Parameters::shared`].
     pub shared: &'a mut [f64],
 }
 
-/// The distribution of one component of an action.
+/// The distribution of one action component.
 ///
-/// Parameters are those of one row. None of the methods panics, whatever finite parameters and samples of its own it
-/// is given.
+/// Parameters are those of one row. Methods do not panic for finite parameters and samples of the distribution itself.
 pub trait Distribution: Debug + Send + Sync {
-    /// The number of parameters that the network computes for each row.
+    /// Returns the number of parameters that the network computes for each row.
     fn parameters(&self) -> usize;
 
-    /// The number of parameters that are learned, from 0, and the same in all rows.
+    /// Returns the number of learned parameters that do not depend on the state. They start at 0.
     fn shared(&self) -> usize {
         0
     }
 
-    /// The numbers that [`score`](Self::score) leaves for [`gradient`](Self::gradient).
+    /// Returns the length of the scratch memory that [`score`](Self::score) fills for [`gradient`](Self::gradient).
     fn scratch(&self) -> usize {
         0
     }
 
-    /// Draws a sample, or takes the middle of the distribution: what is most probable, or for numbers the mean. Appends
-    /// choices and numbers as many as the component has, and returns the logarithm of their probability or density.
+    /// Appends a sample, or the most probable choices and the means of numbers, to `sample`. Returns the logarithm of its
+    /// probability or density, which is not finite if a parameter is not.
     fn choose(
         &self,
         parameters: ParametersMut<'_>,
@@ -133,12 +132,12 @@ pub trait Distribution: Debug + Send + Sync {
         sample: SampleMut<'_>,
     ) -> f32;
 
-    /// Appends the numbers that the environment gets for those of a sample, all within the component's bounds.
+    /// Appends the action of the environment for the `values` of a sample, all within the component's bounds.
     fn act(&self, values: &[f32], action: &mut Vec<f32>) {
         action.extend_from_slice(values);
     }
 
-    /// How likely a sample is.
+    /// Returns the log-probability of a sample and the entropy.
     fn score(
         &self,
         parameters: Parameters<'_>,
@@ -146,7 +145,7 @@ pub trait Distribution: Debug + Send + Sync {
         scratch: &mut [f64],
     ) -> SampleScore;
 
-    /// The gradient, by the parameters, of a loss with these `slopes`; `scratch` as [`score`](Self::score) left it.
+    /// Writes the gradient of a loss with these `slopes`. `scratch` is as [`score`](Self::score) left it.
     fn gradient(
         &self,
         parameters: Parameters<'_>,

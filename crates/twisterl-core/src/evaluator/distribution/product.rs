@@ -1,4 +1,4 @@
-//! The distribution of a whole action: the product over its components.
+//! The distribution of an action: the product over its components.
 
 use super::{
     Categorical, Distribution, DistributionSpec, Gradient, Parameters, ParametersMut, Sample,
@@ -11,8 +11,8 @@ use crate::space::{ActionComponent, ActionSpace, Actions};
 use std::ops::Range;
 use std::sync::Arc;
 
-/// The distribution of actions of a space, given a row of parameters: those that the network's action head computes, for
-/// one component after the other, and then those that all rows share, in the same order.
+/// The distribution of the actions of a space. A row of parameters holds the outputs of the action head for each component in
+/// order, followed by the parameters that do not depend on the state, in the same order.
 #[derive(Debug, Clone)]
 pub struct ActionDistribution {
     parts: Vec<Part>,
@@ -24,7 +24,7 @@ pub struct ActionDistribution {
     scratch: usize,
 }
 
-/// One component's distribution, and what belongs to it in each array.
+/// The distribution of one component, and its ranges in the arrays of a row.
 #[derive(Debug, Clone)]
 struct Part {
     distribution: Arc<dyn Distribution>,
@@ -39,8 +39,8 @@ struct Part {
 impl Part {
     fn sample<'a>(&self, sample: Sample<'a>) -> Sample<'a> {
         Sample {
-            choices: sample.choices.get(self.choices.clone()).unwrap_or(&[]),
-            values: sample.values.get(self.values.clone()).unwrap_or(&[]),
+            choices: &sample.choices[self.choices.clone()],
+            values: &sample.values[self.values.clone()],
         }
     }
 
@@ -50,18 +50,19 @@ impl Part {
         mask: &'a [bool],
     ) -> Parameters<'a> {
         Parameters {
-            head: head.get(self.head.clone()).unwrap_or(&[]),
-            shared: shared.get(self.shared.clone()).unwrap_or(&[]),
-            mask: mask.get(self.mask.clone()).unwrap_or(&[]),
+            head: &head[self.head.clone()],
+            shared: &shared[self.shared.clone()],
+            mask: &mask[self.mask.clone()],
         }
     }
 }
 
 impl ActionDistribution {
-    /// The distribution of actions of `space` that `specs` describe, one a component; none: each component's default.
+    /// Returns the distribution of the actions of `space` that `specs` describe, one a component. If `specs` is empty, each
+    /// component has its default.
     ///
     /// # Errors
-    /// If a description does not fit its component, or names a distribution that was not registered.
+    /// If a description does not fit its component, or names a distribution that is not registered.
     pub fn new(space: &ActionSpace, specs: &[DistributionSpec]) -> Result<Self> {
         DistributionSpec::check_count(space, specs)?;
         let mut all = Self::empty();
@@ -73,7 +74,7 @@ impl ActionDistribution {
         Ok(all)
     }
 
-    /// One choice among `n`, at least 1.
+    /// Returns the categorical distribution over `n` choices, at least 1.
     pub fn categorical(n: usize) -> Self {
         let mut all = Self::empty();
         let n = n.max(1);
@@ -111,38 +112,38 @@ impl ActionDistribution {
         });
     }
 
-    /// The number of parameters that the action head computes.
+    /// Returns the number of parameters that the action head computes.
     pub fn head_width(&self) -> usize {
         self.head
     }
 
-    /// The number of parameters that all rows share.
+    /// Returns the number of parameters that do not depend on the state.
     pub fn shared_width(&self) -> usize {
         self.shared
     }
 
-    /// The number of parameters a row, shared ones included.
+    /// Returns the number of parameters of a row, shared ones included.
     pub fn width(&self) -> usize {
         self.head + self.shared
     }
 
-    /// The width of a row's mask.
+    /// Returns the width of a mask.
     pub fn mask_width(&self) -> usize {
         self.mask
     }
 
-    /// The numbers that [`score`](Self::score) leaves for [`gradient`](Self::gradient).
+    /// Returns the length of the scratch memory that [`score`](Self::score) fills for [`gradient`](Self::gradient).
     pub fn scratch_width(&self) -> usize {
         self.scratch
     }
 
-    /// The numbers of choices and of real numbers in a sample.
+    /// Returns the numbers of discrete and of continuous values of a sample.
     pub fn sample_widths(&self) -> (usize, usize) {
         (self.discrete, self.continuous)
     }
 
-    /// Draws a sample, or takes the middle of each distribution, appends it, and returns the logarithm of its
-    /// probability or density. `row` may be overwritten.
+    /// Appends a sample, or the greedy choice, to `samples`, and returns the logarithm of its probability or density. `row`,
+    /// `[width]`, may be overwritten; `mask` is `[mask width]`.
     pub fn choose(
         &self,
         row: &mut [f32],
@@ -151,13 +152,13 @@ impl ActionDistribution {
         rng: &mut Rng,
         samples: &mut Actions,
     ) -> f32 {
-        let (head, shared) = row.split_at_mut(self.head.min(row.len()));
+        let (head, shared) = row.split_at_mut(self.head);
         let mut log_prob = 0.0;
         for part in &self.parts {
             let parameters = ParametersMut {
-                head: head.get_mut(part.head.clone()).unwrap_or(&mut []),
-                shared: shared.get(part.shared.clone()).unwrap_or(&[]),
-                mask: mask.get(part.mask.clone()).unwrap_or(&[]),
+                head: &mut head[part.head.clone()],
+                shared: &shared[part.shared.clone()],
+                mask: &mask[part.mask.clone()],
             };
             let sample =
                 SampleMut { choices: &mut samples.discrete, values: &mut samples.continuous };
@@ -166,7 +167,7 @@ impl ActionDistribution {
         log_prob
     }
 
-    /// Appends the actions that the environment gets for all `samples`.
+    /// Appends the actions of the environment for all `samples` to `actions`.
     pub fn act(&self, samples: &Actions, actions: &mut Actions) {
         actions.discrete.extend_from_slice(&samples.discrete);
         if self.continuous == 0 {
@@ -174,13 +175,12 @@ impl ActionDistribution {
         }
         for values in samples.continuous.chunks_exact(self.continuous) {
             for part in self.parts.iter().filter(|part| !part.values.is_empty()) {
-                let values = values.get(part.values.clone()).unwrap_or(&[]);
-                part.distribution.act(values, &mut actions.continuous);
+                part.distribution.act(&values[part.values.clone()], &mut actions.continuous);
             }
         }
     }
 
-    /// How likely `sample` is: the sum over the components. `scratch` has [`scratch_width`](Self::scratch_width) entries.
+    /// Returns the log-probability of a sample and the entropy, summed over the components. `scratch` is `[scratch width]`.
     pub fn score(
         &self,
         row: &[f32],
@@ -188,10 +188,10 @@ impl ActionDistribution {
         sample: Sample<'_>,
         scratch: &mut [f64],
     ) -> SampleScore {
-        let parameters = row.split_at(self.head.min(row.len()));
+        let parameters = row.split_at(self.head);
         let mut sum = SampleScore::default();
         for part in &self.parts {
-            let scratch = scratch.get_mut(part.scratch.clone()).unwrap_or(&mut []);
+            let scratch = &mut scratch[part.scratch.clone()];
             let parameters = part.parameters(parameters, mask);
             let score = part.distribution.score(parameters, part.sample(sample), scratch);
             sum.log_prob += score.log_prob;
@@ -200,8 +200,8 @@ impl ActionDistribution {
         sum
     }
 
-    /// Writes the gradient, by the row's parameters, of a loss with these `slopes`. `gradient` comes in as 0, and
-    /// `scratch` as [`score`](Self::score) left it.
+    /// Writes the gradient of a loss with these `slopes` with respect to the parameters of the row to `gradient`, `[width]`,
+    /// which is 0 before. `scratch` is as [`score`](Self::score) left it.
     pub fn gradient(
         &self,
         row: &[f32],
@@ -211,14 +211,14 @@ impl ActionDistribution {
         slopes: Slopes,
         gradient: &mut [f64],
     ) {
-        let parameters = row.split_at(self.head.min(row.len()));
-        let (by_head, by_shared) = gradient.split_at_mut(self.head.min(gradient.len()));
+        let parameters = row.split_at(self.head);
+        let (by_head, by_shared) = gradient.split_at_mut(self.head);
         for part in &self.parts {
-            let scratch = scratch.get(part.scratch.clone()).unwrap_or(&[]);
+            let scratch = &scratch[part.scratch.clone()];
             let parameters = part.parameters(parameters, mask);
             let gradient = Gradient {
-                head: by_head.get_mut(part.head.clone()).unwrap_or(&mut []),
-                shared: by_shared.get_mut(part.shared.clone()).unwrap_or(&mut []),
+                head: &mut by_head[part.head.clone()],
+                shared: &mut by_shared[part.shared.clone()],
             };
             let sample = part.sample(sample);
             part.distribution.gradient(parameters, sample, scratch, slopes, gradient);

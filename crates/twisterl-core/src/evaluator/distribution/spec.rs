@@ -1,4 +1,4 @@
-//! Distributions as plain data, as configs ask for them and policies carry them.
+//! Distributions as plain data, in configs and policy files.
 
 use super::{Bernoulli, Categorical, Distribution, Gaussian, GaussianSpec, SquashedGaussian};
 use crate::space::{ActionComponent, ActionSpace};
@@ -7,19 +7,19 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The distribution of one component of an action.
+/// The description of the distribution of one action component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum DistributionSpec {
-    /// [`Categorical`]: of a discrete component.
+    /// [`Categorical`], for discrete components.
     Categorical,
-    /// [`Bernoulli`]: of a binary component.
+    /// [`Bernoulli`], for binary components.
     Bernoulli,
-    /// [`Gaussian`]: of a continuous component.
+    /// [`Gaussian`], for continuous components.
     Gaussian(GaussianSpec),
-    /// [`SquashedGaussian`]: of a continuous component with finite bounds.
+    /// [`SquashedGaussian`], for continuous components with finite bounds.
     SquashedGaussian(GaussianSpec),
-    /// One that was registered by a user.
+    /// A registered distribution.
     Custom(Custom),
 }
 
@@ -28,15 +28,15 @@ pub enum DistributionSpec {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Custom {
-    /// Its registered name.
+    /// The registered name.
     pub name: String,
-    /// What configs give it.
+    /// The parameters in the config.
     pub params: Value,
-    /// [`Distribution::parameters`], so that a network can be checked where nobody knows the name.
+    /// [`Distribution::parameters`], so that a network can be checked where the name is not registered.
     pub parameters: usize,
     /// [`Distribution::shared`].
     pub shared: usize,
-    /// The distribution itself; none in a policy from a file, until the registry adds it.
+    /// The distribution; `None` in a policy from a file, until the registry fills it in.
     #[serde(skip)]
     pub distribution: Option<Arc<dyn Distribution>>,
 }
@@ -49,7 +49,7 @@ impl PartialEq for Custom {
 }
 
 impl DistributionSpec {
-    /// The distribution of a component about which nothing is said.
+    /// Returns the default distribution of a component.
     pub fn of(component: &ActionComponent) -> Self {
         match component {
             ActionComponent::Discrete { .. } => Self::Categorical,
@@ -58,8 +58,8 @@ impl DistributionSpec {
         }
     }
 
-    /// The numbers of parameters that the action head of a network has to compute for `space`, and of those that all
-    /// rows share. Works for distributions that are not registered, too.
+    /// Returns the number of parameters that the action head computes for `space`, and the number of those that do not depend
+    /// on the state. Distributions need not be registered.
     ///
     /// # Errors
     /// If the number of descriptions is not that of the components.
@@ -90,10 +90,10 @@ impl DistributionSpec {
         Ok(())
     }
 
-    /// The distribution of `component`, which is number `index` of its space.
+    /// Returns the distribution of `component`, which is number `index` of its space.
     ///
     /// # Errors
-    /// If it does not fit the component, or was not registered.
+    /// If the description does not fit the component, or the distribution is not registered.
     pub(super) fn build(
         &self,
         component: &ActionComponent,

@@ -1,18 +1,18 @@
-//! Real numbers within finite bounds: normally distributed ones, squashed by the hyperbolic tangent (Haarnoja et al.
-//! 2018, "Soft actor-critic", appendix C).
+//! Normally distributed numbers, squashed to finite bounds by the hyperbolic tangent (Haarnoja et al. 2018, "Soft
+//! actor-critic", appendix C).
 //!
-//! A sample holds the number `u` before it is squashed, from which its action `a = middle + half tanh(u)` follows. The
-//! density is that of `a`:
+//! A sample is the number `u` before squashing; its action is `a = middle + half tanh(u)`. The density is that of `a`:
 //!
 //! ```text
 //! ln p(a) = ln N(u; m, s) - ln half - j(u)       j(u) = ln(1 - tanh(u)^2) = 2 (ln 2 - u - softplus(-2 u))
 //! H = H(N) + ln half + E j(u)                    d E j / d m = -2 E tanh(u)    d E j / d ln s = -2 s E[z tanh(u)]
 //! ```
 //!
-//! At a given sample, the derivatives of `ln p(a)` by the parameters are those of the normal density, since `j` has none.
-//! The expectations are integrals over `z = (u - m) / s` that are taken by the trapezoidal rule. Its error falls
-//! exponentially with the step (Trefethen and Weideman 2014, "The exponentially convergent trapezoidal rule"): `tanh` has
-//! its poles `pi / (2 s)` away from the line, so that a step of `1 / (2 max(s, 1))` leaves less than 1e-8.
+//! At a given sample, the derivatives of `ln p(a)` with respect to the parameters are those of the normal density, since `j`
+//! does not depend on them. The expectations are integrals over `z = (u - m) / s`, computed by the trapezoidal rule, whose
+//! error falls exponentially with the step (Trefethen and Weideman 2014, "The exponentially convergent trapezoidal rule"):
+//! the poles of `tanh` are `pi / (2 s)` away from the real line, so that a step of `1 / (2 max(s, 1))` leaves an error below
+//! 1e-8.
 
 use super::bernoulli::softplus;
 use super::gaussian::{HALF_LN_TAU, Normal, Normals};
@@ -24,16 +24,16 @@ use crate::evaluator::distribution::Choice;
 use crate::rng::Rng;
 use crate::{Error, Result};
 
-/// The largest bound of log-deviations. Integrals take steps in proportion to the deviation; and long before it, all that
-/// is drawn is one bound or the other.
+/// The largest upper bound of log-deviations. Integrals take steps in proportion to the deviation, and at far smaller
+/// deviations nearly all actions are one bound or the other.
 const MAX_LOG_STD: f32 = 4.0;
-/// How far the integrals reach, in deviations: beyond lies less than 1e-11 of the mass.
+/// The limits of the integrals, in deviations: less than 1e-11 of the mass lies beyond.
 const REACH: f64 = 7.0;
 
 /// Numbers of a diagonal normal distribution, squashed to their bounds.
 ///
-/// Parameters: a mean for each number before squashing, then, if they depend on the state, the logarithms of the
-/// deviations. The middle that a greedy choice takes is the image of the mean, which is the median.
+/// The parameters are the means before squashing, followed by the log-deviations if these depend on the state. A greedy choice
+/// takes the image of the mean, which is the median.
 #[derive(Debug, Clone)]
 pub struct SquashedGaussian {
     normals: Normals,
@@ -42,10 +42,10 @@ pub struct SquashedGaussian {
 }
 
 impl SquashedGaussian {
-    /// Numbers within these bounds, as many as there are.
+    /// Returns the distribution of numbers within these bounds, `[width]`.
     ///
     /// # Errors
-    /// If a bound is infinite, or `spec` is not sound.
+    /// If a bound is infinite, or `spec` is invalid.
     pub fn new(low: &[f32], high: &[f32], spec: GaussianSpec) -> Result<Self> {
         spec.check()?;
         if spec.log_std_max > MAX_LOG_STD {
@@ -60,14 +60,9 @@ impl SquashedGaussian {
         Ok(Self { normals, low: low.to_vec(), high: high.to_vec() })
     }
 
-    /// The logarithm of half the distance of the bounds of number `i`.
+    /// Returns the logarithm of half the distance between the bounds of number `i`.
     fn log_half(&self, i: usize) -> f64 {
-        let distance = self
-            .high
-            .get(i)
-            .zip(self.low.get(i))
-            .map_or(2.0, |(&high, &low)| f64::from(high) - f64::from(low));
-        (distance / 2.0).ln()
+        ((f64::from(self.high[i]) - f64::from(self.low[i])) / 2.0).ln()
     }
 }
 
@@ -80,7 +75,7 @@ impl Distribution for SquashedGaussian {
         self.normals.widths().1
     }
 
-    /// For each number the derivatives of `E j` by its mean and its log-deviation.
+    /// The derivatives of `E j` with respect to mean and log-deviation of each number.
     fn scratch(&self) -> usize {
         2 * self.normals.width
     }
@@ -145,12 +140,12 @@ impl Distribution for SquashedGaussian {
     }
 }
 
-/// `ln(1 - tanh(u)^2)`, without cancellation.
+/// Returns `ln(1 - tanh(u)^2)` without cancellation.
 fn log_slope(u: f64) -> f64 {
     2.0 * (std::f64::consts::LN_2 - u - softplus(-2.0 * u))
 }
 
-/// The expectation of [`log_slope`], and its derivatives by mean and log-deviation.
+/// Returns the expectation of [`log_slope`], and its derivatives with respect to mean and log-deviation.
 fn expected_log_slope(normal: Normal) -> (f64, f64, f64) {
     let std = normal.std();
     let step = 0.5 / std.max(1.0);

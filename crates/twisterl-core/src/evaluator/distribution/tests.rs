@@ -39,7 +39,7 @@ fn all_allowed() -> Vec<bool> {
     vec![true; 11]
 }
 
-/// SampleScore and gradient of a sample, for a loss of these slopes.
+/// Returns the score of a sample, and the gradient of a loss with these slopes.
 fn examine(
     distribution: &ActionDistribution,
     row: &[f32],
@@ -56,7 +56,7 @@ fn examine(
 
 proptest! {
     #[test]
-    fn gradients_are_those_of_finite_differences(
+    fn gradients_match_finite_differences(
         row in proptest::collection::vec(-1.5f32..1.5, 18),
         mask in proptest::collection::vec(any::<bool>(), 11),
         seed in 0u64..1000,
@@ -86,14 +86,14 @@ proptest! {
             };
             let ((x0, below), (x1, above)) = (moved(-1e-3), moved(1e-3));
             let slope = (above - below) / (x1 - x0);
-            // Central differences of step h err by h^2 / 6 times the third derivative.
+            // The error of central differences of step h is h^2 / 6 times the third derivative.
             let tolerance = 1e-4 * (1.0 + slope.abs());
             prop_assert!((slope - gradient[i]).abs() < tolerance, "{i}: {slope} {}", gradient[i]);
         }
     }
 
     #[test]
-    fn actions_keep_to_their_bounds_and_masks(
+    fn actions_stay_within_bounds_and_masks(
         row in proptest::collection::vec(-30.0f32..30.0, 18),
         mask in proptest::collection::vec(any::<bool>(), 11),
         seed in 0u64..1000,
@@ -120,7 +120,7 @@ proptest! {
 }
 
 #[test]
-fn log_densities_and_entropies_are_those_of_draws() {
+fn the_entropy_is_the_mean_negative_log_density_of_samples() {
     let (space, distribution) = mixed();
     let row: Vec<f32> = (0..18).map(wave).collect();
     let mask = all_allowed();
@@ -137,19 +137,19 @@ fn log_densities_and_entropies_are_those_of_draws() {
         squares += score.log_prob * score.log_prob;
         entropy = score.entropy;
     }
-    // The entropy is the mean of -ln p; four standard errors.
+    // Four standard errors.
     let n = f64::from(draws);
     let error = ((squares / n - (sum / n).powi(2)) / n).sqrt();
     assert!((sum / n - entropy).abs() < 4.0 * error, "{} {entropy} {error}", sum / n);
 }
 
-/// Numbers that look arbitrary.
+/// Returns arbitrary numbers.
 fn wave(i: usize) -> f32 {
     (i as f32 * 1.7).sin()
 }
 
 #[test]
-fn greedy_choices_are_the_middle_of_each_distribution() {
+fn greedy_choices_are_modes_and_means() {
     let (space, distribution) = mixed();
     let mut row = vec![0.0; 18];
     (row[3], row[5], row[6]) = (1.0, -1.0, 2.0);
@@ -167,7 +167,7 @@ fn greedy_choices_are_the_middle_of_each_distribution() {
 }
 
 #[test]
-fn a_deviation_at_its_bound_is_pushed_no_further_and_may_come_back() {
+fn a_deviation_at_its_bound_has_no_outward_gradient() {
     let component = numbers(&[(-1.0, 1.0)]);
     let space = ActionSpace::new(vec![component]).unwrap();
     let gaussian = DistributionSpec::Gaussian(GaussianSpec::default());
@@ -186,7 +186,7 @@ fn a_deviation_at_its_bound_is_pushed_no_further_and_may_come_back() {
 }
 
 #[test]
-fn descriptions_that_do_not_fit_are_refused_with_their_place() {
+fn descriptions_that_do_not_fit_are_refused_with_their_path() {
     let error = |space: &ActionSpace, spec: DistributionSpec| {
         ActionDistribution::new(space, &[spec]).unwrap_err().to_string()
     };

@@ -35,10 +35,28 @@ pub(super) use stack::Stack;
 
 use crate::error::from_serde;
 use crate::{Error, Result};
+use registry::{Entry, entry};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::fmt::Debug;
+
+/// The built-in kinds.
+const BUILT_IN: [(&str, Entry); 13] = [
+    entry::<Activate>(),
+    entry::<Attention>(),
+    entry::<Conv1d>(),
+    entry::<Conv2d>(),
+    entry::<Embedding>(),
+    entry::<Flatten>(),
+    entry::<LayerNorm>(),
+    entry::<Linear>(),
+    entry::<Pool>(),
+    entry::<Positions>(),
+    entry::<Reshape>(),
+    entry::<Residual>(),
+    entry::<Transpose>(),
+];
 
 /// The largest number of output or scratch values of a layer. Larger descriptions are refused before memory is
 /// allocated.

@@ -1,10 +1,7 @@
 //! The layer kinds by the names under which descriptions give them.
 
 use super::kind::{AnyKind, fields_of};
-use super::{
-    Activate, Attention, Conv1d, Conv2d, Embedding, Flatten, LayerKind, LayerNorm, Linear, Pool,
-    Positions, Reshape, Residual, Transpose,
-};
+use super::{BUILT_IN, LayerKind};
 use crate::error::from_serde::{describe, shorten};
 use crate::{Error, Result};
 use serde_json::{Map, Value};
@@ -17,32 +14,16 @@ type KindAndFields = (Arc<dyn AnyKind>, Map<String, Value>);
 
 /// A registered kind of layer.
 #[derive(Clone, Copy)]
-struct Entry {
+pub(super) struct Entry {
     id: TypeId,
     read: fn(Value) -> Result<KindAndFields>,
 }
-
-const BUILT_IN: [(&str, Entry); 13] = [
-    entry::<Activate>(),
-    entry::<Attention>(),
-    entry::<Conv1d>(),
-    entry::<Conv2d>(),
-    entry::<Embedding>(),
-    entry::<Flatten>(),
-    entry::<LayerNorm>(),
-    entry::<Linear>(),
-    entry::<Pool>(),
-    entry::<Positions>(),
-    entry::<Reshape>(),
-    entry::<Residual>(),
-    entry::<Transpose>(),
-];
 
 /// The kinds that were registered. They hold for the whole process: descriptions are read from configs, checkpoints and
 /// files, and a name must mean the same in all of them.
 static REGISTERED: RwLock<BTreeMap<&str, Entry>> = RwLock::new(BTreeMap::new());
 
-const fn entry<L: LayerKind>() -> (&'static str, Entry) {
+pub(super) const fn entry<L: LayerKind>() -> (&'static str, Entry) {
     (L::TYPE, Entry { id: TypeId::of::<L>(), read: read::<L> })
 }
 

@@ -67,7 +67,7 @@ fn rows(observation: &ObservationSpace) -> (Observations, Vec<u32>) {
     (rows, (0..100).map(|i| i % 6).collect())
 }
 
-/// What an executor of the perturbed weights says of each row.
+/// Returns the output of an executor of the perturbed weights for each row.
 fn expected(policy: &Policy, rank: usize) -> Vec<f32> {
     let (observations, members) = rows(&policy.network.observation);
     let layout = Layout::of(&policy.network, rank);

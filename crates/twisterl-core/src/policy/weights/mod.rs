@@ -178,27 +178,7 @@ pub fn is_self_contained(bytes: &[u8]) -> Result<bool> {
 pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Result<Vec<f32>> {
     check_network(network)?;
     let specs = network.parameters();
-    for spec in &specs {
-        let expected = shape_in_file(spec);
-        match tensors.get(&spec.name) {
-            None => {
-                let found = format!("none among {} tensors", tensors.len());
-                return Err(Error::weights(
-                    &spec.name,
-                    format!("a tensor of shape {expected:?}"),
-                    found,
-                ));
-            }
-            Some(tensor) if tensor.shape() != expected => {
-                return Err(Error::weights(
-                    &spec.name,
-                    format!("shape {expected:?}"),
-                    format!("{:?}", tensor.shape()),
-                ));
-            }
-            Some(_) => {}
-        }
-    }
+    check_shapes(&specs, tensors)?;
     let known: HashSet<_> = specs.iter().map(|spec| &spec.name).collect();
     // PyTorch writes a layer that is registered under two names twice.
     let twice = |tensor: &TensorView<'_>| {
@@ -220,18 +200,13 @@ pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Resu
     }
     let mut parameters = vec![0.0; network.parameter_count()];
     for spec in &specs {
-        let (Some(tensor), Some(target)) =
-            (tensors.get(&spec.name), parameters.get_mut(spec.range.clone()))
-        else {
-            continue;
-        };
-        for (at, value) in file_order(spec).zip(f32_values(&spec.name, tensor)?) {
+        // The tensor is there and has as many values as the range, see `check_shapes`.
+        let target = &mut parameters[spec.range.clone()];
+        for (at, value) in file_order(spec).zip(f32_values(&spec.name, &tensors[&spec.name])?) {
             if !value.is_finite() {
                 return Err(Error::weights(&spec.name, "finite values", value));
             }
-            if let Some(target) = target.get_mut(at) {
-                *target = value;
-            }
+            target[at] = value;
         }
     }
     Ok(parameters)
@@ -243,6 +218,32 @@ fn shape_in_file(spec: &ParameterSpec) -> Vec<usize> {
         shape.reverse();
     }
     shape
+}
+
+/// Checks that there is a tensor of the right shape for each parameter.
+fn check_shapes(specs: &[ParameterSpec], tensors: &Tensors<'_>) -> Result<()> {
+    for spec in specs {
+        let expected = shape_in_file(spec);
+        match tensors.get(&spec.name) {
+            None => {
+                let found = format!("none among {} tensors", tensors.len());
+                return Err(Error::weights(
+                    &spec.name,
+                    format!("a tensor of shape {expected:?}"),
+                    found,
+                ));
+            }
+            Some(tensor) if tensor.shape() != expected => {
+                return Err(Error::weights(
+                    &spec.name,
+                    format!("shape {expected:?}"),
+                    format!("{:?}", tensor.shape()),
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Returns the position in memory of each value, in the order of the file.

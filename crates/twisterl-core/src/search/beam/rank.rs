@@ -1,6 +1,6 @@
-//! Ranks that sort as whole numbers.
+//! Scores as integers that sort.
 
-/// Orders by score, the highest first, and equals by index.
+/// Returns a key that sorts by score, the highest first, and equal scores by index. NaN sorts last.
 pub(super) fn rank_key(score: f32, index: usize) -> u64 {
     let bits = if score.is_nan() { f32::NEG_INFINITY } else { score }.to_bits();
     // The bits of positive floats are in their order, those of negative ones in reverse.
@@ -8,13 +8,13 @@ pub(super) fn rank_key(score: f32, index: usize) -> u64 {
     u64::from(!ascending) << 32 | index as u64
 }
 
-/// The index in a key.
+/// Returns the index in a key.
 pub(super) fn rank_index(key: u64) -> usize {
     (key & u64::from(u32::MAX)) as usize
 }
 
-/// The first `n` of `keys` in their order, and the rest in none.
-pub(super) fn best(keys: &mut [u64], n: usize) -> (&[u64], &mut [u64]) {
+/// Sorts the first `n` of `keys` to the front, and returns them and the rest, which is unsorted.
+pub(super) fn best_first(keys: &mut [u64], n: usize) -> (&[u64], &mut [u64]) {
     if n > 0 && n < keys.len() {
         keys.select_nth_unstable(n - 1);
     }
@@ -30,7 +30,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn the_best_come_first_and_equals_in_their_order(
+        fn the_best_keys_come_first_and_ties_keep_their_order(
             scores in proptest::collection::vec(-5i8..5, 0..60),
             n in 0usize..70,
         ) {
@@ -40,14 +40,14 @@ mod tests {
             let mut sorted: Vec<usize> = (0..scores.len()).collect();
             sorted.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]).then(a.cmp(&b)));
             sorted.truncate(n);
-            let (first, rest) = best(&mut keys, n);
+            let (first, rest) = best_first(&mut keys, n);
             prop_assert_eq!(first.iter().map(|&k| rank_index(k)).collect::<Vec<_>>(), sorted);
             prop_assert_eq!(first.len() + rest.len(), scores.len());
         }
     }
 
     #[test]
-    fn what_is_no_number_comes_last() {
+    fn nan_sorts_last() {
         let score = [f32::INFINITY, 1.0, 0.0, -1.0, f32::NEG_INFINITY, f32::NAN];
         let keys: Vec<_> = score.iter().enumerate().map(|(i, &s)| rank_key(s, i)).collect();
         assert!(keys.is_sorted());

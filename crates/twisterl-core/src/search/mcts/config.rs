@@ -1,70 +1,71 @@
 //! The settings of a tree search.
 
+use crate::error::OptionError;
 use crate::rng::Rng;
 use crate::search::tree::Tree;
 use crate::search::tree::gumbel::Gumbel;
 use crate::search::tree::puct::Puct;
-use crate::{Error, Result};
 
-/// The most nodes that a move may add.
-const MOST: usize = 1 << 16;
+/// The largest number of nodes that one move may add.
+const MAX_GROWTH: usize = 1 << 16;
 
-/// How actions are chosen within a tree.
+/// The choice of actions within a tree.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Selection {
-    /// By value plus exploration.
+    /// By PUCT: value plus exploration.
     Puct(Puct),
-    /// By policy improvement: best with few simulations.
+    /// By Gumbel AlphaZero: policy improvement. It is best with few simulations.
     Gumbel(Gumbel),
 }
 
-/// What stays of a tree when a move is made.
+/// The part of a tree that is kept when a move is made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Reuse {
-    /// What lies below the move, its visits included, unless it is more than a whole move adds: memory is bounded.
+    /// The subtree below the move, with its visits. It is dropped if it leaves no room for the nodes of a whole move, so
+    /// that memory is bounded.
     #[default]
     Subtree,
     /// Nothing.
     Nothing,
 }
 
-/// What a search does with an action that leads back to a state from which the game came.
+/// The treatment of an action that leads back to a state that the game or the tree came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Cycles {
-    /// Nothing special.
+    /// It is like any other action.
     #[default]
     Allow,
-    /// Strikes the action out. Where going round in circles never pays, nothing is lost by that, and policies that do it
-    /// are cured.
+    /// The action is forbidden. If cycles never pay, this loses nothing, and keeps policies from oscillating.
     Prune,
 }
 
-/// How games are searched.
+/// The settings of a tree search.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct SearchConfig {
-    /// How actions are chosen.
+    /// The choice of actions.
     pub selection: Selection,
-    /// The discount of a step, above 0 and at most 1.
+    /// Discount per step, above 0 and at most 1.
     pub gamma: f32,
-    /// The most simulations of one move, for which memory is set aside.
+    /// Maximum number of simulations per move, for which memory is allocated.
     pub simulations: usize,
-    /// Leaves of one game that are evaluated together. More fill larger batches where games are few, and know a little
-    /// less of each other.
+    /// Leaves of one game that are evaluated together. More leaves fill larger batches if there are few games, but each
+    /// is chosen without the values of the others.
     pub leaves: usize,
-    /// Evaluations that a group of [`SEARCH_GROUP`](super::SEARCH_GROUP) games remembers; 0: none. What is found does not depend on it.
+    /// Evaluations that a group of [`SEARCH_GROUP`](super::SEARCH_GROUP) games caches; 0: none. Results do not depend on
+    /// it.
     pub cache: usize,
-    /// Nodes that one simulation adds, each below the one before; only the last is backed up.
+    /// Nodes that one simulation adds, each below the one before. Only the last is backed up.
     pub max_expand_depth: usize,
-    /// What stays of a tree when a move is made.
+    /// The part of a tree that is kept when a move is made.
     pub reuse: Reuse,
-    /// Whether a game may come back to a state.
+    /// The treatment of cycles.
     pub cycles: Cycles,
-    /// Where problems are solved, moves are drawn in proportion to `visits^(1 / temperature)`; 0: the best is made.
+    /// In solving, moves are sampled in proportion to `visits^(1 / temperature)`; 0: the best move is made.
     pub temperature: f32,
 }
 
 impl SearchConfig {
-    /// The usual settings of `selection` with so many simulations a move.
+    /// Returns the default settings of `selection`, with `simulations` per move.
     pub fn new(selection: Selection, simulations: usize) -> Self {
         Self {
             selection,
@@ -84,33 +85,38 @@ impl SearchConfig {
         self.simulations * self.max_expand_depth
     }
 
-    /// Nodes of a tree: those of one move, and as many that were kept.
+    /// Nodes of a tree: those of one move, as many that are kept, and the root.
     pub(in crate::search) fn capacity(&self) -> usize {
         2 * self.growth() + 1
     }
 
-    pub(super) fn check(&self) -> Result<()> {
-        let whole = |name: &str, value: usize, low: usize, high: usize| match value {
+    /// Checks the ranges of all settings.
+    ///
+    /// # Errors
+    /// For the first setting that is out of range.
+    pub(crate) fn check(&self) -> Result<(), OptionError> {
+        let whole = |option, value: usize, low: usize, high: usize| match value {
             value if (low..=high).contains(&value) => Ok(()),
             value => {
-                Err(Error::config(format!("search.{name}"), format!("{low} to {high}"), value))
+                let expected = format!("a whole number from {low} to {high}");
+                Err(OptionError::new(option, expected, value))
             }
         };
-        whole("simulations", self.simulations, 1, MOST)?;
+        let number = |option, value: f32, low: f32, high: f32| match value {
+            value if (low..=high).contains(&value) => Ok(()),
+            value => {
+                let expected = format!("a number from {low} to {high}");
+                Err(OptionError::new(option, expected, value))
+            }
+        };
+        whole("simulations", self.simulations, 1, MAX_GROWTH)?;
         whole("leaves", self.leaves, 1, 1024)?;
         whole("cache", self.cache, 0, 1 << 24)?;
-        whole("max_expand_depth", self.max_expand_depth, 1, MOST / self.simulations)?;
-        let number = |name: &str, value: f32, low: f32, high: f32| {
-            if (low..=high).contains(&value) {
-                return Ok(());
-            }
-            Err(Error::config(
-                format!("search.{name}"),
-                format!("a number from {low} to {high}"),
-                value,
-            ))
-        };
-        number("gamma", self.gamma, f32::MIN_POSITIVE, 1.0)?;
+        whole("max_expand_depth", self.max_expand_depth, 1, MAX_GROWTH / self.simulations)?;
+        if !(self.gamma > 0.0 && self.gamma <= 1.0) {
+            let expected = "a number above 0, at most 1";
+            return Err(OptionError::new("gamma", expected, self.gamma));
+        }
         number("temperature", self.temperature, 0.0, 1e3)?;
         match self.selection {
             Selection::Puct(puct) => {
@@ -121,21 +127,22 @@ impl SearchConfig {
                 number("forced", puct.forced, 0.0, 1e6)
             }
             Selection::Gumbel(gumbel) => {
-                whole("considered", gumbel.considered, 1, MOST)?;
+                whole("considered", gumbel.considered, 1, MAX_GROWTH)?;
                 number("visit", gumbel.visit, 0.0, 1e6)?;
                 number("scale", gumbel.scale, 0.0, 1e6)
             }
         }
     }
 
-    /// The action to follow from `node`; `turn` is the number of visits that Gumbel's choice at the root must have.
+    /// Returns the action to follow from `node`. At the root, Gumbel chooses among the actions with `visits` visits in this
+    /// move.
     pub(in crate::search) fn choose(
         &self,
         tree: &Tree,
         node: u32,
-        turn: Option<u32>,
+        visits: Option<u32>,
     ) -> Option<usize> {
-        match (&self.selection, turn) {
+        match (&self.selection, visits) {
             (Selection::Puct(puct), _) => puct.choose(tree, node),
             (Selection::Gumbel(gumbel), Some(visits)) if node == tree.root => {
                 gumbel.choose_root(tree, visits)
@@ -145,11 +152,11 @@ impl SearchConfig {
     }
 }
 
-/// What one game is to do in a [`Search::run`](super::Search::run).
+/// The task of one game in a [`Search::run`](super::Search::run).
 #[derive(Debug, Clone, Default)]
 pub struct Plan {
-    /// Simulations, on top of what was kept; 0 leaves the game alone.
+    /// Number of simulations; 0 skips the game.
     pub simulations: usize,
-    /// Where the noise at the root is drawn from, for self-play; `None`: no noise.
+    /// Stream of the noise at the root, for self-play; `None`: no noise.
     pub noise: Option<Rng>,
 }

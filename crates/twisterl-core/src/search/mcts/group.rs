@@ -1,5 +1,5 @@
-//! Some games that are searched in lock step: each round, *simulate* finds leaves in all trees, *expand* makes and
-//! evaluates them in one batch, and *backup* takes what they are worth to the roots.
+//! Games that are searched in lock step. Each round, *simulate* finds leaves in all trees, *expand* creates and
+//! evaluates them in one batch, and *backup* adds their values to the nodes above them.
 
 use super::cache::Cache;
 use super::config::{Cycles, Plan, Reuse, SearchConfig};
@@ -18,22 +18,59 @@ use crate::space::{Actions, Observations};
 /// Games that share their batches.
 pub(super) struct GameGroup {
     config: SearchConfig,
-    /// Slots of one game.
+    /// Slots of one game. Node `n` of game `g` is in slot `g * capacity + n`.
     capacity: usize,
     env: Box<dyn VecEnv>,
     pub(super) games: Vec<Game>,
     cache: Cache,
-    judge: BatchedEvaluation,
+    evaluation: BatchedEvaluation,
+    leaves: Leaves,
+    /// Simulations that continue below the leaf just evaluated.
+    extending: Vec<Pending>,
+    /// Keys of the new nodes, `[pending]`.
+    keys: Vec<u64>,
+    /// Indices of the pending nodes that have to be evaluated, and their slots.
+    rows: Vec<usize>,
+    slots: Vec<usize>,
+}
+
+/// The leaves that one round adds, and the steps that lead to them, `[pending]` each.
+struct Leaves {
     pending: Vec<Pending>,
-    /// Simulations that go on below the leaf just evaluated.
-    longer: Vec<Pending>,
+    /// Slots of the parent and of the new node.
     pairs: Vec<(usize, usize)>,
     slots: Vec<usize>,
     moves: Actions,
     steps: Vec<Step>,
-    keys: Vec<u64>,
-    /// Places among `pending` of what has to be evaluated.
-    rows: Vec<usize>,
+}
+
+impl Leaves {
+    fn clear(&mut self) {
+        self.pending.clear();
+        self.pairs.clear();
+        self.slots.clear();
+        self.moves.clear();
+        self.steps.clear();
+    }
+
+    /// Adds the node of `action` from `parent` to the tree of `game`, for the simulation `from`, whose slots start at
+    /// `base`. Returns false if the tree is full.
+    fn add(
+        &mut self,
+        game: &mut Game,
+        (from, base): (Pending, usize),
+        parent: u32,
+        action: usize,
+    ) -> bool {
+        let Some(node) = game.tree.add(parent, action) else { return false };
+        game.tree.add_in_flight(node, from.node);
+        game.nodes += 1;
+        self.pending.push(Pending { node, depth: from.depth + 1, ..from });
+        self.pairs.push((base + parent as usize, base + node as usize));
+        self.slots.push(base + node as usize);
+        self.moves.push(action.into());
+        true
+    }
 }
 
 impl GameGroup {
@@ -50,15 +87,18 @@ impl GameGroup {
             env: spec.batch(len * capacity),
             games: (0..len).map(|_| Game::new(actions, &config)).collect(),
             cache: Cache::new(config.cache, actions),
-            judge: BatchedEvaluation::new(&spec.action_space()),
-            pending: Vec::new(),
-            longer: Vec::new(),
-            pairs: Vec::new(),
-            slots: Vec::new(),
-            moves: Actions::new(&spec.action_space()),
-            steps: Vec::new(),
+            evaluation: BatchedEvaluation::new(&spec.action_space()),
+            leaves: Leaves {
+                pending: Vec::new(),
+                pairs: Vec::new(),
+                slots: Vec::new(),
+                moves: Actions::new(&spec.action_space()),
+                steps: Vec::new(),
+            },
+            extending: Vec::new(),
             keys: Vec::new(),
             rows: Vec::new(),
+            slots: Vec::new(),
         }
     }
 
@@ -79,7 +119,7 @@ impl GameGroup {
         Ok(())
     }
 
-    /// The most that the rest of the episode can pay.
+    /// Returns an upper bound on the return of the rest of the episode, if one is known.
     pub(super) fn best_return(&self, game: usize) -> Option<f32> {
         self.env.best_return(self.root_slot(game))
     }
@@ -98,116 +138,122 @@ impl GameGroup {
         self.env.observe(&[slot], observations, masks)
     }
 
-    /// Searches each game as its plan says.
+    /// Searches each game according to its plan.
     pub(super) fn run(
         &mut self,
         evaluator: &dyn Evaluator,
         plans: &[Plan],
         limit: &Limit<'_>,
     ) -> Result<()> {
-        self.pending.clear();
-        self.longer.clear();
-        self.games.iter_mut().for_each(|game| (game.begun, game.wanted) = (0, 0));
-        for (index, (game, plan)) in self.games.iter_mut().zip(plans).enumerate() {
-            let root = game.tree.root;
-            let state = game.tree.node(root).state;
-            game.wanted =
-                if state.ended() { 0 } else { plan.simulations.min(self.config.simulations) };
-            if game.wanted > 0 && state == NodeState::Pending {
-                game.nodes += 1;
-                self.pending.push(Pending { game: index, node: root, depth: 0 });
-            }
-        }
-        self.steps.clear();
-        self.steps.resize(self.pending.len(), Step::default());
-        self.expand(evaluator)?;
-        for at in &self.pending {
-            self.games[at.game].tree.back_up(at.node, self.config.gamma, 0);
-        }
+        self.evaluate_roots(evaluator, plans)?;
         for (game, plan) in self.games.iter_mut().zip(plans) {
-            if game.wanted > 0 {
-                game.prepare(plan, &self.config);
+            if game.planned > 0 {
+                game.begin_move(plan, &self.config);
             }
         }
         while !limit.expired() {
-            if !self.simulate()? && self.games.iter().all(|game| game.begun >= game.wanted) {
+            if !self.simulate()? && self.games.iter().all(|game| game.started >= game.planned) {
                 break;
             }
             self.expand(evaluator)?;
             self.back_up();
         }
-        self.abandon();
-        for game in self.games.iter_mut().filter(|game| game.wanted > 0) {
-            game.simulations += game.begun as u64;
-            game.conclude(&self.config);
+        // Time may have cut simulations short.
+        for at in self.extending.drain(..) {
+            self.games[at.game].tree.back_up(at.node, self.config.gamma, 1);
+        }
+        for game in self.games.iter_mut().filter(|game| game.planned > 0) {
+            game.simulations += game.started as u64;
+            game.finish_move(&self.config);
         }
         Ok(())
     }
 
-    /// Finds leaves, makes their nodes and steps into them. Returns whether there are any.
+    /// Sets the number of simulations of each game, and evaluates the roots that are new.
+    fn evaluate_roots(&mut self, evaluator: &dyn Evaluator, plans: &[Plan]) -> Result<()> {
+        self.leaves.clear();
+        self.extending.clear();
+        self.games.iter_mut().for_each(|game| (game.started, game.planned) = (0, 0));
+        for (index, (game, plan)) in self.games.iter_mut().zip(plans).enumerate() {
+            let root = game.tree.root;
+            let state = game.tree.node(root).state;
+            game.planned =
+                if state.ended() { 0 } else { plan.simulations.min(self.config.simulations) };
+            if game.planned > 0 && state == NodeState::Pending {
+                game.nodes += 1;
+                self.leaves.pending.push(Pending { game: index, node: root, depth: 0 });
+                self.leaves.steps.push(Step::default());
+            }
+        }
+        self.expand(evaluator)?;
+        for at in &self.leaves.pending {
+            self.games[at.game].tree.back_up(at.node, self.config.gamma, 0);
+        }
+        Ok(())
+    }
+
+    /// Finds leaves in all trees and steps into them. Returns whether there are any.
     fn simulate(&mut self) -> Result<bool> {
-        let Self {
-            config, games, pending, longer, pairs, slots, moves, steps, env, capacity, ..
-        } = self;
-        pending.clear();
-        pairs.clear();
-        slots.clear();
-        moves.clear();
-        steps.clear();
-        let mut add = |game: &mut Game, from: Pending, parent: u32, action: usize| {
-            let Some(node) = game.tree.add(parent, action) else { return false };
-            game.tree.depart(node, from.node);
-            game.nodes += 1;
-            pending.push(Pending { node, depth: from.depth + 1, ..from });
-            let base = from.game * *capacity;
-            pairs.push((base + parent as usize, base + node as usize));
-            slots.push(base + node as usize);
-            moves.push(action.into());
-            true
-        };
-        for from in longer.drain(..) {
+        self.leaves.clear();
+        self.extend_simulations();
+        self.start_simulations();
+        let Leaves { pending, pairs, slots, moves, steps } = &mut self.leaves;
+        self.env.copy(pairs)?;
+        self.env.step(slots, moves, steps)?;
+        Ok(!pending.is_empty())
+    }
+
+    /// Follows simulations that continue below the leaf of the last round.
+    fn extend_simulations(&mut self) {
+        let Self { config, games, leaves, extending, capacity, .. } = self;
+        for from in extending.drain(..) {
             let game = &mut games[from.game];
             let leaf = game.tree.simulate(from.node, |tree, node| config.choose(tree, node, None));
-            let more = match leaf {
-                Leaf::New { parent, action } => add(game, from, parent, action),
+            let added = match leaf {
+                Leaf::New { parent, action } => {
+                    leaves.add(game, (from, from.game * *capacity), parent, action)
+                }
                 Leaf::Ended(_) | Leaf::Pending => false,
             };
-            if !more {
+            if !added {
                 game.tree.back_up(from.node, config.gamma, 1);
             }
         }
+    }
+
+    /// Starts simulations at the roots, as many as may share a round.
+    fn start_simulations(&mut self) {
+        let Self { config, games, leaves, capacity, .. } = self;
         for (index, game) in games.iter_mut().enumerate() {
-            // Sequential halving visits equally often, and then compares values, of which none may be missing.
-            let end = game.turns.get(game.begun).map_or(game.wanted, |turn| turn.end);
-            let end = game.wanted.min(end);
-            let mut leaves = 0;
-            while game.begun < end && leaves < config.leaves {
-                let turn = game.turns.get(game.begun).map(|turn| turn.visits);
+            // Sequential halving compares the values of a phase after it, so none of them may be missing.
+            let end = game.schedule.get(game.started).map_or(game.planned, |s| s.phase_end);
+            let end = game.planned.min(end);
+            let mut added = 0;
+            while game.started < end && added < config.leaves {
+                let visits = game.schedule.get(game.started).map(|s| s.considered_visits);
                 let root = game.tree.root;
-                let leaf = game.tree.simulate(root, |tree, node| config.choose(tree, node, turn));
+                let leaf = game.tree.simulate(root, |tree, node| config.choose(tree, node, visits));
                 match leaf {
                     Leaf::New { parent, action } => {
                         let from = Pending { game: index, node: NONE, depth: 0 };
-                        if !add(game, from, parent, action) {
-                            game.wanted = game.begun; // full
+                        if !leaves.add(game, (from, index * *capacity), parent, action) {
+                            game.planned = game.started; // full
                             break;
                         }
-                        leaves += 1;
+                        added += 1;
                     }
                     Leaf::Ended(node) => game.tree.back_up(node, config.gamma, 0),
                     Leaf::Pending => break,
                 }
-                game.begun += 1;
+                game.started += 1;
             }
         }
-        env.copy(pairs)?;
-        env.step(slots, moves, steps)?;
-        Ok(!pending.is_empty())
     }
 
-    /// Evaluates what is pending, in one batch but for what is over or known.
+    /// Evaluates the pending nodes in one batch, except for those that are final or cached.
     fn expand(&mut self, evaluator: &dyn Evaluator) -> Result<()> {
-        let Self { config, games, pending, slots, steps, keys, rows, env, cache, judge, .. } = self;
+        let Self { config, games, leaves, slots, keys, rows, env, cache, evaluation, .. } = self;
+        let Leaves { pending, steps, .. } = leaves;
         let capacity = self.capacity;
         let slot = |at: &Pending| at.game * capacity + at.node as usize;
         slots.clear();
@@ -220,19 +266,17 @@ impl GameGroup {
         }
         rows.clear();
         slots.clear();
-        for (i, ((at, step), &key)) in
-            pending.iter_mut().zip(steps.iter()).zip(keys.iter()).enumerate()
-        {
-            let game = &mut games[at.game];
-            game.tree.arrive(at.node, *step);
+        for (i, at) in pending.iter_mut().enumerate() {
+            let (game, step, key) = (&mut games[at.game], steps[i], keys[i]);
+            game.tree.set_step(at.node, step);
             if step.terminated {
                 if env.solved(slot(at)) {
-                    game.remember(at.node);
+                    game.record_solution(at.node);
                 }
-            } else if config.cycles == Cycles::Prune && game.repeats(at, key, config) {
+            } else if config.cycles == Cycles::Prune && game.prune_cycle(at, key, config) {
                 at.node = NONE;
             } else if let Some((log_probs, value)) = cache.get(key) {
-                game.tree.open(at.node, log_probs, value);
+                game.tree.set_evaluation(at.node, log_probs, value);
             } else {
                 rows.push(i);
                 slots.push(slot(at));
@@ -241,34 +285,28 @@ impl GameGroup {
         if rows.is_empty() {
             return Ok(());
         }
-        judge.observe(&mut **env, slots)?;
-        judge.evaluate_log_probs(evaluator)?;
+        evaluation.observe(&mut **env, slots)?;
+        evaluation.evaluate_log_probs(evaluator)?;
         for (row, &i) in rows.iter().enumerate() {
             let (at, key) = (&pending[i], keys[i]);
-            games[at.game].tree.open(at.node, judge.log_probs(row), judge.value(row));
-            cache.put(key, judge.log_probs(row), judge.value(row));
+            let (log_probs, value) = (evaluation.log_probs(row), evaluation.value(row));
+            games[at.game].tree.set_evaluation(at.node, log_probs, value);
+            cache.put(key, log_probs, value);
         }
         Ok(())
     }
 
-    /// Backs up all leaves of the round, but for those below which their simulation goes on.
+    /// Backs up all leaves of the round, except for those below which their simulation continues.
     fn back_up(&mut self) {
-        for at in self.pending.iter().filter(|at| at.node != NONE) {
+        for at in self.leaves.pending.iter().filter(|at| at.node != NONE) {
             let tree = &mut self.games[at.game].tree;
             if at.depth < self.config.max_expand_depth
-                && tree.node(at.node).state == NodeState::Open
+                && tree.node(at.node).state == NodeState::Expanded
             {
-                self.longer.push(*at);
+                self.extending.push(*at);
             } else {
                 tree.back_up(at.node, self.config.gamma, 1);
             }
-        }
-    }
-
-    /// Ends simulations that time cut short.
-    fn abandon(&mut self) {
-        for at in self.longer.drain(..) {
-            self.games[at.game].tree.back_up(at.node, self.config.gamma, 1);
         }
     }
 
@@ -284,38 +322,39 @@ impl GameGroup {
         }
         self.keys.clear();
         self.env.keys(&[from], &mut self.keys)?;
-        game.past.extend(&self.keys);
-        let open = state == NodeState::Open;
+        game.visited.extend(&self.keys);
         let step = match edge {
-            Some(edge) if open && edge.child != NONE => {
+            Some(edge) if state == NodeState::Expanded && edge.child != NONE => {
                 let state = game.tree.node(edge.child).state;
                 if self.config.reuse == Reuse::Subtree {
                     game.tree.re_root(edge.child);
                 }
-                if self.config.reuse == Reuse::Nothing || game.tree.room() < self.config.growth() {
+                let room = game.tree.free_nodes();
+                if self.config.reuse == Reuse::Nothing || room < self.config.growth() {
                     game.tree.clear(edge.child);
                 }
                 state.step(edge.reward)
             }
             _ => {
-                // Never tried, so that nothing of the tree can stay.
-                self.moves.clear();
-                self.moves.push(action.into());
-                self.steps.clear();
-                self.env.step(&[from], &self.moves, &mut self.steps)?;
+                // The action was never tried, so nothing of the tree is below it.
+                let Leaves { moves, steps, .. } = &mut self.leaves;
+                moves.clear();
+                moves.push(action.into());
+                steps.clear();
+                self.env.step(&[from], moves, steps)?;
                 game.tree.clear(root);
-                self.steps.first().copied().unwrap_or_default()
+                steps[0]
             }
         };
         if step.done() {
-            game.tree.arrive(game.tree.root, step);
+            game.tree.set_step(game.tree.root, step);
         }
         game.total += step.reward;
         game.played.push(action as u32);
         let slot = self.root_slot(index);
         if step.terminated && self.env.solved(slot) {
             let game = &mut self.games[index];
-            game.remember(game.tree.root);
+            game.record_solution(game.tree.root);
         }
         Ok(step)
     }

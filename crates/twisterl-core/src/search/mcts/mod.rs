@@ -1,4 +1,4 @@
-//! Tree search for many games in lock step: what self-play and solving use.
+//! Tree search for many games in lock step, for self-play and solving.
 
 mod cache;
 mod config;
@@ -25,28 +25,28 @@ use group::GameGroup;
 /// Games that share their batches. Fixed, so that results do not depend on the number of threads.
 pub const SEARCH_GROUP: usize = 16;
 
-/// What the last search of a game said of its root.
+/// The results of a search at the root of a game.
 #[derive(Debug, Clone, Copy)]
-pub struct Root<'a> {
-    /// Visits of each action, those kept from earlier moves included.
+pub struct RootStatistics<'a> {
+    /// Visits, including those kept from earlier moves, `[action]`.
     pub visits: &'a [u32],
-    /// Mean return of each action; the value of the root for those never visited.
+    /// Mean return; the value of the root for actions without visits, `[action]`.
     pub q: &'a [f32],
-    /// What the policy says without search.
+    /// The policy without search, `[action]`.
     pub prior: &'a [f32],
-    /// What it should say: the shares of the visits, without those that were only forced (PUCT), or the improved policy
-    /// (Gumbel).
+    /// The policy to learn: the shares of the visits, without those that were only forced (PUCT), or the improved policy
+    /// (Gumbel), `[action]`.
     pub policy: &'a [f32],
-    /// What the value head says without search.
+    /// The value without search.
     pub raw_value: f32,
-    /// Mean of all returns backed up.
+    /// The mean of all returns backed up.
     pub value: f32,
-    /// What to play: the action most visited (PUCT), or the winner of the sequential halving (Gumbel).
+    /// The action to play: the most visited one (PUCT), or the winner of the sequential halving (Gumbel).
     pub action: usize,
 }
 
-impl Root<'_> {
-    /// An action drawn in proportion to `visits^(1 / temperature)`; [`action`](Self::action) at temperature 0.
+impl RootStatistics<'_> {
+    /// Samples an action in proportion to `visits^(1 / temperature)`. Returns [`action`](Self::action) at temperature 0.
     pub fn draw(&self, temperature: f32, rng: &mut Rng) -> usize {
         let most = self.visits.iter().copied().max().unwrap_or(0);
         if temperature <= 0.0 || most == 0 {
@@ -64,7 +64,9 @@ impl Root<'_> {
     }
 }
 
-/// Searches a fixed number of games. Memory is allocated here and not later.
+/// A tree search in a fixed number of games, which allocates its memory once.
+///
+/// Methods that read from a game panic if there is no such game.
 ///
 /// A move is [`run`](Self::run), [`root`](Self::root), [`advance`](Self::advance); a game starts with
 /// [`begin`](Self::begin).
@@ -74,13 +76,13 @@ pub struct Search {
 }
 
 impl Search {
-    /// Room for `games` games of `spec`.
+    /// Allocates `games` games of `spec`.
     ///
     /// # Errors
     /// If the action space is not one discrete choice, or a setting is out of range.
     pub fn new(spec: &dyn EnvSpec, games: usize, config: SearchConfig) -> Result<Self> {
         let actions = action_count(&spec.action_space())?;
-        config.check()?;
+        config.check().map_err(|error| error.below("search"))?;
         let sizes = (0..games).step_by(SEARCH_GROUP).map(|first| SEARCH_GROUP.min(games - first));
         let groups = sizes.map(|len| GameGroup::new(spec, len, actions, config)).collect();
         Ok(Self { groups, games })
@@ -100,9 +102,9 @@ impl Search {
         group.begin(game, start, rng)
     }
 
-    /// Searches all games, in groups that are spread over the threads of the current rayon pool; game `i` does what
-    /// `plans[i]` says, and those beyond nothing. The result depends neither on the number of threads nor on what other
-    /// games do. Where the evaluator has changed, [`forget_evaluations`](Self::forget_evaluations) comes first.
+    /// Searches game `i` according to `plans[i]`, for all plans, in groups that are spread over the threads of the current
+    /// rayon pool. The result depends neither on the number of threads nor on other games. If the evaluator has changed,
+    /// call [`forget_evaluations`](Self::forget_evaluations) first.
     ///
     /// # Errors
     /// If the environment fails or does not fit the evaluator.
@@ -116,39 +118,39 @@ impl Search {
         plans: &[Plan],
         limit: &Limit<'_>,
     ) -> Result<()> {
-        let plans = |index: usize| plans.get(index * SEARCH_GROUP..).unwrap_or(&[]);
+        // Groups beyond the plans have nothing to do.
+        let plans = |index: usize| &plans[plans.len().min(index * SEARCH_GROUP)..];
         parallel::try_for_each(&mut self.groups, |index, group| {
             group.run(evaluator, plans(index), limit)
         })
     }
 
-    /// Forgets what the evaluator said of any state.
+    /// Forgets all cached evaluations.
     pub fn forget_evaluations(&mut self) {
         self.groups.iter_mut().for_each(GameGroup::forget_evaluations);
     }
 
-    /// Whether the problem of this game is solved where it stands.
+    /// Returns whether the current state of this game is solved.
     pub fn solved(&self, game: usize) -> bool {
-        self.groups.get(game / SEARCH_GROUP).is_some_and(|group| group.solved(game % SEARCH_GROUP))
+        self.groups[game / SEARCH_GROUP].solved(game % SEARCH_GROUP)
     }
 
-    /// What the last search of this game said.
-    pub fn root(&self, game: usize) -> Option<Root<'_>> {
-        self.game(game).map(|game| {
-            let root = game.tree.node(game.tree.root);
-            Root {
-                visits: &game.visits,
-                q: &game.q,
-                prior: &game.prior,
-                policy: &game.policy,
-                raw_value: root.raw_value,
-                value: root.mean(),
-                action: game.action,
-            }
-        })
+    /// Returns the results of the last search of this game.
+    pub fn root(&self, game: usize) -> RootStatistics<'_> {
+        let game = self.game(game);
+        let root = game.tree.node(game.tree.root);
+        RootStatistics {
+            visits: &game.visits,
+            q: &game.q,
+            prior: &game.prior,
+            policy: &game.policy,
+            raw_value: root.raw_value,
+            value: root.mean(),
+            action: game.action,
+        }
     }
 
-    /// Appends the observation and the mask of a game's current state, as the environment shows them.
+    /// Appends the observation and the mask of a game's current state, as the environment returns them.
     ///
     /// # Errors
     /// If there is no such game, or the environment fails.
@@ -162,7 +164,7 @@ impl Search {
         group.observe(game, observations, masks)
     }
 
-    /// Makes a move and keeps what is known below it. A game that is over stays so until it begins again.
+    /// Makes a move and keeps the subtree below it. A game that is over stays over until it begins again.
     ///
     /// # Errors
     /// If there is no such game, or the environment fails.
@@ -171,47 +173,46 @@ impl Search {
         group.advance(game, action)
     }
 
-    /// The best solution that the game or any of its trees has come upon, and what it pays without discount.
+    /// Returns the best solution that the game or any of its trees has found, and its undiscounted return.
     pub fn solution(&self, game: usize) -> Option<(&[u32], f32)> {
-        let found = &self.game(game)?.found;
-        found.solved.then_some((&found.actions[..], found.total))
+        let best = &self.game(game).best;
+        best.solved.then_some((&best.actions[..], best.total))
     }
 
-    /// Nodes added since the game began.
+    /// Returns the number of nodes added since the game began.
     pub fn nodes(&self, game: usize) -> u64 {
-        self.game(game).map_or(0, |game| game.nodes)
+        self.game(game).nodes
     }
 
-    /// Simulations made since the game began.
+    /// Returns the number of simulations since the game began.
     pub fn simulations(&self, game: usize) -> u64 {
-        self.game(game).map_or(0, |game| game.simulations)
+        self.game(game).simulations
     }
 
-    /// How the game has come to where it stands: its moves and the sum of their rewards.
+    /// Returns the sum of the rewards since the game began.
+    pub(crate) fn total(&self, game: usize) -> f32 {
+        self.game(game).total
+    }
+
+    /// Returns the moves since the game began.
     pub(crate) fn played(&self, game: usize) -> ActionPath {
-        self.game(game).map_or_else(ActionPath::default, |game| ActionPath {
-            solved: false,
-            total: game.total,
-            actions: game.played.clone(),
-        })
+        let game = self.game(game);
+        ActionPath { solved: false, total: game.total, actions: game.played.clone() }
     }
 
-    /// The most that the rest of the game can pay, where that is known.
+    /// Returns an upper bound on the return of the rest of the game, if one is known.
     pub(crate) fn best_return(&self, game: usize) -> Option<f32> {
-        self.groups
-            .get(game / SEARCH_GROUP)
-            .and_then(|group| group.best_return(game % SEARCH_GROUP))
+        self.groups[game / SEARCH_GROUP].best_return(game % SEARCH_GROUP)
     }
 
-    fn game(&self, game: usize) -> Option<&Game> {
-        self.groups.get(game / SEARCH_GROUP)?.games.get(game % SEARCH_GROUP)
+    fn game(&self, game: usize) -> &Game {
+        &self.groups[game / SEARCH_GROUP].games[game % SEARCH_GROUP]
     }
 
     fn group(&mut self, game: usize) -> Result<(&mut GameGroup, usize)> {
-        let games = self.games;
-        match self.groups.get_mut(game / SEARCH_GROUP) {
-            Some(group) if game < games => Ok((group, game % SEARCH_GROUP)),
-            _ => Err(Error::config("game", format!("below {games}"), game)),
+        if game >= self.games {
+            return Err(Error::config("game", format!("below {}", self.games), game));
         }
+        Ok((&mut self.groups[game / SEARCH_GROUP], game % SEARCH_GROUP))
     }
 }

@@ -1,7 +1,7 @@
 //! Selection against numbers worked out from the papers' equations.
 
 use crate::env::Step;
-use crate::search::tree::gumbel::{Gumbel, Turn, schedule};
+use crate::search::tree::gumbel::{Gumbel, ScheduledSimulation, schedule_simulations};
 use crate::search::tree::puct::{Dirichlet, Puct};
 use crate::search::tree::{Leaf, NONE, Tree};
 
@@ -9,19 +9,19 @@ use crate::search::tree::{Leaf, NONE, Tree};
 fn root(priors: &[f32], value: f32) -> Tree {
     let mut tree = Tree::new(1000, priors.len());
     let logits: Vec<f32> = priors.iter().map(|p| p.ln()).collect();
-    tree.open(0, &logits, value);
+    tree.set_evaluation(0, &logits, value);
     tree.back_up(0, 1.0, 0);
     tree
 }
 
-/// Follows `action` from the root `visits` times to an end that pays `reward`.
+/// Visits `action` from the root `visits` times; it terminates with `reward`.
 fn visit(tree: &mut Tree, action: usize, visits: usize, reward: f32) {
     for _ in 0..visits {
         let child = match tree.edges(tree.root)[action].child {
             NONE => tree.add(tree.root, action).unwrap(),
             child => child,
         };
-        tree.arrive(child, Step { reward, terminated: true, truncated: false });
+        tree.set_step(child, Step { reward, terminated: true, truncated: false });
         tree.back_up(child, 1.0, 0);
     }
 }
@@ -31,7 +31,7 @@ fn puct(exploration: f32, first_play_reduction: f32) -> Puct {
     Puct { exploration, first_play_reduction, noise, forced: 0.0 }
 }
 
-/// All of one simulation, where every leaf is an end that pays what its action is worth.
+/// Makes one simulation, in which every action terminates with its reward.
 fn simulate(tree: &mut Tree, puct: &Puct, rewards: &[f32]) {
     match tree.simulate(tree.root, |tree, node| puct.choose(tree, node)) {
         Leaf::New { action, .. } => visit(tree, action, 1, rewards[action]),
@@ -41,7 +41,7 @@ fn simulate(tree: &mut Tree, puct: &Puct, rewards: &[f32]) {
 }
 
 #[test]
-fn puct_visits_two_arms_as_worked_out_by_hand() {
+fn puct_visits_two_arms_as_computed_by_hand() {
     // Priors 1/2, c = 1, arm 0 pays 0 and arm 1 pays 1, the root counts its own evaluation. First come 0 (a tie) and 1.
     // With n visits of arm 1 and N = n + 2 of the root, arm 0 is next as soon as sqrt(N) / 4 > 1 + sqrt(N) / (2 (n + 1)):
     // at N = 19 it is 1.0897 < 1.1211, at N = 20 it is 1.11803 > 1.11769. So simulation 20 is its second.
@@ -80,14 +80,14 @@ fn puct_is_value_plus_exploration() {
     assert_eq!(puct(20.0, 0.3).choose(&fill(4.0), 0), Some(0));
     // Without reduction, c = 20 and 3 visits of the third, the last has 0.21 + 2 sqrt(7) = 5.5, the first 7.94.
     let mut tree = fill(4.0);
-    tree.depart(tree.edges(0)[0].child, NONE);
-    tree.depart(tree.edges(0)[0].child, NONE);
+    tree.add_in_flight(tree.edges(0)[0].child, NONE);
+    tree.add_in_flight(tree.edges(0)[0].child, NONE);
     // Two simulations under way to the first: 12 * 3 / 6 = 6 against 0.21 + 2 * 3 = 6.21 of the last.
     assert_eq!(puct(20.0, 0.0).choose(&tree, 0), Some(3));
 }
 
 #[test]
-fn forced_visits_are_made_and_do_not_count() {
+fn forced_visits_are_made_and_do_not_count_in_the_policy() {
     // Noisy priors 0.7, 0.2, 0.1, k = 2, c = 1: of N = 81 visits, the second is owed sqrt(2 * 0.2 * 81) = 5.7 and the third
     // sqrt(2 * 0.1 * 81) = 4.02. The first pays 1, the others 0 and 0.75.
     let forced = Puct { forced: 2.0, ..puct(1.0, 0.0) };
@@ -117,7 +117,7 @@ fn forced_visits_are_made_and_do_not_count() {
 }
 
 #[test]
-fn values_count_alike_on_any_scale_of_rewards() {
+fn visits_do_not_depend_on_the_scale_of_rewards() {
     let visits = |scale: f32, offset: f32| {
         let (mut tree, puct) = (root(&[0.4, 0.3, 0.3], offset), puct(1.25, 0.0));
         for _ in 0..200 {
@@ -158,7 +158,7 @@ fn gumbel_completes_values_and_improves_the_policy() {
     visit(&mut tree, 0, 4, 1.0);
     assert_eq!(gumbel.choose(&tree, 0), Some(0));
     let child = tree.edges(0)[0].child;
-    (0..20).for_each(|_| tree.depart(child, NONE));
+    (0..20).for_each(|_| tree.add_in_flight(child, NONE));
     assert_eq!(gumbel.choose(&tree, 0), Some(2));
 }
 
@@ -185,7 +185,7 @@ fn the_root_takes_the_best_perturbed_action_of_equal_visits() {
     visit(&mut tree, 2, 1, 1.0);
     // Both visited once; sigma adds 51 * 0.1 * 1 to the last.
     assert_eq!(gumbel.choose_root(&tree, 1), Some(2));
-    assert_eq!(gumbel.decide(&tree), Some(2));
+    assert_eq!(gumbel.best_action(&tree), Some(2));
     assert_eq!(gumbel.choose_root(&tree, 5), None);
     // Visits that were there before the move do not count.
     tree.root_before = vec![0, 1, 1];
@@ -195,9 +195,9 @@ fn the_root_takes_the_best_perturbed_action_of_equal_visits() {
 #[test]
 fn sequential_halving_follows_algorithm_1() {
     let visits = |considered, simulations| {
-        let mut turns = Vec::new();
-        schedule(considered, simulations, &mut turns);
-        turns.iter().map(|turn: &Turn| turn.visits).collect::<Vec<_>>()
+        let mut schedule = Vec::new();
+        schedule_simulations(considered, simulations, &mut schedule);
+        schedule.iter().map(|s: &ScheduledSimulation| s.considered_visits).collect::<Vec<_>>()
     };
     // 4 actions, 8 simulations, 2 phases: 8 / (2 * 4) = 1 visit of each, then 8 / (2 * 2) = 2 of the better two.
     assert_eq!(visits(4, 8), [0, 0, 0, 0, 1, 1, 2, 2]);
@@ -209,9 +209,9 @@ fn sequential_halving_follows_algorithm_1() {
     assert_eq!(visits(1, 3), [0, 1, 2]);
     assert_eq!(visits(2, 5), [0, 0, 1, 1, 2]);
     assert_eq!(visits(8, 4), [0; 4], "fewer simulations than actions");
-    let mut turns = Vec::new();
-    schedule(4, 8, &mut turns);
-    let ends: Vec<_> = turns.iter().map(|turn| turn.end).collect();
+    let mut schedule = Vec::new();
+    schedule_simulations(4, 8, &mut schedule);
+    let ends: Vec<_> = schedule.iter().map(|s| s.phase_end).collect();
     assert_eq!(ends, [4, 4, 4, 4, 6, 6, 8, 8]);
 }
 
@@ -222,20 +222,20 @@ fn a_new_root_keeps_what_is_below_and_frees_the_rest() {
     let mut nodes = vec![0];
     for (parent, action) in [(0, 0), (0, 1), (1, 0), (1, 1), (3, 1)] {
         let child = tree.add(nodes[parent], action).unwrap();
-        tree.arrive(child, Step { reward: 1.0, ..Step::default() });
-        tree.open(child, &logits, 0.5);
+        tree.set_step(child, Step { reward: 1.0, ..Step::default() });
+        tree.set_evaluation(child, &logits, 0.5);
         tree.back_up(child, 1.0, 0);
         nodes.push(child);
     }
-    let room = tree.room();
+    let room = tree.free_nodes();
     let (visits, q) = (tree.edges(nodes[1])[0].visits, tree.edges(nodes[1])[0].q());
     tree.re_root(nodes[1]);
     // Nodes 1, 3, 4 and 5 stay; the old root and node 2 are free.
-    assert_eq!(tree.room(), room + 2);
+    assert_eq!(tree.free_nodes(), room + 2);
     assert_eq!((tree.edges(tree.root)[0].visits, tree.edges(tree.root)[0].q()), (visits, q));
     assert_eq!(tree.node(tree.root).parent, NONE);
-    assert_eq!(tree.way(nodes[5]).collect::<Vec<_>>(), [(1, 1.0), (0, 1.0)]);
-    for _ in 0..tree.room() {
+    assert_eq!(tree.path_up(nodes[5]).collect::<Vec<_>>(), [(1, 1.0), (0, 1.0)]);
+    for _ in 0..tree.free_nodes() {
         let action = 0;
         let parent = tree.root;
         assert!(!nodes[3..].contains(&tree.add(parent, action).unwrap()));

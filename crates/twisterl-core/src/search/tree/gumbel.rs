@@ -1,18 +1,18 @@
-//! Gumbel AlphaZero: a policy improvement for any number of simulations (Danihelka et al., "Policy improvement by
+//! Gumbel AlphaZero: policy improvement with any number of simulations (Danihelka et al., "Policy improvement by
 //! planning with Gumbel", ICLR 2022).
 
 use super::Tree;
 use serde::{Deserialize, Serialize};
 
-/// The constants of Gumbel search.
+/// The constants of Gumbel AlphaZero.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Gumbel {
-    /// `m`, the most actions of the root that are looked at.
+    /// `m`, the maximum number of root actions that are searched.
     pub considered: usize,
-    /// `c_visit` and `c_scale` of equation 8: values between 0 and 1 count
-    /// `(c_visit + most visits of an action) * c_scale` in units of logits.
+    /// `c_visit` of equation 8: values between 0 and 1 are scaled by `(c_visit + most visits of an action) * c_scale`, to
+    /// units of logits.
     pub visit: f32,
-    /// See `visit`.
+    /// `c_scale`, see `visit`.
     pub scale: f32,
 }
 
@@ -23,8 +23,8 @@ impl Default for Gumbel {
 }
 
 impl Gumbel {
-    /// Writes `logits + sigma(completed q)` of every action of `node`, negative infinity where it is masked. Values of
-    /// actions that were never tried are completed by the mixed value (equation 33).
+    /// Writes `logits + sigma(completed q)` of every action of `node`, negative infinity if it is masked. The values of
+    /// actions without visits are completed by the mixed value (equation 33).
     fn improved_logits(&self, tree: &Tree, node: u32, mut write: impl FnMut(usize, f32)) {
         let edges = tree.edges(node);
         let (mut visits, mut most, mut tried, mut weighted) = (0, 0, 0.0, 0.0);
@@ -60,8 +60,8 @@ impl Gumbel {
         out.iter_mut().for_each(|p| *p = if sum > 0.0 { *p / sum } else { 0.0 });
     }
 
-    /// The action to follow from a node below the root: the one whose share of the visits falls shortest of the improved
-    /// policy (equation 14).
+    /// Returns the action to follow from a node below the root: the one whose share of the visits is furthest below the
+    /// improved policy (equation 14).
     pub(crate) fn choose(&self, tree: &Tree, node: u32) -> Option<usize> {
         let edges = tree.edges(node);
         let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0f32);
@@ -72,60 +72,66 @@ impl Gumbel {
         self.improved_logits(tree, node, |action, logit| {
             let edge = &edges[action];
             let score = (logit - max).exp() / sum - edge.tries() / tries;
-            if edge.open() && (score > best.1 || best.0.is_none()) {
+            if edge.allowed() && (score > best.1 || best.0.is_none()) {
                 best = (Some(action), score);
             }
         });
         best.0
     }
 
-    /// The action of the root that has had `visits` visits in this move and is best by
-    /// `g + logits + sigma(completed q)`.
+    /// Returns the root action with the highest `g + logits + sigma(completed q)` among those with `visits` visits in this
+    /// move.
     pub(crate) fn choose_root(&self, tree: &Tree, visits: u32) -> Option<usize> {
         let edges = tree.edges(tree.root);
         let mut best = (None, f32::NEG_INFINITY);
         self.improved_logits(tree, tree.root, |action, logit| {
             let edge = &edges[action];
-            let score = logit + tree.root_noise.get(action).copied().unwrap_or(0.0);
-            let fits = made(tree, action) == visits;
-            if fits && edge.open() && (score > best.1 || best.0.is_none()) {
+            // Without noise, all Gumbel variables are 0.
+            let noise = if tree.root_noise.is_empty() { 0.0 } else { tree.root_noise[action] };
+            let score = logit + noise;
+            let fits = visits_this_move(tree, action) == visits;
+            if fits && edge.allowed() && (score > best.1 || best.0.is_none()) {
                 best = (Some(action), score);
             }
         });
         best.0
     }
 
-    /// The action to play: the best of those most visited in this move.
-    pub(crate) fn decide(&self, tree: &Tree) -> Option<usize> {
-        let most = (0..tree.actions).map(|action| made(tree, action)).max().unwrap_or(0);
+    /// Returns the action to play: the best one among the most visited in this move.
+    pub(crate) fn best_action(&self, tree: &Tree) -> Option<usize> {
+        let most =
+            (0..tree.actions).map(|action| visits_this_move(tree, action)).max().unwrap_or(0);
         self.choose_root(tree, most)
     }
 }
 
-/// Visits of an action of the root in this move.
-fn made(tree: &Tree, action: usize) -> u32 {
-    let before = tree.root_before.get(action).copied().unwrap_or(0);
-    tree.edges(tree.root)
-        .get(action)
-        .map_or(0, |edge| (edge.visits + edge.in_flight).saturating_sub(before))
+/// Returns the visits of a root action in this move.
+fn visits_this_move(tree: &Tree, action: usize) -> u32 {
+    let edge = &tree.edges(tree.root)[action];
+    edge.visits + edge.in_flight - tree.root_before[action]
 }
 
-/// Simulations of one action that sequential halving makes next.
+/// The choice at the root in one simulation of sequential halving.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Turn {
-    /// How many visits the action must have had.
-    pub(crate) visits: u32,
-    /// The simulation up to which actions are visited equally often, and none depends on what the others find.
-    pub(crate) end: usize,
+pub(crate) struct ScheduledSimulation {
+    /// Visits in this move of the actions among which it chooses.
+    pub(crate) considered_visits: u32,
+    /// End of the phase: up to this simulation, actions are visited equally often, and no choice depends on the values
+    /// that the others find.
+    pub(crate) phase_end: usize,
 }
 
-/// Writes what each of `simulations` simulations does at the root, by sequential halving over the best `considered`
-/// actions (algorithm 1): each phase visits those left equally often and leaves the better half, down to two.
-pub(crate) fn schedule(considered: usize, simulations: usize, out: &mut Vec<Turn>) {
+/// Writes the schedule of `simulations` simulations by sequential halving over the best `considered` actions (algorithm
+/// 1), `[simulation]`: each phase visits the actions that are left equally often, and leaves the better half, down to two.
+pub(crate) fn schedule_simulations(
+    considered: usize,
+    simulations: usize,
+    out: &mut Vec<ScheduledSimulation>,
+) {
     out.clear();
     if considered <= 1 {
-        let turn = |n| Turn { visits: n as u32, end: simulations };
-        out.extend((0..simulations).map(turn));
+        let visit = |n| ScheduledSimulation { considered_visits: n as u32, phase_end: simulations };
+        out.extend((0..simulations).map(visit));
         return;
     }
     let phases = considered.next_power_of_two().ilog2() as usize;
@@ -133,8 +139,9 @@ pub(crate) fn schedule(considered: usize, simulations: usize, out: &mut Vec<Turn
     while out.len() < simulations {
         let rounds = (simulations / (phases * left)).max(1);
         for _ in 0..rounds {
-            let end = (out.len() + left).min(simulations);
-            out.extend(std::iter::repeat_n(Turn { visits, end }, left));
+            let phase_end = (out.len() + left).min(simulations);
+            let scheduled = ScheduledSimulation { considered_visits: visits, phase_end };
+            out.extend(std::iter::repeat_n(scheduled, left));
             visits += 1;
         }
         left = (left / 2).max(2);

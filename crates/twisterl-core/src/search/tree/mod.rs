@@ -1,7 +1,7 @@
-//! The tree of one game: a plain arena that is allocated once, and reused from move to move.
+//! The tree of one game: an arena that is allocated once, and reused from move to move.
 //!
-//! A node is a state, an edge an action from it. Edge `a` of node `n` stands at `n * actions + a`. The environment of
-//! node `n` is slot `n` of the game's part of a batch, so that a node is made by one copy and one step.
+//! A node is a state, an edge an action from it. Edge `a` of node `n` has index `n * actions + a`. The environment of
+//! node `n` is in slot `n` of the game's part of a batch, so that adding a node is one copy and one step.
 
 pub(super) mod gumbel;
 pub(super) mod noise;
@@ -9,19 +9,19 @@ pub(super) mod puct;
 
 use crate::env::Step;
 
-/// Stands for no node.
+/// No node.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// What can be done at a node.
+/// The state of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum NodeState {
-    /// It waits for its evaluation.
+    /// The node waits for its evaluation.
     Pending,
-    /// Its actions can be followed.
-    Open,
-    /// The episode ends here, and is worth 0.
+    /// The node is evaluated, and its actions can be followed.
+    Expanded,
+    /// The episode terminated; its value is 0.
     Terminated,
-    /// The episode is cut here, and worth what the value head says.
+    /// The episode was truncated; its value is that of the value head.
     Truncated,
 }
 
@@ -30,28 +30,29 @@ impl NodeState {
         matches!(self, Self::Terminated | Self::Truncated)
     }
 
-    /// The step that led here, having paid `reward`.
+    /// Returns the step with this `reward` into a node of this state.
     pub(crate) fn step(self, reward: f32) -> Step {
         let (terminated, truncated) = (self == Self::Terminated, self == Self::Truncated);
         Step { reward, terminated, truncated }
     }
 }
 
-/// A state.
+/// A node: a state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TreeNode {
-    /// The node it was reached from, and by which action; [`NONE`] for the root.
+    /// The parent and the action from it; [`NONE`] for the root.
     pub(crate) parent: u32,
     pub(crate) action: u32,
     pub(crate) state: NodeState,
-    /// The key of the state, where keys are asked for.
+    /// The key of the state, if cycles are pruned.
     pub(crate) key: u64,
-    /// What the value head says.
+    /// The value without search.
     pub(crate) raw_value: f32,
-    /// Returns backed up to here, its own evaluation among them.
+    /// Number of returns backed up to here, including its own evaluation.
     pub(crate) visits: u32,
+    /// The sum of these returns.
     pub(crate) value_sum: f32,
-    /// Simulations through here that have not been backed up.
+    /// Simulations through this node that have not been backed up.
     pub(crate) in_flight: u32,
 }
 
@@ -69,28 +70,28 @@ impl TreeNode {
         }
     }
 
-    /// The mean of all returns backed up to here.
+    /// Returns the mean of all returns backed up to here.
     pub(crate) fn mean(&self) -> f32 {
         self.value_sum / self.visits.max(1) as f32
     }
 }
 
-/// An action from a state.
+/// An edge: an action from a state.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Edge {
-    /// Log-probability of the action; negative infinity where it is masked or struck out.
+    /// Log-probability of the action; negative infinity if it is masked or forbidden.
     pub(crate) logit: f32,
-    /// Its probability.
+    /// Probability of the action.
     pub(crate) prior: f32,
-    /// Where it leads, or [`NONE`].
+    /// The node it leads to, or [`NONE`].
     pub(crate) child: u32,
-    /// What the transition paid.
+    /// The reward of the step.
     pub(crate) reward: f32,
-    /// Returns backed up through it.
+    /// Number of returns backed up through this edge.
     pub(crate) visits: u32,
-    /// Their sum: reward plus discounted value of what follows.
+    /// The sum of these returns: reward plus discounted value.
     pub(crate) value_sum: f32,
-    /// Simulations through it that have not been backed up.
+    /// Simulations through this edge that have not been backed up.
     pub(crate) in_flight: u32,
 }
 
@@ -107,32 +108,32 @@ impl Edge {
         }
     }
 
-    /// The mean return of the action, once it was visited.
+    /// Returns the mean return of the action, if it was visited.
     pub(crate) fn q(&self) -> Option<f32> {
         (self.visits > 0).then(|| self.value_sum / self.visits as f32)
     }
 
-    /// Visits and those on their way: what exploration counts, so that simulations of one round go different ways, while
-    /// values stay free of made-up losses (Liu et al., "Watch the Unobserved", ICLR 2020).
+    /// Returns the number of visits, including those in flight. Exploration counts these, so that the simulations of one
+    /// round take different paths, without virtual losses in the values (Liu et al., "Watch the Unobserved", ICLR 2020).
     pub(crate) fn tries(&self) -> f32 {
         (self.visits + self.in_flight) as f32
     }
 
-    /// Whether simulations may follow it.
-    pub(crate) fn open(&self) -> bool {
+    /// Returns whether simulations may follow this edge.
+    pub(crate) fn allowed(&self) -> bool {
         self.logit > f32::NEG_INFINITY
     }
 }
 
-/// The range of the action values in a tree, by which they are brought to [0, 1] whatever the scale of the rewards
-/// (Schrittwieser et al., "Mastering Atari, Go, chess and shogi by planning with a learned model", 2020, equation 5).
+/// The range of the action values in a tree, which normalises them to [0, 1] for any scale of the rewards (Schrittwieser
+/// et al., "Mastering Atari, Go, chess and shogi by planning with a learned model", 2020, equation 5).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Range {
+pub(crate) struct ValueRange {
     low: f32,
     high: f32,
 }
 
-impl Range {
+impl ValueRange {
     const EMPTY: Self = Self { low: f32::INFINITY, high: f32::NEG_INFINITY };
 
     fn include(&mut self, q: f32) {
@@ -140,7 +141,7 @@ impl Range {
         self.high = self.high.max(q);
     }
 
-    /// `q` between the lowest, 0, and the highest, 1; 0 while all are equal.
+    /// Returns `q` scaled to 0 for the lowest and 1 for the highest value; 0 if all are equal.
     pub(crate) fn normalise(&self, q: f32) -> f32 {
         if self.high > self.low {
             ((q - self.low) / (self.high - self.low)).clamp(0.0, 1.0)
@@ -150,14 +151,14 @@ impl Range {
     }
 }
 
-/// Where a simulation comes to the end of the tree.
+/// The end of a simulation's path through the tree.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Leaf {
-    /// At an action that was never followed.
+    /// An action that was never followed.
     New { parent: u32, action: usize },
-    /// At a node where the episode is over.
+    /// A node where the episode is over, or no action is allowed.
     Ended(u32),
-    /// At a node that waits for its evaluation: nothing can be learned here in this round.
+    /// A node that waits for its evaluation, so that the simulation has to wait for the next round.
     Pending,
 }
 
@@ -166,12 +167,14 @@ pub(crate) enum Leaf {
 pub(crate) struct Tree {
     pub(crate) actions: usize,
     pub(crate) root: u32,
-    pub(crate) range: Range,
-    /// The root's priors with noise (PUCT), or its Gumbel variables (Gumbel).
+    pub(crate) range: ValueRange,
+    /// The priors of the root with noise (PUCT), or its Gumbel variables (Gumbel), `[action]`; empty without noise.
     pub(crate) root_noise: Vec<f32>,
-    /// The root's visits when the move began; not 0 where a subtree was kept.
+    /// Visits of the root's actions when the move began, `[action]`.
     pub(crate) root_before: Vec<u32>,
+    /// `[node]`
     nodes: Vec<TreeNode>,
+    /// `[node, action]`
     edges: Vec<Edge>,
     free: Vec<u32>,
     /// Memory for walks over the tree.
@@ -180,12 +183,12 @@ pub(crate) struct Tree {
 }
 
 impl Tree {
-    /// Room for `capacity` nodes of `actions` actions; the root is one of them.
+    /// Allocates `capacity` nodes, including the root, of `actions` actions.
     pub(crate) fn new(capacity: usize, actions: usize) -> Self {
         let mut tree = Self {
             actions,
             root: 0,
-            range: Range::EMPTY,
+            range: ValueRange::EMPTY,
             root_noise: Vec::with_capacity(actions),
             root_before: Vec::with_capacity(actions),
             nodes: vec![TreeNode::new(NONE, NONE); capacity],
@@ -198,17 +201,17 @@ impl Tree {
         tree
     }
 
-    /// Forgets everything; `root` is an unevaluated root.
+    /// Removes all nodes and makes `root` a root that waits for its evaluation.
     pub(crate) fn clear(&mut self, root: u32) {
         self.free.clear();
         self.free.extend((0..self.nodes.len() as u32).rev().filter(|&node| node != root));
         self.root = root;
-        self.range = Range::EMPTY;
+        self.range = ValueRange::EMPTY;
         self.reset(root, NONE, NONE);
     }
 
-    /// Nodes that can still be added.
-    pub(crate) fn room(&self) -> usize {
+    /// Returns the number of nodes that can be added.
+    pub(crate) fn free_nodes(&self) -> usize {
         self.free.len()
     }
 
@@ -216,7 +219,7 @@ impl Tree {
         &self.nodes[node as usize]
     }
 
-    /// The actions from a node.
+    /// Returns the edges of a node, `[action]`.
     pub(crate) fn edges(&self, node: u32) -> &[Edge] {
         let start = node as usize * self.actions;
         &self.edges[start..start + self.actions]
@@ -231,14 +234,14 @@ impl Tree {
         self.nodes[node as usize] = TreeNode::new(parent, action);
     }
 
-    /// *Simulate*: follows `choose` from `from` down to the end of the tree.
+    /// *Simulate*: follows the choices of `choose` from `from` down to the end of the tree.
     pub(crate) fn simulate(&self, from: u32, choose: impl Fn(&Self, u32) -> Option<usize>) -> Leaf {
         let mut node = from;
         loop {
             match self.node(node).state {
                 NodeState::Pending => return Leaf::Pending,
                 NodeState::Terminated | NodeState::Truncated => return Leaf::Ended(node),
-                NodeState::Open => {}
+                NodeState::Expanded => {}
             }
             let Some(action) = choose(self, node) else { return Leaf::Ended(node) };
             match self.edges(node)[action].child {
@@ -248,7 +251,7 @@ impl Tree {
         }
     }
 
-    /// *Expand*, first half: adds a node that waits for its evaluation. `None` where there is no room.
+    /// *Expand*, first half: adds a node that waits for its evaluation. Returns `None` if the tree is full.
     pub(crate) fn add(&mut self, parent: u32, action: usize) -> Option<u32> {
         let child = self.free.pop()?;
         self.reset(child, parent, action as u32);
@@ -256,8 +259,8 @@ impl Tree {
         Some(child)
     }
 
-    /// Notes that a simulation is on its way through `node` and all above it, up to but without `above`.
-    pub(crate) fn depart(&mut self, mut node: u32, above: u32) {
+    /// Adds a simulation in flight to `node` and all nodes above it, up to but without `above`.
+    pub(crate) fn add_in_flight(&mut self, mut node: u32, above: u32) {
         while node != above && node != NONE {
             let TreeNode { parent, action, .. } = self.nodes[node as usize];
             self.nodes[node as usize].in_flight += 1;
@@ -268,8 +271,8 @@ impl Tree {
         }
     }
 
-    /// Sets the key of a node's state. Returns whether it is that of a node above it.
-    pub(crate) fn repeats(&mut self, node: u32, key: u64) -> bool {
+    /// Sets the key of a node's state. Returns whether a node above it has the same key.
+    pub(crate) fn set_key(&mut self, node: u32, key: u64) -> bool {
         self.nodes[node as usize].key = key;
         let mut above = self.node(node).parent;
         while above != NONE && self.node(above).key != key {
@@ -278,9 +281,9 @@ impl Tree {
         above != NONE
     }
 
-    /// Takes back a node that waits for its evaluation, its announcement by [`depart`](Self::depart) up to but without
-    /// `above`, and the action that led to it.
-    pub(crate) fn retract(&mut self, leaf: u32, above: u32) {
+    /// Removes a node that waits for its evaluation, forbids the action that led to it, and removes the simulation in
+    /// flight that [`add_in_flight`](Self::add_in_flight) added up to but without `above`.
+    pub(crate) fn remove(&mut self, leaf: u32, above: u32) {
         let mut node = leaf;
         while node != above && node != NONE {
             let TreeNode { parent, action, .. } = self.nodes[node as usize];
@@ -298,8 +301,8 @@ impl Tree {
         self.free.push(leaf);
     }
 
-    /// Sets what the transition into `node` gave.
-    pub(crate) fn arrive(&mut self, node: u32, step: Step) {
+    /// Sets the step that led to `node`.
+    pub(crate) fn set_step(&mut self, node: u32, step: Step) {
         let to = &mut self.nodes[node as usize];
         match step {
             Step { terminated: true, .. } => to.state = NodeState::Terminated,
@@ -312,22 +315,22 @@ impl Tree {
         }
     }
 
-    /// *Expand*, second half: sets what the policy says of a node.
-    pub(crate) fn open(&mut self, node: u32, log_probs: &[f32], value: f32) {
+    /// *Expand*, second half: sets the evaluation of a node. `log_probs` are `[action]`.
+    pub(crate) fn set_evaluation(&mut self, node: u32, log_probs: &[f32], value: f32) {
         let value = if value.is_finite() { value } else { 0.0 };
         self.nodes[node as usize].raw_value = value;
         if self.nodes[node as usize].state.ended() {
             return;
         }
-        self.nodes[node as usize].state = NodeState::Open;
+        self.nodes[node as usize].state = NodeState::Expanded;
         for (edge, &logit) in self.edges_mut(node).iter_mut().zip(log_probs) {
             let logit = if logit.is_nan() { f32::NEG_INFINITY } else { logit };
             *edge = Edge::new(logit);
         }
     }
 
-    /// *Backup*: adds the value of `leaf` to all nodes above it, each return being reward plus `gamma` times the next.
-    /// `in_flight` is 1 where the simulation had been announced by [`depart`](Self::depart), and else 0.
+    /// *Backup*: adds the value of `leaf` to it and all nodes above it. Each return is the reward plus `gamma` times the
+    /// return below. `in_flight` is 1 if the simulation was added by [`add_in_flight`](Self::add_in_flight), and else 0.
     pub(crate) fn back_up(&mut self, leaf: u32, gamma: f32, in_flight: u32) {
         let mut node = leaf;
         let mut value = self.node(leaf).raw_value;
@@ -351,15 +354,15 @@ impl Tree {
         }
     }
 
-    /// Makes `child` the root, keeps what is below it, and frees the rest.
+    /// Makes `child` the root, keeps its subtree, and frees all other nodes.
     pub(crate) fn re_root(&mut self, child: u32) {
         self.kept.fill(false);
-        self.range = Range::EMPTY;
+        self.range = ValueRange::EMPTY;
         self.stack.clear();
         self.stack.push(child);
         while let Some(node) = self.stack.pop() {
             self.kept[node as usize] = true;
-            if self.node(node).state != NodeState::Open {
+            if self.node(node).state != NodeState::Expanded {
                 continue;
             }
             let start = node as usize * self.actions;
@@ -380,8 +383,8 @@ impl Tree {
         (root.parent, root.action) = (NONE, NONE);
     }
 
-    /// The actions from the root to `node`, last first, and the rewards that they paid.
-    pub(crate) fn way(&self, mut node: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
+    /// Iterates from `node` up to the root over the actions that lead to each node, and their rewards.
+    pub(crate) fn path_up(&self, mut node: u32) -> impl Iterator<Item = (u32, f32)> + '_ {
         std::iter::from_fn(move || {
             let TreeNode { parent, action, .. } = *self.node(node);
             node = parent;

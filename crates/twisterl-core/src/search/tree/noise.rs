@@ -1,15 +1,15 @@
-//! Random numbers that search needs at its roots.
+//! Random noise at the root of a search.
 
 use crate::rng::{Rng, normal, open_uniform};
 
-/// A standard Gumbel variable.
+/// Samples a standard Gumbel variable.
 pub(crate) fn gumbel(rng: &mut Rng) -> f32 {
-    // Kept off 1 as well, whose logarithm is 0.
+    // 1 is excluded too, since its logarithm is 0.
     -(-open_uniform(rng).min(1.0 - f64::EPSILON).ln()).ln() as f32
 }
 
-/// A Gamma variable of this shape and scale 1 (Marsaglia and Tsang, "A simple method for generating gamma variables",
-/// 2000), in double precision since small shapes give tiny numbers.
+/// Samples a Gamma variable of this shape and scale 1 (Marsaglia and Tsang, "A simple method for generating gamma
+/// variables", 2000), in double precision since small shapes give tiny numbers.
 fn gamma(shape: f64, rng: &mut Rng) -> f64 {
     if shape < 1.0 {
         return gamma(shape + 1.0, rng) * open_uniform(rng).powf(1.0 / shape);
@@ -25,15 +25,15 @@ fn gamma(shape: f64, rng: &mut Rng) -> f64 {
     }
 }
 
-/// Mixes `share` of a symmetric Dirichlet variable into the entries of `priors` that are not 0; its parameters are
-/// `concentration` divided by their number.
+/// Mixes `share` of a symmetric Dirichlet variable into the entries of `priors` that are not 0. Its parameters are
+/// `concentration` divided by the number of these entries.
 pub(crate) fn mix_dirichlet(priors: &mut [f32], share: f32, concentration: f32, rng: &mut Rng) {
     let count = priors.iter().filter(|&&p| p > 0.0).count();
     if count == 0 || concentration <= 0.0 {
         return;
     }
     let shape = f64::from(concentration) / count as f64;
-    // Once to know the sum and once more to use it, from the same place in the stream, so that nothing is allocated.
+    // Sampled twice, from the same position in the stream, so that nothing is allocated for the sum.
     let mut again = rng.clone();
     let sum: f64 = (0..count).map(|_| gamma(shape, rng)).sum();
     for prior in priors.iter_mut().filter(|p| **p > 0.0) {
@@ -57,7 +57,7 @@ mod tests {
     }
 
     #[test]
-    fn moments_are_those_of_the_distributions() {
+    fn moments_match_the_closed_forms() {
         // Closed forms: Gumbel has mean 0.5772 and variance pi^2 / 6, Gamma has both equal to its shape, and a part of
         // a Dirichlet of n parameters a has mean 1/n and variance (n - 1) / (n^2 (n a + 1)).
         let (mean, variance) = moments(|rng| f64::from(gumbel(rng)));
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_of_noise_leaves_the_rest_of_the_prior() {
+    fn noise_replaces_only_its_share_of_the_prior() {
         let mut priors = [0.9, 0.1];
         mix_dirichlet(&mut priors, 0.25, 10.0, &mut stream(0, Purpose::Search, 0, 0));
         assert!(

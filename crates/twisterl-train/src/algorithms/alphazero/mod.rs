@@ -159,7 +159,6 @@ impl AlphaZero {
             return Ok(());
         }
         let root = self.search.root(index);
-        let root = root.ok_or_else(|| twisterl_core::Error::internal("a game without a search"))?;
         let action = match collecting.selection {
             SelectionName::Puct => root.draw(collecting.temperature as f32, &mut rng),
             SelectionName::Gumbel => root.action,

@@ -88,7 +88,7 @@ fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
     );
     let gathered = |shares: [f64; 3]| {
         let [uniform, mixed, remembered] = shares;
-        let mut collector = Collector::new(&*spec, 100).unwrap();
+        let mut collector = Collector::new(&*spec, 100);
         let memory = failures.states();
         let starts = Starts { difficulty: 3, uniform, mixed, remembered, memory };
         let horizon = Horizon::Steps(8);

@@ -12,7 +12,7 @@ use twisterl_core::error::from_serde::{shorten, unknown_key};
 /// values would be taken for fields in order.
 ///
 /// # Errors
-/// [`Error::Config`] for the first that is wrong.
+/// [`twisterl_core::Error::Config`] for the first that is wrong.
 pub(super) fn ranges(config: &Value, schema: &Value) -> Result<()> {
     value_at("", config, schema)
 }

@@ -45,6 +45,7 @@ fn notes(value: Value) -> Vec<String> {
     ignored.iter().map(ToString::to_string).collect()
 }
 
+// long function: a table of cases
 #[test]
 fn fields_of_other_algorithms_are_refused_by_path() {
     for (class, path, value, message) in [
@@ -291,6 +292,7 @@ fn algorithms_have_defaults_of_their_own() {
     assert_eq!(value("BackwardScramble", "/algorithm/training/num_epochs"), Some(json!(2)));
 }
 
+// long function: a table of cases
 #[test]
 fn limits_hold_for_the_algorithm_that_has_them() {
     for (class, path, value, message) in [

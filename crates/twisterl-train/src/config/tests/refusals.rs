@@ -32,6 +32,7 @@ fn unknown_keys_are_named_with_their_path_and_the_nearest_known_one() {
     assert!(hostile.contains("unknown key `a`, expected one of `b`"), "{hostile}");
 }
 
+// long function: a table of cases
 #[test]
 fn wrong_types_are_refused_with_path_expected_and_found() {
     for (path, value, message) in [
@@ -136,6 +137,7 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
     assert_eq!(refusal(json!([])), "config: expected an object, found a list");
 }
 
+// long function: a table of cases
 #[test]
 fn values_out_of_range_are_refused_with_path_expected_and_found() {
     for (path, value, message) in [

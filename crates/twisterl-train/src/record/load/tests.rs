@@ -271,6 +271,7 @@ fn a_run_starts_only_from_weights_of_its_own_network() {
     assert!(message.contains("embeddings.weight"), "{message}");
 }
 
+// long function: one setting, many loaders
 #[test]
 fn names_in_files_do_not_lead_to_code_and_names_in_configs_do() {
     let folder = peer_folder("ppo_puzzle8_v1");

@@ -16,7 +16,7 @@ pub const SUCCESS: &str = "success";
 pub const EVALS: &str = "evals";
 /// The training episodes that ended: [`EPISODES`], [`SUCCESS`], [`REWARD`] and [`LENGTH`].
 pub const ROLLOUT: &str = ROLLOUT_METRIC;
-/// What the algorithm reports.
+/// The losses and diagnostics of the algorithm.
 pub const LOSSES: &str = "losses";
 /// Everything that depends on the clock.
 pub const TIME: &str = "time";
@@ -110,5 +110,5 @@ pub const UPDATE_NORM: &str = "update_norm";
 pub const WEIGHT_NORM: &str = "weight_norm";
 /// Standard deviation of the perturbations.
 pub const SIGMA: &str = "sigma";
-/// Whether members share the product with the mean parameters, which is fast.
+/// True if members share the product with the mean parameters, which is fast.
 pub const SHARED_BASE: &str = "shared_base";

@@ -1,11 +1,11 @@
-"""One side of `benchmark_python.py`: measures the package that this interpreter has, ours or the peer's."""
+"""One side of `benchmark.py python`: measures the package that this interpreter has, ours or the peer's."""
 
 import json
 import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "tests"))
 CHECKPOINT = ROOT / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
 CONFIG = ROOT / "tests/configs/ppo_puzzle8_v1.peer.json"

@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
-"""Compare TwisteRL with the peer, the PyPI package ``twisterl`` 0.5.1 (Rust collection, PyTorch training).
+"""Compares TwisteRL with the peer, the PyPI package ``twisterl`` 0.5.1 (Rust collection, PyTorch training).
 
-    python scripts/benchmark_peer.py --setup .venv-peer          # first time: makes a venv with the peer in it
-    python scripts/benchmark_peer.py --peer-python .venv-peer/bin/python --repeats 5
-    python scripts/benchmark_peer.py --peer-python none --smoke  # seconds; our side alone
+    scripts/benchmark.py peer --setup .venv-peer          # first time: makes an environment with the peer in it
+    scripts/benchmark.py peer --peer-python .venv-peer/bin/python --repeats 5
+    scripts/benchmark.py peer --peer-python none --smoke  # seconds; our side alone
 
 Both sides are measured in turn in one run, on the same cores, each several times; the record (``OUT.json``, ``OUT.md``)
 gives medians and extremes. ``--what`` takes any of:
@@ -23,8 +22,6 @@ memory       the largest resident set of a training on the 8-puzzle, MB, so many
 import argparse
 import contextlib
 import json
-import os
-import platform
 import random
 import signal
 import statistics
@@ -32,110 +29,106 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-WORKER = Path(__file__).with_name("peer_worker.py")
+from benchmarks.common import machine, paths, process
+from benchmarks.common import trainer as trainers
+from benchmarks.common.process import PIPES, BenchmarkError
+from benchmarks.common.table import table
+
+WORKER = paths.WORKERS / "peer.py"
+PACKAGE = "twisterl==0.5.1"
 PARTS = ("quality", "learner", "collection", "peer_config", "mcts", "start", "memory")
-CHECKPOINT = ROOT / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
 THRESHOLD = 0.88
 QUALITY_EVAL = {"num_episodes": 1000, "deterministic": False, "num_searches": 1, "difficulty": 32, "max_steps": 64}
 TIME_TO_QUALITY = f"training to {THRESHOLD:.0%} of 32-move scrambles, s"
 START = "start to the end of the first iteration, s"
 MEMORY = "peak memory of training, MB"
 LOWER_IS_BETTER = (TIME_TO_QUALITY, START, MEMORY)
-PIPES = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+
+Args = argparse.Namespace
+Process = subprocess.Popen[str]
+Measure = Callable[[int], dict[str, Any]]  # of a seed
+Points = Generator[dict[str, Any], None, None]  # a training, an iteration each
 
 
-class BenchmarkError(Exception):
-    """A measurement could not be made; the message says why."""
+def child(args: Args, command: list[object], **options: Any) -> contextlib.AbstractContextManager[Process]:
+    """Runs ``command``; both sides get the same cores, whatever their configs ask for."""
+    return process.child(command, cores=args.num_cores, **options)
 
 
-@contextlib.contextmanager
-def child(args, command, **options):
-    """Run ``command`` on the chosen cores, and make sure that it has ended when the block ends."""
-    environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}  # the peer's package has our name
-    if hasattr(os, "sched_setaffinity"):  # both sides get the same cores, whatever their configs ask for
-        cores = sorted(os.sched_getaffinity(0))[: args.num_cores]
-        options["preexec_fn"] = lambda: os.sched_setaffinity(0, cores)
+def last_json(args: Args, command: list[object]) -> dict[str, Any]:
+    """Runs ``command`` to its end and returns the last line of its output that is JSON."""
+    with child(args, command, **PIPES) as running:
+        out, err = running.communicate()
     try:
-        process = subprocess.Popen([str(part) for part in command], text=True, env=environment, **options)
-    except OSError as error:
-        raise BenchmarkError(f"cannot run {Path(command[0]).name}: {error.strerror}") from error
-    try:
-        yield process
-    finally:
-        process.terminate()
-        try:
-            process.wait(10)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        found: dict[str, Any] = process.last_json(out)
+    except BenchmarkError:
+        message = err.strip()[-process.MESSAGE :] or "(nothing on stderr)"
+        raise BenchmarkError(f"`{process.shown(command)}` gave no JSON line: {message}") from None
+    return found
 
 
-def last_json(args, command):
-    """Run ``command`` to its end and return the last line of its output that is JSON."""
-    with child(args, command, **PIPES) as process:
-        out, err = process.communicate()
-    for line in reversed(out.splitlines()):
-        with contextlib.suppress(json.JSONDecodeError):
-            return json.loads(line)
-    what = " ".join(Path(part).name if isinstance(part, Path) else str(part) for part in command)
-    raise BenchmarkError(f"`{what}` gave no JSON line: {err.strip()[-1000:] or '(nothing on stderr)'}")
-
-
-def peer_command(args, measure, *more):
-    """Give the command line of one measurement inside the peer's Python."""
+def peer_command(args: Args, measure: str, *more: object) -> list[object]:
+    """Returns the command line of one measurement inside the peer's Python."""
     common = ["--config", args.peer_config, "--num-cores", args.num_cores]
     return [Path(args.peer_python), WORKER, measure, *common, *more]
 
 
-def throughput(args, what, key, *, ours=(), peer=()):
-    """Give both sides of a throughput; each returns the figure called ``key`` of the JSON line that it reads."""
-    trainer = [args.trainer, "bench", what, "--num-cores", args.num_cores, "--seconds", max(1, round(args.seconds))]
-    worker = peer_command(args, what, "--seconds", args.seconds, *peer)
+def train_command(args: Args, run: Path, *more: object) -> list[object]:
+    """Returns the command line of a training of ours."""
+    return trainers.Trainer(args.trainer).command(args.our_config, run, *more)
+
+
+def throughput(
+    args: Args, what: str, key: str, *, ours: tuple[object, ...] = (), peer: tuple[object, ...] = ()
+) -> dict[str, Measure]:
+    """Returns both sides of a throughput; each gives the figure called ``key`` of the JSON line that it reads."""
+    seconds = ["--num-cores", args.num_cores, "--seconds", max(1, round(args.seconds))]
     return {
-        "ours": lambda _seed: {"value": last_json(args, [*trainer, *ours])[key]},
-        "peer": lambda _seed: {"value": last_json(args, worker)[key]},
+        "ours": lambda _seed: {"value": last_json(args, [args.trainer, "bench", what, *seconds, *ours])[key]},
+        "peer": lambda _seed: {
+            "value": last_json(args, peer_command(args, what, "--seconds", args.seconds, *peer))[key]
+        },
     }
 
 
-def mcts(args, scratch):
-    """Give both sides of tree search on the same boards, which it writes into the folder ``scratch``."""
+def mcts(args: Args, scratch: Path) -> dict[str, Measure]:
+    """Returns both sides of tree search on the same boards, which it writes into the folder ``scratch``."""
     boards = random_boards(4 if args.smoke else 100)
     states, policy = scratch / "boards.json", scratch / "policy.safetensors"
-    with child(args, [args.trainer, "convert", CHECKPOINT, policy, "--config", args.peer_config], **PIPES) as process:
-        process.communicate()
+    process.output([args.trainer, "convert", paths.PEER_CHECKPOINT, policy, "--config", args.peer_config])
     states.write_text(json.dumps({"width": 3, "height": 3, "instances": [{"state": board} for board in boards]}))
     search = ("--num-mcts-searches", 100, "--exploration", 2**0.5, "--num-cores", args.num_cores)
     ours = [args.trainer, "evaluate", policy, "--states", states, *search, "--json"]
-    peer = peer_command(args, "mcts", "--states", states, "--checkpoint", CHECKPOINT)
+    peer = peer_command(args, "mcts", "--states", states, "--checkpoint", paths.PEER_CHECKPOINT)
 
-    def our_side(_seed):
+    def our_side(_seed: int) -> dict[str, Any]:
         found = last_json(args, ours)
         rate = found["simulations_per_state"] / found["seconds_per_state"]
         return {"value": rate, "solved": found["success"], "mean_length": found["mean_length"]}
 
-    def peer_side(_seed):
+    def peer_side(_seed: int) -> dict[str, Any]:
         found = last_json(args, peer)
         return {"value": found.pop("simulations_per_second"), **found}
 
     return {"ours": our_side, "peer": peer_side}
 
 
-def start(args, scratch):
-    """Give both sides of the time to the end of a first iteration."""
+def start(args: Args, scratch: Path) -> dict[str, Measure]:
+    """Returns both sides of the time to the end of a first iteration."""
 
-    def ours(seed):
+    def ours(seed: int) -> dict[str, Any]:
         begun = time.monotonic()
-        command = [args.trainer, args.our_config, "--run-path", scratch / f"start-{seed}", "--num-steps", 1, "--quiet"]
-        with child(args, command, **PIPES) as process:
-            _, error = process.communicate()
-        if process.returncode != 0:
-            raise BenchmarkError(f"our trainer failed: {error.strip()[-1000:]}")
+        with child(args, train_command(args, scratch / f"start-{seed}", "--num-steps", 1), **PIPES) as running:
+            _, error = running.communicate()
+        if running.returncode != 0:
+            raise BenchmarkError(f"our trainer failed: {error.strip()[-process.MESSAGE :]}")
         return {"value": time.monotonic() - begun}
 
-    def peer(seed):
+    def peer(seed: int) -> dict[str, Any]:
         begun = time.monotonic()
         with contextlib.closing(peer_points(args, seed, scratch)) as points:
             next(points)
@@ -144,33 +137,32 @@ def start(args, scratch):
     return {"ours": ours, "peer": peer}
 
 
-def memory(args, scratch):
-    """Give both sides of the peak memory of a training."""
+def memory(args: Args, scratch: Path) -> dict[str, Measure]:
+    """Returns both sides of the peak memory of a training."""
 
-    def peak(command):
-        status, largest, begun = None, 0, time.monotonic()
-        with child(args, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-            status = Path(f"/proc/{process.pid}/status")
-            while process.poll() is None and time.monotonic() - begun < max(args.seconds, 1.0):
-                with contextlib.suppress(OSError):
-                    lines = [line for line in status.read_text().splitlines() if line.startswith("VmHWM")]
-                    largest = max([largest, *(int(line.split()[1]) * 1024 for line in lines)])
+    def peak(command: list[object]) -> dict[str, Any]:
+        largest, begun = 0, time.monotonic()
+        with child(args, command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as running:
+            while running.poll() is None and time.monotonic() - begun < max(args.seconds, 1.0):
+                largest = max(largest, process.peak_memory(running.pid) or 0)
                 time.sleep(0.02)
-            if process.poll() not in (None, 0):
-                raise BenchmarkError(f"a training failed: {process.stderr.read().strip()[-1000:]}")
+            if running.poll() not in (None, 0):
+                message = running.stderr.read() if running.stderr else ""
+                raise BenchmarkError(f"a training failed: {message.strip()[-process.MESSAGE :]}")
         if largest == 0:
             raise BenchmarkError("this system does not tell the memory of a process")
         return {"value": largest / 1e6}
 
     return {
-        "ours": lambda seed: peak([args.trainer, args.our_config, "--run-path", scratch / f"memory-{seed}", "--quiet"]),
+        "ours": lambda seed: peak(train_command(args, scratch / f"memory-{seed}")),
         "peer": lambda seed: peak(peer_command(args, "quality", "--seed", seed)),
     }
 
 
-def random_boards(count):
-    """Draw solvable boards of the 8-puzzle: those with an even number of inversions, which no move makes odd."""
-    boards, rng = [], random.Random(0)
+def random_boards(count: int) -> list[list[int]]:
+    """Draws solvable boards of the 8-puzzle: those with an even number of inversions, which no move makes odd."""
+    boards: list[list[int]] = []
+    rng = random.Random(0)
     while len(boards) < count:
         board = rng.sample(range(9), 9)
         inversions = sum(0 < later < tile for i, tile in enumerate(board) for later in board[i + 1 :])
@@ -179,25 +171,26 @@ def random_boards(count):
     return boards
 
 
-def peer_points(args, seed, _folder):
-    """Train the peer; yield the JSON line of every iteration."""
+def peer_points(args: Args, seed: int, _folder: Path) -> Points:
+    """Trains the peer; yields the JSON line of every iteration."""
     first_test = ["--check-from", 1] if args.smoke else []
-    with child(args, peer_command(args, "quality", "--seed", seed, *first_test), **PIPES) as process:
-        yield from map(json.loads, process.stdout)
-        raise BenchmarkError(f"the peer's training ended: {process.stderr.read()[-1000:]}")
+    with child(args, peer_command(args, "quality", "--seed", seed, *first_test), **PIPES) as running:
+        yield from map(json.loads, running.stdout or ())
+        message = running.stderr.read() if running.stderr else ""
+        raise BenchmarkError(f"the peer's training ended: {message[-process.MESSAGE :]}")
 
 
-def our_points(args, config, seed, folder):
-    """Run our trainer in ``folder``; yield the same fields out of the lines of its metrics.jsonl as they come."""
+def our_points(args: Args, config: Path, seed: int, folder: Path) -> Points:
+    """Runs our trainer in ``folder``; yields the same fields out of the lines of its metrics.jsonl as they come."""
     metrics, log, partial, file = folder / "run/metrics.jsonl", folder / "log.txt", "", None
     test = f"algorithm.evals.peer_quality={json.dumps(QUALITY_EVAL)}"
     command = [args.trainer, config, "--run-path", folder / "run", "--seed", seed, "--set", test]
     with contextlib.ExitStack() as stack:
         out = stack.enter_context(log.open("w"))
-        process = stack.enter_context(child(args, command, stdout=out, stderr=out))
+        running = stack.enter_context(child(args, command, stdout=out, stderr=out))
         ended = False
         while not ended:
-            ended = process.poll() is not None  # asked before the file is read: no line is missed
+            ended = running.poll() is not None  # asked before the file is read: no line is missed
             if file is None and metrics.exists():
                 file = stack.enter_context(metrics.open())
             *lines, partial = (partial + (file.read() if file else "")).split("\n")
@@ -206,14 +199,15 @@ def our_points(args, config, seed, folder):
                 success = record["evals"].get("peer_quality", {}).get("success")
                 yield {**point, "elapsed": record["time"]["elapsed"], "success": success}
             time.sleep(0.0 if ended else 0.1)
-    if process.returncode != 0 or file is None:
-        raise BenchmarkError(f"our trainer failed (exit {process.returncode}): {log.read_text().strip()[-1000:]}")
+    if running.returncode != 0 or file is None:
+        message = log.read_text().strip()[-process.MESSAGE :]
+        raise BenchmarkError(f"our trainer failed (exit {running.returncode}): {message}")
 
 
-def time_to_quality(args, points):
-    """Give a function that returns the training time of the first of ``points(seed, folder)`` that is good enough."""
+def time_to_quality(args: Args, points: Callable[[int, Path], Points]) -> Measure:
+    """Returns a function that gives the training time of the first of ``points(seed, folder)`` that is good enough."""
 
-    def measure(seed):
+    def measure(seed: int) -> dict[str, Any]:
         curve, shown = [], time.monotonic()
         with contextlib.ExitStack() as stack:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="benchmark-peer-")))
@@ -235,13 +229,15 @@ def time_to_quality(args, points):
     return measure
 
 
-def plan(args, scratch):
-    """List the measures that were asked for: {name and unit: {side: function of a seed}}."""
-    measures, trainings = {}, {}
+def plan(args: Args, scratch: Path) -> dict[str, dict[str, Measure]]:
+    """Lists the measures that were asked for: {name and unit: {side: function of a seed}}."""
+    measures: dict[str, dict[str, Measure]] = {}
+    trainings: dict[str, Callable[[int, Path], Points]] = {}
     if "learner" in args.what:
         for size in (1024, 8192):
-            ours, peer = ("--minibatch", size), ("--batch", size)
-            sides = throughput(args, "learner", "samples_per_second", ours=ours, peer=peer)
+            sides = throughput(
+                args, "learner", "samples_per_second", ours=("--minibatch", size), peer=("--batch", size)
+            )
             measures[f"learner, batch {size:,}, samples/s"] = sides
     if "collection" in args.what:
         network = ("--embedding-size", 512, "--common-layers", 256)
@@ -253,34 +249,19 @@ def plan(args, scratch):
     if "memory" in args.what:
         measures[MEMORY] = memory(args, scratch)
     if "quality" in args.what:
-        trainings["ours"] = lambda *run: our_points(args, args.our_config, *run)
+        trainings["ours"] = lambda seed, folder: our_points(args, args.our_config, seed, folder)
     if "peer_config" in args.what:
-        trainings["ours, peer's config"] = lambda *run: our_points(args, args.peer_config, *run)
+        trainings["ours, peer's config"] = lambda seed, folder: our_points(args, args.peer_config, seed, folder)
     if trainings:  # one training of the peer serves both
-        trainings["peer"] = lambda *run: peer_points(args, *run)
+        trainings["peer"] = lambda seed, folder: peer_points(args, seed, folder)
         measures[TIME_TO_QUALITY] = {side: time_to_quality(args, points) for side, points in trainings.items()}
     for sides in measures.values() if args.peer_python == "none" else ():
         del sides["peer"]
     return measures
 
 
-def busy():
-    """Measure for half a second what share of the machine others use, 0 to 1; None where it cannot be told."""
-
-    def ticks():  # of all processors: total, and idle or waiting for I/O
-        fields = [int(n) for n in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-        return sum(fields), fields[3] + fields[4]
-
-    if not Path("/proc/stat").exists():
-        return None
-    before = ticks()
-    time.sleep(0.5)
-    total, idle = (b - a for a, b in zip(before, ticks(), strict=True))
-    return round(1 - idle / max(total, 1), 3)
-
-
-def measure_all(args, measures, record):
-    """Run every side of every measure in turn, in turned order each second time; write the record after each."""
+def measure_all(args: Args, measures: dict[str, dict[str, Measure]], record: dict[str, Any]) -> None:
+    """Runs every side of every measure in turn, in turned order each second time; writes the record after each."""
     failed = set()  # what has failed once is not tried again
     for repeat in range(1, args.repeats + 1):
         for name, sides in measures.items():
@@ -288,9 +269,10 @@ def measure_all(args, measures, record):
                 if (name, side) in failed:
                     continue
                 print(f"[{repeat}/{args.repeats}] {name}: {side} ...", flush=True)
-                run = {"measure": name, "side": side, "repeat": repeat, "busy_before": busy()}
-                if (run["busy_before"] or 0) > 0.1:
-                    print(f"     warning: other work uses {run['busy_before']:.0%} of this machine", flush=True)
+                busy = machine.busy()
+                if (busy or 0) > 0.1:
+                    print(f"     warning: other work uses {busy:.0%} of this machine", flush=True)
+                run = {"measure": name, "side": side, "repeat": repeat, "busy_before": busy}
                 try:
                     run |= sides[side](repeat)
                 except (BenchmarkError, KeyError, json.JSONDecodeError) as error:
@@ -304,9 +286,10 @@ def measure_all(args, measures, record):
                 write(args, record)
 
 
-def summarise(record):
-    """List median and extremes by measure and side, and the speed relative to the peer; None: not reached."""
-    values, rows = {}, []
+def summarise(record: dict[str, Any]) -> list[dict[str, Any]]:
+    """Lists median and extremes by measure and side, and the speed relative to the peer; None: not reached."""
+    values: dict[tuple[str, str], list[float]] = {}
+    rows = []
     for run in record["runs"]:
         value = float("inf") if run["value"] is None else run["value"]
         values.setdefault((run["measure"], run["side"]), []).append(value)
@@ -320,74 +303,64 @@ def summarise(record):
     return rows
 
 
-def write(args, record):
-    """Write OUT.json, and OUT.md with the summary as a table, which is returned."""
+def write(args: Args, record: dict[str, Any]) -> str:
+    """Writes OUT.json, and OUT.md with the summary as a table, which is returned."""
     record["summary"] = summarise(record)
-    lines = [
-        f"# TwisteRL and the peer\n\nWritten by `scripts/benchmark_peer.py`, {record['date']}. {record['setting']}\n"
-    ]
-    lines += ["| measure | side | median | min | max | runs | speed / peer's |", "|---|---|---:|---:|---:|---:|---:|"]
+    rows = []
     for row in record["summary"]:
         numbers = ["not reached" if row[key] is None else f"{row[key]:,}" for key in ("median", "min", "max")]
-        speed = "" if row["speed"] is None else row["speed"]
-        lines.append(f"| {row['measure']} | {row['side']} | {' | '.join(numbers)} | {row['runs']} | {speed} |")
+        speed = "" if row["speed"] is None else str(row["speed"])
+        rows.append([row["measure"], row["side"], *numbers, str(row["runs"]), speed])
+    written = f"Written by `scripts/benchmark.py peer`, {record['date']}. {record['setting']}"
+    lines = [f"# TwisteRL and the peer\n\n{written}\n"]
+    lines.append(table(["measure", "side", "median", "min", "max", "runs", "speed / peer's"], rows, 2).rstrip("\n"))
     lines += [""] * bool(record["errors"]) + [f"- Failed: {error.splitlines()[0]}" for error in record["errors"]]
     lines += ["\nInterrupted."] if record["interrupted"] else []
     others = max((run["busy_before"] or 0 for run in record["runs"]), default=0)
     lines += [f"\nOther work used up to {others:.0%} of the machine: not to be trusted."] if others > 0.1 else []
     args.out.parent.mkdir(parents=True, exist_ok=True)
-    Path(f"{args.out}.json").write_text(json.dumps(record, indent=1) + "\n")
-    Path(f"{args.out}.md").write_text("\n".join(lines) + "\n")
+    args.out.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n")
+    args.out.with_suffix(".md").write_text("\n".join(lines) + "\n")
     return "\n".join(lines)
 
 
-def new_record(args):
-    """Make a record without runs, with all that is needed to read its figures."""
-    with child(args, [args.trainer, "--version"], **PIPES) as process:
-        ours = process.communicate()[0].strip() or "version unknown"
+def new_record(args: Args) -> dict[str, Any]:
+    """Returns a record without runs, with all that is needed to read its figures."""
+    ours = process.output([args.trainer, "--version"]).strip()
     peer = last_json(args, peer_command(args, "versions")) if args.peer_python != "none" else {}
-    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    models = [line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")]
     names = " ".join(f"{name} {version}" for name, version in peer.items())
-    cpu = f"{args.num_cores} cores of {models[0] if models else platform.machine()}, {platform.system()}"
+    found = machine.description()
+    cpu = f"{args.num_cores} cores of {found['processor']}, {found['system']}"
     setting = f"{cpu}; ours: {ours}; peer: {names or 'not run'}."
     options = {name: getattr(args, name) for name in ("what", "repeats", "seconds", "max_seconds", "smoke")}
-    empty = {"interrupted": False, "errors": [], "summary": [], "runs": []}
+    empty: dict[str, Any] = {"interrupted": False, "errors": [], "summary": [], "runs": []}
     return {"date": time.strftime("%Y-%m-%d"), "setting": setting, "options": options, **empty}
 
 
-def set_up(folder):
-    """Make a virtual environment in ``folder``, install the peer there, and return its Python."""
-    python = Path(folder) / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-    print(f"installing the peer into {folder}; PyTorch is large ...", flush=True)
-    subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-    subprocess.run([python, "-m", "pip", "install", "--quiet", "twisterl==0.5.1"], check=True)
-    return str(python)
-
-
-def parse_arguments():
-    """Read and check the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--peer-python", help="the Python of a venv that has the peer; `none`: only ours is run")
-    parser.add_argument("--setup", metavar="DIR", help="make a venv with the peer in DIR first, and use it")
+def parse(arguments: list[str]) -> Args:
+    """Reads and checks the command line."""
+    parser = argparse.ArgumentParser(
+        prog="benchmark.py peer", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--peer-python", help="the Python of an environment with the peer; `none`: only ours is run")
+    parser.add_argument("--setup", type=Path, metavar="DIR", help="make an environment with the peer first, and use it")
     parser.add_argument("--what", default=",".join(PARTS), help="parts, with commas (default: %(default)s)")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=5.0, help="length of one measurement of a throughput")
     parser.add_argument("--max-seconds", type=float, default=900.0, help="give up a training after so many seconds")
     parser.add_argument("--num-cores", type=int, default=2)
-    parser.add_argument("--trainer", type=Path, default=ROOT / "target/release/twisterl-train")
-    parser.add_argument("--our-config", type=Path, default=ROOT / "examples/ppo_puzzle8_v1.json")
-    parser.add_argument("--peer-config", type=Path, default=ROOT / "tests/configs/ppo_puzzle8_v1.peer.json")
+    trainers.add_option(parser)
+    parser.add_argument("--our-config", type=Path, default=paths.EXAMPLES / "ppo_puzzle8_v1.json")
+    parser.add_argument("--peer-config", type=Path, default=paths.PEER_CONFIG)
     parser.add_argument("--out", type=Path, help="the record, without suffix (default: benches/records/peer)")
     parser.add_argument("--smoke", action="store_true", help="a second or two a part, to see that all of it runs")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     args.what = [part.strip() for part in args.what.split(",")]
     if unknown := set(args.what) - set(PARTS):
         parser.error(f"--what: unknown {', '.join(sorted(unknown))}; known are {', '.join(PARTS)}")
-    if not args.trainer.exists():
-        parser.error(f"--trainer: {args.trainer} is missing; `cargo build --release` makes it")
+    trainers.chosen(parser, args)
     if args.setup:
-        args.peer_python = set_up(args.setup)
+        args.peer_python = str(process.make_environment(args.setup, [PACKAGE]))
     if args.peer_python is None:
         parser.error("give --peer-python PYTHON (or `none`); --setup DIR installs the peer")
     needed = [args.our_config] if {"quality", "start", "memory"} & set(args.what) else []
@@ -399,18 +372,16 @@ def parse_arguments():
     if args.smoke:
         args.repeats, args.seconds, args.max_seconds = 1, 1.0, 1.5
         args.out = args.out or Path(tempfile.mkdtemp(prefix="benchmark-peer-")) / "smoke"  # never over the record
-    args.out = args.out or ROOT / "benches/records/peer"
+    args.out = args.out or paths.RECORDS / "peer"
     return args
 
 
-def main():
-    """Measure, write, show; the exit status is 1 when something failed and 130 when stopped."""
-    args = parse_arguments()
+def main(arguments: list[str]) -> int:
+    """Measures, writes, prints; the exit status is 1 when something failed and 130 when stopped."""
+    args = parse(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C
     try:
         record = new_record(args)
-    except BenchmarkError as error:
-        sys.exit(f"error: {error}")
     except KeyboardInterrupt:
         sys.exit(130)
     try:
@@ -420,7 +391,3 @@ def main():
         record["interrupted"] = True
     print(f"\n{write(args, record)}\n\nwritten: {args.out}.json and {args.out}.md")
     return 130 if record["interrupted"] else int(bool(record["errors"]))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

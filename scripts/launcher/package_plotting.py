@@ -9,12 +9,14 @@ import sys
 from pathlib import Path
 
 NAME = "twisterl_plotting"
-FOLDER = Path(__file__).resolve().parents[1] / "crates/twisterl-py/python/twisterl/plotting"
+FOLDER = Path(__file__).resolve().parents[2] / "crates/twisterl-py/python/twisterl/plotting"
 
 if NAME not in sys.modules:
     spec = importlib.util.spec_from_file_location(
         NAME, FOLDER / "__init__.py", submodule_search_locations=[str(FOLDER)]
     )
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[NAME] = module
     spec.loader.exec_module(module)

@@ -1,4 +1,4 @@
-"""What benchmark_peer.py runs inside the peer's own Python: one measurement of the peer a call.
+"""One measurement of the peer a call, for `benchmark.py peer`, inside the peer's own Python.
 
 The peer is the PyPI package ``twisterl`` 0.5.1 (Rust collection, PyTorch training). Everything timed here is its own
 code: ``BasicPolicy``, ``PPO.train_step``, ``PPOCollector``, ``PPO.learn``. Results leave as JSON lines on stdout.

@@ -1,4 +1,4 @@
-"""What a person sees of runs that train side by side: a line each, in place in a terminal, now and then elsewhere."""
+"""The progress of runs that train side by side: a line each, in place in a terminal, now and then elsewhere."""
 
 import shutil
 import sys
@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import TextIO
 
-from launch import Job
+from launcher.launch import Job
 
 BAR = 16
 PLAIN_SECONDS = 10.0  # between the lines of a run where there is no terminal

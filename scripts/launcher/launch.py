@@ -11,10 +11,11 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 INTERRUPTED = 130  # the trainer's exit code after Ctrl-C
 POLL_SECONDS = 0.2
@@ -40,14 +41,14 @@ class Job:
     success: float | None = None
     steps_per_second: float | None = None
     seconds_left: float | None = None
-    process: subprocess.Popen | None = None
+    process: subprocess.Popen[bytes] | None = None
     _read: int = 0
     _first: tuple[float, int] | None = None  # when this process's first record was seen, and its iteration
     _last: tuple[float, float] | None = None  # the clock of the training and its steps, some records ago
 
     @property
     def log(self) -> Path:
-        """What the trainer says; empty unless something is wrong."""
+        """The file with the trainer's messages; empty unless something is wrong."""
         return self.folder.with_name(f"{self.folder.name}.log")
 
     def look(self) -> None:
@@ -88,7 +89,7 @@ class Job:
             except (ValueError, TypeError, AttributeError):  # not what the trainer writes; the plots will say so
                 continue
 
-    def _take(self, record: dict) -> None:
+    def _take(self, record: dict[str, Any]) -> None:
         scores = [score.get("success") for score in record.get("evals", {}).values()]
         success = next((s for s in (record.get("success"), *scores) if s is not None), None)
         self.success = self.success if success is None else success
@@ -108,7 +109,7 @@ class Job:
             self.seconds_left = pace * max(0, self.total - self.iteration)
 
 
-def read_json(path: Path) -> dict:
+def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where there is none."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
@@ -122,7 +123,7 @@ def read_json(path: Path) -> dict:
 
 
 @contextmanager
-def locked(folder: Path):
+def locked(folder: Path) -> Iterator[int]:
     """Hold the folder for this process and the trainers it starts, which keep the lock should it be killed."""
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
@@ -183,7 +184,7 @@ class Launcher:
         """Take note of jobs that ended, begin others in their place, and say whether any is left."""
         for slot, job in list(self._slots.items()):
             job.follow()
-            code = job.process.poll()
+            code = job.process.poll() if job.process else None
             if code is None:
                 continue
             job.follow()
@@ -204,7 +205,7 @@ class Launcher:
         job.log.parent.mkdir(parents=True, exist_ok=True)
         command = job.command(self.trainer, cores)
         # In a process group of its own: Ctrl-C comes through here, once, and not from the terminal as well.
-        options = {"stdin": subprocess.DEVNULL, "process_group": 0, "pass_fds": (self.lock,)}
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "process_group": 0, "pass_fds": (self.lock,)}
         try:
             with job.log.open("w") as log:
                 job.process = subprocess.Popen(command, stdout=log, stderr=log, **options)
@@ -217,12 +218,13 @@ class Launcher:
 
 
 def failures(jobs: Sequence[Job]) -> list[str]:
-    """What the trainers of failed jobs said, each message once."""
+    """Lists the messages of the trainers that failed, each once, with the labels of their jobs."""
     said: dict[str, list[str]] = {}
     for job in jobs:
         if job.state == "failed":
             text = job.log.read_text(errors="replace").strip()[-2000:]
-            message = text or f"the trainer ended with exit code {job.process.returncode} and said nothing"
+            code = job.process.returncode if job.process else None
+            message = text or f"the trainer ended with exit code {code} and said nothing"
             said.setdefault(message, []).append(job.label)
     return [f"{', '.join(labels)}: {message}" for message, labels in said.items()]
 

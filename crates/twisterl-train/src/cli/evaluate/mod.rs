@@ -1,24 +1,27 @@
-//! `evaluate`: many problems, and how well they were solved.
+//! `evaluate`: solves many problems and prints figures.
 
-use super::Output;
+mod states;
+
 use super::envs::EnvFlags;
-use super::states;
-use super::states::Instance;
-use crate::play;
-use crate::play::{PlayArgs, count};
+use super::solve_options::SolveFlags;
+use super::{Output, count};
 use crate::record::load::load_policy;
+use crate::trainer::solving;
 use crate::{Error, Result};
 use clap::Args;
 use serde_json::Value;
+use states::Instance;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_core::solve::SolvePlan;
 
-/// BeamScore a policy on given states or on scrambles.
+/// Evaluate a policy on given states or on scrambles.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
     /// A run, a checkpoint, or a file of weights.
@@ -27,26 +30,32 @@ pub(super) struct EvaluateArgs {
     /// States to solve: `{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
     states: Option<PathBuf>,
-    /// Scrambles to solve.
+    /// Number of scrambles to solve.
     #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, value_parser = count(10_000_000))]
     num_episodes: usize,
-    /// Difficulty of the scrambles; that of the environment's parameters if not given.
+    /// Difficulty of the scrambles; by default that of the environment's parameters.
     #[arg(long, value_name = "D", value_parser = count(1_000_000))]
     difficulty: Option<usize>,
-    /// Config that belongs to a bare file of weights.
+    /// Config for a file of bare weights.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     env: EnvFlags,
     #[command(flatten)]
-    play: PlayArgs,
+    solve: SolveFlags,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
 }
 
 impl EvaluateArgs {
+    /// Resolves the options of solving.
+    pub(super) fn plan(&self) -> Result<SolvePlan> {
+        self.solve.plan(1)
+    }
+
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+        let plan = self.plan()?;
         let registry = self.env.registry(registry);
         let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
         let spec = registry.make(&policy.env_cls, &policy.env)?;
@@ -60,18 +69,20 @@ impl EvaluateArgs {
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {
-            instances.iter().map(at).collect()
+            instances.iter().map(start_at).collect()
         } else {
             let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
             vec![Start::Scramble { difficulty }; self.num_episodes]
         };
         let begun = Instant::now();
-        let outcomes = self.play.solve(&*spec, &executor, (Purpose::Evaluate, 1), &starts)?;
+        let problem = (&*spec, &executor as &dyn Evaluator);
+        let num_cores = self.solve.num_cores;
+        let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
-        let mut figures = play::figures(&outcomes, &optimal, seconds);
+        let mut figures = solving::figures(&solutions, &optimal, seconds);
         if self.json {
-            figures.insert("lengths".into(), play::lengths(&outcomes, &optimal));
+            figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
         let mut text = String::new();
@@ -82,17 +93,17 @@ impl EvaluateArgs {
     }
 }
 
-/// A start at this state, with the full budget.
-fn at(instance: &Instance) -> Start<'_> {
+/// Returns a start at this state, with the full budget.
+fn start_at(instance: &Instance) -> Start<'_> {
     Start::State { state: &instance.state, difficulty: None }
 }
 
-/// Tries each state, so that a wrong one is named.
+/// Begins an episode in each state, so that the error names a wrong one.
 fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Result<()> {
     let mut env = spec.batch(1);
     let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
     for (i, instance) in instances.iter().enumerate() {
-        env.begin(0, at(instance), &mut rng).map_err(|error| match error {
+        env.begin(0, start_at(instance), &mut rng).map_err(|error| match error {
             twisterl_core::Error::State { expected, found } => {
                 Error::config(format!("{}: state {i}", file.display()), expected, found)
             }
@@ -102,6 +113,7 @@ fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Resu
     Ok(())
 }
 
+/// Formats a figure for people.
 fn plain(value: &Value) -> String {
     match value.as_f64() {
         Some(number) if value.is_f64() && number.abs() >= 0.01 => format!("{number:.4}"),

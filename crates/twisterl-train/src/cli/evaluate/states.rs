@@ -8,17 +8,17 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-/// The largest file that is read, in bytes; at worst it takes some twenty times as much memory.
+/// The largest file that is read, in bytes. At worst, it needs about twenty times as much memory.
 const MAX_BYTES: u64 = 1 << 25;
 
-/// A state, and the length of a shortest solution where it is known.
+/// A state, and the length of a shortest solution if it is known.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Instance {
     pub(super) state: Vec<f64>,
     pub(super) optimal: Option<u32>,
 }
 
-/// The states in a JSON file: `{"instances": [{"state": [1, 0, 2, 3], "optimal": 1}, ...]}`, or a plain list of
+/// Reads the states in a JSON file: `{"instances": [{"state": [1, 0, 2, 3], "optimal": 1}, ...]}`, or a plain list of
 /// states, each as such an object or as a list of numbers. Other keys are ignored.
 ///
 /// # Errors
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named_with_its_place() {
+    fn errors_name_their_place() {
         for (text, place, message) in [
             (r#"[[1], [2, "x"]]"#, "[1][1]", "invalid type: string \"x\", expected f64"),
             (
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_hold_no_states_are_refused() {
+    fn files_without_states_are_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("states.json");
         let refusal = || read(&path).unwrap_err().to_string();

@@ -1,6 +1,6 @@
-"""What benchmark_rivals.py runs inside the rivals' own Python: one training by PPO a call.
+"""One training of a rival by PPO a call, for `benchmark.py rivals`, inside the rivals' own Python.
 
-    python rivals_worker.py {sb3,torch,rlox} TASK SEED MAX_STEPS EVERY
+    python rivals.py {sb3,torch,rlox} TASK SEED MAX_STEPS EVERY
 
 Prints a JSON line for each evaluation: environment steps, seconds of training (evaluation not counted), and the mean
 return of 100 greedy episodes. This file imports nothing of ours.
@@ -126,6 +126,7 @@ def rlox(task, seed, max_steps, clock):
     PPO(task, seed=seed, callbacks=[Watch()], **options).train(max_steps)
 
 
+# long function: one algorithm in one loop, to be compared as such
 def plain_torch(task, seed, max_steps, clock):
     """PPO written plainly in PyTorch, everything in one loop, as CleanRL has it; discrete actions."""
     o = ZOO[task]

@@ -1,0 +1,107 @@
+//! The flags of commands that solve problems.
+
+use super::count;
+use crate::{Error, Result};
+use clap::Args;
+use twisterl_core::error::OptionError;
+use twisterl_core::solve::{BeamScore, Method, SolveOptions, SolvePlan, SymmetryUse};
+
+/// Options of solving.
+#[derive(Debug, Clone, Default, Args)]
+pub(super) struct SolveFlags {
+    /// Method: greedy, sample, best-of=N, mcts=N or gumbel=N (N simulations per move), beam=W, or widening=W (beams of
+    /// width 1, 4, 16, ... up to W).
+    #[arg(long, value_name = "METHOD", group = "method")]
+    search: Option<Method>,
+    /// Take the most likely action instead of sampling from the policy.
+    #[arg(long, group = "method")]
+    greedy: bool,
+    /// Never undo the previous action, in greedy, sample and best-of. The environment has to declare the inverse of each
+    /// action.
+    #[arg(long, alias = "no_backtracking")]
+    no_backtracking: bool,
+    /// Attempts at each problem, of which the best counts.
+    #[arg(long, alias = "num_searches", value_name = "N", group = "method")]
+    num_searches: Option<usize>,
+    /// Simulations per move; the same as --search mcts=N.
+    #[arg(long, alias = "num_mcts_searches", value_name = "N", group = "method", value_parser = count(65536))]
+    num_mcts_searches: Option<usize>,
+    /// Exploration constant of mcts, against values between 0 and 1.
+    #[arg(long, alias = "C", value_name = "C")]
+    exploration: Option<f32>,
+    /// Nodes that one simulation of mcts or gumbel adds, each below the one before.
+    #[arg(long, alias = "max_expand_depth", value_name = "N")]
+    max_expand_depth: Option<usize>,
+    /// Discount per step in mcts and gumbel; 1 by default.
+    #[arg(long, value_name = "G")]
+    gamma: Option<f32>,
+    /// Temperature of the choice among the visit counts of mcts; 0, the most visited action, by default.
+    #[arg(long, value_name = "T")]
+    temperature: Option<f32>,
+    /// Leaves of one tree that mcts and gumbel evaluate together.
+    #[arg(long, value_name = "N")]
+    leaves: Option<usize>,
+    /// Ranking of the states of a beam: policy, value, or a number W for policy + W * value.
+    #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
+    score: Option<BeamScore>,
+    /// Use of the problem's symmetries: none, average (each evaluation over all images), or each (solve all images, keep
+    /// the best solution).
+    #[arg(long, value_name = "USE")]
+    twists: Option<SymmetryUse>,
+    /// Maximum number of states evaluated per problem.
+    #[arg(long, value_name = "N")]
+    nodes: Option<u64>,
+    /// Maximum number of seconds per problem; the best solution so far counts.
+    #[arg(long, value_name = "S")]
+    seconds: Option<f64>,
+    /// Maximum length of an episode; as long as the environment allows by default.
+    #[arg(long, alias = "max_steps", value_name = "N")]
+    max_steps: Option<usize>,
+    /// Seed of all randomness.
+    #[arg(long, value_name = "S", default_value_t = 0)]
+    seed: u64,
+    /// Maximum number of threads; results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
+    pub(super) num_cores: Option<usize>,
+}
+
+impl SolveFlags {
+    /// Resolves the options; the best of `default_searches` samples is the default method.
+    ///
+    /// # Errors
+    /// [`Error::Usage`] if a value is out of range or two options do not go together.
+    pub(super) fn plan(&self, default_searches: usize) -> Result<SolvePlan> {
+        self.options().resolve(default_searches).map_err(
+            |OptionError { option, expected, found }| {
+                let flag = option.replace('_', "-");
+                Error::usage(format!("--{flag}: expected {expected}, found {found}"))
+            },
+        )
+    }
+
+    /// Returns whether a method is given by name, so that its cost is of interest.
+    pub(super) fn is_search(&self) -> bool {
+        self.search.is_some() || self.num_mcts_searches.is_some()
+    }
+
+    fn options(&self) -> SolveOptions {
+        SolveOptions {
+            search: self.search,
+            greedy: self.greedy,
+            num_searches: self.num_searches,
+            num_mcts_searches: self.num_mcts_searches,
+            no_backtracking: self.no_backtracking,
+            exploration: self.exploration,
+            max_expand_depth: self.max_expand_depth,
+            gamma: self.gamma,
+            temperature: self.temperature,
+            leaves: self.leaves,
+            score: self.score,
+            twists: self.twists.unwrap_or_default(),
+            nodes: self.nodes,
+            seconds: self.seconds,
+            max_steps: self.max_steps,
+            seed: self.seed,
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! Problems solved by a policy, and the figures of an evaluation.
+
+use crate::Result;
+use crate::trainer::threads::in_pool;
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+use std::time::Instant;
+use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::Evaluator;
+use twisterl_core::rng::Purpose;
+use twisterl_core::solve::{Solution, SolvePlan};
+
+/// Solves every start on a new pool of at most `num_cores` threads.
+///
+/// # Errors
+/// If a start is refused, the environment fails, or the method cannot search its actions.
+pub fn solve(
+    plan: &SolvePlan,
+    num_cores: Option<usize>,
+    (spec, evaluator): (&dyn EnvSpec, &dyn Evaluator),
+    purpose: Purpose,
+    starts: &[Start<'_>],
+) -> Result<Vec<Solution>> {
+    let begun = Instant::now();
+    let clock = || begun.elapsed().as_secs_f64();
+    let solver = plan.solver(spec, evaluator, &clock, purpose);
+    let key = |number| plan.key(number, purpose);
+    in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
+}
+
+/// Returns the figures of an evaluation, in the order in which they are printed:
+///
+/// - `solved` of `count` problems, and their quotient `success`;
+/// - `mean_length`: mean number of moves of the solved problems; `null` if there are none;
+/// - `mean_reward`: mean undiscounted return of all problems;
+/// - `mean_optimal`, if lengths of shortest solutions are known: their mean over the solved problems;
+/// - `optimal_fraction`, if they are known: the share of these problems that were solved in as few moves;
+/// - `nodes_per_state`: mean number of states evaluated;
+/// - `simulations_per_state`, for tree search: mean number of simulations;
+/// - `seconds_per_state`: wall-clock time divided by `count`.
+///
+/// `optimal` holds the lengths of shortest solutions that are known, `[problem]`, or is empty.
+pub fn figures(
+    solutions: &[Solution],
+    optimal: &[Option<u32>],
+    seconds: f64,
+) -> Map<String, Value> {
+    let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
+    let count = solutions.len();
+    let solved: Vec<_> = solutions.iter().filter(|s| s.solved).collect();
+    let moves: usize = solved.iter().map(|s| s.length).sum();
+    let reward: f64 = solutions.iter().map(|s| f64::from(s.total)).sum();
+    let mut figures = vec![
+        ("solved", json!(solved.len())),
+        ("count", json!(count)),
+        ("success", mean(solved.len() as f64, count)),
+        ("mean_length", mean(moves as f64, solved.len())),
+        ("mean_reward", mean(reward, count)),
+    ];
+    let known: Vec<_> =
+        solutions.iter().zip(optimal).filter_map(|(s, best)| best.map(|best| (s, best))).collect();
+    if !known.is_empty() {
+        let solved: Vec<_> = known.iter().filter(|(s, _)| s.solved).collect();
+        let best: f64 = solved.iter().map(|(_, best)| f64::from(*best)).sum();
+        let shortest =
+            solved.iter().filter(|(s, best)| s.length as u64 <= u64::from(*best)).count();
+        figures.push(("mean_optimal", mean(best, solved.len())));
+        figures.push(("optimal_fraction", mean(shortest as f64, known.len())));
+    }
+    let nodes: u64 = solutions.iter().map(|s| s.nodes).sum();
+    figures.push(("nodes_per_state", mean(nodes as f64, count)));
+    let simulations: u64 = solutions.iter().map(|s| s.simulations).sum();
+    if simulations > 0 {
+        figures.push(("simulations_per_state", mean(simulations as f64, count)));
+    }
+    figures.push(("seconds_per_state", mean(seconds, count)));
+    figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Returns a histogram of solution lengths: a list of `{"length", "optimal", "count"}`. `length` is `null` for problems
+/// that were not solved, `optimal` for those whose shortest solution is not known.
+pub fn lengths(solutions: &[Solution], optimal: &[Option<u32>]) -> Value {
+    let mut counts = BTreeMap::new();
+    for (i, solution) in solutions.iter().enumerate() {
+        let length = solution.solved.then_some(solution.length);
+        *counts.entry((length, optimal.get(i).copied().flatten())).or_insert(0_u64) += 1;
+    }
+    let row =
+        |((length, optimal), count)| json!({"length": length, "optimal": optimal, "count": count});
+    counts.into_iter().map(row).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_means_over_the_problems_they_name() {
+        let solution = |solved, length| Solution {
+            solved,
+            length,
+            total: 1.0,
+            nodes: 7,
+            ..Solution::default()
+        };
+        let solutions =
+            [solution(true, 4), solution(true, 8), solution(false, 9), solution(true, 3)];
+        let optimal = [Some(4), Some(6), Some(2), None];
+        let figures = Value::Object(figures(&solutions, &optimal, 2.0));
+        assert_eq!(
+            figures,
+            json!({
+                "solved": 3, "count": 4, "success": 0.75, "mean_length": 5.0, "mean_reward": 1.0,
+                "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
+            })
+        );
+    }
+
+    #[test]
+    fn lengths_are_counted_with_the_optimal_ones() {
+        let solution = |solved, length| Solution { solved, length, ..Solution::default() };
+        let solutions =
+            [solution(true, 4), solution(true, 4), solution(false, 9), solution(true, 3)];
+        let row = |length: Option<u32>, optimal: Option<u32>, count| json!({"length": length, "optimal": optimal, "count": count});
+        assert_eq!(
+            lengths(&solutions, &[Some(4), Some(4), Some(2), None]),
+            json!([row(None, Some(2), 1), row(Some(3), None, 1), row(Some(4), Some(4), 2)])
+        );
+        assert_eq!(lengths(&solutions[..1], &[]), json!([row(Some(4), None, 1)]));
+    }
+
+    #[test]
+    fn without_solutions_there_is_no_mean_length() {
+        let solutions = [Solution::default()];
+        let figures = Value::Object(figures(&solutions, &[], 1.0));
+        assert_eq!(figures["mean_length"], Value::Null);
+        assert_eq!(figures.get("mean_optimal"), None);
+    }
+}

@@ -1,0 +1,1 @@
+"""The parts of ``scripts/run.py`` and ``scripts/plot.py``."""
