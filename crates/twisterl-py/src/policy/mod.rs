@@ -106,11 +106,21 @@ impl Policy {
             return py.enter(|| Self::initial(&config, path.as_deref()));
         }
         let registry = registry_for_file(env, trust)?;
-        if let Some(data) = data {
-            return py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?));
+        let policy = match (data, path) {
+            (Some(data), _) => {
+                py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?))?
+            }
+            (None, Some(path)) => {
+                let open = || load::open_policy(&path, config.as_deref(), &registry);
+                py.enter(|| Self::loaded(open()?))?
+            }
+            (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
+        };
+        if env.is_some() || trust {
+            // Asked for, so that its absence is an error.
+            policy.env(py)?;
         }
-        let path = path.ok_or_else(|| refuse(py, "UsageError", "path", "one", "none"))?;
-        py.enter(|| Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?))
+        Ok(policy)
     }
 
     /// The environment with its parameters.
