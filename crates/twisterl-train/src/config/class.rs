@@ -6,7 +6,7 @@ use twisterl_core::error::from_serde::shorten;
 /// Returns the value that `known` gives for a name, whose module path is ignored.
 ///
 /// # Errors
-/// [`Error::Config`] at `key` if there is no such class.
+/// [`twisterl_core::Error::Config`] at `key` if there is no such class.
 pub(super) fn parse<T: Copy>(key: &str, name: &str, known: &[(&str, T)]) -> Result<T> {
     let short = name.rsplit(['.', ':']).next().unwrap_or(name);
     let found = known.iter().find(|(known, _)| *known == short);

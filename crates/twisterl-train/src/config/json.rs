@@ -75,7 +75,7 @@ pub(super) fn overlay(base: &mut Value, over: Value) {
 /// Reads a struct.
 ///
 /// # Errors
-/// [`Error::Config`] for the first value that does not fit.
+/// [`twisterl_core::Error::Config`] for the first value that does not fit.
 pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
     from_serde::read(value).map_err(config_error)
 }
@@ -88,17 +88,12 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Value {
     }
 }
 
-/// Returns an error of core about a config as one of this crate.
+/// Returns an error about a config, whose root has the path `config`.
 pub(super) fn config_error(error: twisterl_core::Error) -> Error {
     match error {
-        twisterl_core::Error::Config { path, expected, found } => {
-            Error::config(place(&path), expected, found)
+        twisterl_core::Error::Config { path, expected, found } if path.is_empty() => {
+            Error::config("config", expected, found)
         }
         other => other.into(),
     }
-}
-
-/// Returns the path, or a word for the root.
-pub(super) fn place(path: &str) -> &str {
-    if path.is_empty() { "config" } else { path }
 }

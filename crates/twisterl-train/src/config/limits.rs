@@ -14,7 +14,7 @@ pub(super) const MAX_NODES: usize = 1 << 22;
 /// Returns the number of nodes that a move may add to a tree.
 ///
 /// # Errors
-/// [`Error::Config`] at `path` if there are too many.
+/// [`twisterl_core::Error::Config`] at `path` if there are too many.
 pub(super) fn tree_growth(path: &str, simulations: usize, depth: usize) -> Result<usize> {
     match simulations.saturating_mul(depth) {
         growth if growth <= MAX_GROWTH => Ok(growth),
@@ -28,7 +28,7 @@ pub(super) fn tree_growth(path: &str, simulations: usize, depth: usize) -> Resul
 /// Checks a product against the most that it may be.
 ///
 /// # Errors
-/// [`Error::Config`] at `path`, which names the factors by `product`, if it is larger.
+/// [`twisterl_core::Error::Config`] at `path`, which names the factors by `product`, if it is larger.
 pub(super) fn at_most(path: &str, product: &str, value: usize, most: usize) -> Result<()> {
     if value > most {
         return Err(Error::config(path, format!("{product} of at most {most}"), value));

@@ -127,7 +127,7 @@ impl RunConfig {
     /// `policy_cls` by the peer's paths, or by an older version of this package. The caller is to show them to the user.
     ///
     /// # Errors
-    /// [`Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
+    /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
     /// is of a wrong type or out of range.
     pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;

@@ -100,7 +100,7 @@ impl AlgorithmConfig {
     /// Reads the parameters of an algorithm from the section `algorithm`; those not given have their defaults.
     ///
     /// # Errors
-    /// [`Error::Config`](crate::Error::Config) for the first value of a wrong type.
+    /// [`twisterl_core::Error::Config`] for the first value of a wrong type.
     pub(super) fn read(class: AlgorithmClass, given: Option<Value>) -> Result<Self> {
         Ok(match class {
             AlgorithmClass::Ppo => Self::Ppo(read(given)?),

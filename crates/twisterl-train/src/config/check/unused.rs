@@ -107,7 +107,7 @@ impl Unused {
 /// Removes the fields that the algorithm `class` does not use, and returns those that deserve a note.
 ///
 /// # Errors
-/// [`Error::Config`] if there are some in a config of ours.
+/// [`twisterl_core::Error::Config`] if there are some in a config of ours.
 pub(in crate::config) fn remove(
     config: &mut Value,
     class: AlgorithmClass,
