@@ -16,10 +16,16 @@ HEAD = """\
 <!-- Written by scripts/config_reference.py from `twisterl-train schema`: change the doc comments in
      crates/twisterl-train/src/config/ instead, then run the script again. -->
 
-A config is one JSON object. Every field but `env_cls` may be left out. A key that is not listed here is an error, as
-are values of another type or out of their range. Each field can be set from the command line by its path, such as
-`--set algorithm.training.ent_coef=0.02`. The resolved config, every default written out, is in the run folder as
-`config.json`. `twisterl-train schema` prints the JSON Schema from which this page is made, for editors.
+A config is one JSON object. Every field but `env_cls` may be left out. A key that is not listed here for the algorithm
+of the config is an error, as are values of another type or out of their range. Each field can be set from the command
+line by its path, such as `--set algorithm.training.ent_coef=0.02`. The resolved config, with exactly the fields of its
+algorithm and every default written out, is in the run folder as `config.json`. `twisterl-train schema` prints the JSON
+Schema from which this page is made, for editors.
+
+Configs that were written for the peer, the PyPI package `twisterl`, keep running: in a config that names both classes
+by the peer's paths (`algorithm_cls` is `twisterl.rl.PPO` or `twisterl.rl.AZ`, `policy_cls` is `twisterl.nn.BasicPolicy`
+or `twisterl.nn.Conv1dPolicy`), a field that the algorithm does not use is ignored with a note. So it is in the
+`config.json` of runs by versions that wrote the fields of all algorithms, if its value is not the default.
 """
 
 
@@ -102,16 +108,39 @@ def sections(schema: dict, node: dict, path: str) -> Iterator[tuple[str, str, li
         yield from sections(schema, field, f"{inner}.")
 
 
+Fields = list[tuple[str, dict]]
+
+
+def table(heading: str, description: str, schema: dict, fields: Fields) -> str:
+    """One section: heading, description, and a row for each field."""
+    parts = [heading, "", *([" ".join(description.split()), ""] if description else [])]
+    parts += ["| Key | Values | Default | Meaning |", "|---|---|---|---|"]
+    for key, field in fields:
+        meaning = " ".join(field.get("description", "").split()).replace("|", "\\|")
+        parts.append(f"| `{key}` | {values(schema, field)} | {default(field)} | {meaning} |")
+    return "\n".join(parts) + "\n"
+
+
 def page(schema: dict) -> str:
-    """The whole page."""
+    """The whole page: the sections that are the same for all algorithms, then the others of each."""
+    algorithms = {name: list(sections(schema, branch, "")) for name, branch in schema["$defs"].items()}
+    every = [{path: fields for path, _, fields in listed} for listed in algorithms.values()]
+
+    def shared(path: str, fields: Fields) -> Fields:
+        # `policy` differs in single fields; a section of `algorithm` that differs is listed for each algorithm in full.
+        if path == "policy":
+            return [field for field in fields if all(field in others[path] for others in every)]
+        return fields if all(others.get(path) == fields for others in every) else []
+
     parts = [HEAD]
-    for path, description, fields in sections(schema, schema, ""):
-        parts.append(f"## {f'`{path}`' if path else 'Top level'}\n\n{' '.join(description.split())}\n")
-        rows = ["| Key | Values | Default | Meaning |", "|---|---|---|---|"]
-        for key, field in fields:
-            meaning = " ".join(field.get("description", "").split()).replace("|", "\\|")
-            rows.append(f"| `{key}` | {values(schema, field)} | {default(field)} | {meaning} |")
-        parts.append("\n".join(rows) + "\n")
+    for path, description, fields in next(iter(algorithms.values())):
+        if same := shared(path, fields):
+            parts.append(table(f"## {f'`{path}`' if path else 'Top level'}", description, schema, same))
+    for name, listed in algorithms.items():
+        parts.append(f"## With `algorithm_cls` {name}\n")
+        for path, description, fields in listed:
+            if own := [field for field in fields if field not in shared(path, fields)]:
+                parts.append(table(f"### `{path}` of {name}", description if path != "policy" else "", schema, own))
     return "\n".join(parts)
 
 

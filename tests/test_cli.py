@@ -1,49 +1,18 @@
 """The trainer's command line, as a user meets it: its own process, files and exit codes."""
 
-import copy
 import json
 import signal
 import subprocess
 import time
 from pathlib import Path
 
-import jsonschema
 import pytest
+from cli_configs import TINY, assert_refused, changed, write
 from safetensors.numpy import load_file
 from tensorboard_events import scalars
 
-CONFIGS = sorted([*Path(__file__).parent.glob("configs/*.json"), *Path(__file__).parents[1].glob("examples/**/*.json")])
 GOAL = "0,1,2,3,4,5"
 LENGTH = 40  # iterations of the runs that are stopped on the way
-TINY = {
-    "env_cls": "Puzzle",
-    "env": {"width": 3, "height": 2, "difficulty": 2, "depth_slope": 2, "max_depth": 40},
-    "policy": {"embedding_size": 16, "common_layers": [16], "policy_layers": [], "value_layers": []},
-    "algorithm_cls": "PPO",
-    "algorithm": {
-        "collecting": {"num_cores": 2, "num_episodes": 32},
-        "training": {"num_epochs": 2},
-        "learning": {"diff_threshold": 0.5, "diff_max": 20, "diff_metric": "ppo_1"},
-        "evals": {"ppo_1": {"num_episodes": 20, "deterministic": False, "num_searches": 1}},
-        "logging": {"log_freq": 1, "checkpoint_freq": 2},
-    },
-}
-
-
-def changed(path: str, value) -> dict:
-    """TINY with the value at a dotted path replaced."""
-    config = copy.deepcopy(TINY)
-    *parents, last = path.split(".")
-    place = config
-    for key in parents:
-        place = place.setdefault(key, {})
-    place[last] = value
-    return config
-
-
-def write(path: Path, config) -> Path:
-    path.write_text(config if isinstance(config, str) else json.dumps(config))
-    return path
 
 
 @pytest.fixture(scope="module")
@@ -77,15 +46,6 @@ def assert_same_run(one: Path, other: Path) -> None:
     assert metrics(one) == metrics(other)
     for checkpoint in ("checkpoint_last", "checkpoint_best"):
         assert weights(one / checkpoint) == weights(other / checkpoint), checkpoint
-
-
-def assert_refused(result: subprocess.CompletedProcess, *mentions: str) -> None:
-    """An error for people: exit code 1 or 2, a message that says where, and no trace of a panic."""
-    assert result.returncode in (1, 2), (result.returncode, result.stderr)
-    assert "panicked" not in result.stderr
-    assert "RUST_BACKTRACE" not in result.stderr
-    for mention in mentions:
-        assert mention in result.stderr
 
 
 def start(train_bin: Path, *args) -> subprocess.Popen:
@@ -124,39 +84,6 @@ def test_envs_lists_the_puzzle(cli):
 
 
 # Configs
-
-
-@pytest.fixture(scope="module")
-def schema(cli) -> jsonschema.Draft202012Validator:
-    result = cli("schema")
-    assert result.returncode == 0, result.stderr
-    schema = json.loads(result.stdout)
-    jsonschema.Draft202012Validator.check_schema(schema)
-    return jsonschema.Draft202012Validator(schema)
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=lambda path: path.name)
-def test_schema_accepts_every_config_in_the_repository(schema, config):
-    schema.validate(json.loads(config.read_text()))
-
-
-@pytest.mark.parametrize(
-    ("path", "value"),
-    [
-        ("nonsense", 1),
-        ("algorithm.training.nonsense", 1),
-        ("algorithm.training.num_epochs", "ten"),
-        ("algorithm.collecting.gamma", 2),
-        ("policy.common_layers", [0]),
-        ("algorithm.evals.ppo_1.num_episodes", -1),
-    ],
-)
-def test_schema_and_trainer_refuse_the_same(schema, cli, tmp_path, path, value):
-    config = changed(path, value)
-    assert not schema.is_valid(config)
-    run = tmp_path / "run"
-    assert_refused(cli(write(tmp_path / "bad.json", config), "--num-steps", 1, "--run-path", run), path)
-    assert not run.exists()
 
 
 @pytest.mark.parametrize(

@@ -88,17 +88,12 @@ pub(super) fn to_json<T: Serialize>(value: &T) -> Value {
     }
 }
 
-/// Returns an error of core about a config as one of this crate.
+/// Returns an error about a config, whose root has the path `config`.
 pub(super) fn config_error(error: twisterl_core::Error) -> Error {
     match error {
-        twisterl_core::Error::Config { path, expected, found } => {
-            Error::config(place(&path), expected, found)
+        twisterl_core::Error::Config { path, expected, found } if path.is_empty() => {
+            Error::config("config", expected, found)
         }
         other => other.into(),
     }
-}
-
-/// Returns the path, or a word for the root.
-pub(super) fn place(path: &str) -> &str {
-    if path.is_empty() { "config" } else { path }
 }

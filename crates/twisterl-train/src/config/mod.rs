@@ -127,8 +127,8 @@ impl RunConfig {
     /// `policy_cls` by the peer's paths, or by an older version of this package. The caller is to show them to the user.
     ///
     /// # Errors
-    /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the
-    /// first value that is of a wrong type or out of range.
+    /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
+    /// is of a wrong type or out of range.
     pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;
         let class = match value.get("algorithm_cls") {

@@ -140,8 +140,8 @@ impl Policy {
         write_tensors(&tensors, Some((METADATA_KEY, self.header().to_metadata()?)))
     }
 
-    /// Deserialises a policy. A file written by [`to_bytes`](Self::to_bytes) is self-contained; a file of bare tensors
-    /// (the peer's) takes its description from `fallback`, which is ignored otherwise.
+    /// Deserialises a policy. A file written by [`to_safetensors`](Self::to_safetensors) is self-contained; a file of
+    /// bare tensors (the peer's) takes its description from `fallback`, which is ignored otherwise.
     ///
     /// # Errors
     /// If the file is broken, has no description and there is no `fallback`, or its tensors do not fit the network.

@@ -2,19 +2,19 @@
 
 pub(super) mod unused;
 
-use super::json::{config_error, place};
+use super::json::config_error;
 use super::schema::{field, properties};
-use crate::{Error, Result};
 use serde_json::{Number, Value};
 use twisterl_core::error::from_serde::{shorten, unknown_key};
+use twisterl_core::{Error, Result};
 
 /// Checks keys, ranges and lengths. Of types it checks only what serde would accept: a list in place of an object, whose
 /// values would be taken for fields in order.
 ///
 /// # Errors
-/// [`twisterl_core::Error::Config`] for the first that is wrong.
-pub(super) fn ranges(config: &Value, schema: &Value) -> Result<()> {
-    value_at("", config, schema)
+/// [`Error::Config`] for the first one that is wrong.
+pub(super) fn ranges(config: &Value, schema: &Value) -> crate::Result<()> {
+    value_at("", config, schema).map_err(config_error)
 }
 
 /// Returns the path of a key below `path`.
@@ -26,7 +26,7 @@ fn value_at(path: &str, value: &Value, schema: &Value) -> Result<()> {
     match value {
         Value::Number(number) => in_range(path, number, schema),
         Value::Array(_) if properties(schema).is_some() => {
-            Err(Error::config(place(path), "an object", "a list"))
+            Err(Error::config(path, "an object", "a list"))
         }
         Value::Array(items) => {
             at_most(path, items.len(), "values", schema.get("maxItems"))?;
@@ -41,7 +41,7 @@ fn value_at(path: &str, value: &Value, schema: &Value) -> Result<()> {
                     (Some(schema), _) => value_at(&join(path, key), item, schema)?,
                     (None, Some(known)) => {
                         let error = unknown_key(key, known.keys().map(String::as_str));
-                        return Err(config_error(error.below(path)));
+                        return Err(error.below(path));
                     }
                     // An object of any fields, which its reader checks.
                     (None, None) => {}
