@@ -101,4 +101,4 @@ def test_native_environments_of_numbers_are_gymnasium_s():
 
 def test_searching_algorithms_refuse_what_is_not_one_choice(tmp_path):
     with pytest.raises(twisterl.ConfigError, match="algorithm_cls: expected PPO, since AZ needs one discrete"):
-        twisterl.train({**PENDULUM, "algorithm_cls": "AZ"}, tmp_path / "run", num_steps=1, quiet=True)
+        twisterl.train({"env_cls": "Pendulum-v1", "algorithm_cls": "AZ"}, tmp_path / "run", num_steps=1, quiet=True)

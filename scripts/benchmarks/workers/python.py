@@ -52,12 +52,12 @@ def ours(seconds: float) -> dict[str, float]:
         "algorithm": {"collecting": {"num_episodes": EPISODES, "gamma": 0.995, "lambda": 0.995}},
     }
     written = json.dumps(config)
-    walker = twisterl.Policy(initial=written)
+    collector = twisterl._core.PpoCollector(written, twisterl.Policy(initial=written))
     return {
         "predict": 1e6 / rate(lambda: policy.predict(ONES), seconds),
         "predict_batch": slow_rate(lambda: len(policy.predict_batch(bits)[1]), seconds) / 1e3,
         "env_step": 1e6 / rate(lambda: env.step(1), seconds),
-        "python_env": slow_rate(lambda: len(twisterl._core.collect(walker, written, 60)["actions"]), seconds) / 1e3,
+        "python_env": slow_rate(lambda: len(collector.collect(60)["actions"]), seconds) / 1e3,
     }
 
 
