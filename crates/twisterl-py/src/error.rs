@@ -42,7 +42,7 @@ fn class(error: &Error) -> &'static str {
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
-        Error::Usage(_) | Error::Occupied { .. } => "UsageError",
+        Error::Usage { .. } | Error::Occupied { .. } => "UsageError",
         _ => "TwisteRLError",
     }
 }

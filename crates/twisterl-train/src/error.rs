@@ -14,9 +14,16 @@ pub enum Error {
     /// or an interruption.
     #[error(transparent)]
     Core(#[from] twisterl_core::Error),
-    /// Arguments are invalid or contradict each other.
-    #[error("{0}")]
-    Usage(String),
+    /// An argument of a command or of a call is invalid, missing, or contradicts another one.
+    #[error("{argument}: expected {expected}, found {found}")]
+    Usage {
+        /// The argument, such as `--score`.
+        argument: String,
+        /// The accepted values.
+        expected: String,
+        /// The given value.
+        found: String,
+    },
     /// A file or folder does not exist.
     #[error("{}: expected {expected}, found nothing", path.display())]
     Missing {
@@ -107,8 +114,16 @@ impl Error {
     }
 
     /// Returns an [`Error::Usage`].
-    pub fn usage(message: impl Into<String>) -> Self {
-        Self::Usage(message.into())
+    pub fn usage(
+        argument: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Usage {
+            argument: argument.into(),
+            expected: expected.into(),
+            found: found.to_string(),
+        }
     }
 
     /// Returns an [`Error::Missing`].

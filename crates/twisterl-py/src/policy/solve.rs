@@ -27,6 +27,17 @@ pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u6
 /// Frames of a solution: the board at the start, then (action's name, board) for each action.
 type Frames = (String, Vec<(String, String)>);
 
+/// Reads an evaluation from JSON. Invalid fields are errors of the argument of `evaluate`.
+fn eval_config(json: &str) -> Result<EvalConfig> {
+    let value = serde_json::from_str(json).map_err(|e| Error::usage("evaluate", "JSON", e))?;
+    EvalConfig::from_value(value).map_err(|error| match error {
+        Error::Core(twisterl_core::Error::Config { path, expected, found }) => {
+            Error::usage(format!("evaluate: {path}"), expected, found)
+        }
+        other => other,
+    })
+}
+
 impl Policy {
     pub(super) fn solve_from<'py>(
         &self,
@@ -77,10 +88,7 @@ impl Policy {
         let interrupt = Interrupt::default();
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let result = py.enter_interruptible(&interrupt, || -> Result<_> {
-            let entry = serde_json::from_str(entry)
-                .map_err(|e| Error::usage(format!("evaluate: expected JSON, found {e}")))?;
-            let config = EvalConfig::from_value(entry)
-                .map_err(|e| Error::usage(format!("evaluate: {e}")))?;
+            let config = eval_config(entry)?;
             in_pool(Some(config.num_cores), || {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })

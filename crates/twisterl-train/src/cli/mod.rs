@@ -107,7 +107,7 @@ pub fn run_from(
         Err(error) => {
             let _ = writeln!(io::stderr(), "error: {error}");
             let exit = match &error {
-                Error::Usage(_) | Error::Occupied { .. } => Exit::Usage,
+                Error::Usage { .. } | Error::Occupied { .. } => Exit::Usage,
                 error if error.is_interrupted() => Exit::Interrupted,
                 _ => Exit::Failed,
             };

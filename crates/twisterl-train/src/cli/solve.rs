@@ -3,9 +3,9 @@
 use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
+use crate::Result;
 use crate::record::load::load_policy;
 use crate::trainer::solving;
-use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -40,15 +40,15 @@ pub(super) struct SolveArgs {
 struct StateArg(Vec<f64>);
 
 impl FromStr for StateArg {
-    type Err = Error;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Self> {
+    fn from_str(text: &str) -> Result<Self, String> {
         let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
         let number = |part: &str| match part.trim().parse::<f64>() {
             Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(Error::usage(format!("expected numbers joined by commas, found {part:?}"))),
+            _ => Err(format!("expected numbers joined by commas, found {part:?}")),
         };
-        inner.split(',').map(number).collect::<Result<_>>().map(Self)
+        inner.split(',').map(number).collect::<Result<_, _>>().map(Self)
     }
 }
 
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn states_are_numbers_joined_by_commas() {
-        let state = |text: &str| text.parse::<StateArg>().map(|s| s.0).map_err(|e| e.to_string());
+        let state = |text: &str| text.parse::<StateArg>().map(|s| s.0);
         assert_eq!(state("8,7,-1.5").unwrap(), [8.0, 7.0, -1.5]);
         assert_eq!(state(" [8, 7] ").unwrap(), [8.0, 7.0]);
         for (text, found) in

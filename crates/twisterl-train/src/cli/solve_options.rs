@@ -73,8 +73,7 @@ impl SolveFlags {
     pub(super) fn plan(&self, default_searches: usize) -> Result<SolvePlan> {
         self.options().resolve(default_searches).map_err(
             |OptionError { option, expected, found }| {
-                let flag = option.replace('_', "-");
-                Error::usage(format!("--{flag}: expected {expected}, found {found}"))
+                Error::usage(format!("--{}", option.replace('_', "-")), expected, found)
             },
         )
     }

@@ -82,7 +82,7 @@ impl TrainArgs {
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
-                return Err(Error::usage(format!("--env: expected {expected}")));
+                return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
                 let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
@@ -90,7 +90,7 @@ impl TrainArgs {
                 let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
                 trainer::train(&config, &path, &options, registry)?
             }
-            (None, None) => return Err(Error::usage("expected CONFIG or --resume, found neither")),
+            (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
         let text = if self.quiet { String::new() } else { report(&summary)? };

@@ -142,7 +142,7 @@ impl Checkpoint {
     /// Reads only the policy of the newest complete checkpoint under this name.
     ///
     /// # Errors
-    /// As for [`read`](Self::read).
+    /// Those of [`read`](Self::read).
     pub fn read_policy(folder: &Path) -> Result<Policy> {
         retry(|| {
             let folder = locate(folder);

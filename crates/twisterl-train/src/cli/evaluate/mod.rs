@@ -105,7 +105,7 @@ fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Resu
     for (i, instance) in instances.iter().enumerate() {
         env.begin(0, start_at(instance), &mut rng).map_err(|error| match error {
             twisterl_core::Error::State { expected, found } => {
-                Error::config(format!("{}: state {i}", file.display()), expected, found)
+                Error::input(file, format!("state {i}"), expected, found)
             }
             other => other.into(),
         })?;

@@ -2,6 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::record::checkpoint;
+use crate::record::checkpoint::Checkpoint;
+use crate::record::pt::PtFile;
+use crate::record::run_folder::{BEST, LAST};
 use crate::trainer::{Options, resume, train};
 use serde_json::{Value, json};
 use std::fs;
