@@ -28,7 +28,7 @@ use twisterl_core::rng::Purpose;
 /// Walks that one thread makes at a time.
 const GROUP: usize = 32;
 
-/// Learning from backward walks, with all that it carries from iteration to iteration.
+/// Learning from backward walks, with its state between iterations.
 pub struct BackwardScramble {
     config: BackwardScrambleConfig,
     seed: u64,
@@ -119,6 +119,7 @@ impl BackwardScramble {
                 metrics.insert(names::EXPERT_LENGTH.into(), json!(report.length));
                 let (experts, config) = (&*experts, walk(0));
                 each_walk(&mut self.groups, experts.num_solutions(), |group, index| {
+                    // Without solutions there is nothing to follow.
                     let Some(solution) = experts.draw(iteration, index) else { return Ok(()) };
                     let (start, actions) = (&solution.start, &solution.actions);
                     Ok(group.walker.follow(&config, start, actions, &mut group.walks)?)

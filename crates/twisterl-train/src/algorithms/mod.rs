@@ -27,7 +27,7 @@ pub struct Iteration {
     pub number: u64,
     /// The difficulty of the curriculum.
     pub difficulty: usize,
-    /// The share of the run that is done, from 0 to 1, for schedules; 0 where the run has no end.
+    /// The completed share of the run, from 0 to 1, for schedules; 0 if the run has no end.
     pub progress: f64,
 }
 
@@ -51,13 +51,14 @@ pub struct IterationOutput {
     pub seconds: Map<String, Value>,
 }
 
-/// A learning algorithm. It is lent the policy in training, and owns only what it needs beside it.
+/// A learning algorithm. The trainer owns the policy in training and lends it to the algorithm, which owns only its own
+/// state.
 pub trait Algorithm: Send {
     /// Collects with the acting policy, then updates the policy.
     ///
     /// # Errors
-    /// If the environment fails, the update is no longer finite, or the policy's interruption was requested. What has
-    /// changed until then stays changed.
+    /// If the environment fails, the update is not finite, or interruption was requested. Changes made until then
+    /// remain.
     fn iterate(
         &mut self,
         policy: &mut PolicyInTraining,

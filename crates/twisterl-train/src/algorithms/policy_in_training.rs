@@ -17,8 +17,8 @@ use twisterl_core::policy::network::Network;
 use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::space::Observations;
 
-/// The arrays of a checkpoint: Adam's moments; the weights, where the policy that is saved has averaged ones; and the
-/// statistics of observations.
+/// The arrays of a checkpoint: Adam's moments; the weights, if the saved policy has averaged weights; and the statistics
+/// of observations.
 const FIRST_MOMENT: &str = "adam.m";
 const SECOND_MOMENT: &str = "adam.v";
 const WEIGHTS: &str = "weights";
@@ -75,7 +75,7 @@ impl PolicyInTraining {
         })
     }
 
-    /// Trains only the first `count` weights. For use before the first update.
+    /// Trains only the first `count` weights. To be called before the first update.
     pub fn train_first(&mut self, count: usize) {
         self.state.train_first(count);
     }
@@ -100,7 +100,7 @@ impl PolicyInTraining {
         self.state.weights()
     }
 
-    /// The weights with the state of their optimizer, for updates, which [`publish`](Self::publish) has to follow.
+    /// The weights with the state of their optimizer, for updates. Call [`publish`](Self::publish) after an update.
     pub fn state_mut(&mut self) -> &mut TrainState {
         &mut self.state
     }
@@ -180,7 +180,7 @@ impl PolicyInTraining {
         Ok(())
     }
 
-    /// Returns everything that a resumed run needs beside the policy that is saved, with the algorithm's own state.
+    /// Returns everything needed to resume, except the saved policy, with the algorithm's own state inside.
     pub fn snapshot(&self, algorithm: Snapshot) -> Snapshot {
         let AdamState { m, v, t } = self.state.adam().clone();
         let mut arrays = vec![
@@ -198,7 +198,7 @@ impl PolicyInTraining {
         Snapshot { state, arrays }
     }
 
-    /// Continues from a snapshot, with the weights `saved` of the policy beside it. Returns the snapshot for the
+    /// Continues from a snapshot and the weights of the policy that was saved with it. Returns the snapshot of the
     /// algorithm.
     ///
     /// # Errors
@@ -220,5 +220,108 @@ impl PolicyInTraining {
         }
         self.rescale()?;
         Ok(Snapshot { state: state.algorithm, arrays: snapshot.arrays })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::config::OptimizerConfig;
+    use twisterl_core::evaluator::{Evaluation, Evaluator as _};
+    use twisterl_core::policy::network::{Activation, MlpSizes};
+    use twisterl_core::space::{ActionSpace, ObservationSpace};
+
+    const FIRST: Iteration = Iteration { number: 0, difficulty: 1, progress: 0.0 };
+
+    /// A policy that scales its observations.
+    fn policy(averaging: f64) -> PolicyInTraining {
+        let sizes = MlpSizes {
+            embedding_size: 4,
+            common_layers: vec![3],
+            policy_layers: vec![],
+            value_layers: vec![],
+            activation: Activation::Tanh,
+        };
+        let observation = ObservationSpace::Dense { shape: vec![2] };
+        let network = Network::mlp(observation, ActionSpace::discrete(2), &sizes).unwrap();
+        let mut policy = Policy::initial(network, "Line", json!({}), vec![], 1).unwrap();
+        let scaling = Scaling { count: 0, mean: vec![0.0; 2], std: vec![1.0; 2], clip: 10.0 };
+        policy.scaling = Some(scaling);
+        let config = OptimizerConfig { lr: 0.1, averaging, ..OptimizerConfig::default() };
+        PolicyInTraining::new(&config, policy, &Interrupt::default()).unwrap()
+    }
+
+    fn observations() -> Observations {
+        let mut observations = Observations::new();
+        observations.push_with(|row| row.values(&[1.0, -3.0]));
+        observations.push_with(|row| row.values(&[2.0, 5.0]));
+        observations
+    }
+
+    /// One update along a gradient that points up everywhere.
+    fn update(policy: &mut PolicyInTraining, iteration: &Iteration) {
+        policy.observe(&observations());
+        let lr = policy.lr(iteration);
+        let gradient = vec![1.0; policy.weights().len()];
+        policy.state_mut().adam_step(&gradient, 1.0, lr);
+        policy.publish(iteration).unwrap();
+        policy.rescale().unwrap();
+    }
+
+    fn evaluations(policy: &PolicyInTraining) -> [Evaluation; 2] {
+        [policy.acting(), policy.evaluated()].map(|executor| {
+            let mut evaluation = Evaluation::default();
+            executor.evaluate(&observations(), &mut evaluation).unwrap();
+            evaluation
+        })
+    }
+
+    #[test]
+    fn a_restored_policy_continues_bit_identically() {
+        for averaging in [0.0, 0.9] {
+            let mut whole = policy(averaging);
+            update(&mut whole, &FIRST);
+            let own = Snapshot { state: json!({"own": 7}), arrays: Vec::new() };
+            let snapshot = whole.snapshot(own);
+            let saved = whole.to_policy();
+            let mut restored = policy(averaging);
+            let own = restored.restore(saved.parameters.clone(), snapshot).unwrap();
+            assert_eq!(own.state, json!({"own": 7}));
+            assert_eq!(restored.to_policy(), saved);
+            let next = Iteration { number: 1, ..FIRST };
+            update(&mut whole, &next);
+            update(&mut restored, &next);
+            assert_eq!(whole.state, restored.state);
+            assert_eq!(whole.to_policy(), restored.to_policy());
+            let pairs = evaluations(&whole).into_iter().zip(evaluations(&restored));
+            for (a, b) in pairs {
+                assert_eq!((a.actions, a.values), (b.actions, b.values));
+            }
+            assert_eq!(whole.evaluated().scaling().unwrap().count, 4);
+        }
+    }
+
+    #[test]
+    fn the_state_of_es_that_version_0_1_wrote_is_read() {
+        let mut policy = policy(0.0);
+        let mut snapshot = policy.snapshot(Snapshot::default());
+        snapshot.state = json!({"steps": 3});
+        let own = policy.restore(policy.weights().to_vec(), snapshot).unwrap();
+        assert_eq!((policy.state.adam().t, own.state), (3, Value::Null));
+    }
+
+    #[test]
+    fn a_snapshot_that_does_not_fit_is_refused() {
+        let mut policy = policy(0.9);
+        let weights = policy.weights().to_vec();
+        let snapshot = policy.snapshot(Snapshot::default());
+        for name in [FIRST_MOMENT, SECOND_MOMENT, WEIGHTS, OBSERVATIONS] {
+            let mut without = snapshot.clone();
+            without.arrays.retain(|(array, _)| array != name);
+            let error = policy.restore(weights.clone(), without).unwrap_err().to_string();
+            assert!(error.contains(name), "{error}");
+        }
+        assert!(policy.restore(weights[1..].to_vec(), snapshot).is_err());
     }
 }

@@ -34,7 +34,7 @@ pub struct Transitions {
     pub rewards: Vec<f32>,
 }
 
-/// PPO with all that it carries from iteration to iteration.
+/// PPO with its state between iterations.
 pub struct Ppo {
     config: PpoConfig,
     seed: u64,
@@ -47,12 +47,12 @@ pub struct Ppo {
     batch: Batch,
 }
 
-/// PPO in a checkpoint, beside the policy in training and the statistics of rewards.
+/// The state of PPO in a checkpoint, without the statistics of rewards, which are arrays.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct PpoState {
     failures: FailureMemoryState,
-    /// The episodes that run on, where the horizon is a number of steps.
+    /// The episodes that continue in the next iteration, if the horizon is a number of steps.
     live: Vec<LiveEpisode>,
 }
 

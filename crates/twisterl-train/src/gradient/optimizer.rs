@@ -27,7 +27,7 @@ impl Default for AdamConfig {
     }
 }
 
-/// The moments of Adam, which a resumed run needs beside the weights.
+/// The moments of Adam, which are needed to resume.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct AdamState {
     /// First moment, `[weights]`.
@@ -45,12 +45,12 @@ impl AdamState {
     }
 }
 
-/// Weights with the state of their optimizer, for all algorithms: what flax calls a train state.
+/// Weights with the state of their optimizer, for all algorithms. Flax calls this a train state.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainState {
     weights: Vec<f32>,
     config: AdamConfig,
-    /// Of the first weights, as many as it has moments for. The others stay as they are.
+    /// Has moments for the first weights, which are trained. The others stay constant.
     adam: AdamState,
 }
 
@@ -103,7 +103,7 @@ impl TrainState {
     /// Makes one step along `scale * gradient` with learning rate `lr`. `gradient` has a value for each trained weight.
     pub fn adam_step(&mut self, gradient: &[f32], scale: f32, lr: f64) {
         let AdamState { m, v, t } = &mut self.adam;
-        *t += 1;
+        *t = t.saturating_add(1);
         let AdamConfig { betas: (beta1, beta2), eps, weight_decay } = self.config;
         let t = *t as f64;
         // p -= lr / (1 - beta1^t) * m / (sqrt(v / (1 - beta2^t)) + eps)
@@ -130,7 +130,7 @@ impl TrainState {
     pub fn momentum_step(&mut self, gradient: &[f32], scale: f32, lr: f64) {
         let AdamConfig { betas, weight_decay, .. } = self.config;
         let (lr, keep) = (lr as f32, betas.0 as f32);
-        self.adam.t += 1;
+        self.adam.t = self.adam.t.saturating_add(1);
         for ((p, g), m) in self.weights.iter_mut().zip(gradient).zip(&mut self.adam.m) {
             *m = keep * *m + (g * scale + weight_decay * *p);
             *p -= lr * *m;

@@ -25,8 +25,8 @@ impl Curriculum {
 
     /// Counts training episodes that began at the current difficulty.
     pub fn observe(&mut self, episodes: u64, solved: u64) {
-        self.episodes += episodes;
-        self.solved += solved;
+        self.episodes = self.episodes.saturating_add(episodes);
+        self.solved = self.solved.saturating_add(solved);
     }
 
     /// Increases the difficulty if the metric reaches its threshold: `success` is that of the evaluation that

@@ -7,7 +7,7 @@ use crate::trainer::evaluation::EvaluationResult;
 use serde_json::{Map, Value, json};
 use twisterl_core::rollout::Episode;
 
-/// The numbers of an iteration beside those of its evaluations and of its algorithm.
+/// The numbers of an iteration that neither its evaluations nor its algorithm report.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Counters {
     /// The number of the iteration, from 0.

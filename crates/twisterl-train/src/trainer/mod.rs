@@ -211,8 +211,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let solved = hard.clone().filter(|e| e.solved).count() as u64;
         self.curriculum.observe(hard.count() as u64, solved);
         self.curriculum.advance(learning, now.number, success);
-        self.iteration += 1;
-        self.env_steps += output.env_steps;
+        // A checkpoint may hold any numbers.
+        self.iteration = self.iteration.saturating_add(1);
+        self.env_steps = self.env_steps.saturating_add(output.env_steps);
         success
     }
 }

@@ -1,4 +1,4 @@
-//! The options of a run beside its config, and its result.
+//! The options of a run that are not in its config, and its result.
 
 use serde_json::{Map, Value};
 use std::fmt;
@@ -38,7 +38,7 @@ impl fmt::Debug for Observer {
     }
 }
 
-/// The options of a run beside its config.
+/// The options of a run that are not in its config.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     /// Weights to start from instead of random ones.

@@ -1,8 +1,8 @@
 //! AlphaZero (Silver et al. 2017) for one player, from top to bottom in the order in which it runs: self-play by tree
-//! search, what the search said as targets, then supervised updates on a replay of the last iterations.
+//! search, targets from the results of the search, then supervised updates on a replay of the last iterations.
 //!
 //! Targets of the policy are the shares of the visits (PUCT), or the improved policy (Gumbel: Danihelka et al. 2022);
-//! targets of the value are discounted returns to go. A truncated game is worth what the search last thought of it.
+//! targets of the value are discounted returns. A truncated game is bootstrapped with the last value of its search.
 
 mod game;
 
@@ -31,7 +31,7 @@ use twisterl_core::space::symmetry::Canonical;
 /// The name of the replay's arrays in a checkpoint.
 const REPLAY: &str = "replay";
 
-/// AlphaZero with all that it carries from iteration to iteration.
+/// AlphaZero with its state between iterations.
 pub struct AlphaZero {
     config: AlphaZeroConfig,
     seed: u64,
@@ -45,7 +45,7 @@ pub struct AlphaZero {
     optimizer: PolicyOptimizer,
 }
 
-/// AlphaZero in a checkpoint, beside the policy in training and the examples.
+/// The state of AlphaZero in a checkpoint, without the examples, which are arrays.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct AlphaZeroState {
@@ -151,7 +151,7 @@ impl AlphaZero {
         }
     }
 
-    /// Makes the move of a game that was searched, and keeps what the search said.
+    /// Makes the move of a game that was searched, and records the results of the search.
     fn advance(&mut self, policy: &PolicyInTraining, index: usize, mut rng: Rng) -> Result<()> {
         let collecting = &self.config.collecting;
         let game = &mut self.games[index];

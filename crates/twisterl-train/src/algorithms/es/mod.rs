@@ -31,7 +31,7 @@ use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::policy::population::{PerturbationKey, Population};
 use twisterl_core::rollout::{Episode, PopulationRollout, Starts};
 
-/// ES with all that it carries from iteration to iteration.
+/// ES with its state between iterations.
 pub struct Es {
     config: EsConfig,
     spec: Arc<dyn EnvSpec>,

@@ -12,7 +12,7 @@ use serde_json::{Map, Value};
 use std::sync::{Arc, OnceLock};
 use twisterl_core::space::Observations;
 
-/// Samples and what is to be learned from them.
+/// Samples with their loss.
 pub trait Objective: Sync {
     /// The loss of some of the samples.
     type Loss: Loss + 'static;

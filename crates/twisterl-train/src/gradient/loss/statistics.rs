@@ -1,6 +1,6 @@
 //! Statistics of losses.
 
-/// Sums over rows, from which the reported means come. A loss leaves at 0 what it has no use for. Sums are added in a
+/// Sums over rows, from which the reported means are computed. Fields that a loss does not use are 0. Sums are added in a
 /// fixed order, so that they do not depend on the number of threads.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LossStatistics {

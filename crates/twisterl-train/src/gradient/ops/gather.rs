@@ -43,6 +43,7 @@ impl CustomOp1 for Gather {
         let rows = dy.get()?.chunks_exact(self.0.len().max(1));
         for (dx, dy) in dx.chunks_exact_mut(width.max(1)).zip(rows) {
             for (&i, dy) in self.0.iter().zip(dy) {
+                // Padding has no gradient.
                 if let Some(dx) = dx.get_mut(i as usize) {
                     *dx += dy;
                 }
