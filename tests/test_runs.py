@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 import traceback
+import warnings
 
 import envs_in_python
 import numpy as np
@@ -181,6 +182,28 @@ def test_environments_that_misbehave_are_refused(tmp_path, name):
     assert isinstance(
         raised.value, (twisterl.TwisteRLError, TypeError, ValueError, KeyError, ArithmeticError, OverflowError)
     )
+
+
+def test_fields_that_the_algorithm_does_not_use_are_errors_but_warnings_in_configs_of_the_peer(tmp_path):
+    algorithm = {**CONFIG["algorithm"], "collecting": {"num_episodes": 4, "num_mcts_searches": 2}}
+    algorithm["training"] = {"num_epochs": 1, "ent_coef": 0.1}
+    config = {**CONFIG, "algorithm_cls": "AZ", "algorithm": algorithm}
+    with pytest.raises(twisterl.ConfigError, match=r"training\.ent_coef: expected no value, since AZ does not use"):
+        twisterl.train(config, tmp_path / "ours", num_steps=1, quiet=True)
+    config |= {"algorithm_cls": "twisterl.rl.AZ", "policy_cls": "twisterl.nn.BasicPolicy"}
+    with pytest.warns(UserWarning, match="does not use this field") as warned:
+        run = twisterl.train(config, tmp_path / "peer", num_steps=1, quiet=True)
+    ignored = ["algorithm.training.ent_coef: ignored, since AZ does not use this field"]
+    assert [str(warning.message) for warning in warned] == ignored
+    assert "ent_coef" not in run.config["algorithm"]["training"]
+    with pytest.warns(UserWarning, match="ent_coef"):
+        twisterl.utils.prepare_algorithm(config)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(run.resume(num_steps=2, quiet=True).iterations()) == 2
+        with pytest.raises(UserWarning, match="ent_coef"):
+            twisterl.train(config, tmp_path / "strict", num_steps=1, quiet=True)
+    assert not (tmp_path / "strict").exists()
 
 
 def test_wrong_configs_are_refused_by_path(tmp_path):

@@ -54,6 +54,8 @@ def train(
 
     Raises:
         ConfigError: the config is invalid; the message gives the path, what was expected and what was found.
+            Fields that the algorithm does not use are errors, too, but warnings (`UserWarning`) in a config that was
+            written for the published package: one that names both classes by its paths, such as `twisterl.rl.PPO`.
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
