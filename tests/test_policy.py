@@ -2,7 +2,11 @@
 
 import itertools
 import json
+import signal
+import subprocess
+import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -217,6 +221,45 @@ def test_what_is_no_policy_is_refused(tmp_path):
             twisterl.load_policy(tmp_path / name)
     with pytest.raises(twisterl.CheckpointError):
         twisterl.load_policy(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        "policy.evaluate(num_episodes=2_000_000, difficulty=500)",
+        "policy.solve_batch([[8, 6, 7, 2, 5, 4, 3, 0, 1]] * 100_000, search='beam=256')",
+        "policy.solve([8, 6, 7, 2, 5, 4, 3, 0, 1], num_mcts_searches=60_000, num_searches=1000, max_expand_depth=1)",
+        "prepare_algorithm(config).collect()",
+    ],
+)
+def test_ctrl_c_stops_what_takes_long_and_the_policy_works_on(root, tmp_path, work):
+    script = f"""
+import json, sys, time, twisterl
+from twisterl.utils import prepare_algorithm
+config = json.load(open(sys.argv[2]))
+config["algorithm"]["collecting"]["num_episodes"] = 500_000
+policy = twisterl.load_policy(sys.argv[1], sys.argv[2])
+print("ready", flush=True)
+try:
+    {work}
+except KeyboardInterrupt:
+    print(policy.solve([1, 0, 2, 3, 4, 5, 6, 7, 8], search="greedy").actions)
+"""
+    command = [sys.executable, "-c", script, root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"]
+    command += [root / "tests/configs/ppo_puzzle8_v1.peer.json"]
+    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
+    process = subprocess.Popen(
+        list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(1)
+    assert process.poll() is None, process.communicate()
+    process.send_signal(signal.SIGINT)
+    begun = time.monotonic()
+    out, errors = process.communicate(timeout=60)
+    # A second, and room for a busy machine.
+    assert time.monotonic() - begun < 5
+    assert (out, process.returncode) == ("[0]\n", 0), errors
 
 
 def test_threads_share_a_policy(policy):

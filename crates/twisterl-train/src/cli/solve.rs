@@ -4,7 +4,7 @@ use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
 use crate::Result;
-use crate::record::load::load_policy;
+use crate::record::load::open_policy;
 use crate::trainer::solving;
 use clap::Args;
 use std::fmt::Write as _;
@@ -56,9 +56,8 @@ impl SolveArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
         let registry = self.env.registry(registry);
-        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let spec = registry.make(&policy.env_cls, &policy.env)?;
-        let executor = Executor::of(&policy)?;
+        let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         let start = Start::State { state: &self.state.0, difficulty: None };
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores;

@@ -5,7 +5,7 @@ mod states;
 use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Output, count};
-use crate::record::load::load_policy;
+use crate::record::load::open_policy;
 use crate::trainer::solving;
 use crate::{Error, Result};
 use clap::Args;
@@ -57,9 +57,8 @@ impl EvaluateArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let plan = self.plan()?;
         let registry = self.env.registry(registry);
-        let policy = load_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let spec = registry.make(&policy.env_cls, &policy.env)?;
-        let executor = Executor::of(&policy)?;
+        let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         let instances = match &self.states {
             Some(file) => {
                 let instances = states::read(file)?;
