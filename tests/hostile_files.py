@@ -25,7 +25,7 @@ HOSTILE = [
     ("antigravity.Env", {}),
     ("gymnasium.make", {"id": "CANARY:Env-v0"}),
     ("twisterl.utils.dynamic_import", {"path": "CANARY.Env"}),
-    ("twisterl._environments.load", {"name": "CANARY.Env"}),
+    ("twisterl._internal.environments.load", {"name": "CANARY.Env"}),
     ("twisterl.register", {"env": "CANARY.Env"}),
 ]
 

@@ -249,9 +249,9 @@ def test_the_environment_can_be_passed_trusted_or_registered(walk, tmp_path):
 
 
 def test_registered_environments_are_found_by_name(walk, monkeypatch, tmp_path):
-    from twisterl import _environments
+    from twisterl._internal import environments
 
-    monkeypatch.setattr(_environments, "_registered", {})
+    monkeypatch.setattr(environments, "_registered", {})
     assert twisterl.register("envs_in_python.Walk") is Walk
     assert twisterl.load_policy(walk).solve([1]).success is not None
 

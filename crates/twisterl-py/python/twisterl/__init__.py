@@ -29,7 +29,7 @@ from twisterl.errors import (
 )
 
 if TYPE_CHECKING:
-    from twisterl._environments import register
+    from twisterl._internal.environments import register
     from twisterl.envs import Env, make
     from twisterl.policy import Policy, Solution, load_policy
     from twisterl.run import Run, load_run, resume, train
@@ -68,7 +68,7 @@ _HOMES = {
     "load_policy": "policy",
     "Run": "run",
     "load_run": "run",
-    "register": "_environments",
+    "register": "_internal.environments",
     "resume": "run",
 }
 # `train` is a callable module, because the PyPI package has a module of this name.

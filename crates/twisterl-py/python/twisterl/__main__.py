@@ -5,14 +5,15 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from twisterl import _core, _environments
+from twisterl import _core
+from twisterl._internal import environments
 
 
 def command(args: list[str], name: str = "twisterl") -> int:
     """Run one command and return its exit code."""
     # Configs may name classes in modules of the working directory, as a script run from there could import them. Until
     # one does, nothing is imported from there.
-    _environments.look_in(str(Path.cwd()))
+    environments.look_in(str(Path.cwd()))
     if args[:1] == ["plot"]:
         from twisterl.plotting import cli
 

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from twisterl import _arguments, _core
+from twisterl import _core
+from twisterl._internal import arguments
 from twisterl.envs import Env, of_spec
 from twisterl.errors import UsageError
 
@@ -40,8 +41,8 @@ def load_policy(
         MissingError: the path does not exist, or a config is needed and missing.
         CheckpointError: the file is corrupt, or does not fit its environment.
     """
-    beside = None if config is None else _arguments.path("config", config)
-    return Policy(_arguments.path("path", path), beside, env=env, trust=trust)
+    beside = None if config is None else arguments.path("config", config)
+    return Policy(arguments.path("path", path), beside, env=env, trust=trust)
 
 
 class Policy(_core.Policy):

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
-from twisterl._arguments import whole
+from twisterl._internal.arguments import whole
 from twisterl.envs import Env
 from twisterl.errors import UsageError
 from twisterl.policy import Policy

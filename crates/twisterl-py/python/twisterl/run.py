@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from twisterl import _arguments, _core
+from twisterl import _core
+from twisterl._internal import arguments
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
 
@@ -60,8 +61,8 @@ def train(
     """
     given, name = _config(config)
     changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    changes += [f"seed={_arguments.whole('seed', seed)}"] if seed is not None else []
-    changes += [f"num_iterations={_arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
+    changes += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
+    changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
     resolved = _core.resolve_config(json.dumps(given), changes)
     path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
     total = json.loads(resolved)["num_iterations"]
@@ -108,7 +109,7 @@ class Run:
     """A training run and the contents of its folder. For `env` and `trust` see `load_policy`."""
 
     def __init__(self, path: _Path, *, env: str | Callable[..., Any] | None = None, trust: bool = False) -> None:
-        self.path = _arguments.path("run_path", path)
+        self.path = arguments.path("run_path", path)
         if not (self.path / "config.json").is_file():
             raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
         self._env = env

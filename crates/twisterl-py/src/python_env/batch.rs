@@ -13,9 +13,9 @@ use twisterl_core::space::{Action, ActionSpace, Actions, ObservationSpace, Obser
 /// A batch of environments, created when the first episode begins.
 pub(super) struct PythonEnvBatch {
     name: String,
-    /// `twisterl._adapter.Problem`.
+    /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
-    /// `twisterl._adapter.Batch`.
+    /// `twisterl._internal.adapter.Batch`.
     batch: Option<Py<PyAny>>,
     actions: ActionSpace,
     sparse: bool,

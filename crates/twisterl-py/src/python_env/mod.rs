@@ -1,4 +1,4 @@
-//! Environments written in Python as those of core: one call into `twisterl._adapter` a batch.
+//! Environments written in Python as those of core: one call into `twisterl._internal.adapter` a batch.
 
 mod batch;
 
@@ -20,7 +20,7 @@ use twisterl_core::{Error, Result};
 pub struct PythonEnvSpec {
     name: String,
     params: Value,
-    /// `twisterl._adapter.Problem`.
+    /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
@@ -40,7 +40,7 @@ impl PythonEnvSpec {
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
         let made = Python::attach(|py| {
-            let adapter = py.import("twisterl._adapter")?;
+            let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             Self::of(name, params, &problem)
         });

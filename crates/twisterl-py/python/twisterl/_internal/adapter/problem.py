@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-from twisterl._adapter.env_adapter import EnvAdapter
-from twisterl._adapter.gymnasium_env import GymnasiumEnv
-from twisterl._adapter.plain_env import PlainEnv
+from twisterl._internal.adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.gymnasium_env import GymnasiumEnv
+from twisterl._internal.adapter.plain_env import PlainEnv
 from twisterl.errors import EnvError
 
 

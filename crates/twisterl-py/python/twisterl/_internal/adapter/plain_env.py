@@ -10,10 +10,10 @@ import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from twisterl._adapter.env_adapter import MAX_STEPS, EnvAdapter
+from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
 
 if TYPE_CHECKING:
-    from twisterl._adapter.problem import Problem
+    from twisterl._internal.adapter.problem import Problem
 
 _GLOBAL_RANDOMNESS = threading.Lock()
 

@@ -7,6 +7,6 @@ Two interfaces are supported. *Gymnasium* environments have `observation_space`,
 `truncated`, `set_state`, `get_state`, `difficulty` and `twists`.
 """
 
-from twisterl._adapter.problem import Batch, Problem
+from twisterl._internal.adapter.problem import Batch, Problem
 
 __all__ = ["Batch", "Problem"]

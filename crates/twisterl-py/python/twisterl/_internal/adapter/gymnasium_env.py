@@ -6,10 +6,10 @@ import math
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from twisterl._adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.env_adapter import EnvAdapter
 
 if TYPE_CHECKING:
-    from twisterl._adapter.problem import Problem
+    from twisterl._internal.adapter.problem import Problem
 
 
 class GymnasiumEnv(EnvAdapter):
@@ -19,7 +19,7 @@ class GymnasiumEnv(EnvAdapter):
 
     def __init__(self, problem: Problem, env: Any) -> None:
         super().__init__(problem, env)
-        from twisterl._adapter import spaces
+        from twisterl._internal.adapter import spaces
 
         self.sparse, self.shape, self._encode = spaces.observation(env.observation_space, problem)
         self.actions, self._decode = spaces.action(env.action_space, problem)

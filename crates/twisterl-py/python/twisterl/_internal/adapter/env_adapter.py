@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
-    from twisterl._adapter.problem import Problem
+    from twisterl._internal.adapter.problem import Problem
 
 # Episodes are truncated after this many steps.
 MAX_STEPS = 100_000

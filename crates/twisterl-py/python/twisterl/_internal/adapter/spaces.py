@@ -9,10 +9,10 @@ import gymnasium as gym
 import numpy as np
 from numpy.typing import NDArray
 
-from twisterl._adapter.env_adapter import Component
+from twisterl._internal.adapter.env_adapter import Component
 
 if TYPE_CHECKING:
-    from twisterl._adapter.problem import Problem
+    from twisterl._internal.adapter.problem import Problem
 
 
 def observation(space: gym.Space[Any], problem: Problem) -> tuple[bool, list[int], Callable[[Any], Any]]:

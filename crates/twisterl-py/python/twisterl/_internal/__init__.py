@@ -1,0 +1,1 @@
+"""Parts that the public modules share, and that may change in any version."""
