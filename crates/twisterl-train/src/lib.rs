@@ -9,6 +9,7 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod gradient;
+pub mod presets;
 pub mod record;
 pub mod trainer;
 

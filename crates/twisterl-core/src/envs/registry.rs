@@ -13,6 +13,7 @@ use crate::envs::puzzle::Puzzle;
 use crate::error::from_serde;
 use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
+use crate::rng::{Purpose, StreamKey};
 use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -41,6 +42,9 @@ pub trait EnvSpec: Send + Sync {
     /// The difficulty of the parameters.
     fn difficulty(&self) -> usize;
 
+    /// The ways in which episodes may start.
+    fn starts(&self) -> Starts;
+
     /// Returns a batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;
 
@@ -61,6 +65,15 @@ pub trait EnvSpec: Send + Sync {
     /// # Errors
     /// The first broken rule, with the observed behaviour.
     fn check(&self, seed: u64) -> Result<Report>;
+}
+
+/// The ways in which the episodes of an environment may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Starts {
+    /// The difficulty can be set, so that a curriculum can raise it.
+    pub curriculum: bool,
+    /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
+    pub uniform: bool,
 }
 
 impl dyn EnvSpec + '_ {
@@ -143,6 +156,14 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn difficulty(&self) -> usize {
         self.prototype.difficulty()
+    }
+
+    fn starts(&self) -> Starts {
+        let mut tried = self.prototype.clone();
+        tried.set_difficulty(self.difficulty() + 1);
+        let curriculum = tried.difficulty() != self.difficulty();
+        let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
+        Starts { curriculum, uniform }
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

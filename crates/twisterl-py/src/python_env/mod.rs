@@ -10,7 +10,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::walk::Walk;
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::{EnvSpec, Starts};
 use twisterl_core::error::Raised;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
@@ -28,6 +28,8 @@ pub struct PythonEnvSpec {
     action_space: ActionSpace,
     twists: Vec<Twist>,
     difficulty: usize,
+    /// The difficulty can be set.
+    curriculum: bool,
 }
 
 /// A class or function that makes environments of their parameters.
@@ -80,6 +82,7 @@ impl PythonEnvSpec {
             action_space,
             twists,
             difficulty,
+            curriculum: problem.getattr("curriculum")?.extract()?,
         };
         Ok(spec.checked())
     }
@@ -131,6 +134,10 @@ impl EnvSpec for PythonEnvSpec {
 
     fn difficulty(&self) -> usize {
         self.difficulty
+    }
+
+    fn starts(&self) -> Starts {
+        Starts { curriculum: self.curriculum, uniform: false }
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

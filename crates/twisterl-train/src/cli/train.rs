@@ -2,13 +2,15 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, count, print_episode};
-use crate::config::{IgnoredField, Override, RunConfig};
+use crate::config::{IgnoredField, Override, RunConfig, read_file};
+use crate::presets;
 use crate::record::run_folder::RunFolder;
 use crate::trainer;
 use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
+use serde_json::json;
 use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
@@ -20,8 +22,8 @@ use twisterl_core::error::interrupt::Interrupt;
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// Config file of the run.
-    #[arg(required_unless_present_any = ["config_flag", "resume"])]
+    /// Config file of the run, or the name of an environment, which is learned by its preset.
+    #[arg(value_name = "CONFIG|ENV", required_unless_present_any = ["config_flag", "resume"])]
     config: Option<PathBuf>,
     /// The same as CONFIG.
     #[arg(long = "config", value_name = "CONFIG", conflicts_with = "config", hide = true)]
@@ -85,8 +87,7 @@ impl TrainArgs {
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
-                show_ignored(&ignored);
+                let config = self.config(file, registry)?;
                 let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
                 trainer::train(&config, &path, &options, registry)?
             }
@@ -95,6 +96,30 @@ impl TrainArgs {
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
         let text = if self.quiet { String::new() } else { report(&summary)? };
         Ok(Output { text, exit })
+    }
+
+    /// Returns the config in a file, or the preset of an environment, with the overrides.
+    fn config(&self, given: &Path, registry: &Registry) -> Result<RunConfig> {
+        let mut value = match given.to_str() {
+            Some(name) if is_name(given) => json!({"env_cls": name}),
+            _ => read_file(given)?,
+        };
+        let preset = presets::complete(&mut value, registry).map_err(|error| match error {
+            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+                if is_name(given) =>
+            {
+                let expected = format!("a config file, or the name of an environment ({known})");
+                Error::usage("CONFIG|ENV", expected, name)
+            }
+            other => other,
+        })?;
+        let (config, ignored) = RunConfig::read_changed(value, &self.overrides()?)?;
+        show_ignored(&ignored);
+        if let (Some(preset), false) = (preset, self.quiet) {
+            // If this fails, there is nobody to tell.
+            let _ = writeln!(io::stderr(), "preset: {preset}");
+        }
+        Ok(config)
     }
 
     /// Returns the overrides of the config: those of `--set`, then `--seed` and `--num-steps`.
@@ -143,9 +168,18 @@ fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
     Ok((Arc::clone(stop), interrupt.clone()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
-fn default_path(config: &Path) -> PathBuf {
-    RunFolder::unused_path(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
+/// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
+fn is_name(given: &Path) -> bool {
+    let is_config = given.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    !is_config && given.components().count() == 1 && !given.exists()
+}
+
+/// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`, or the first of `runs/NAME-2`, `runs/NAME-3`, ...
+/// that does not exist.
+fn default_path(given: &Path) -> PathBuf {
+    let name = if is_name(given) { given.file_name() } else { given.file_stem() };
+    let name = name.unwrap_or("run".as_ref());
+    RunFolder::unused_path(&Path::new("runs").join(name))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.

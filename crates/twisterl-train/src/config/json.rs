@@ -18,7 +18,7 @@ pub(super) const MAX_DEPTH: usize = 192;
 ///
 /// # Errors
 /// If the file cannot be read, is larger, or is not JSON; the error gives line and column.
-pub(super) fn read_file(path: &Path) -> Result<Value> {
+pub fn read_file(path: &Path) -> Result<Value> {
     let mut bytes = Vec::new();
     File::open(path)
         .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
@@ -61,7 +61,7 @@ fn plain_lists_at(depth: usize, value: &mut Value) -> Result<()> {
 }
 
 /// Puts the fields of `over` into `base`: field by field where both are objects, otherwise in place of what is there.
-pub(super) fn overlay(base: &mut Value, over: Value) {
+pub(crate) fn overlay(base: &mut Value, over: Value) {
     match (base, over) {
         (Value::Object(base), Value::Object(over)) => {
             for (key, value) in over {

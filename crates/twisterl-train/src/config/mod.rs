@@ -38,7 +38,9 @@ pub use shared::{
 };
 
 use crate::{Error, Result};
-use json::{config_error, from_json, overlay, to_json};
+pub(crate) use json::overlay;
+pub use json::read_file;
+use json::{config_error, from_json, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -166,7 +168,17 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
-        let mut value = json::read_file(path)?;
+        Self::read_changed(read_file(path)?, overrides)
+    }
+
+    /// Reads a config with `overrides` set in it one after the other. For what is returned see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if a place cannot be reached.
+    pub fn read_changed(
+        mut value: Value,
+        overrides: &[Override],
+    ) -> Result<(Self, Vec<IgnoredField>)> {
         for change in overrides {
             change.apply(&mut value)?;
         }
