@@ -9,9 +9,6 @@ use std::slice::GetDisjointMutError;
 /// The number of slots that step together. It is fixed, so that results do not depend on the number of threads.
 pub const GROUP_SLOTS: usize = 64;
 
-/// The maximum length of an episode where nothing else bounds it.
-pub const MAX_EPISODE_STEPS: usize = 100_000;
-
 /// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete environment, and
 /// dispatch is dynamic once a batch.
 ///

@@ -48,7 +48,7 @@ pub struct Solver<'a> {
     pub budget: Budget<'a>,
     /// The use of the problem's symmetries.
     pub symmetry_use: SymmetryUse,
-    /// Maximum length of a solution; `None`: that of an episode of the environment.
+    /// Maximum length of a solution; `None`: that of an episode of the environment or its default limit.
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
