@@ -67,6 +67,14 @@ pub trait VecEnv: Send + Sync {
         ))
     }
 
+    /// Returns a batch of copies of all slots, their budgets included.
+    ///
+    /// # Errors
+    /// If the environment cannot be copied, which is the default.
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        Err(Error::config("env_cls", "an environment that can be copied", "one that cannot"))
+    }
+
     /// Appends the key of the state of each of `slots` to `out`, see [`Environment::state_key`].
     ///
     /// # Errors
@@ -184,6 +192,10 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
             }
         }
         Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        Ok(Box::new(self.clone()))
     }
 
     fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {

@@ -18,6 +18,7 @@ use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
 use serde_json::Value;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -45,6 +46,11 @@ pub trait EnvSpec: Send + Sync {
     /// The lengths at which episodes are truncated where the user sets no other.
     fn episode_limits(&self) -> EpisodeLimits {
         EpisodeLimits::NATIVE
+    }
+
+    /// Returns what made an environment that is not written in Rust, for the binding of its language.
+    fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
     }
 
     /// Plays an episode twice and returns a warning if the second one differs from the first: of an environment that is not

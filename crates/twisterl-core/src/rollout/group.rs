@@ -3,6 +3,7 @@
 use super::start::OwnedStart;
 use super::trajectory::{Episode, Trajectory};
 use super::{Collection, Horizon};
+use crate::Result;
 use crate::env::batch::VecEnv;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::batched::BatchedEvaluation;
@@ -10,7 +11,6 @@ use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
 use crate::rng::{Purpose, Rng};
 use crate::space::Action;
-use crate::Result;
 use serde::{Deserialize, Serialize};
 
 /// An unfinished episode: its start and its actions, from which it can be played again.

@@ -25,8 +25,7 @@ impl Solver<'_> {
         });
         // Without end, a beam could go on for ever where no state comes again.
         let max_steps = Some(self.max_steps.unwrap_or(self.spec.episode_limits().search));
-        let configs: Vec<_> =
-            widths.map(|width| BeamConfig { width, score, max_steps }).collect();
+        let configs: Vec<_> = widths.map(|width| BeamConfig { width, score, max_steps }).collect();
         let many = starts.len() >= parallel::threads().max(2);
         let starts = starts.iter().copied().enumerate();
         if many {

@@ -106,7 +106,11 @@ impl Ppo {
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
-            max_steps: self.config.collecting.max_steps.unwrap_or(self.spec.episode_limits().rollout),
+            max_steps: self
+                .config
+                .collecting
+                .max_steps
+                .unwrap_or(self.spec.episode_limits().rollout),
         })?;
         Ok(())
     }

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.randomness import seeded
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -31,7 +35,13 @@ class GymnasiumEnv(EnvAdapter):
         self._solved = False
         self._bind()
 
+    def unshare(self) -> None:
+        self._seen = copy.copy(self._seen)
+        with contextlib.suppress(Exception):  # what cannot be copied is not a mask
+            self._info = copy.deepcopy(self._info)
+
     def _bind(self) -> None:
+        self._takes_seed = _takes_seed(self.env.reset)
         self._unwrapped = getattr(self.env, "unwrapped", self.env)
         self._masker = getattr(self.env, "action_masks", None) or getattr(self._unwrapped, "action_masks", None)
 
@@ -42,7 +52,15 @@ class GymnasiumEnv(EnvAdapter):
     def reset(self, difficulty: int, seed: int) -> None:
         if isinstance(getattr(self._unwrapped, "difficulty", None), int):
             self._unwrapped.difficulty = difficulty
-        outcome = self.env.reset(seed=seed)
+        if self._takes_seed:
+            outcome = self.env.reset(seed=seed)
+        else:
+            with seeded(seed):  # of the global generators, and of the one that Gymnasium gives to each environment
+                if hasattr(self._unwrapped, "np_random"):
+                    from gymnasium.utils.seeding import np_random
+
+                    self._unwrapped.np_random = np_random(seed)[0]
+                outcome = self.env.reset()
         if not (isinstance(outcome, tuple) and len(outcome) == 2):
             raise self.problem.broken("reset() returns an observation and a dict", outcome)
         self._take(*outcome)
@@ -81,3 +99,11 @@ class GymnasiumEnv(EnvAdapter):
         if getattr(self.env, "render_mode", None) == "ansi":
             return str(self.env.render())
         return str(self._seen)
+
+
+def _takes_seed(reset: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(reset).parameters.values()
+    except (TypeError, ValueError):
+        return True  # of a compiled function, which cannot be asked
+    return any(p.name == "seed" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

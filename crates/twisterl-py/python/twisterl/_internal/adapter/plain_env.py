@@ -4,18 +4,14 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
-import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
+from twisterl._internal.adapter.randomness import seeded
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
-
-_GLOBAL_RANDOMNESS = threading.Lock()
 
 
 class PlainEnv(EnvAdapter):
@@ -65,12 +61,7 @@ class PlainEnv(EnvAdapter):
         if "seed" in given:
             self._reset(**given)
             return
-        # It can only use the global generators, so other threads must not draw from them meanwhile.
-        with _GLOBAL_RANDOMNESS:
-            random.seed(seed)
-            numpy = sys.modules.get("numpy")
-            if numpy is not None:
-                numpy.random.seed(seed)
+        with seeded(seed):  # it can only use the global generators
             self._reset(**given)
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
@@ -101,12 +92,8 @@ class PlainEnv(EnvAdapter):
         else:
             setter([int(number) if float(number).is_integer() else number for number in state])
 
-    def _copied_env(self) -> Any:
-        for name in ("clone", "copy"):
-            method = getattr(self.env, name, None)
-            if callable(method):
-                return method()
-        return super()._copied_env()
+    def is_over(self) -> bool:
+        return bool(self._final())
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         twists = getattr(self.env, "twists", None)
