@@ -1,6 +1,7 @@
 //! The evaluation of a batch of states by a policy: observe, bring into canonical form, evaluate.
 
 use crate::env::batch::VecEnv;
+use crate::env::key_of_words;
 use crate::evaluator::distribution::masked_log_softmax;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::space::symmetry::Canonical;
@@ -65,6 +66,15 @@ impl BatchedEvaluation {
     pub fn observe(&mut self, env: &mut dyn VecEnv, slots: &[usize]) -> Result<()> {
         self.clear();
         env.observe(slots, &mut self.observations, &mut self.masks)
+    }
+
+    /// Returns a key of the observation and the mask of row `row`, before [`evaluate`](Self::evaluate): equal rows have equal
+    /// keys.
+    pub fn key(&self, row: usize) -> u64 {
+        let ones = self.observations.ones(row).iter().map(|&one| u64::from(one));
+        let values = self.observations.values(row).iter().map(|value| u64::from(value.to_bits()));
+        let mask = &self.masks[row * self.mask_width..(row + 1) * self.mask_width];
+        key_of_words(ones.chain(values).chain(mask.iter().map(|&allowed| u64::from(allowed))))
     }
 
     /// Brings the rows into canonical form, where the policy asks for it, and evaluates them.

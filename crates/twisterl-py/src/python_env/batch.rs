@@ -1,6 +1,6 @@
 //! Batches of environments written in Python.
 
-use super::{PythonEnvSpec, broken, raised};
+use super::{PythonEnvSpec, broken, end, raised};
 use numpy::{PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use rand::Rng as _;
@@ -119,6 +119,15 @@ impl PythonEnvBatch {
     }
 }
 
+impl Drop for PythonEnvBatch {
+    /// Gives the environments back, for the next batches.
+    fn drop(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            end(&batch, "release");
+        }
+    }
+}
+
 impl VecEnv for PythonEnvBatch {
     fn len(&self) -> usize {
         self.solved.len()
@@ -211,6 +220,18 @@ impl VecEnv for PythonEnvBatch {
             self.solved[to] = self.solved[from];
         }
         Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        let batch: Py<PyAny> = self.look(|batch| Ok(batch.call_method0("duplicate")?.unbind()))?;
+        Ok(Box::new(Self {
+            name: self.name.clone(),
+            problem: Python::attach(|py| self.problem.clone_ref(py)),
+            batch: Some(batch),
+            actions: self.actions.clone(),
+            solved: self.solved.clone(),
+            ..*self
+        }))
     }
 
     fn render(&self, slot: usize) -> Result<String> {

@@ -14,10 +14,11 @@ from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bi
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
+    from twisterl._internal.adapter.layout import Layout
     from twisterl._internal.adapter.problem import Problem
 
-# Episodes are truncated after this many steps.
-MAX_STEPS = 100_000
+# Episodes are truncated after this many steps, the most that a config can ask for.
+MAX_STEPS = 1_000_000
 # Marks a state that holds a history instead: the start of the episode and its actions. No real state starts with it.
 HISTORY = -sys.float_info.max
 BY_SEED, BY_STATE = 0, 1
@@ -35,28 +36,34 @@ class EnvAdapter:
         shape: the shape of an observation.
         size: the number of values of an observation.
         actions: the components of an action.
+        layout: how observations of a plain environment are read.
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
-        over: True if the episode is over, so that no action need be allowed.
+        steps: the number of steps of the episode so far.
+        is_copy: True for a copy, which the factory did not make.
+        owns_resources: True for a copy that has to be closed.
     """
 
     sparse: bool
     shape: list[int]
     size: int
     actions: list[Component]
+    layout: Layout | None = None
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
     encode: Callable[[Any], Any]
-    over = False
+    is_copy = False
+    owns_resources = False
 
     def __init__(self, problem: Problem, env: Any) -> None:
         self.problem = problem
         self.env = env
         self.steps = 0
         self._history: list[float] = []
+        self._over = False
         self._difficulty: Difficulty | None = None
         self._masker: Source | None = None
 
@@ -71,19 +78,28 @@ class EnvAdapter:
     def begin(self, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode at a state, or by a reset with this seed, and return True if it is already solved."""
         self.steps = 0
+        self._over = False
         if state is None:
             level = self.difficulty() if difficulty is None else difficulty
             self._history = [HISTORY, BY_SEED, float(level), float(seed)]
             self.reset(level, seed)
         elif state and state[0] == HISTORY:
-            self._replay(state, seed)
+            self.replay(state, seed)
         else:
             self._history = [HISTORY, BY_STATE, float(len(state)), *state]
             self.set_state(state)
-        self.over = self.solved()
-        return self.over
+        return self.solved()
 
-    def _replay(self, history: Sequence[float], seed: int) -> None:
+    def history(self) -> list[float]:
+        """Return the start of the episode and its actions, from which `replay` gets to the same point."""
+        return self._history
+
+    def start(self) -> list[float]:
+        """Return the history of the episode without its actions."""
+        return self._history[: 4 if self._history[1] == BY_SEED else 3 + int(self._history[2])]
+
+    def replay(self, history: Sequence[float], seed: int = 0) -> None:
+        """Play the episode of a history again."""
         kind = int(history[1]) if len(history) > 3 else None
         if kind == BY_SEED:
             self.begin(int(history[2]), int(history[3]), None)
@@ -116,7 +132,7 @@ class EnvAdapter:
             self._history.extend(float(value) for part in action for value in part)
         reward, terminated, truncated = self.step(action)
         truncated = truncated or self.steps >= MAX_STEPS
-        self.over = terminated or truncated
+        self._over = terminated or truncated
         return reward, terminated, truncated, self.solved()
 
     def state(self) -> list[float]:
@@ -130,16 +146,20 @@ class EnvAdapter:
             f"found {state!r}"
         )
 
-    def clone(self) -> EnvAdapter:
-        """Return an independent copy at the same point of the episode."""
+    def is_over(self) -> bool:
+        """Return True if the episode is over."""
+        return self._over
+
+    def twin(self, env: Any) -> EnvAdapter:
+        """Return the adapter of a copy of the environment."""
         twin = copy.copy(self)
         twin._history = list(self._history)
-        twin.env = self._copied_env()
+        twin.env = env
         twin._bind()
         return twin
 
-    def _copied_env(self) -> Any:
-        return copy.deepcopy(self.env)
+    def unshare(self) -> None:
+        """Copy what the last step returned, since the original of this copy may change it in place."""
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         """Return the symmetries but the identity: permutations of the observation, and of the actions."""
@@ -179,7 +199,7 @@ class EnvAdapter:
             MisreadError: the episode is not over and no action is allowed.
         """
         mask = self.mask()
-        if mask is not None and not self.mask_reader.allows(mask) and not self.over:
+        if mask is not None and not self.mask_reader.allows(mask) and not (self.is_over() or self.solved()):
             raise dead_end("action mask")
         return mask
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import inspect
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
 
 if TYPE_CHECKING:
@@ -37,12 +42,31 @@ class GymnasiumEnv(EnvAdapter):
         self._solved = False
         self._bind()
 
+    def unshare(self) -> None:
+        self._encoded = copy.copy(self._encoded)
+        with contextlib.suppress(Exception):  # what cannot be copied is not a mask
+            self._seen, self._info = copy.deepcopy((self._seen, self._info))
+
+    def _bind(self) -> None:
+        super()._bind()
+        self._takes_seed = _takes_seed(self.env.reset)
+
     def difficulty(self) -> int:
         return max(super().difficulty(), 1)
 
     def reset(self, difficulty: int, seed: int) -> None:
-        _, named = self.with_difficulty(self.env.reset, difficulty)
-        self._take(*scalars.beginning(self.env.reset(seed=seed, **named)))
+        by_position, given = self.with_difficulty(self.env.reset, difficulty)
+        if self._takes_seed:
+            outcome = self.env.reset(*by_position, seed=seed, **given)
+        else:
+            with seeded(seed):  # of the global generators, and of the one that Gymnasium gives to each environment
+                unwrapped = getattr(self.env, "unwrapped", self.env)
+                if hasattr(unwrapped, "np_random"):
+                    from gymnasium.utils.seeding import np_random
+
+                    unwrapped.np_random = np_random(seed)[0]
+                outcome = self.env.reset(*by_position, **given)
+        self._take(*scalars.beginning(outcome))
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
         outcome = self.env.step(self._decode(action))
@@ -89,3 +113,11 @@ class GymnasiumEnv(EnvAdapter):
         if getattr(self.env, "render_mode", None) == "ansi":
             return str(self.env.render())
         return str(self._seen)
+
+
+def _takes_seed(reset: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(reset).parameters.values()
+    except (TypeError, ValueError):
+        return True  # of a compiled function, which cannot be asked
+    return any(p.name == "seed" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

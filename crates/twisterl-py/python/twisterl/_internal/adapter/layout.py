@@ -1,4 +1,4 @@
-"""How the observations of a plain environment are read, decided once, when it is opened."""
+"""The reading of a plain environment's observations, decided once, when it is opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOOKS = 64
 
 @dataclass(frozen=True)
 class Layout:
-    """How observations are read.
+    """The reading of observations.
 
     Attributes:
         sparse: True if they are zeros and ones, of which the indices of the ones are known.
@@ -92,7 +92,7 @@ def _by_playing(env: PlainEnv, shape: list[int], key: Any) -> bool | None:
     """Return whether observations are sparse, by those of some episodes; None if none of them tells."""
     count, episode = env.actions[0][0], 0
     for look in range(LOOKS):
-        if env.over:
+        if env.is_over():
             episode += 1
             env.begin(None, episode, None)
         else:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
-import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
 from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_space
+from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import flag
@@ -19,7 +17,6 @@ from twisterl._internal.adapter.reading.scalars import flag
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
 
-_GLOBAL_RANDOMNESS = threading.Lock()
 LARGEST = scalars.LARGEST_REWARD
 
 
@@ -93,12 +90,7 @@ class PlainEnv(EnvAdapter):
         if self._takes_seed:
             self._reset(*by_position, seed=seed, **given)
             return
-        # It can only use the global generators, so other threads must not draw from them meanwhile.
-        with _GLOBAL_RANDOMNESS:
-            random.seed(seed)
-            numpy = sys.modules.get("numpy")
-            if numpy is not None:
-                numpy.random.seed(seed)
+        with seeded(seed):  # it can only use the global generators
             self._reset(*by_position, **given)
 
     def observe(self) -> Any:
@@ -122,9 +114,9 @@ class PlainEnv(EnvAdapter):
         truncated = self.steps >= MAX_STEPS or (self._truncated is not None and flag(self._truncated(), "truncated()"))
         final = self._final()
         if final is not False and flag(final, "is_final()"):
-            self.over = True
+            self._over = True
             return self._earned(), not truncated, truncated, self.solved()
-        self.over = truncated
+        self._over = truncated
         return self._earned(), False, truncated, False
 
     def _earned(self) -> float:
@@ -151,12 +143,8 @@ class PlainEnv(EnvAdapter):
         else:
             setter([int(number) if float(number).is_integer() else number for number in state])
 
-    def _copied_env(self) -> Any:
-        for name in ("clone", "copy"):
-            method = getattr(self.env, name, None)
-            if callable(method):
-                return method()
-        return super()._copied_env()
+    def is_over(self) -> bool:
+        return self._over or flag(self._final(), "is_final()")
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         twists = getattr(self.env, "twists", None)

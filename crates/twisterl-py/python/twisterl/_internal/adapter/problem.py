@@ -7,10 +7,13 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
+from twisterl._internal.adapter import replay
+from twisterl._internal.adapter.copying import Copying
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.gymnasium_env import GymnasiumEnv
 from twisterl._internal.adapter.layout import Layout
 from twisterl._internal.adapter.plain_env import PlainEnv
+from twisterl._internal.adapter.pool import Pool, close_env
 from twisterl._internal.adapter.reading.kinds import is_gymnasium
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.observations import SOURCE, Indices
@@ -26,25 +29,56 @@ class Problem:
         self._make = make
         self._params: dict[str, Any] = json.loads(params) or {}
         self._warned = False
-        env = self.new()
-        self._kind = type(getattr(env, "unwrapped", env)).__name__
+        self._kind = ""
+        self.pool = Pool(name, self.new)
+        self.copying = Copying(self)
+        first = self.pool.take()
         try:
-            self._adapter: type[EnvAdapter] = GymnasiumEnv if is_gymnasium(env) else PlainEnv
-            first = self._adapter(self, env)
-        except MisreadError as error:
-            raise self.misread(error) from error.__cause__
-        self.layout = getattr(first, "layout", None)
-        self._reader = first
-        self.sparse, self.shape = first.sparse, first.shape
-        self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
+            self.sparse, self.shape, self.layout = first.sparse, first.shape, first.layout
+            self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
+            self.max_steps = _declared_limit(first.env)
+            self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
+        except BaseException:
+            self.pool.close(first)
+            raise
+        self.pool.give_back(first)
 
-    def new(self) -> Any:
+    def new(self) -> EnvAdapter:
         """Return a new environment."""
-        return self._make(**self._params)
+        env = self._make(**self._params)
+        try:
+            self._kind = type(getattr(env, "unwrapped", env)).__name__
+            return GymnasiumEnv(self, env) if is_gymnasium(env) else PlainEnv(self, env)
+        except BaseException as error:
+            close_env(self.name, env)
+            if isinstance(error, MisreadError):
+                raise self.misread(error) from error.__cause__
+            raise
 
     def batch(self, length: int) -> Batch:
-        """Return a batch of `length` new environments."""
-        return Batch(self, [self._adapter(self, self.new()) for _ in range(length)])
+        """Return a batch of `length` environments, each of which is made when its first episode begins."""
+        return Batch(self, [None] * length)
+
+    def retire(self) -> None:
+        """Close the environments: those in use when their batches end, the others now."""
+        self.pool.retire()
+
+    def check_replay(self) -> str | None:
+        """Play an episode again. Return a warning if it differs."""
+        found = replay.difference(self)
+        if found is None:
+            return None
+        return (
+            f"{self.place()}: an episode that was played again with the same seed and actions differs: {found}. "
+            "Runs with it do not repeat, and episodes under way begin afresh when a run is resumed. To avoid that, let "
+            "all of its randomness come from the seed of reset()"
+        )
+
+    def view(self, env: EnvAdapter) -> tuple[Any, tuple[bool, ...] | None]:
+        """Return the observation and the mask of an environment, to be compared with others."""
+        seen, masks = Batch(self, [env]).observe([0])
+        observation = tuple(seen[1]) if self.sparse else seen.tobytes()
+        return observation, None if masks is None else tuple(map(bool, masks))
 
     def broken(self, source: str, expected: str, found: object) -> EnvError:
         """Return the error for an environment that cannot be read."""
@@ -77,25 +111,36 @@ class Problem:
         Raises:
             ObservationError: it is none of the environment.
         """
-        key, reader = self._reader.mask_key, self._reader
+        key = self._mask_key
         try:
-            encoded = reader.encode(seen)
-            return encoded, None if key is None else reader.mask_reader(seen[key], f"observation[{key!r}]")
+            encoded = self._encode(seen)
+            return encoded, None if key is None else self._mask_reader(seen[key], f"observation[{key!r}]")
         except MisreadError as error:
             raise ObservationError(str(error).replace(f"{SOURCE}:", "observation:", 1)) from error.__cause__
+
+
+def _declared_limit(env: Any) -> int:
+    """Return the longest episode of an environment by its Gymnasium spec, 0 if that does not tell."""
+    steps = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+    return steps if isinstance(steps, int) and steps > 0 else 0
 
 
 class Batch:
     """A batch of environments, one per slot."""
 
-    def __init__(self, problem: Problem, envs: list[EnvAdapter]) -> None:
+    def __init__(self, problem: Problem, envs: list[EnvAdapter | None]) -> None:
         self._problem = problem
-        self._envs = envs
+        # A slot is empty until an episode begins in it, or one is copied to it.
+        self._envs: list[Any] = envs
 
     def begin(self, slot: int, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode, and return True if it is already solved."""
+        env = self._envs[slot]
+        if env is None:
+            env = self._envs[slot] = self._problem.pool.take()
         try:
-            return self._envs[slot].begin(difficulty, seed, state)
+            solved: bool = env.begin(difficulty, seed, state)
+            return solved
         except Exception as error:
             self._explain(error, slot)
             raise
@@ -179,14 +224,37 @@ class Batch:
 
     def state(self, slot: int) -> list[float]:
         """Return the state, or the history that leads to it."""
-        return self._envs[slot].state()
+        state: list[float] = self._envs[slot].state()
+        return state
 
     def copy(self, pairs: list[tuple[int, int]]) -> None:
         """Copy environments between slots, for each pair (origin, target)."""
         for origin, target in pairs:
             if origin != target:
-                self._envs[target] = self._envs[origin].clone()
+                self._release(target)
+                self._envs[target] = self._problem.copying.copy(self._envs[origin])
+
+    def duplicate(self) -> Batch:
+        """Return a batch of copies."""
+        twins: list[EnvAdapter | None] = []
+        for env in self._envs:
+            twin = None if env is None else self._problem.copying.copy(env)
+            if twin is not None:
+                twin.unshare()
+            twins.append(twin)
+        return Batch(self._problem, twins)
+
+    def release(self) -> None:
+        """Give the environments back. The batch is not used any more."""
+        for slot in range(len(self._envs)):
+            self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        env, self._envs[slot] = self._envs[slot], None
+        if env is not None:
+            self._problem.pool.give_back(env)
 
     def render(self, slot: int) -> str:
         """Return the state as text."""
-        return self._envs[slot].render()
+        text: str = self._envs[slot].render()
+        return text

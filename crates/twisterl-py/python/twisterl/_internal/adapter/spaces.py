@@ -129,7 +129,8 @@ def _indices(space: gym.spaces.MultiDiscrete) -> Callable[[Any], NDArray[Any]]:
         digits = values(seen) - starts
         if not ((digits >= 0) & (digits < sizes) & (digits == np.floor(digits))).all():
             raise MisreadError(SOURCE, f"elements of {space}", seen)
-        return digits.astype(np.int64) + first
+        positions: NDArray[Any] = digits.astype(np.int64) + first
+        return positions
 
     return indices
 
