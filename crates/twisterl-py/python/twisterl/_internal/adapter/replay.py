@@ -6,7 +6,7 @@ import random
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisterl._internal.adapter.randomness import restored
+from twisterl._internal.adapter.randomness import restored, seeded
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.env_adapter import Component, EnvAdapter
@@ -41,22 +41,24 @@ def difference(problem: Problem) -> str | None:
 
     The second is played by another environment, and the third by the first environment again.
     """
-    envs = []
+    envs: list[EnvAdapter] = []
+    first: Episode | None = None
     try:
         with restored():
             for _ in range(2):
                 envs.append(problem.pool.make())
-            first = None
-            for env in (*envs, envs[0]):
+            for number, env in enumerate((*envs, envs[0])):
                 solved = env.begin(problem.difficulty, _SEED, None)
-                episode = play(problem, env, solved, None if first is None else first.actions)
+                # In training, other environments draw from the global generators in between.
+                with seeded(number):
+                    episode = play(problem, env, solved, None if first is None else first.actions)
                 if first is None:
                     first = episode
                 elif (found := compare(first, episode)) is not None:
                     return found
-    except Exception:
-        # Training meets the same error, and raises it.
-        return None
+    except Exception as error:
+        # An error in the first episode is one that training meets, and raises.
+        return None if first is None else f"it raised {type(error).__name__}: {error}"
     finally:
         for env in envs:
             problem.pool.close(env)
@@ -88,7 +90,7 @@ def compare(first: Episode, second: Episode) -> str | None:
     """Return where the second episode differs from the first."""
     for step, (was, now) in enumerate(zip(first.moments, second.moments, strict=False)):
         for name, one, other in zip(Moment._fields, was, now, strict=True):
-            if one != other:
+            if one != other and not (one != one and other != other):  # NaN differs from itself
                 place = f"after step {step}" if step else "at its start"
                 if name in ("observation", "mask"):
                     return f"the {name} {place} is another"
