@@ -3,6 +3,7 @@
 use super::Policy;
 use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
+use crate::convert::json;
 use crate::convert::numbers::rows;
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
@@ -17,6 +18,7 @@ use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
 use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
@@ -93,6 +95,9 @@ impl Policy {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
         })?;
+        if let Some(limit) = result.reached_limit {
+            json::warn_of(py, &reached_limit("evaluate: max_steps", limit))?;
+        }
         Ok((result.success, result.reward))
     }
 
@@ -142,7 +147,11 @@ impl Policy {
         let solutions = py.enter_interruptible(&interrupt, || {
             solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
         })?;
-        Ok((solutions, begun.elapsed().as_secs_f64()))
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(limit) = plan.reached_default_limit(&*env, &solutions) {
+            json::warn_of(py, &reached_limit("max_steps", limit))?;
+        }
+        Ok((solutions, seconds))
     }
 }
 
