@@ -156,7 +156,9 @@ def test_tree_search_copies_environments_in_a_way_that_works(tmp_path, env_cls, 
         warnings.simplefilter("always")
         run = train(tmp_path / "run", env_cls, "AZ", 2)
         # The same rules, copied in the plain way, give the same run.
-        plain = {"Line": "Line", "WithGenerator": None}.get(env_cls.removesuffix("ByCopy").removesuffix("WithLock"), "Walk")
+        plain = {"Line": "Line", "WithGenerator": None}.get(
+            env_cls.removesuffix("ByCopy").removesuffix("WithLock"), "Walk"
+        )
         if plain is not None:
             other = train(tmp_path / "plain", plain, "AZ", 2)
             for name, values in run.last_policy.weights().items():

@@ -46,7 +46,8 @@ mod _core {
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
     use super::files::{
-        convert, convert_tensors, free_run_path, read_tensors, resolve_config, schema,
+        complete_config, convert, convert_tensors, free_run_path, read_tensors, resolve_config,
+        schema,
     };
     #[pymodule_export]
     use super::policy::Policy;

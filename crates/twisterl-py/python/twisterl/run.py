@@ -11,22 +11,28 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
-from twisterl._internal import arguments
-from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
+from twisterl._internal import arguments, problems
+from twisterl._internal.problems import read_json
+from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
 from twisterl.policy import Policy
 
 __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
+Env = str | type | Callable[..., Any] | object
 Callback = Callable[[dict[str, Any]], Any]
 # Minimum interval between updates of the progress line in a notebook.
 _SECONDS = 0.2
 
 
+# long function: most of it describes the arguments
 def train(
-    config: Mapping[str, Any] | _Path,
+    config: Mapping[str, Any] | _Path | Env | None = None,
     run_path: _Path | None = None,
     *,
+    env: Env | None = None,
+    algorithm: str | None = None,
+    steps: int | None = None,
     num_steps: int | None = None,
     seed: int | None = None,
     callback: Callback | None = None,
@@ -37,10 +43,17 @@ def train(
 ) -> Run:
     """Train a policy.
 
-    Ctrl-C stops the run within a second, writes its checkpoint, and raises `KeyboardInterrupt`.
+    Without a section `algorithm` in the config, policy and algorithm are those of a preset, chosen by the spaces of the
+    environment; `run.config` shows the result. Ctrl-C stops the run within a second, writes its checkpoint, and raises
+    `KeyboardInterrupt`.
 
     Args:
-        config: a dict, or the path of a JSON file.
+        config: a dict, the path of a JSON file, or what `env` may be.
+        env: the environment: the name of a built-in one, an id of Gymnasium, the path of a class (`module.Class`), a
+            class, a function that makes environments, or an environment, of which copies are trained on. Classes and
+            functions are registered by their paths, as by `twisterl.register`.
+        algorithm: `"PPO"`, `"AZ"`, `"ES"` or `"BackwardScramble"`, overriding the config's `algorithm_cls`.
+        steps: number of steps of environments, from which the number of iterations follows.
         run_path: folder of the run, which must be new or empty; by default a new one under `runs/`.
         num_steps: number of iterations, overriding the config's `num_iterations`.
         seed: random seed, overriding the config's.
@@ -59,11 +72,18 @@ def train(
             written for the published package: one that names both classes by its paths, such as `twisterl.rl.PPO`.
         DivergedError: the loss is no longer finite.
     """
-    given, name = _config(config)
+    given, name = problems.config_of(config, env)
+    if algorithm is not None:
+        given["algorithm_cls"] = algorithm
+    if steps is not None and num_steps is not None:
+        raise UsageError("steps: expected steps or num_steps, found both")
     changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
     changes += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
     changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
-    resolved = _core.resolve_config(json.dumps(given), changes)
+    total_steps = None if steps is None else arguments.whole("steps", steps)
+    resolved, preset = _core.complete_config(json.dumps(given), changes, total_steps)
+    if preset is not None and not quiet:
+        print(f"preset: {preset}", file=sys.stderr)
     path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
@@ -118,7 +138,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config, including defaults."""
-        return _read_json(self.path / "config.json")
+        return read_json(self.path / "config.json")
 
     @property
     def policy(self) -> Policy:
@@ -220,30 +240,6 @@ def _in_notebook() -> bool:
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     return shell is not None and hasattr(shell, "kernel")
-
-
-def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
-    """Return a config as a dict, and the name of its run."""
-    if isinstance(config, Mapping):
-        return dict(config), "run"
-    if isinstance(config, (str, os.PathLike)):
-        file = Path(config)
-        return _read_json(file), file.stem
-    raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        value = json.loads(file.read_text("utf-8"))
-    except FileNotFoundError as error:
-        raise MissingError(f"{file}: expected a config, found nothing") from error
-    except OSError as error:
-        raise FileError(f"{file}: cannot read: {error}") from error
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected JSON, found {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a JSON object, found {type(value).__name__}")
-    return value
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

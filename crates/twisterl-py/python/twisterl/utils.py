@@ -31,9 +31,9 @@ _CONFIGS, _WEIGHTS = "*.json", ("*.safetensors", "*.pt")
 
 def load_config(config_path: str) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
-    from twisterl.run import _read_json
+    from twisterl._internal.problems import read_json
 
-    _read_json(Path(config_path))
+    read_json(Path(config_path))
     with Path(config_path).open(encoding="utf-8") as file:
         config: dict[str, Any] = json.load(file, object_hook=json_load_tuples)
     return config

@@ -84,6 +84,7 @@ impl PythonEnvSpec {
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
+        let curriculum = problem.getattr("curriculum")?.extract()?;
         // The longest episode that the environment declares is its own limit.
         let declared: usize = problem.getattr("max_steps")?.extract()?;
         let EpisodeLimits { rollout, play, search } = LIMITS;
@@ -108,7 +109,7 @@ impl PythonEnvSpec {
             action_space,
             twists,
             difficulty,
-            curriculum: problem.getattr("curriculum")?.extract()?,
+            curriculum,
             limits,
         };
         Ok(spec.checked())
