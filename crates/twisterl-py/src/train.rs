@@ -14,19 +14,23 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_train::Result;
-use twisterl_train::record::run_folder::RunFolder;
+use twisterl_train::config::Override;
+use twisterl_train::record::run_folder::{self, RunFolder, RunPath};
 use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
 
-/// Starts a run in the folder `path`. Returns its summary as a dict.
+/// Starts a run in the folder `path`, or in the first new one of `path`, `path-2`, ... if `numbered`. Returns its summary as
+/// a dict.
 #[pyfunction]
-#[pyo3(signature = (config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None))]
+#[pyo3(signature = (config, path, numbered, load_checkpoint=None, num_cores=None, quiet=false, callback=None))]
+#[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
     py: Python<'py>,
     config: &str,
     path: PathBuf,
+    numbered: bool,
     load_checkpoint: Option<PathBuf>,
     num_cores: Option<usize>,
     quiet: bool,
@@ -35,19 +39,20 @@ pub fn train<'py>(
     let config = json::config(py, config, &[])?;
     let options =
         Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
-    watch(py, options, callback, |options| trainer::train(&config, &path, options, registry()))
+    let path = if numbered { RunPath::Numbered(&path) } else { RunPath::At(&path) };
+    watch(py, options, callback, |options| trainer::train(&config, path, options, registry()))
 }
 
-/// Continues the run in the folder `path`, up to `num_iterations` in all.
+/// Continues the run in the folder `path`, with `sets` (`path=value`) set in its config.
 #[pyfunction]
 #[pyo3(signature = (
-    path, num_iterations=None, num_cores=None, quiet=false, callback=None, env=None, trust=false
+    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
-    num_iterations: Option<u64>,
+    sets: Vec<String>,
     num_cores: Option<usize>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
@@ -55,12 +60,35 @@ pub fn resume<'py>(
     trust: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
-    let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
+    let (overrides, ignored) = py.enter(|| -> Result<_> {
+        let overrides = overrides(&sets)?;
+        let (_, ignored) = RunFolder::open(&path)?.config(&overrides)?;
+        Ok((overrides, ignored))
+    })?;
     json::warn(py, &ignored)?;
     let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
-    watch(py, options, callback, |options| {
-        trainer::resume(&path, num_iterations, options, &registry)
-    })
+    watch(py, options, callback, |options| trainer::resume(&path, &overrides, options, &registry))
+}
+
+/// Returns the fields in which the config of the run in `path`, with `sets` set in it, differs from the one that it was
+/// trained with, each as one line.
+///
+/// # Errors
+/// If one of them may not change.
+#[pyfunction]
+pub fn config_changes(py: Python<'_>, path: PathBuf, sets: Vec<String>) -> PyResult<Vec<String>> {
+    let changes = py.enter(|| trainer::changes(&path, &overrides(&sets)?))?;
+    Ok(changes.iter().map(ToString::to_string).collect())
+}
+
+/// Gives up the locks of run folders in a process that was just forked. They belong to the process that it came from.
+#[pyfunction]
+pub fn forget_locks() {
+    run_folder::forget_after_fork();
+}
+
+fn overrides(sets: &[String]) -> Result<Vec<Override>> {
+    sets.iter().map(|set| Override::parse(set)).collect()
 }
 
 fn threads(bound: usize) -> usize {

@@ -18,7 +18,6 @@ __all__ = [
     "convert",
     "convert_tensors",
     "env_names",
-    "free_run_path",
     "read_tensors",
     "resolve_config",
     "resume",
@@ -151,7 +150,6 @@ class PpoCollector:
 
 def resolve_config(config: str, sets: list[str] = ...) -> str: ...
 def schema() -> str: ...
-def free_run_path(path: _Path) -> str: ...
 def convert(
     input: _Path, output: _Path, config: _Path | None = None, env: _Env | None = None, trust: bool = False
 ) -> None: ...
@@ -160,6 +158,7 @@ def read_tensors(path: _Path) -> dict[str, NDArray[np.float32]]: ...
 def train(
     config: str,
     path: _Path,
+    numbered: bool,
     load_checkpoint: _Path | None = None,
     num_cores: int | None = None,
     quiet: bool = False,
@@ -167,12 +166,14 @@ def train(
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
-    num_iterations: int | None = None,
+    sets: list[str] = ...,
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     trust: bool = False,
 ) -> dict[str, Any]: ...
+def config_changes(path: _Path, sets: list[str]) -> list[str]: ...
+def forget_locks() -> None: ...
 def run_cli(args: list[str]) -> int: ...
 def env_names() -> list[str]: ...

@@ -2,14 +2,14 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, count, print_episode};
-use crate::config::{IgnoredField, Override, RunConfig};
-use crate::record::run_folder::RunFolder;
+use crate::config::{Override, RunConfig};
+use crate::record::run_folder::{RunFolder, RunPath};
 use crate::trainer;
 use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,7 +42,7 @@ pub(super) struct TrainArgs {
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["config", "config_flag", "run_path", "seed", "load_checkpoint", "set"]
+        conflicts_with_all = ["config", "config_flag", "run_path", "load_checkpoint"]
     )]
     resume: Option<PathBuf>,
     /// Start from the weights of a run, a checkpoint, or a file of weights.
@@ -76,9 +76,14 @@ impl TrainArgs {
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
-                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                let overrides = self.overrides()?;
+                show(&RunFolder::open(folder)?.config(&overrides)?.1);
+                let changes = trainer::changes(folder, &overrides)?;
+                if !self.quiet {
+                    show(&changes);
+                }
                 let registry = self.env.registry(registry);
-                trainer::resume(folder, self.num_steps, &options, &registry)?
+                trainer::resume(folder, &overrides, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
@@ -86,9 +91,11 @@ impl TrainArgs {
             }
             (None, Some(file)) => {
                 let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
-                show_ignored(&ignored);
-                let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
-                trainer::train(&config, &path, &options, registry)?
+                show(&ignored);
+                let default = default_path(file);
+                let path =
+                    self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
+                trainer::train(&config, path, &options, registry)?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
@@ -109,8 +116,8 @@ impl TrainArgs {
     }
 }
 
-/// Writes a note to standard error for each field of the config that is ignored.
-fn show_ignored(fields: &[IgnoredField]) {
+/// Writes a note to standard error for each of these fields of a config.
+fn show(fields: &[impl Display]) {
     for field in fields {
         // If this fails, there is nobody to tell.
         let _ = writeln!(io::stderr(), "note: {field}");
@@ -143,9 +150,9 @@ fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
     Ok((Arc::clone(stop), interrupt.clone()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
+/// Returns `runs/NAME` for a config `NAME.json`.
 fn default_path(config: &Path) -> PathBuf {
-    RunFolder::unused_path(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
+    Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.

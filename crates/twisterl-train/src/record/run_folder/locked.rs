@@ -1,0 +1,281 @@
+//! The run folder of the process that trains in it.
+//!
+//! It is locked, and held open: a folder that is moved during the run is written to where it is then, and one that is
+//! removed is not made again. A new run fills its folder in this order, so that a start that was killed can be told from
+//! everything else, and be repeated: `run.lock`, which says that the start goes on; the first checkpoint; `config.json`.
+
+use super::lock::{Holder, RunLock};
+use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
+use crate::config::RunConfig;
+use crate::record::checkpoint::{Checkpoint, NEW, OLD};
+use crate::record::disk::{Disk, Folder, Kind, Links, parent};
+use crate::record::metrics::METRICS;
+use crate::record::tensorboard;
+use crate::{Error, Result};
+use std::ffi::OsStr;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The folder of a new run.
+#[derive(Debug, Clone, Copy)]
+pub enum RunPath<'a> {
+    /// This one, which is new or empty.
+    At(&'a Path),
+    /// The first new one of `PATH`, `PATH-2`, `PATH-3`, ...
+    Numbered(&'a Path),
+}
+
+impl<'a, P: AsRef<Path> + ?Sized> From<&'a P> for RunPath<'a> {
+    fn from(path: &'a P) -> Self {
+        Self::At(path.as_ref())
+    }
+}
+
+/// A run folder that this process has locked.
+#[derive(Debug)]
+pub struct LockedFolder {
+    folder: Arc<Folder>,
+    lock: RunLock,
+}
+
+impl LockedFolder {
+    /// Fills the folder of a new run with its config and a first checkpoint. A folder that exists is filled in place.
+    ///
+    /// # Errors
+    /// [`Error::Occupied`] if the folder exists and is not empty, [`Error::InUse`] if another process trains in it,
+    /// [`Error::Io`] if it cannot be written.
+    pub fn create(path: RunPath<'_>, config: &RunConfig, first: &Checkpoint) -> Result<Self> {
+        let fill = |path: &Path, made: bool| {
+            Self::begin(path)
+                .and_then(|run| run.fill_or_clear(config, first))
+                // The first error is the one to report.
+                .inspect_err(|_| drop(made.then(|| fs::remove_dir(path))))
+        };
+        match path {
+            RunPath::At(path) => fill(path, make_folder(path)?),
+            RunPath::Numbered(base) => {
+                let attempt = |number| {
+                    let path = numbered(base, number);
+                    if !make_folder(&path)? {
+                        return Ok(None);
+                    }
+                    match fill(&path, true) {
+                        // Another process was given this very path, and was faster.
+                        Err(Error::InUse { .. } | Error::Occupied { .. }) => Ok(None),
+                        filled => filled.map(Some),
+                    }
+                };
+                let found = (1..).find_map(|number| attempt(number).transpose());
+                found.unwrap_or_else(|| Err(Error::Occupied { path: base.to_owned() }))
+            }
+        }
+    }
+
+    /// Locks the folder of an existing run, to resume it.
+    ///
+    /// # Errors
+    /// As for [`RunFolder::open`]; [`Error::InUse`] if another process trains in it; if it holds links, devices or pipes
+    /// where the run writes.
+    pub fn resume(path: &Path) -> Result<Self> {
+        RunFolder::open(path)?;
+        let folder = Arc::new(Folder::open(path, Links::Refuse)?);
+        let lock = RunLock::acquire(Arc::clone(&folder))?;
+        for name in [CONFIG, METRICS, tensorboard::FILE] {
+            folder.expect(name, Kind::File)?;
+        }
+        for name in checkpoint_names() {
+            folder.expect(name, Kind::Folder)?;
+        }
+        lock.sign(false)?;
+        Ok(Self { folder, lock })
+    }
+
+    /// Locks a folder that is to be filled.
+    pub(crate) fn begin(path: &Path) -> Result<Self> {
+        if !path.is_dir() {
+            let found = if path.exists() { "a file" } else { "a symbolic link to nothing" };
+            return Err(Error::usage(path.display().to_string(), "a new or empty folder", found));
+        }
+        let folder = Arc::new(Folder::open(path, Links::Refuse)?);
+        let free = is_free(&folder)?;
+        if !free && folder.kind(RUN_LOCK)? != Some(Kind::File) {
+            return Err(Error::Occupied { path: path.to_owned() });
+        }
+        let lock = RunLock::acquire(Arc::clone(&folder))?;
+        // Another process may have filled it in between.
+        if !is_free(&folder)? {
+            return Err(Error::Occupied { path: path.to_owned() });
+        }
+        lock.sign(true)?;
+        Ok(Self { folder, lock })
+    }
+
+    /// Fills the folder, or else leaves it as empty as it was.
+    fn fill_or_clear(self, config: &RunConfig, first: &Checkpoint) -> Result<Self> {
+        match self.fill(&mut Disk::default(), config, first) {
+            Ok(()) => Ok(self),
+            Err(error) => {
+                // The first error is the one to report.
+                let _ = self.clear();
+                Err(error)
+            }
+        }
+    }
+
+    /// Fills the folder.
+    pub(super) fn fill(
+        &self,
+        disk: &mut Disk,
+        config: &RunConfig,
+        first: &Checkpoint,
+    ) -> Result<()> {
+        let (folder, path) = (&*self.folder, self.folder.path());
+        disk.change("write", path, || self.clear())?;
+        first.write_on(disk, folder, OsStr::new(LAST))?;
+        let text = config.to_pretty();
+        disk.change("write", path, || folder.write(CONFIG, text.as_bytes()))?;
+        disk.change("write", path, || self.lock.sign(false))
+    }
+
+    /// Removes what a start has written.
+    fn clear(&self) -> Result<()> {
+        self.folder.names()?.iter().try_for_each(|name| match Entry::of(name) {
+            Entry::Checkpoint => self.folder.remove_folder(name),
+            Entry::Temporary => self.folder.remove_file(name),
+            Entry::Lock | Entry::Other => Ok(()),
+        })
+    }
+
+    /// Checks that the run can go on writing: neither was its folder removed, nor does another process hold it.
+    ///
+    /// # Errors
+    /// If it cannot.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.folder.kind(CONFIG)?.is_none() {
+            let removed = "the run folder, or config.json in it, was removed during the run";
+            let error = io::Error::new(io::ErrorKind::NotFound, removed);
+            return Err(Error::io("write", self.folder.path(), error));
+        }
+        self.lock.renew()
+    }
+
+    /// Writes the checkpoint to resume from.
+    ///
+    /// # Errors
+    /// As for [`check`](Self::check) and [`Checkpoint::write`].
+    pub(crate) fn write_last(&self, checkpoint: &Checkpoint) -> Result<()> {
+        self.check()?;
+        checkpoint.write_in(&self.folder, LAST)
+    }
+
+    /// Writes the checkpoint of the best policy that was evaluated.
+    ///
+    /// # Errors
+    /// As for [`write_last`](Self::write_last).
+    pub(crate) fn write_best(&self, checkpoint: &Checkpoint) -> Result<()> {
+        self.check()?;
+        checkpoint.write_in(&self.folder, BEST)
+    }
+
+    /// Reads the checkpoint to resume from.
+    ///
+    /// # Errors
+    /// As for [`Checkpoint::read`].
+    pub(crate) fn read_last(&self) -> Result<Checkpoint> {
+        Checkpoint::read_in(&self.folder, LAST)
+    }
+
+    /// Reads the checkpoint of the best policy that was evaluated.
+    ///
+    /// # Errors
+    /// As for [`Checkpoint::read`].
+    pub(crate) fn read_best(&self) -> Result<Checkpoint> {
+        Checkpoint::read_in(&self.folder, BEST)
+    }
+
+    /// The open folder.
+    pub(crate) fn folder(&self) -> &Arc<Folder> {
+        &self.folder
+    }
+
+    /// Returns the path by which the folder was opened, or where it is now if it was moved.
+    pub fn path(&self) -> PathBuf {
+        self.folder.path_now()
+    }
+
+    /// Gives the folder up as a process does that is killed.
+    #[cfg(test)]
+    pub(super) fn abandon(self) {
+        self.lock.abandon();
+    }
+}
+
+/// An entry of a folder that a run may start in.
+enum Entry {
+    Lock,
+    /// A checkpoint of a start.
+    Checkpoint,
+    /// The unfinished config of a start.
+    Temporary,
+    Other,
+}
+
+impl Entry {
+    fn of(name: &OsStr) -> Self {
+        let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        match name.to_str() {
+            Some(RUN_LOCK) => Self::Lock,
+            Some(name) => match (name.strip_prefix(LAST), name.strip_prefix("config.json.new-")) {
+                (Some("" | NEW | OLD), _) => Self::Checkpoint,
+                (_, Some(pid)) if digits(pid) => Self::Temporary,
+                _ => Self::Other,
+            },
+            None => Self::Other,
+        }
+    }
+}
+
+/// Returns true if a run may start in a folder: an empty one, the root of an empty file system, or one whose start was not
+/// finished.
+fn is_free(folder: &Folder) -> Result<bool> {
+    let starting = Holder::read(folder).is_some_and(|holder| holder.starting);
+    for name in folder.names()? {
+        let free = match Entry::of(&name) {
+            Entry::Lock => true,
+            Entry::Checkpoint | Entry::Temporary => starting,
+            Entry::Other => name == "lost+found",
+        };
+        if !free {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Creates a folder and its missing parents. Returns false if there is something at this path.
+fn make_folder(path: &Path) -> Result<bool> {
+    fs::create_dir_all(parent(path)).map_err(|e| Error::io("create", parent(path), e))?;
+    // Without a dot at the end, which nothing can be created as.
+    match fs::create_dir(path.components().as_path()) {
+        Ok(()) => Ok(true),
+        // Some paths name what exists and say so in another way: `.`, `/`, a mount point that is read-only.
+        Err(_) if path.symlink_metadata().is_ok() => Ok(false),
+        Err(e) => Err(Error::io("create", path, e)),
+    }
+}
+
+/// Returns `path`, `path-2`, `path-3`, ... for 1, 2, 3, ...
+fn numbered(path: &Path, number: u64) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    if number > 1 {
+        name.push(format!("-{number}"));
+    }
+    name.into()
+}
+
+/// The names under which checkpoints are found in a run folder.
+fn checkpoint_names() -> impl Iterator<Item = String> {
+    [LAST, BEST].into_iter().flat_map(|name| ["", NEW, OLD].map(|suffix| format!("{name}{suffix}")))
+}
