@@ -62,12 +62,13 @@ pub fn resume<'py>(
     let registry = registry_for_file(env, trust)?;
     let (overrides, ignored) = py.enter(|| -> Result<_> {
         let overrides = overrides(&sets)?;
-        let (_, ignored) = RunFolder::open(&path)?.config(&overrides)?;
+        let (_, ignored) = RunFolder::open(&path)?.config_with(&overrides)?;
         Ok((overrides, ignored))
     })?;
     json::warn(py, &ignored)?;
-    let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
-    watch(py, options, callback, |options| trainer::resume(&path, &overrides, options, &registry))
+    let options =
+        Options { quiet, overrides, threads: num_cores.map(threads), ..Options::default() };
+    watch(py, options, callback, |options| trainer::resume(&path, None, options, &registry))
 }
 
 /// Returns the fields in which the config of the run in `path`, with `sets` set in it, differs from the one that it was

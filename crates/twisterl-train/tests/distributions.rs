@@ -16,7 +16,7 @@ use twisterl_core::evaluator::distribution::{
 };
 use twisterl_core::rng::Rng;
 use twisterl_core::space::ActionComponent;
-use twisterl_train::config::{Override, RunConfig};
+use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::load_policy;
 use twisterl_train::trainer::{resume, train};
 
@@ -133,9 +133,7 @@ fn a_registered_distribution_is_trained_saved_and_loaded() {
     run(config(laplace), &path, &with_laplace()).unwrap();
     let policy = load_policy(&path, None, &with_laplace()).unwrap();
     assert_eq!(policy.network.action_distribution().unwrap().width(), 1);
-    let summary =
-        resume(&path, &[Override::new("num_iterations", 3).unwrap()], &options(1), &with_laplace())
-            .unwrap();
+    let summary = resume(&path, Some(3), &options(1), &with_laplace()).unwrap();
     assert_eq!(summary.iterations, 3);
     // A program without it names the missing distribution.
     let error = load_policy(&path, None, &Registry::default()).unwrap_err().to_string();

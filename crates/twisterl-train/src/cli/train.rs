@@ -70,27 +70,27 @@ impl TrainArgs {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
             threads: self.num_cores.map(threads::available),
+            overrides: self.overrides()?,
             stop,
             interrupt,
             observer: None,
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
-                let overrides = self.overrides()?;
-                show(&RunFolder::open(folder)?.config(&overrides)?.1);
-                let changes = trainer::changes(folder, &overrides)?;
+                show(&RunFolder::open(folder)?.config_with(&options.overrides)?.1);
+                let changes = trainer::changes(folder, &options.overrides)?;
                 if !self.quiet {
                     show(&changes);
                 }
                 let registry = self.env.registry(registry);
-                trainer::resume(folder, &overrides, &options, &registry)?
+                trainer::resume(folder, None, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
+                let (config, ignored) = RunConfig::load(file, &options.overrides)?;
                 show(&ignored);
                 let default = default_path(file);
                 let path =

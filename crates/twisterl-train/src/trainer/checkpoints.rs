@@ -80,7 +80,7 @@ impl CheckpointClock {
 /// [`Error::Changed`] if one of them may not change; if there is no run.
 pub fn changes(path: &Path, overrides: &[Override]) -> Result<Vec<ChangedField>> {
     let folder = RunFolder::open(path)?;
-    let (config, _) = folder.config(overrides)?;
+    let (config, _) = folder.config_with(overrides)?;
     changes_since(&Checkpoint::read_state(&folder.last())?, &config, path)
 }
 

@@ -24,7 +24,7 @@ use crate::algorithms::es::Es;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, Override, RunConfig};
+use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::{LockedFolder, RunFolder, RunPath};
@@ -59,21 +59,23 @@ pub fn train<'a>(
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically, with `overrides` set in its
-/// config for this time. The folder may be of anyone's making: the name of its environment leads to what `registry` trusts.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically, up to `num_iterations` in all
+/// if they are given. The folder may be of anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
 /// If the folder does not hold a run, if another process trains in it, if its config was changed where it must not
 /// change (see [`changes`]), or as for [`train`].
 pub fn resume(
     path: &Path,
-    overrides: &[Override],
+    num_iterations: Option<u64>,
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
     let folder = LockedFolder::resume(path)?;
-    let recorded = RunFolder::open(path)?.config(&[])?.0.to_value();
-    let (config, _) = RunFolder::open(path)?.config(overrides)?;
+    let files = RunFolder::open(path)?;
+    let recorded = files.config()?.0.to_value();
+    let mut config = files.config_with(&options.overrides)?.0;
+    config.num_iterations = num_iterations.or(config.num_iterations);
     let mut checkpoint = folder.read_last()?;
     checkpoints::changes_since(&checkpoint.state, &config, path)?;
     registry.complete(&mut checkpoint.policy.network)?;

@@ -1,5 +1,6 @@
 //! The options of a run that are not in its config, and its result.
 
+use crate::config::Override;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::PathBuf;
@@ -43,6 +44,8 @@ impl fmt::Debug for Observer {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
+    pub overrides: Vec<Override>,
     /// Show no progress.
     pub quiet: bool,
     /// Use exactly this many threads, whatever the config and the machine say.

@@ -3,6 +3,7 @@
 //! Files that are written must be regular ones with a single name. No link in the last component of a path is followed
 //! to them, so that nothing outside the folder is changed, whatever the folder holds.
 
+use super::entry::{Access, Kind, Links};
 #[cfg(not(unix))]
 use super::portable::Handle;
 use super::read_all;
@@ -10,57 +11,12 @@ use super::read_all;
 use super::unix::Handle;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
-use std::fmt::{self, Display, Formatter};
 use std::fs::File;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 /// The deepest nesting of folders that are removed.
 const MAX_DEPTH: usize = 16;
-
-/// The treatment of symbolic links in a folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Links {
-    /// They stand for what they lead to. For reading.
-    Follow,
-    /// They are errors.
-    Refuse,
-}
-
-/// The use of a file that is opened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// It is read and must exist.
-    Read,
-    /// It is created or appended to.
-    Append,
-    /// It is created and must not exist.
-    New,
-    /// It is created or opened, to be locked, read and written.
-    Lock,
-}
-
-/// The kind of an entry.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
-    File,
-    Folder,
-    Link,
-    Pipe,
-    Other,
-}
-
-impl Display for Kind {
-    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::File => "a file",
-            Self::Folder => "a folder",
-            Self::Link => "a symbolic link",
-            Self::Pipe => "a named pipe",
-            Self::Other => "a device or a socket",
-        })
-    }
-}
 
 /// An open folder. It stays the same one if it is moved, where the system allows.
 #[derive(Debug)]

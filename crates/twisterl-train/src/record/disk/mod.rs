@@ -1,12 +1,14 @@
 //! Atomic writes of files and folders: a killed process leaves no half-written file behind.
 
+mod entry;
 mod folder;
 #[cfg(not(unix))]
 mod portable;
 #[cfg(unix)]
 mod unix;
 
-pub(crate) use folder::{Access, Folder, Kind, Links};
+pub(crate) use entry::{Access, Kind, Links};
+pub(crate) use folder::Folder;
 
 use crate::{Error, Result};
 use std::ffi::OsStr;

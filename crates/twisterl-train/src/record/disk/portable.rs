@@ -1,6 +1,6 @@
 //! Folders by path, on systems without descriptors of folders. Links are refused by a look before each use.
 
-use super::folder::{Access, Kind, Links};
+use super::entry::{Access, Kind, Links};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Metadata};
 use std::io::{self, ErrorKind};

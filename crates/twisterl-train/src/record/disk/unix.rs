@@ -1,6 +1,6 @@
 //! Folders by descriptor: what is done in a folder reaches this folder, whatever its path leads to by then.
 
-use super::folder::{Access, Kind, Links};
+use super::entry::{Access, Kind, Links};
 use rustix::fs::{self, AtFlags, Dir, FileType, Mode, OFlags, Stat};
 use rustix::io::Errno;
 use std::ffi::{OsStr, OsString};

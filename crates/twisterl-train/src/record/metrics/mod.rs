@@ -67,13 +67,15 @@ impl RunLog {
     pub fn resume(run: &LockedFolder, lengths: &LogLengths, tensorboard: bool) -> Result<Self> {
         let open = |name, length| AppendOnlyFile::open(run.folder(), name, length);
         let metrics = open(METRICS, lengths.metrics)?;
-        let mut log = Self { metrics, events: None, earlier_events: lengths.events };
-        if tensorboard {
-            let mut events = open(tensorboard::FILE, lengths.events)?;
+        let events = tensorboard.then(|| open(tensorboard::FILE, lengths.events)).transpose()?;
+        // Only now, so that all is as it was if one of them is refused.
+        let mut log = Self { metrics, events, earlier_events: lengths.events };
+        log.metrics.truncate()?;
+        if let Some(events) = &mut log.events {
+            events.truncate()?;
             if lengths.events == 0 {
                 events.append(&tensorboard::first_record(now()))?;
             }
-            log.events = Some(events);
         }
         Ok(log)
     }
@@ -118,7 +120,7 @@ struct AppendOnlyFile {
 }
 
 impl AppendOnlyFile {
-    /// Opens or creates a file and truncates it to `length` bytes.
+    /// Opens or creates a file that is to be truncated to `length` bytes.
     fn open(folder: &Arc<Folder>, name: &'static str, length: u64) -> Result<Self> {
         let path = folder.path_of(name);
         let failed = |e| Error::io("write", &path, e);
@@ -128,8 +130,12 @@ impl AppendOnlyFile {
             let expected = format!("at least the {length} bytes that the checkpoint names");
             return Err(Error::checkpoint(&path, expected, found));
         }
-        file.set_len(length).map_err(failed)?;
         Ok(Self { folder: Arc::clone(folder), name, file, length })
+    }
+
+    /// Removes what is beyond its length.
+    fn truncate(&self) -> Result<()> {
+        self.file.set_len(self.length).map_err(|e| self.failed(e))
     }
 
     /// Appends a record in one write, so that a killed process leaves it complete or absent.

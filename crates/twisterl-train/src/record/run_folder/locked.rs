@@ -9,8 +9,6 @@ use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent};
-use crate::record::metrics::METRICS;
-use crate::record::tensorboard;
 use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::fs;
@@ -82,9 +80,7 @@ impl LockedFolder {
         RunFolder::open(path)?;
         let folder = Arc::new(Folder::open(path, Links::Refuse)?);
         let lock = RunLock::acquire(Arc::clone(&folder))?;
-        for name in [CONFIG, METRICS, tensorboard::FILE] {
-            folder.expect(name, Kind::File)?;
-        }
+        folder.expect(CONFIG, Kind::File)?;
         for name in checkpoint_names() {
             folder.expect(name, Kind::Folder)?;
         }

@@ -47,12 +47,20 @@ impl RunFolder {
         Ok(Self { path: path.to_owned() })
     }
 
-    /// Reads the resolved config, with `overrides` set in it. If an older version wrote it, fields that the run never used
-    /// may have been ignored, see [`RunConfig::read`].
+    /// Reads the resolved config. If an older version wrote it, fields that the run never used may have been ignored, see
+    /// [`RunConfig::read`].
     ///
     /// # Errors
     /// If it is no longer a valid config.
-    pub fn config(&self, overrides: &[Override]) -> Result<(RunConfig, Vec<IgnoredField>)> {
+    pub fn config(&self) -> Result<(RunConfig, Vec<IgnoredField>)> {
+        self.config_with(&[])
+    }
+
+    /// Reads the config as [`config`](Self::config) does, with `overrides` set in it.
+    ///
+    /// # Errors
+    /// As for [`config`](Self::config), and if an override does not fit.
+    pub fn config_with(&self, overrides: &[Override]) -> Result<(RunConfig, Vec<IgnoredField>)> {
         RunConfig::load(&self.path.join(CONFIG), overrides)
     }
 

@@ -234,7 +234,8 @@ fn links_pipes_and_folders_in_place_of_files_are_refused_and_left_alone() {
     let victim = root.path().join("victim");
     fs::create_dir(&victim).unwrap();
     fs::write(victim.join("file"), "precious").unwrap();
-    let traps: [(&str, Box<dyn Fn(&Path)>); 5] = [
+    type Trap<'a> = (&'a str, Box<dyn Fn(&Path) + 'a>);
+    let traps: [Trap<'_>; 5] = [
         ("a symbolic link", Box::new(|at| symlink(victim.join("file"), at).unwrap())),
         ("a symbolic link", Box::new(|at| symlink(&victim, at).unwrap())),
         ("a symbolic link", Box::new(|at| symlink(victim.join("absent"), at).unwrap())),
