@@ -9,6 +9,10 @@ mod unix;
 
 pub(crate) use entry::{Access, Kind, Links};
 pub(crate) use folder::Folder;
+#[cfg(not(unix))]
+pub(crate) use portable::{cannot_lock, rename_new};
+#[cfg(unix)]
+pub(crate) use unix::{cannot_lock, rename_new};
 
 use crate::{Error, Result};
 use std::ffi::OsStr;
@@ -54,14 +58,6 @@ fn read_all(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
         return Err(Error::checkpoint(path, expected, format!("{} bytes", length.max(limit + 1))));
     }
     Ok(bytes)
-}
-
-/// Returns true if `error` says that the file system cannot lock files.
-pub(crate) fn cannot_lock(error: &io::Error) -> bool {
-    #[cfg(unix)]
-    return unix::cannot_lock(error);
-    #[cfg(not(unix))]
-    return portable::cannot_lock(error);
 }
 
 /// Returns the folder that `path` is in.

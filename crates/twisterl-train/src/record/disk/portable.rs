@@ -101,8 +101,16 @@ impl Handle {
 }
 
 /// Returns true if `error` says that the file system cannot lock files.
-pub(super) fn cannot_lock(error: &io::Error) -> bool {
+pub(crate) fn cannot_lock(error: &io::Error) -> bool {
     error.kind() == ErrorKind::Unsupported
+}
+
+/// Renames a folder to a name that nothing has: folders are never replaced here.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(to) {
+        Ok(_) => Err(ErrorKind::AlreadyExists.into()),
+        Err(_) => fs::rename(from, to),
+    }
 }
 
 fn kind(found: &Metadata) -> Kind {

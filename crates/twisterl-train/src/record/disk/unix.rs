@@ -130,10 +130,23 @@ impl Handle {
 }
 
 /// Returns true if `error` says that the file system cannot lock files.
-pub(super) fn cannot_lock(error: &io::Error) -> bool {
+pub(crate) fn cannot_lock(error: &io::Error) -> bool {
     let unsupported = [Errno::NOLCK, Errno::NOSYS, Errno::NOTSUP, Errno::OPNOTSUPP];
     error.kind() == io::ErrorKind::Unsupported
         || Errno::from_io_error(error).is_some_and(|errno| unsupported.contains(&errno))
+}
+
+/// Renames a folder to a name that nothing has.
+pub(crate) fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    match fs::renameat_with(fs::CWD, from, fs::CWD, to, fs::RenameFlags::NOREPLACE) {
+        // Not all file systems can.
+        Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => {}
+        result => return Ok(result?),
+    }
+    // Only one process can create the folder, and only an empty folder can be replaced.
+    std::fs::create_dir(to)?;
+    std::fs::rename(from, to)
 }
 
 fn no_follow(links: Links) -> OFlags {

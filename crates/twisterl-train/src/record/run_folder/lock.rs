@@ -73,9 +73,24 @@ impl RunLock {
     /// # Errors
     /// [`Error::InUse`] if another process, or another run of this one, holds it.
     pub(super) fn acquire(folder: Arc<Folder>) -> Result<Self> {
-        let held = Arc::new(Mutex::new(Some(lock(&folder)?)));
+        let file = lock(&folder)?;
+        Ok(Self::holding(folder, file))
+    }
+
+    /// Locks a folder whose start was killed. Returns `None` if it was not, or if that cannot be told.
+    pub(super) fn of_killed_start(folder: Arc<Folder>) -> Option<Self> {
+        // In this order: its process signs it only once it holds it.
+        let starting = Holder::read(&folder)?.starting;
+        match Attempt::make(&folder) {
+            Ok(Attempt::Locked(file)) if starting => Some(Self::holding(folder, file)),
+            _ => None,
+        }
+    }
+
+    fn holding(folder: Arc<Folder>, file: File) -> Self {
+        let held = Arc::new(Mutex::new(Some(file)));
         guard(&HELD).push(Arc::clone(&held));
-        Ok(Self { folder, held })
+        Self { folder, held }
     }
 
     /// Writes the name of this process into the lock file.
@@ -95,6 +110,11 @@ impl RunLock {
             self.write(file, false)?;
         }
         Ok(())
+    }
+
+    /// Notes the new path of the folder.
+    pub(super) fn renamed(&mut self, folder: Arc<Folder>) {
+        self.folder = folder;
     }
 
     fn write(&self, file: &mut File, starting: bool) -> Result<()> {
@@ -125,28 +145,44 @@ impl Drop for RunLock {
     }
 }
 
+/// The result of an attempt to lock a folder.
+enum Attempt {
+    Locked(File),
+    /// By another process, if it has signed the file.
+    Held(Option<Holder>),
+    /// Whoever held it has removed the file in the meantime.
+    Removed,
+    /// The file system cannot lock files.
+    Unsupported(File, io::Error),
+}
+
+impl Attempt {
+    fn make(folder: &Folder) -> Result<Self> {
+        let mut file = folder.open_file(RUN_LOCK, Access::Lock)?;
+        match file.try_lock() {
+            Ok(()) if folder.is_same(RUN_LOCK, &file)? => Ok(Self::Locked(file)),
+            Ok(()) => Ok(Self::Removed),
+            Err(TryLockError::WouldBlock) => Ok(Self::Held(holder_of(&mut file))),
+            Err(TryLockError::Error(e)) if cannot_lock(&e) => Ok(Self::Unsupported(file, e)),
+            Err(TryLockError::Error(e)) => Err(Error::io("lock", folder.path_of(RUN_LOCK), e)),
+        }
+    }
+}
+
 /// Opens and locks the lock file of a folder.
 fn lock(folder: &Folder) -> Result<File> {
     let mut holder: Option<Holder> = None;
     for _ in 0..ATTEMPTS {
-        let mut file = folder.open_file(RUN_LOCK, Access::Lock)?;
-        match file.try_lock() {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                // Its holder may not have signed it yet.
-                holder = holder_of(&mut file).or(holder);
-                thread::sleep(PAUSE);
-                continue;
+        match Attempt::make(folder)? {
+            Attempt::Locked(file) => return Ok(file),
+            Attempt::Unsupported(file, error) => {
+                warn(folder, &error);
+                return Ok(file);
             }
-            Err(TryLockError::Error(error)) if cannot_lock(&error) => warn(folder, &error),
-            Err(TryLockError::Error(error)) => {
-                return Err(Error::io("lock", folder.path_of(RUN_LOCK), error));
-            }
+            Attempt::Held(signed) => holder = signed.or(holder),
+            Attempt::Removed => {}
         }
-        // Whoever held it may have removed it in between.
-        if folder.is_same(RUN_LOCK, &file)? {
-            return Ok(file);
-        }
+        thread::sleep(PAUSE);
     }
     let holder = match holder {
         Some(Holder { pid, host, .. }) => format!("process {pid} on {host}"),

@@ -1,20 +1,25 @@
 //! The run folder of the process that trains in it.
 //!
 //! It is locked, and held open: a folder that is moved during the run is written to where it is then, and one that is
-//! removed is not made again. A new run fills its folder in this order, so that a start that was killed can be told from
-//! everything else, and be repeated: `run.lock`, which says that the start goes on; the first checkpoint; `config.json`.
+//! removed is not made again.
+//!
+//! A folder is filled in this order: `run.lock`, which says that the start goes on; the first checkpoint; `config.json`. A
+//! start that was killed can therefore be told from everything else, and be repeated. A new folder is filled under a
+//! temporary name, and has its own only once it can be resumed. One that exists is filled in place, so that it stays what
+//! it is: a mount point, the end of a link, a folder of another owner.
 
 use super::lock::{Holder, RunLock};
 use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
-use crate::record::disk::{Disk, Folder, Kind, Links, parent};
+use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
 use crate::{Error, Result};
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The folder of a new run.
 #[derive(Debug, Clone, Copy)]
@@ -39,36 +44,73 @@ pub struct LockedFolder {
 }
 
 impl LockedFolder {
-    /// Fills the folder of a new run with its config and a first checkpoint. A folder that exists is filled in place.
+    /// Fills the folder of a new run with its config and a first checkpoint.
     ///
     /// # Errors
     /// [`Error::Occupied`] if the folder exists and is not empty, [`Error::InUse`] if another process trains in it,
     /// [`Error::Io`] if it cannot be written.
     pub fn create(path: RunPath<'_>, config: &RunConfig, first: &Checkpoint) -> Result<Self> {
-        let fill = |path: &Path, made: bool| {
-            Self::begin(path)
-                .and_then(|run| run.fill_or_clear(config, first))
-                // The first error is the one to report.
-                .inspect_err(|_| drop(made.then(|| fs::remove_dir(path))))
-        };
-        match path {
-            RunPath::At(path) => fill(path, make_folder(path)?),
-            RunPath::Numbered(base) => {
-                let attempt = |number| {
-                    let path = numbered(base, number);
-                    if !make_folder(&path)? {
-                        return Ok(None);
-                    }
-                    match fill(&path, true) {
-                        // Another process was given this very path, and was faster.
-                        Err(Error::InUse { .. } | Error::Occupied { .. }) => Ok(None),
-                        filled => filled.map(Some),
-                    }
+        let run = match path {
+            RunPath::At(path) => {
+                let new = match path.symlink_metadata() {
+                    Ok(_) => None,
+                    // None if there is something at the path by now.
+                    Err(_) => Self::create_new([path.to_owned()], path, config, first)?,
                 };
-                let found = (1..).find_map(|number| attempt(number).transpose());
-                found.unwrap_or_else(|| Err(Error::Occupied { path: base.to_owned() }))
+                new.map_or_else(|| Self::begin(path)?.fill_or_clear(config, first), Ok)?
             }
+            RunPath::Numbered(path) => {
+                let paths = (1..).map(|number| numbered(path, number));
+                let new = Self::create_new(paths, path, config, first)?;
+                new.ok_or_else(|| Error::Occupied { path: path.to_owned() })?
+            }
+        };
+        run.lock.sign(false)?;
+        Ok(run)
+    }
+
+    /// Creates and fills a folder beside `path`, and gives it the first of `paths` at which there is nothing. Returns
+    /// `None` if there is none.
+    fn create_new(
+        paths: impl IntoIterator<Item = PathBuf>,
+        path: &Path,
+        config: &RunConfig,
+        first: &Checkpoint,
+    ) -> Result<Option<Self>> {
+        let parent = parent(path);
+        fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
+        remove_unfinished(path);
+        let temporary = temporary(path);
+        let failed = |e: io::Error| Error::io("create", path, e);
+        fs::create_dir(&temporary).map_err(failed)?;
+        let make = || -> Result<Option<Self>> {
+            let run = Self::begin(&temporary)?.fill_or_clear(config, first)?;
+            for path in paths {
+                // A dot at the end is no name.
+                match rename_new(&temporary, path.components().as_path()) {
+                    Ok(()) => return run.renamed(&path).map(Some),
+                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                    Err(e) => return Err(failed(e)),
+                }
+            }
+            Ok(None)
+        };
+        let made = make();
+        // Where it has not become the folder of the run.
+        if temporary.exists() {
+            let _ = fs::remove_dir_all(&temporary);
         }
+        made
+    }
+
+    /// Notes the new path of the folder.
+    fn renamed(mut self, path: &Path) -> Result<Self> {
+        let folder = Arc::new(Folder::open(path, Links::Refuse)?);
+        self.lock.renamed(Arc::clone(&folder));
+        self.folder = folder;
+        // The name of the folder is in its parent, which may be unreadable.
+        let _ = Folder::open(parent(path), Links::Refuse).and_then(|parent| parent.sync());
+        Ok(self)
     }
 
     /// Locks the folder of an existing run, to resume it.
@@ -131,8 +173,7 @@ impl LockedFolder {
         disk.change("write", path, || self.clear())?;
         first.write_on(disk, folder, OsStr::new(LAST))?;
         let text = config.to_pretty();
-        disk.change("write", path, || folder.write(CONFIG, text.as_bytes()))?;
-        disk.change("write", path, || self.lock.sign(false))
+        disk.change("write", path, || folder.write(CONFIG, text.as_bytes()))
     }
 
     /// Removes what a start has written.
@@ -250,15 +291,38 @@ fn is_free(folder: &Folder) -> Result<bool> {
     Ok(true)
 }
 
-/// Creates a folder and its missing parents. Returns false if there is something at this path.
-fn make_folder(path: &Path) -> Result<bool> {
-    fs::create_dir_all(parent(path)).map_err(|e| Error::io("create", parent(path), e))?;
-    // Without a dot at the end, which nothing can be created as.
-    match fs::create_dir(path.components().as_path()) {
-        Ok(()) => Ok(true),
-        // Some paths name what exists and say so in another way: `.`, `/`, a mount point that is read-only.
-        Err(_) if path.symlink_metadata().is_ok() => Ok(false),
-        Err(e) => Err(Error::io("create", path, e)),
+/// The temporary name of a folder that becomes `path`, without what tells processes and their runs apart.
+fn prefix(path: &Path) -> OsString {
+    let mut prefix = OsString::from(".");
+    prefix.push(path.file_name().unwrap_or("run".as_ref()));
+    prefix.push(".new-");
+    prefix
+}
+
+/// Returns a path beside `path` that no other start uses.
+fn temporary(path: &Path) -> PathBuf {
+    static STARTS: AtomicU64 = AtomicU64::new(0);
+    let mut name = prefix(path);
+    name.push(format!("{}-{}", std::process::id(), STARTS.fetch_add(1, Ordering::Relaxed)));
+    parent(path).join(name)
+}
+
+/// Removes the temporary folders of starts of `path` that were killed. What cannot be removed is left.
+fn remove_unfinished(path: &Path) {
+    let Ok(entries) = fs::read_dir(parent(path)) else { return };
+    let prefix = prefix(path);
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(prefix.as_encoded_bytes())
+            && let Ok(folder) = Folder::open(&entry.path(), Links::Refuse).map(Arc::new)
+            && let Some(lock) = RunLock::of_killed_start(Arc::clone(&folder))
+        {
+            let unfinished = LockedFolder { folder, lock };
+            let _ = unfinished.clear().and_then(|()| unfinished.folder.remove_file(CONFIG));
+            drop(unfinished);
+            // Only if nothing else is in it.
+            let _ = fs::remove_dir(entry.path());
+        }
     }
 }
 

@@ -128,13 +128,33 @@ fn a_start_that_is_killed_anywhere_can_be_repeated_or_resumed() {
 }
 
 #[test]
+fn what_killed_starts_leave_is_removed_by_the_next_one() {
+    let root = tempdir().unwrap();
+    let path = root.path().join("run");
+    // A start that was killed, one that goes on, one that has only begun, and something else.
+    for name in [".run.new-1-0", ".run.new-2-0"] {
+        fs::create_dir(root.path().join(name)).unwrap();
+    }
+    let killed = LockedFolder::begin(&root.path().join(".run.new-1-0")).unwrap();
+    killed.fill(&mut Disk::default(), &config(), &first()).unwrap();
+    killed.abandon();
+    let alive = LockedFolder::begin(&root.path().join(".run.new-2-0")).unwrap();
+    for other in [".run.new-3-0", ".run.new-mine/file"] {
+        fs::create_dir_all(root.path().join(other)).unwrap();
+    }
+    drop(create(&path).unwrap());
+    assert_eq!(names(root.path()), [".run.new-2-0", ".run.new-3-0", ".run.new-mine", "run"]);
+    alive.fill(&mut Disk::default(), &config(), &first()).unwrap();
+}
+
+#[test]
 fn a_start_that_fails_leaves_nothing() {
     let root = tempdir().unwrap();
     let mut broken = first();
     broken.policy.parameters[0] = f32::NAN;
     let path = root.path().join("run");
     LockedFolder::create(RunPath::At(&path), &config(), &broken).unwrap_err();
-    assert!(!path.exists());
+    assert_eq!(names(root.path()), [""; 0]);
     fs::create_dir(&path).unwrap();
     LockedFolder::create(RunPath::At(&path), &config(), &broken).unwrap_err();
     assert_eq!(names(&path), [""; 0]);
