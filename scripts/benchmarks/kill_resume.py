@@ -120,6 +120,9 @@ class Disturbed:
             if events.double_starts < double_starts and self._trains(first, self.rng.uniform(0, self.span)):
                 second = self._start()
                 events.double_starts += 1
+                if self.rng.random() < 0.5:  # while the first one lives
+                    events.refusals += outcome(second, None) is Outcome.REFUSED
+                    second = None
             ended = outcome(first, self.rng.uniform(0, self.span) if events.kills < MAX_KILLS else None)
             events.kills += ended is Outcome.KILLED
             events.restarts += ended is Outcome.KILLED and not self._resumable()
