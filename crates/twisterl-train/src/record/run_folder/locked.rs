@@ -89,7 +89,8 @@ impl LockedFolder {
                 // A dot at the end is no name.
                 match rename_new(&temporary, path.components().as_path()) {
                     Ok(()) => return run.renamed(&path).map(Some),
-                    Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {}
+                    // Systems have several errors for this.
+                    Err(_) if path.symlink_metadata().is_ok() => {}
                     Err(e) => return Err(failed(e)),
                 }
             }
