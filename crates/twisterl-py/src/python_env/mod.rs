@@ -160,8 +160,13 @@ impl Drop for PythonEnvSpec {
 fn end(object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
         let object = object.bind(py);
+        // An object may be dropped because an exception is being raised.
+        let raised = PyErr::take(py);
         if let Err(error) = object.call_method0(method) {
             error.write_unraisable(py, Some(object));
+        }
+        if let Some(raised) = raised {
+            raised.restore(py);
         }
     });
 }

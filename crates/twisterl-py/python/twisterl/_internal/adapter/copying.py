@@ -15,7 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.randomness import restored, seeded
-from twisterl._internal.adapter.replay import compare, play
+from twisterl._internal.adapter.replay import Episode, compare, play
 from twisterl.errors import EnvError
 
 if TYPE_CHECKING:
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
 
 _REPLAY = "playing the episode again"
-# Steps of a copy that are compared with those of another.
-_STEPS = 8
+# Episodes in which copies are compared with each other, and the most steps of each.
+_ROUNDS, _STEPS = 8, 8
 
 
 class Copying:
@@ -95,18 +95,26 @@ class Copying:
         try:
             if problem.view(copies[0]) != before:
                 return "a copy shows another observation than its original"
-            steps = 0 if env.is_over() else _STEPS
-            with restored(), seeded(0):
-                first = play(problem, copies[0], False, steps=steps)
-            if problem.view(env) != before:
-                return "stepping a copy changes its original"
-            copies.append(way.copy(env))
-            with restored(), seeded(0):
-                second = play(problem, copies[1], False, first.actions)
-            return _DIFFERENT if compare(first, second) is not None else None
+            if env.is_over():
+                return None
+            for seed in range(_ROUNDS):
+                first = self._played(copies[-1], seed)
+                if problem.view(env) != before:
+                    return "stepping a copy changes its original"
+                copies.append(way.copy(env))
+                second = self._played(copies[-1], seed, first)
+                copies.append(way.copy(env))
+                if compare(first, second) is not None:
+                    return _DIFFERENT
+            return None
         finally:
             for twin in copies:
                 problem.pool.give_back(twin)
+
+    def _played(self, env: EnvAdapter, seed: int, like: Episode | None = None) -> Episode:
+        """Play some steps, with the same randomness outside of the environment each time."""
+        with restored(), seeded(seed):
+            return play(self._problem, env, False, seed, None if like is None else like.actions, _STEPS)
 
     def _warn(self, way: _Way, failures: dict[str, str]) -> None:
         if isinstance(way, _Replay):

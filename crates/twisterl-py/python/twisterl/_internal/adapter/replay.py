@@ -6,20 +6,20 @@ import random
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from twisterl._internal.adapter.randomness import restored
+from twisterl._internal.adapter.randomness import restored, seeded
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.env_adapter import Component, EnvAdapter
     from twisterl._internal.adapter.problem import Problem
 
-# The episode that is played again at the start of a run has at most this many steps, and takes at most this long.
+# At the start of a run, episodes are played again until they have this many steps, are this many, or take this long.
 _STEPS = 100
+_EPISODES = 20
 _SECONDS = 0.5
-_SEED = 12345
 
 
 class Moment(NamedTuple):
-    """What a step shows."""
+    """The visible result of a step."""
 
     reward: float
     terminated: bool
@@ -37,25 +37,27 @@ class Episode(NamedTuple):
 
 
 def difference(problem: Problem) -> str | None:
-    """Play an episode three times, and return how one of the others differs from the first; None if none does.
+    """Play episodes three times each, and return how one differs from the first time; None if none does.
 
-    The second is played by another environment, and the third by the first environment again.
+    The second time it is played by another environment, and the third by the first environment again.
     """
-    envs = []
+    envs: list[EnvAdapter] = []
+    end = time.monotonic() + _SECONDS
+    steps = 0
     try:
         with restored():
-            for _ in range(2):
-                envs.append(problem.pool.make())
-            first = None
-            for env in (*envs, envs[0]):
-                solved = env.begin(problem.difficulty, _SEED, None)
-                episode = play(problem, env, solved, None if first is None else first.actions)
-                if first is None:
-                    first = episode
-                elif (found := compare(first, episode)) is not None:
-                    return found
+            envs = [problem.pool.make(), problem.pool.make()]
+            for number in range(_EPISODES):
+                first = _begin_and_play(problem, envs[0], number)
+                for again, env in enumerate((envs[1], envs[0])):
+                    found = _difference(problem, env, (number, again), first)
+                    if found is not None:
+                        return found
+                steps += len(first.actions)
+                if steps >= _STEPS or time.monotonic() > end:
+                    break
     except Exception:
-        # Training meets the same error, and raises it.
+        # Training meets this error, and raises it.
         return None
     finally:
         for env in envs:
@@ -63,15 +65,31 @@ def difference(problem: Problem) -> str | None:
     return None
 
 
-def play(
-    problem: Problem, env: EnvAdapter, solved: bool, actions: list[Any] | None = None, steps: int = _STEPS
+def _difference(problem: Problem, env: EnvAdapter, seeds: tuple[int, int], first: Episode) -> str | None:
+    try:
+        return compare(first, _begin_and_play(problem, env, *seeds, first.actions))
+    except Exception as error:
+        return f"it raised {type(error).__name__}: {error}"
+
+
+def _begin_and_play(
+    problem: Problem, env: EnvAdapter, seed: int, disturbance: int = -1, actions: list[Any] | None = None
 ) -> Episode:
-    """Play these actions from the current state, or drawn ones."""
-    rng = random.Random(_SEED)
+    solved = env.begin(problem.difficulty, seed, None)
+    # In training, other environments draw from the global generators between the steps of this one.
+    with seeded(disturbance + 1):
+        return play(problem, env, solved, seed, actions)
+
+
+def play(
+    problem: Problem, env: EnvAdapter, solved: bool, seed: int, actions: list[Any] | None = None, steps: int = _STEPS
+) -> Episode:
+    """Play these actions from the current state; without any, drawn ones until the episode ends or takes too long."""
+    rng = random.Random(seed)
     end = time.monotonic() + _SECONDS
     moments = [Moment(0.0, False, False, solved, *problem.view(env))]
     played: list[Any] = []
-    while len(played) < (steps if actions is None else len(actions)):
+    while len(played) < (steps if actions is None else len(actions)) and not solved:
         if actions is None and time.monotonic() > end:
             break
         action = _draw(problem.actions, moments[-1].mask, rng) if actions is None else actions[len(played)]
@@ -88,7 +106,7 @@ def compare(first: Episode, second: Episode) -> str | None:
     """Return where the second episode differs from the first."""
     for step, (was, now) in enumerate(zip(first.moments, second.moments, strict=False)):
         for name, one, other in zip(Moment._fields, was, now, strict=True):
-            if one != other:
+            if one != other and not (one != one and other != other):  # NaN differs from itself
                 place = f"after step {step}" if step else "at its start"
                 if name in ("observation", "mask"):
                     return f"the {name} {place} is another"
