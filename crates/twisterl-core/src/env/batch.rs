@@ -14,6 +14,9 @@ pub const GROUP_SLOTS: usize = 64;
 ///
 /// Slots are below [`len`](Self::len): methods may panic at others.
 pub trait VecEnv: Send + Sync {
+    /// The name of the environment, for messages.
+    fn name(&self) -> &str;
+
     /// The number of slots.
     fn len(&self) -> usize;
 
@@ -140,6 +143,10 @@ impl<E: Environment> EnvBatch<E> {
 }
 
 impl<E: Environment> VecEnv for EnvBatch<E> {
+    fn name(&self) -> &str {
+        E::NAME
+    }
+
     fn len(&self) -> usize {
         self.envs.len()
     }

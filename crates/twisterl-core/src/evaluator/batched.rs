@@ -33,6 +33,7 @@ pub struct BatchedEvaluation {
     /// The allowed choices, `[batch, mask width]`.
     pub masks: Vec<bool>,
     mask_width: usize,
+    space: ActionSpace,
     sample_widths: (usize, usize),
     evaluation: Evaluation,
     canonical: Canonical,
@@ -46,6 +47,7 @@ impl BatchedEvaluation {
             observations: Observations::new(),
             masks: Vec::new(),
             mask_width: space.mask_width(),
+            space: space.clone(),
             sample_widths: (space.discrete_width(), space.continuous_width()),
             evaluation: Evaluation::default(),
             canonical: Canonical::default(),
@@ -66,6 +68,27 @@ impl BatchedEvaluation {
     pub fn observe(&mut self, env: &mut dyn VecEnv, slots: &[usize]) -> Result<()> {
         self.clear();
         env.observe(slots, &mut self.observations, &mut self.masks)
+    }
+
+    /// Checks that the masks of the rows just observed leave a choice, for those of which `acts` says by their index that
+    /// an action will be taken. Masks of states that are solved need not.
+    ///
+    /// # Errors
+    /// If the environment forbids everything in a state that is not the last of its episode.
+    pub fn check_choices(
+        &self,
+        env: &dyn VecEnv,
+        slots: &[usize],
+        acts: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let masks = self.masks.chunks(self.mask_width.max(1));
+        for (row, (mask, &slot)) in masks.zip(slots).enumerate() {
+            if !self.space.leaves_a_choice(mask) && acts(row) && !env.solved(slot) {
+                let rule = "a state that is not the last of its episode allows at least one choice of each component";
+                return Err(Error::contract(env.name(), rule, "a mask that allows none"));
+            }
+        }
+        Ok(())
     }
 
     /// Returns a key of the observation and the mask of row `row`, before [`evaluate`](Self::evaluate): equal rows have equal

@@ -13,7 +13,7 @@ use twisterl_core::rng::{Purpose, Rng, StreamKey};
 use twisterl_core::space::{Action, ActionSpace, Actions, Observations};
 use twisterl_core::{Error, Result};
 
-/// What `__reduce__` returns: [`revive_env`], its arguments, and the attributes that Python code has set.
+/// The return value of `__reduce__`: [`revive_env`], its arguments, and the attributes that Python code has set.
 pub type Pickled<'py> =
     (Bound<'py, PyAny>, (Bound<'py, PyType>, EnvSpec, String), Option<Bound<'py, PyAny>>);
 

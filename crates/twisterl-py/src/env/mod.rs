@@ -379,7 +379,7 @@ impl EnvBatch {
     }
 }
 
-/// What `__reduce__` returns: a callable and its arguments.
+/// The return value of `__reduce__`: a callable and its arguments.
 pub type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// Permutations of the observation, and of the actions, `[twist][value]`.

@@ -1,6 +1,7 @@
 //! Environments written in Python as those of core: one call into `twisterl._internal.adapter` a batch.
 
 mod batch;
+mod observed;
 
 use crate::convert::actions::{Component, component};
 use batch::PythonEnvBatch;

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.reading.difficulty import Difficulty
+from twisterl._internal.adapter.reading.difficulty import own as own_difficulty
+from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bind, dead_end
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
+    from twisterl._internal.adapter.layout import Layout
     from twisterl._internal.adapter.problem import Problem
 
 # Episodes are truncated after this many steps, the most that a config can ask for.
@@ -32,8 +36,12 @@ class EnvAdapter:
         shape: the shape of an observation.
         size: the number of values of an observation.
         actions: the components of an action.
-        masked: True if the environment may have action masks.
-        observe: returns the current observation.
+        layout: how observations of a plain environment are read.
+        mask_reader: reads action masks.
+        mask_way: the method or attribute of the environment that gives masks, None without any.
+        mask_key: the entry of observations that is their action mask, if they are dicts with one.
+        encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
+        steps: the number of steps of the episode so far.
         is_copy: True for a copy, which the factory did not make.
         owns_resources: True for a copy that has to be closed.
     """
@@ -42,22 +50,34 @@ class EnvAdapter:
     shape: list[int]
     size: int
     actions: list[Component]
-    masked: bool
-    observe: Callable[[], Any]
-    masks: Callable[[], Iterable[bool]]
+    layout: Layout | None = None
+    mask_reader: MaskReader
+    mask_way: Way | None = None
+    mask_key: str | None = None
+    encode: Callable[[Any], Any]
     is_copy = False
     owns_resources = False
 
     def __init__(self, problem: Problem, env: Any) -> None:
         self.problem = problem
         self.env = env
+        self.steps = 0
         self._history: list[float] = []
-        self._steps = 0
         self._over = False
+        self._difficulty: Difficulty | None = None
+        self._masker: Source | None = None
+
+    def is_one_choice(self) -> bool:
+        """Return True if an action is one choice."""
+        return len(self.actions) == 1 and self.actions[0][0] > 0 and not self.actions[0][3]
+
+    def choice_counts(self) -> list[int]:
+        """Return the number of choices of each discrete value of an action."""
+        return [n for n, _, _, shape in self.actions if n > 0 for _ in range(math.prod(shape))]
 
     def begin(self, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode at a state, or by a reset with this seed, and return True if it is already solved."""
-        self._steps = 0
+        self.steps = 0
         self._over = False
         if state is None:
             level = self.difficulty() if difficulty is None else difficulty
@@ -105,14 +125,15 @@ class EnvAdapter:
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
         """Step, record the action, and return reward, terminated, truncated and solved."""
-        self._steps += 1
+        self.steps += 1
         if isinstance(action, int):
             self._history.append(action)
         else:
             self._history.extend(float(value) for part in action for value in part)
         reward, terminated, truncated = self.step(action)
+        truncated = truncated or self.steps >= MAX_STEPS
         self._over = terminated or truncated
-        return reward, terminated, truncated or self._steps >= MAX_STEPS, self.solved()
+        return reward, terminated, truncated, self.solved()
 
     def state(self) -> list[float]:
         """Return the state as a list of numbers."""
@@ -146,11 +167,41 @@ class EnvAdapter:
 
     def difficulty(self) -> int:
         """Return the difficulty that the environment has by itself."""
-        return 1
+        found = own_difficulty(self.env)
+        return 1 if found is None else max(found, 0)
+
+    def with_difficulty(self, reset: Callable[..., Any], level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
+        """Set the difficulty of the next reset, and return the arguments, by position and by name, that give it one."""
+        if self._difficulty is None:
+            self._difficulty = Difficulty(self.env, reset)
+        settable = self._difficulty.settable and self._difficulty.set(level)
+        if not settable and level != self.difficulty():
+            self.problem.warn_of_difficulty(level)
+        return self._difficulty.arguments(level)
 
     def _bind(self) -> None:
         """Look up methods of the environment; called again for a copy."""
+        self._difficulty = None
+        self._masker = None if self.mask_way is None else bind(self.mask_way, self.env, self.mask_reader)
+
+    def observe(self) -> Any:
+        """Return the current observation in the trainer's form."""
         raise NotImplementedError
+
+    def mask(self) -> list[Any] | None:
+        """Return the action mask of the current state, None if it has none."""
+        raise NotImplementedError
+
+    def read_mask(self) -> list[Any] | None:
+        """Return the same.
+
+        Raises:
+            MisreadError: the episode is not over and no action is allowed.
+        """
+        mask = self.mask()
+        if mask is not None and not self.mask_reader.allows(mask) and not (self.is_over() or self.solved()):
+            raise dead_end("action mask")
+        return mask
 
     def reset(self, difficulty: int, seed: int) -> None:
         """Begin an episode of this difficulty."""

@@ -19,7 +19,7 @@ _SECONDS = 0.5
 
 
 class Moment(NamedTuple):
-    """What a step shows."""
+    """The visible result of a step."""
 
     reward: float
     terminated: bool
