@@ -135,7 +135,7 @@ class SharedFile(Walk):
 
     def __init__(self, size=8, file=None):
         super().__init__(size)
-        self.file = file or open(os.devnull)  # noqa: SIM115
+        self.file = file or open(os.devnull)  # noqa: PTH123, SIM115
         if file is None:
             SharedFile.opened.append(self.file)
 
@@ -192,7 +192,7 @@ class WithFile(Walk):
 
     def __init__(self, size=8):
         super().__init__(size)
-        self.file = open(os.devnull)  # noqa: SIM115
+        self.file = open(os.devnull)  # noqa: PTH123, SIM115
 
     def close(self):
         self.file.close()

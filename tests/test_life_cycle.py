@@ -155,10 +155,9 @@ def test_tree_search_copies_environments_in_a_way_that_works(tmp_path, env_cls, 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run = train(tmp_path / "run", env_cls, "AZ", 2)
-        # The same rules, copied in the plain way, give the same run.
-        plain = {"Line": "Line", "WithGenerator": None}.get(env_cls.removesuffix("ByCopy").removesuffix("WithLock"), "Walk")
-        if plain is not None:
-            other = train(tmp_path / "plain", plain, "AZ", 2)
+        if env_cls != "WithGenerator":  # which has other rewards
+            # The same rules, copied in the plain way, give the same run.
+            other = train(tmp_path / "plain", "Line" if env_cls.startswith("Line") else "Walk", "AZ", 2)
             for name, values in run.last_policy.weights().items():
                 assert (values == other.last_policy.weights()[name]).all()
     texts = [str(each.message) for each in caught]
