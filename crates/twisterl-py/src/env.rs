@@ -14,6 +14,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
+use twisterl_core::error::json;
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
@@ -28,7 +29,7 @@ impl EnvSpec {
     #[new]
     fn new(env: &Bound<'_, PyAny>, params: &str) -> PyResult<Self> {
         let py = env.py();
-        let params = serde_json::from_str(params)
+        let params = json::parse(params.as_bytes())
             .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
         let made = env_of_caller(env, &params)?;
         py.attached(|| made).map(Self)

@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
 use std::ffi::CString;
+use twisterl_core::error::json;
 use twisterl_train::config::{IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
@@ -17,7 +18,7 @@ use twisterl_train::{Error, Result};
 pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
     let (config, ignored) = py.attached(|| -> Result<_> {
         let mut value: Value =
-            serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
+            json::parse(config.as_bytes()).map_err(|e| Error::config("config", "JSON", e))?;
         for set in sets {
             Override::parse(set)?.apply(&mut value)?;
         }

@@ -4,7 +4,7 @@
 //! deeply nested object is dropped, or index out of range. Here, candle only interprets the opcodes of the pickle, within
 //! limits, and tensors are read only after their descriptions have been checked against the archive.
 
-use crate::record::checkpoint::MAX_BYTES;
+use crate::files::MAX_WEIGHTS;
 use crate::{Error, Result};
 use candle_core::pickle::{Object, Stack};
 use safetensors::Dtype;
@@ -50,7 +50,7 @@ struct TensorDescription {
 }
 
 impl PtFile {
-    /// Reads a file of at most [`MAX_BYTES`].
+    /// Reads a file of at most [`MAX_WEIGHTS`].
     ///
     /// # Errors
     /// If the file cannot be read, or is not a state dictionary of uncompressed, contiguous tensors.
@@ -58,10 +58,10 @@ impl PtFile {
         let failed = |e| Error::io("read", path, e);
         let file = File::open(path).map_err(failed)?;
         let length = file.metadata().map_err(failed)?.len();
-        if length > MAX_BYTES {
+        if length > MAX_WEIGHTS {
             return Err(Error::checkpoint(
                 path,
-                format!("a file of at most {MAX_BYTES} bytes"),
+                format!("a file of at most {MAX_WEIGHTS} bytes"),
                 length,
             ));
         }

@@ -9,6 +9,7 @@ use super::network::{Network, ParameterSpec};
 use super::policy::{Policy, check_network};
 use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
+use crate::error::json;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use safetensors::Dtype;
@@ -75,7 +76,7 @@ impl PolicyHeader {
                 if path == "." { e.to_string() } else { format!("{path}: {e}") }
             })
         };
-        let mut value: Value = serde_json::from_str(text).map_err(|e| broken(".".into(), &e))?;
+        let mut value: Value = json::parse(text.as_bytes()).map_err(|e| broken(".".into(), &e))?;
         let format = value.as_object_mut().and_then(|map| map.shift_remove("format"));
         if format != Some(FORMAT.into()) {
             return Err(Error::weights(

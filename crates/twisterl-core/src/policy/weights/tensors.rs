@@ -1,5 +1,6 @@
 //! Reading and writing of untrusted safetensors files.
 
+use crate::error::json;
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
@@ -37,8 +38,8 @@ impl<'a> TensorFile<'a> {
                 format!("a header of {length} bytes in a file of {}", bytes.len()),
             ));
         };
-        let metadata: Metadata = serde_json::from_slice(header)
-            .map_err(|e| broken("a valid safetensors header", e.to_string()))?;
+        let metadata: Metadata =
+            json::parse(header).map_err(|e| broken("a valid safetensors header", e.to_string()))?;
         // Checked here because the crate adds the lengths without overflow checks.
         if metadata.data_len() != data.len() {
             return Err(broken(

@@ -2,8 +2,8 @@
 
 use super::read_policy;
 use super::source::{PolicySource, extension, in_words};
+use crate::files::MAX_WEIGHTS;
 use crate::record::checkpoint;
-use crate::record::checkpoint::MAX_BYTES;
 use crate::record::disk::{read_file, write_file};
 use crate::record::pt::PtFile;
 use crate::{Error, Result};
@@ -27,7 +27,7 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
         tensors.iter().map(read).collect()
     };
     let read_safetensors = |file: &Path| {
-        let bytes = read_file(file, MAX_BYTES)?;
+        let bytes = read_file(file, MAX_WEIGHTS)?;
         to_list(&TensorFile::parse(&bytes)?.tensors()?)
     };
     match PolicySource::locate(path)? {

@@ -1,7 +1,8 @@
 //! The files and folders that hold the weights of a policy.
 
+use crate::files::MAX_WEIGHTS;
 use crate::record::checkpoint;
-use crate::record::checkpoint::{Checkpoint, MAX_BYTES};
+use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;
 use crate::record::pt::PtFile;
 use crate::record::run_folder::{BEST, LAST};
@@ -77,7 +78,7 @@ fn read_safetensors(
     file: &Path,
     header: impl FnOnce(&Path) -> Result<PolicyHeader>,
 ) -> Result<Policy> {
-    let bytes = read_file(file, MAX_BYTES)?;
+    let bytes = read_file(file, MAX_WEIGHTS)?;
     let invalid = |e| Error::checkpoint(file, "a policy", e);
     let header = match is_self_contained(&bytes).map_err(invalid)? {
         true => None,
