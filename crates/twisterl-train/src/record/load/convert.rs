@@ -26,15 +26,19 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
         };
         tensors.iter().map(read).collect()
     };
-    let read_safetensors = |file: &Path| {
-        let bytes = read_file(file, MAX_WEIGHTS)?;
-        to_list(&TensorFile::parse(&bytes)?.tensors()?)
+    with_tensors(path, to_list)
+}
+
+/// Reads the tensors that `path` leads to.
+fn with_tensors<T>(path: &Path, read: impl FnOnce(&Tensors<'_>) -> Result<T>) -> Result<T> {
+    let file = match PolicySource::locate(path)? {
+        PolicySource::Pt(file) => return read(&PtFile::read(&file)?.tensors()?),
+        PolicySource::Safetensors(file) => file,
+        PolicySource::Checkpoint(folder) => folder.join(checkpoint::POLICY),
     };
-    match PolicySource::locate(path)? {
-        PolicySource::Checkpoint(folder) => read_safetensors(&folder.join(checkpoint::POLICY)),
-        PolicySource::Safetensors(file) => read_safetensors(&file),
-        PolicySource::Pt(file) => to_list(&PtFile::read(&file)?.tensors()?),
-    }
+    let bytes = read_file(&file, MAX_WEIGHTS)?;
+    let invalid = |e| Error::checkpoint(&file, "a safetensors file", e);
+    read(&TensorFile::parse(&bytes).and_then(|file| file.tensors()).map_err(invalid)?)
 }
 
 /// Writes the policy that `input` leads to as a self-contained `.safetensors` file. [`load_policy`](super::load_policy)
@@ -65,11 +69,11 @@ fn check_output(path: &Path) -> Result<()> {
     Err(Error::usage(path.display().to_string(), "a file that ends in .safetensors", found))
 }
 
-/// Writes the tensors of a `.pt` file unchanged as a `.safetensors` file.
+/// Writes the tensors of a `.pt` file unchanged as a `.safetensors` file. Those of a `.safetensors` file are read as well.
 ///
 /// # Errors
 /// If the input cannot be read or the output cannot be written.
 pub fn convert_tensors(input: &Path, output: &Path) -> Result<()> {
-    let file = PtFile::read(input)?;
-    write_file(output, &write_tensors(&file.tensors()?, None)?)
+    let bytes = with_tensors(input, |tensors| Ok(write_tensors(tensors, None)?))?;
+    write_file(output, &bytes)
 }

@@ -4,6 +4,7 @@ use crate::files::MAX_WEIGHTS;
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;
+use crate::record::format::Format;
 use crate::record::pt::PtFile;
 use crate::record::run_folder::{BEST, LAST};
 use crate::{Error, Result};
@@ -47,16 +48,20 @@ impl PolicySource {
                 "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
             ));
         }
-        match extension(path) {
-            Some("safetensors") => Ok(Self::Safetensors(path.to_owned())),
-            Some("pt" | "pth") => Ok(Self::Pt(path.to_owned())),
-            other => Err(Error::checkpoint(
+        match (Format::of_file(path)?, extension(path)) {
+            // A truncated file may begin like no other: the name says what it was to be.
+            (Format::Safetensors, _) | (Format::Unknown, Some("safetensors")) => {
+                Ok(Self::Safetensors(path.to_owned()))
+            }
+            (Format::Zip | Format::LegacyPt, _) => Ok(Self::Pt(path.to_owned())),
+            (other, _) => Err(Error::checkpoint(
                 path,
-                "a file that ends in .safetensors or .pt",
-                in_words(other),
+                "the weights of a policy (a safetensors file, or a .pt file of PyTorch)",
+                other,
             )),
         }
     }
+
     /// Reads the policy. `header` describes a file of bare tensors.
     pub(super) fn read(self, header: impl FnOnce(&Path) -> Result<PolicyHeader>) -> Result<Policy> {
         match self {
