@@ -1,6 +1,6 @@
 //! The files and folders that hold the weights of a policy.
 
-use crate::files::MAX_WEIGHTS;
+use crate::files::{self, MAX_WEIGHTS};
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;
@@ -10,6 +10,7 @@ use crate::record::run_folder::{BEST, LAST};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
+use twisterl_core::policy::weights::tensors::TensorFile;
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
 
 /// The file or folder with the weights of a policy.
@@ -78,12 +79,21 @@ impl PolicySource {
     }
 }
 
+/// Reads a `.safetensors` file, after its header has been checked.
+pub(super) fn read_safetensors_bytes(file: &Path) -> Result<Vec<u8>> {
+    let (start, length) =
+        files::open(file, MAX_WEIGHTS).map_err(|refusal| refusal.of_checkpoint(file))?;
+    TensorFile::check_start(start, length)
+        .map_err(|e| Error::checkpoint(file, "a safetensors file", e))?;
+    read_file(file, MAX_WEIGHTS)
+}
+
 /// Reads a policy from a `.safetensors` file.
 fn read_safetensors(
     file: &Path,
     header: impl FnOnce(&Path) -> Result<PolicyHeader>,
 ) -> Result<Policy> {
-    let bytes = read_file(file, MAX_WEIGHTS)?;
+    let bytes = read_safetensors_bytes(file)?;
     let invalid = |e| Error::checkpoint(file, "a policy", e);
     let header = match is_self_contained(&bytes).map_err(invalid)? {
         true => None,

@@ -101,4 +101,3 @@ fn lengths(pickle: &Pickle<'_>) -> PtResult<HashMap<String, (usize, usize)>> {
 fn truncated(key: &str) -> Refusal {
     Refusal::new(format!("the values of storage {key}"), "the end of the file")
 }
-

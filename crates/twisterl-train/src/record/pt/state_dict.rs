@@ -55,10 +55,7 @@ fn entries<'p>(pickle: &'p Pickle<'_>, id: Id) -> Option<BTreeMap<&'p str, Id>> 
 }
 
 /// Returns the entry that holds the model, or `None` if the entries themselves are the state dictionary.
-fn model<'p>(
-    kinds: &Kinds,
-    entries: &BTreeMap<&'p str, Id>,
-) -> PtResult<Option<(&'p str, Id)>> {
+fn model<'p>(kinds: &Kinds, entries: &BTreeMap<&'p str, Id>) -> PtResult<Option<(&'p str, Id)>> {
     let states: Vec<(&str, Id)> =
         entries.iter().map(|(key, id)| (*key, *id)).filter(|(_, id)| kinds.is_state(*id)).collect();
     let known: Vec<_> = states.iter().filter(|(key, _)| MODELS.contains(key)).collect();

@@ -273,7 +273,8 @@ impl TensorDescription {
             let start = at.checked_mul(width)?;
             bytes.extend_from_slice(storage.get(start..start.checked_add(width)?)?);
             // The next index, the last axis first.
-            for ((i, &size), &stride) in index.iter_mut().zip(&self.shape).zip(&self.strides).rev() {
+            for ((i, &size), &stride) in index.iter_mut().zip(&self.shape).zip(&self.strides).rev()
+            {
                 *i += 1;
                 if *i < size {
                     at += stride;

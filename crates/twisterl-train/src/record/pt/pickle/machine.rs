@@ -41,7 +41,8 @@ impl<'a> Machine<'a> {
 
     /// Refuses pickles that need much memory.
     pub(super) fn check_limits(&self) -> PtResult<()> {
-        let most = [self.objects.len(), self.stack.len(), self.marks.len(), self.memo.len(), self.copied];
+        let most =
+            [self.objects.len(), self.stack.len(), self.marks.len(), self.memo.len(), self.copied];
         if most.into_iter().any(|count| count > MAX_OBJECTS) {
             return Err(invalid(format!("one of more than {MAX_OBJECTS} objects")));
         }

@@ -111,9 +111,7 @@ impl<'a> Pickle<'a> {
     /// Returns the dotted name of a class or function, without the end of a very long one.
     pub(super) fn path(&self, id: Id) -> Option<String> {
         match self.get(id) {
-            Object::Global(module, name) => {
-                Some(format!("{module:.MAX_NAME$}.{name:.MAX_NAME$}"))
-            }
+            Object::Global(module, name) => Some(format!("{module:.MAX_NAME$}.{name:.MAX_NAME$}")),
             _ => None,
         }
     }
