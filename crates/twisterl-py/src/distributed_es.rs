@@ -99,8 +99,13 @@ impl DistributedEs {
     ) -> PyResult<Bound<'py, PyAny>> {
         let parts = parts.iter().map(|part| Returns::from_bytes(part.as_bytes()));
         let parts: Vec<Returns> = py.attached(|| parts.collect::<Result<_>>())?;
-        let work = || self.inner.write().unwrap_or_else(PoisonError::into_inner).tell(&parts);
-        json::object(py, &Value::Object(self.interruptible(py, num_cores, work)?))
+        let work = || {
+            let mut es = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+            Ok((es.tell(&parts)?, es.take_notices()))
+        };
+        let (metrics, notices) = self.interruptible(py, num_cores, work)?;
+        notices.iter().try_for_each(|text| json::warn_of(py, text))?;
+        json::object(py, &Value::Object(metrics))
     }
 
     /// Writes a checkpoint of this moment.

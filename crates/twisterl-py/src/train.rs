@@ -8,14 +8,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Map, Value};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_train::Result;
 use twisterl_train::record::run_folder::RunFolder;
-use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
+use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary, Warner};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
@@ -83,6 +83,9 @@ fn watch<'py>(
             reports.send((metrics.clone(), answer)).is_ok() && answered.recv().unwrap_or(false)
         }));
     }
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let queue = Arc::clone(&warnings);
+    options.warner = Some(Warner::new(move |text| lock(&queue).push(text.to_owned())));
     let (stop, interrupt) = (Arc::clone(&options.stop), options.interrupt.clone());
     let mut reason: Option<(PyErr, Instant)> = None;
     // With a callback, the time between two looks for signals is spent on waiting for metrics.
@@ -90,7 +93,8 @@ fn watch<'py>(
     let run = move || work(&options);
     let ended = py.enter_watched(run, pause, |heard| {
         let shown = callback.map_or(Ok(()), |callback| answer(callback, &mut received));
-        for error in [heard, shown].into_iter().filter_map(PyResult::err) {
+        let warned = warn(py, &warnings);
+        for error in [heard, shown, warned].into_iter().filter_map(PyResult::err) {
             reason.get_or_insert((error, Instant::now()));
         }
         if let Some((_, since)) = &reason {
@@ -100,7 +104,9 @@ fn watch<'py>(
             }
         }
     });
+    let warned = warn(py, &warnings);
     let summary = ended?;
+    warned?;
     match reason {
         Some((error, _)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
             let path = summary.path.display();
@@ -113,6 +119,16 @@ fn watch<'py>(
         Some((error, _)) => Err(error),
         None => dict(py, &summary),
     }
+}
+
+fn lock(warnings: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    warnings.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Issues the warnings that the run has given since the last call.
+fn warn(py: Python<'_>, warnings: &Mutex<Vec<String>>) -> PyResult<()> {
+    let texts = std::mem::take(&mut *lock(warnings));
+    texts.iter().try_for_each(|text| json::warn_of(py, text))
 }
 
 /// Waits for the metrics of an iteration, shows them to the callback and answers the run, which waits for it. Only False

@@ -3,6 +3,7 @@
 use super::Policy;
 use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
+use crate::convert::json;
 use crate::convert::numbers::rows;
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
@@ -11,13 +12,14 @@ use pyo3::types::PyDict;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::error::json;
+use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::Interruptible;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
 use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
@@ -30,7 +32,8 @@ type Frames = (String, Vec<(String, String)>);
 
 /// Reads an evaluation from JSON. Invalid fields are errors of the argument of `evaluate`.
 fn eval_config(json: &str) -> Result<EvalConfig> {
-    let value = json::parse(json.as_bytes()).map_err(|e| Error::usage("evaluate", "JSON", e))?;
+    let value = json_text::parse(json.as_bytes())
+        .map_err(|e| Error::usage("evaluate", e.expected, e.found))?;
     EvalConfig::from_value(value).map_err(|error| match error {
         Error::Core(twisterl_core::Error::Config { path, expected, found }) => {
             Error::usage(format!("evaluate: {path}"), expected, found)
@@ -94,6 +97,9 @@ impl Policy {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
         })?;
+        if let Some(limit) = result.reached_limit {
+            json::warn_of(py, &reached_limit("evaluate: max_steps", limit))?;
+        }
         Ok((result.success, result.reward))
     }
 
@@ -143,7 +149,11 @@ impl Policy {
         let solutions = py.enter_interruptible(&interrupt, || {
             solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
         })?;
-        Ok((solutions, begun.elapsed().as_secs_f64()))
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(limit) = plan.reached_default_limit(&*env, &solutions) {
+            json::warn_of(py, &reached_limit("max_steps", limit))?;
+        }
+        Ok((solutions, seconds))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 
 /// The time between plain lines.
@@ -86,6 +87,12 @@ impl Progress {
         } else {
             self.bar.println(text);
         }
+    }
+
+    /// Writes a warning to standard error, above the bar, even if quiet.
+    pub fn warn(&self, text: &str) {
+        // If this fails, there is nobody to tell.
+        self.bar.suspend(|| drop(writeln!(io::stderr(), "warning: {text}")));
     }
 
     /// Ends the bar and leaves its last state on the screen.
