@@ -2,6 +2,7 @@
 
 pub mod from_serde;
 pub mod interrupt;
+pub mod json;
 mod option;
 
 pub use option::OptionError;

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
+use twisterl_core::error::json;
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
 /// An environment with its parameters, from which batches are created.
@@ -35,8 +36,8 @@ impl EnvSpec {
     #[pyo3(signature = (env, params, name=None))]
     fn new(env: &Bound<'_, PyAny>, params: &str, name: Option<&str>) -> PyResult<Self> {
         let py = env.py();
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        let params = json::parse(params.as_bytes())
+            .map_err(|e| refuse(py, "ConfigError", "env", &e.expected, &e.found))?;
         let made = env_of_caller(env, &params, name)?;
         py.attached(|| made).map(Self)
     }
