@@ -10,6 +10,7 @@ pub mod data;
 mod error;
 pub mod gradient;
 pub mod record;
+mod terminal;
 pub mod trainer;
 
 pub use error::{Error, Result};

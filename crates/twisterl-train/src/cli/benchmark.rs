@@ -10,6 +10,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
+use twisterl_core::error::interrupt::Interrupt;
 
 /// The number of measurements of each workload, which take turns with those of the others. The median is shown, so that a
 /// short disturbance does not matter.
@@ -75,12 +76,12 @@ struct Report {
 }
 
 impl BenchmarkArgs {
-    pub(super) fn run(self) -> Result<Output> {
+    pub(super) fn run(self, interrupt: &Interrupt) -> Result<Output> {
         in_pool(self.num_cores, || {
             let folder = TemporaryFolder::new()?;
             let mut workloads = vec![limits::products(), limits::triad()];
             workloads.extend(workloads::all(&folder.0)?);
-            let rows = self.measure(workloads)?;
+            let rows = self.measure(workloads, interrupt)?;
             // The first two workloads are the products and the triad.
             let peaks = Peaks { flops: rows[0].median(), bytes: rows[1].median() };
             let report = Report { peaks, rows };
@@ -90,7 +91,7 @@ impl BenchmarkArgs {
     }
 
     /// Measures the workloads in turn.
-    fn measure(&self, workloads: Vec<Workload>) -> Result<Vec<Row>> {
+    fn measure(&self, workloads: Vec<Workload>, interrupt: &Interrupt) -> Result<Vec<Row>> {
         let rows = workloads.into_iter().map(|workload| Row { workload, rates: [0.0; ROUNDS] });
         let mut rows: Vec<Row> = rows.collect();
         let total = (rows.len() * ROUNDS) as u64;
@@ -104,7 +105,7 @@ impl BenchmarkArgs {
         for round in 0..ROUNDS {
             for row in &mut rows {
                 bar.set_message(row.workload.name.clone());
-                row.rates[round] = row.workload.rate(share)?;
+                row.rates[round] = row.workload.rate(share, interrupt)?;
                 bar.inc(1);
             }
         }
