@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
 use std::ffi::CString;
+use twisterl_core::error::escape::escape_controls;
 use twisterl_train::config::{IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
@@ -34,8 +35,8 @@ pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConf
 pub fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
     let category = py.get_type::<PyUserWarning>();
     for field in ignored {
-        // A path from JSON may hold a NUL, which C strings cannot.
-        let message = CString::new(field.to_string().replace('\0', "\\0"))?;
+        // Without NUL, too, which C strings cannot hold.
+        let message = CString::new(escape_controls(&field.to_string()).into_owned())?;
         PyErr::warn(py, &category, &message, 2)?;
     }
     Ok(())

@@ -1,6 +1,7 @@
 //! Batches of environments written in Python.
 
 use super::{PythonEnvSpec, broken, raised};
+use crate::enter::calls::EnvCall;
 use numpy::{PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
 use rand::Rng as _;
@@ -52,6 +53,7 @@ impl PythonEnvBatch {
     /// Calls into the batch with the interpreter attached.
     fn call<T>(&mut self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
@@ -71,7 +73,11 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        Python::attach(|py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
+        Python::attach(|py| {
+            let _call = EnvCall::begin(py);
+            work(batch.bind(py))
+        })
+        .map_err(|e| raised(&self.name, e))
     }
 
     /// Adds what Python observed in `rows` slots to a batch.

@@ -3,6 +3,7 @@
 mod batch;
 
 use crate::convert::actions::{Component, component};
+use crate::enter::calls::{EnvCall, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -40,6 +41,7 @@ impl PythonEnvSpec {
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
         let made = Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             Self::of(name, params, &problem)
@@ -98,8 +100,11 @@ impl PythonEnvSpec {
     }
 }
 
-/// Returns the error for an environment that raised an exception.
+/// Returns the error for an environment that raised an exception, or was interrupted.
 pub fn raised(name: &str, error: PyErr) -> Error {
+    if Python::attach(|py| is_interruption(py, &error)) {
+        return Error::Interrupted;
+    }
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 

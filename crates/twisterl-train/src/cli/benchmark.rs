@@ -2,6 +2,7 @@
 
 use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
+use crate::terminal::temporary::Temporary;
 use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
@@ -80,7 +81,7 @@ impl BenchmarkArgs {
         in_pool(self.num_cores, || {
             let folder = TemporaryFolder::new()?;
             let mut workloads = vec![limits::products(), limits::triad()];
-            workloads.extend(workloads::all(&folder.0)?);
+            workloads.extend(workloads::all(&folder.path)?);
             let rows = self.measure(workloads, interrupt)?;
             // The first two workloads are the products and the triad.
             let peaks = Peaks { flops: rows[0].median(), bytes: rows[1].median() };
@@ -118,21 +119,25 @@ impl BenchmarkArgs {
 }
 
 /// A temporary folder, which is removed when it is dropped.
-struct TemporaryFolder(PathBuf);
+struct TemporaryFolder {
+    path: PathBuf,
+    _temporary: Temporary,
+}
 
 impl TemporaryFolder {
     fn new() -> Result<Self> {
         let name = format!("twisterl-benchmark-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
+        let _temporary = Temporary::at(&folder);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
-        Ok(Self(folder))
+        Ok(Self { path: folder, _temporary })
     }
 }
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // If this fails, files remain in the system's folder of temporary files, which does no harm.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -249,7 +254,7 @@ mod tests {
     #[test]
     fn the_temporary_folder_is_removed() {
         let folder = TemporaryFolder::new().unwrap();
-        let path = folder.0.clone();
+        let path = folder.path.clone();
         assert!(path.is_dir());
         drop(folder);
         assert!(!path.exists());

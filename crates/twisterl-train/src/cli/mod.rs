@@ -17,6 +17,8 @@ mod solve_options;
 mod tests;
 mod train;
 
+pub use crate::terminal::signals::{interrupt, is_interrupted};
+
 use crate::terminal::signals::{Listening, Stop};
 use crate::terminal::{self, message};
 use crate::{Error, Result};

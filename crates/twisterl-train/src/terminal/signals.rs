@@ -5,6 +5,7 @@
 
 use super::disposition::{Disposition, disposition};
 use super::message;
+use super::temporary::remove_all;
 use crate::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -22,6 +23,8 @@ const ENDING: [i32; 2] = [SIGINT, SIGTERM];
 
 /// The interval between looks for signals.
 const POLL: Duration = Duration::from_millis(20);
+/// Signals at shorter intervals count as one: shells, launchers and hosts pass on what the terminal sends as well.
+const SAME: Duration = Duration::from_millis(150);
 /// The time that a command has to end after the first signal.
 const LIMIT: Duration = Duration::from_millis(900);
 /// The time that it has after the end of a [`Hold`], if that comes later.
@@ -45,6 +48,8 @@ struct Changing {
     grace: Duration,
     /// The first signal and its time.
     first: Option<(i32, Instant)>,
+    /// The time of the last signal.
+    last: Option<Instant>,
     /// The time of the last look at which there was a [`Hold`] after the first signal.
     held: Option<Instant>,
     /// True once the user was told what is being waited for.
@@ -93,10 +98,9 @@ impl Stop {
     /// Takes note of a signal. Returns true if it is the second one.
     fn hear(&self, signal: i32) -> bool {
         self.0.requested.store(true, Ordering::Relaxed);
-        let first = &mut self.changing().first;
-        let second = first.is_some();
-        first.get_or_insert((signal, Instant::now()));
-        second
+        let (now, mut changing) = (Instant::now(), self.changing());
+        changing.first.get_or_insert((signal, now));
+        changing.last.replace(now).is_some_and(|last| now - last >= SAME)
     }
 
     /// Interrupts the command when its grace is over. Returns true if it has not ended in time.
@@ -121,6 +125,7 @@ impl Stop {
 
     /// Ends the process without waiting for any thread.
     fn end(&self) -> ! {
+        remove_all();
         message(format!("error: {}", self.message()));
         low_level::exit(i32::from(self.code()))
     }
@@ -135,6 +140,28 @@ struct Listener {
     /// The commands under way.
     active: Mutex<Vec<Stop>>,
     begun: Condvar,
+}
+
+/// Requests interruption of the commands under way as Ctrl-C does, for a host that handles signals itself.
+pub fn interrupt() {
+    for stop in commands() {
+        if stop.hear(SIGINT) {
+            stop.end();
+        }
+    }
+}
+
+/// Returns true if interruption was requested of a command under way, and its grace is over.
+pub fn is_interrupted() -> bool {
+    commands().iter().any(|stop| stop.interrupt().is_set())
+}
+
+/// Returns the commands under way.
+fn commands() -> Vec<Stop> {
+    match LISTENER.get() {
+        Some(Ok(listener)) => listener.active().clone(),
+        _ => Vec::new(),
+    }
 }
 
 static LISTENER: OnceLock<Result<Listener, String>> = OnceLock::new();
@@ -262,6 +289,8 @@ mod tests {
         stop.with_grace(Duration::ZERO);
         stop.look(false);
         assert!(stop.interrupt().is_set());
+        assert!(!stop.hear(SIGTERM), "the same signal, passed on");
+        stop.changing().last = Some(Instant::now() - SAME);
         assert!(stop.hear(SIGINT), "the second signal");
         assert_eq!((stop.code(), stop.message().as_str()), (143, "interrupted by SIGTERM"));
     }
