@@ -172,7 +172,7 @@ class Launcher:
 
     def _interrupt(self, number: int, _: object) -> None:
         self.interrupts.append(number)
-        self._signal(signal.SIGINT)
+        self._signal(number)
 
     def _signal(self, number: int) -> None:
         for job in self._slots.values():
@@ -214,7 +214,7 @@ class Launcher:
         job.state = "running"
         self._slots[slot] = job
         if self.interrupts:  # one that came while the process was being made
-            self._signal(signal.SIGINT)
+            self._signal(self.interrupts[0])
 
 
 def failures(jobs: Sequence[Job]) -> list[str]:

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use twisterl_core::error::interrupt::Hold;
 
 /// The time that work has to end after the first signal before it is left behind.
-const LIMIT: Duration = Duration::from_millis(900);
+const LIMIT: Duration = Duration::from_millis(800);
 /// The time that it has after the end of a [`Hold`], if that comes later.
 const AFTER_HOLD: Duration = Duration::from_millis(100);
 

@@ -26,9 +26,9 @@ const POLL: Duration = Duration::from_millis(20);
 /// Signals at shorter intervals count as one: shells, launchers and hosts pass on what the terminal sends as well.
 const SAME: Duration = Duration::from_millis(150);
 /// The time that a command has to end after the first signal.
-const LIMIT: Duration = Duration::from_millis(900);
-/// The time that it has after the end of a [`Hold`], if that comes later.
-const AFTER_HOLD: Duration = Duration::from_millis(300);
+const LIMIT: Duration = Duration::from_millis(600);
+/// The time that it has after its grace and after the end of a [`Hold`], if these come later.
+const AFTER: Duration = Duration::from_millis(300);
 
 /// A signal as a command sees it. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -113,14 +113,14 @@ impl Stop {
         if held {
             changing.held = Some(Instant::now());
         }
-        let late = since.elapsed() >= LIMIT;
+        let late = since.elapsed() >= LIMIT.max(changing.grace + AFTER);
         if late && held && !changing.told {
             changing.told = true;
             message(
                 "waiting for the environment or the disk; a second signal (Ctrl-C) ends the program at once",
             );
         }
-        late && changing.held.is_none_or(|held| held.elapsed() >= AFTER_HOLD)
+        late && changing.held.is_none_or(|held| held.elapsed() >= AFTER)
     }
 
     /// Ends the process without waiting for any thread.
