@@ -152,7 +152,7 @@ def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job], figures: b
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = terminal.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
     parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
     parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")

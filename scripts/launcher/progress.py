@@ -36,8 +36,7 @@ def line(job: Job, width: int) -> str:
     end = f"{duration(job.seconds_left)} left" if job.state == "running" else job.state
     label = terminal.escape_controls(job.label)
     return (
-        f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  success {success:>6}"
-        f"  {rate:>7} steps/s  {end}"
+        f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  success {success:>6}  {rate:>7} steps/s  {end}"
     )
 
 

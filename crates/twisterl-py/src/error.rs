@@ -67,7 +67,10 @@ fn message(error: &Error) -> String {
 /// Prints an exception with its traceback to standard error, with control characters escaped.
 pub fn print_traceback(py: Python<'_>, error: &PyErr) {
     let printed = py.import("traceback").and_then(|traceback| {
-        let lines = traceback.call_method1("format_exception", (error.value(py),))?;
+        let lines = traceback.call_method1(
+            "format_exception",
+            (error.get_type(py), error.value(py), error.traceback(py)),
+        )?;
         let text: String = lines.extract::<Vec<String>>()?.concat();
         let stderr = py.import("sys")?.getattr("stderr")?;
         stderr.call_method1("write", (escape_lines(&text).as_ref(),))?;

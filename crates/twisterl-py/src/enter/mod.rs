@@ -20,7 +20,7 @@ use twisterl_train::Error;
 /// The interval between checks for signals.
 pub const LOOK: Duration = Duration::from_millis(50);
 /// The time that an environment has to return after a signal before `KeyboardInterrupt` is raised in it.
-pub const RETURN: Duration = Duration::from_millis(300);
+pub const RETURN: Duration = Duration::from_millis(150);
 
 /// Calls from Python into the crates. Each turns errors into the exceptions of `twisterl.errors`, and a panic into a
 /// `TwisteRLError`.

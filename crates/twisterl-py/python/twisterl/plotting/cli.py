@@ -10,7 +10,7 @@ from .report import write_figures, write_table
 from .runs import SEED_FOLDER, PlotError, load_groups
 from .style import FORMATS
 from .table import THRESHOLD
-from .terminal import escape_controls, message, output
+from .terminal import Parser, escape_controls, message, output
 
 EPILOG = """\
   %(prog)s runs/ppo_puzzle8_v1                               one run
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the command line, write the results, and return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Write the table of results and the figures of runs.",
         epilog=EPILOG,

@@ -137,6 +137,7 @@ class Table:
             for key, summary in row.figures.items():
                 about = [row.label, row.algorithm or "", row.environment or "", row.evaluation, key]
                 low, high = summary.interval or ("", "")
+                about = [escape_controls(text) for text in about]
                 writer.writerow([*about, len(summary.values), summary.median, summary.iqm, low, high])
         return text.getvalue()
 

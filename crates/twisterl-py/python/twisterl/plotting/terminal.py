@@ -5,11 +5,12 @@ For the programs around this package, too: the command ``twisterl``, ``scripts/r
 
 from __future__ import annotations
 
+import argparse
 import os
 import re
 import sys
 from collections.abc import Callable
-from typing import TextIO
+from typing import Any, NoReturn, TextIO
 
 INTERRUPTED = 130  # the exit code after Ctrl-C: 128 plus the number of the signal
 # Control characters, separators of lines, and marks that change the direction of text.
@@ -29,6 +30,21 @@ def escape_controls(text: object) -> str:
 def escape_lines(text: str) -> str:
     """Return text of several lines with all such characters but newlines and tabs escaped."""
     return re.sub(r"[^\n\t]+", lambda found: escape_controls(found[0]), text)
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose help is output that may fail, and whose errors show control characters."""
+
+    def print_help(self, file: Any = None) -> None:
+        """Print the help to standard output, or to the file."""
+        if file is None:
+            output(self.format_help().rstrip("\n"))
+        else:
+            super().print_help(file)
+
+    def error(self, message: str) -> NoReturn:
+        """Exit with a message and the code of invalid arguments."""
+        super().error(escape_controls(message))
 
 
 def output(text: str = "") -> None:
