@@ -169,7 +169,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="DIR", help="for runs and results (default: runs/run-CONFIG)")
     parser.add_argument("--binary", type=Path, metavar="FILE", help="trainer to use instead of building one")
     cli.add_options(parser)
-    return parser.parse_args()
+    args: argparse.Namespace = parser.parse_args()
+    return args
 
 
 def check(args: argparse.Namespace) -> None:

@@ -103,9 +103,12 @@ impl DistributedEs {
         let parts = parts.iter().map(|part| Returns::from_bytes(part.as_bytes()));
         let parts: Vec<Returns> = py.attached(|| parts.collect::<Result<_>>())?;
         let work = move |es: &RwLock<train::DistributedEs>| {
-            es.write().unwrap_or_else(PoisonError::into_inner).tell(&parts)
+            let mut es = es.write().unwrap_or_else(PoisonError::into_inner);
+            Ok((es.tell(&parts)?, es.take_notices()))
         };
-        json::object(py, &Value::Object(self.interruptible(py, num_cores, work)?))
+        let (metrics, notices) = self.interruptible(py, num_cores, work)?;
+        notices.iter().try_for_each(|text| json::warn_of(py, text))?;
+        json::object(py, &Value::Object(metrics))
     }
 
     /// Writes a checkpoint of this moment.

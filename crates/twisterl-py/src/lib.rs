@@ -77,7 +77,7 @@ mod _core {
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]
-    use super::env::{EnvBatch, EnvSpec};
+    use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
     use super::files::{
         convert, convert_tensors, free_run_path, read_tensors, resolve_config, schema,

@@ -10,14 +10,14 @@ use pyo3::types::PyDict;
 use serde_json::{Map, Value};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::record::run_folder::RunFolder;
-use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary};
+use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary, Warner};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
@@ -89,15 +89,19 @@ fn watch<'py>(
             reports.send((metrics.clone(), answer)).is_ok() && answered.recv().unwrap_or(false)
         }));
     }
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let queue = Arc::clone(&warnings);
+    options.warner = Some(Warner::new(move |text| lock(&queue).push(text.to_owned())));
     let (stop, interrupt) = (Arc::clone(&options.stop), options.interrupt.clone());
     let mut signals = Signals::default();
     // With a callback, the time between two looks for signals is spent on waiting for metrics.
     let pause = if callback.is_some() { Duration::ZERO } else { LOOK };
     let run = move || work(&options);
-    let summary = py.enter_watched(run, pause, |heard| {
+    let ended = py.enter_watched(run, pause, |heard| {
         signals.hear(heard);
         let shown = callback.map_or(Ok(()), |callback| answer(callback, &mut received));
         signals.hear_callback(py, shown);
+        signals.hear_callback(py, warn(py, &warnings));
         if let Some(since) = signals.since() {
             stop.store(true, Ordering::Relaxed);
             if since >= GRACE {
@@ -106,7 +110,9 @@ fn watch<'py>(
             }
         }
         if signals.abandon() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-    })?;
+    });
+    signals.hear_callback(py, warn(py, &warnings));
+    let summary = ended?;
     match (signals.into_exception(), summary) {
         (Some(raised), summary) if raised.is_instance_of::<PyKeyboardInterrupt>(py) => {
             Err(PyKeyboardInterrupt::new_err(stopped(path, summary.as_ref())))
@@ -122,6 +128,16 @@ fn stopped(path: &Path, summary: Option<&Summary>) -> String {
     let at = summary
         .map_or("stopped".to_owned(), |s| format!("stopped after iteration {}", s.iterations));
     format!("{}: {at}; twisterl.resume({path:?}) continues it", path.display())
+}
+
+fn lock(warnings: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
+    warnings.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Issues the warnings that the run has given since the last call.
+fn warn(py: Python<'_>, warnings: &Mutex<Vec<String>>) -> PyResult<()> {
+    let texts = std::mem::take(&mut *lock(warnings));
+    texts.iter().try_for_each(|text| json::warn_of(py, text))
 }
 
 /// Waits for the metrics of an iteration, shows them to the callback and answers the run, which waits for it. Only False

@@ -33,13 +33,17 @@ pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConf
 /// # Errors
 /// If warnings are errors.
 pub fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
-    let category = py.get_type::<PyUserWarning>();
-    for field in ignored {
-        // Without NUL, too, which C strings cannot hold.
-        let message = CString::new(escape_controls(&field.to_string()).into_owned())?;
-        PyErr::warn(py, &category, &message, 2)?;
-    }
-    Ok(())
+    ignored.iter().try_for_each(|field| warn_of(py, &field.to_string()))
+}
+
+/// Issues a `UserWarning`.
+///
+/// # Errors
+/// If warnings are errors.
+pub fn warn_of(py: Python<'_>, text: &str) -> PyResult<()> {
+    // Without NUL, too, which C strings cannot hold.
+    let message = CString::new(escape_controls(text).into_owned())?;
+    PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 2)
 }
 
 /// Returns JSON as Python objects.

@@ -90,9 +90,12 @@ impl Policy {
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
-    /// `trust` are those of [`registry_for_file`].
+    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy.
     #[new]
-    #[pyo3(signature = (path=None, config=None, initial=None, data=None, env=None, trust=false))]
+    #[pyo3(signature = (
+        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None
+    ))]
+    #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
         py: Python<'_>,
         path: Option<PathBuf>,
@@ -101,7 +104,11 @@ impl Policy {
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
         trust: bool,
+        like: Option<&Self>,
     ) -> PyResult<Self> {
+        if let Some(like) = like {
+            return py.attached(|| Self::new(like.policy.clone(), like.env.clone()));
+        }
         if let Some(initial) = initial {
             let config = json::config(py, initial, &[])?;
             let begin = move || Self::initial(&config, path.as_deref());

@@ -3,6 +3,7 @@
 use super::Policy;
 use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
+use crate::convert::json;
 use crate::convert::numbers::rows;
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
@@ -12,12 +13,13 @@ use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::evaluator::Interruptible;
+use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
 use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
@@ -96,6 +98,9 @@ impl Policy {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
         })?;
+        if let Some(limit) = result.reached_limit {
+            json::warn_of(py, &reached_limit("evaluate: max_steps", limit))?;
+        }
         Ok((result.success, result.reward))
     }
 
@@ -143,11 +148,18 @@ impl Policy {
         let begun = Instant::now();
         let interrupt = Interrupt::default();
         let (executor, heeded) = (Arc::clone(&self.executor), interrupt.clone());
-        let solutions = py.enter_interruptible(&interrupt, move || {
+        let (solutions, reached) = py.enter_interruptible(&interrupt, move || -> Result<_> {
             let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
-            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, &problems.starts())
+            let (problem, starts) = ((&*env, &evaluator as &dyn Evaluator), problems.starts());
+            let solutions = solving::solve(&plan, num_cores, problem, purpose, &starts)?;
+            let reached = plan.reached_default_limit(&*env, &solutions);
+            Ok((solutions, reached))
         })?;
-        Ok((solutions, begun.elapsed().as_secs_f64()))
+        let seconds = begun.elapsed().as_secs_f64();
+        if let Some(limit) = reached {
+            json::warn_of(py, &reached_limit("max_steps", limit))?;
+        }
+        Ok((solutions, seconds))
     }
 }
 

@@ -71,7 +71,7 @@ impl TrainArgs {
             threads: self.num_cores.map(threads::available),
             stop: stop.with_grace(GRACE),
             interrupt: stop.interrupt().clone(),
-            observer: None,
+            ..Options::default()
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {

@@ -96,7 +96,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let state: RunState = snapshot.read_state("the state of a run")?;
         let snapshot = Snapshot { state: state.algorithm, ..snapshot };
         let own = self.policy.restore(checkpoint.policy.parameters, snapshot)?;
-        self.algorithm.restore(&self.policy, &own)?;
+        let lost = self.algorithm.restore(&self.policy, &own)?;
+        self.notices.add_lost_episodes(lost);
         self.iteration = state.iteration;
         self.env_steps = state.env_steps;
         self.earlier = state.elapsed;

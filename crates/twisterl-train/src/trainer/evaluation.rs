@@ -19,6 +19,8 @@ pub struct EvaluationResult {
     pub reward: f64,
     /// Mean length of the solved episodes; 0 if none was solved.
     pub length: f64,
+    /// The default limit on the length of episodes, if an episode has reached it.
+    pub reached_limit: Option<usize>,
 }
 
 impl EvaluationResult {
@@ -66,6 +68,7 @@ pub fn evaluate(
         success: solved as f64 / count,
         reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
         length: length as f64 / solved.max(1) as f64,
+        reached_limit: plan.reached_default_limit(spec, &solutions),
     })
 }
 

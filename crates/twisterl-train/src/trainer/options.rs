@@ -32,6 +32,28 @@ impl Observer {
     }
 }
 
+/// A callback that receives each warning of a run, once.
+#[derive(Clone)]
+pub struct Warner(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Warner {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    /// Calls it.
+    pub(super) fn call(&self, text: &str) {
+        (self.0)(text);
+    }
+}
+
+impl fmt::Debug for Warner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Warner")
+    }
+}
+
 impl fmt::Debug for Observer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Observer")
@@ -54,6 +76,8 @@ pub struct Options {
     pub interrupt: Interrupt,
     /// Receives the metrics of each iteration.
     pub observer: Option<Observer>,
+    /// Receives the warnings of the run, which go to standard error otherwise.
+    pub warner: Option<Warner>,
 }
 
 impl Options {

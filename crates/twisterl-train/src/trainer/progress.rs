@@ -2,6 +2,7 @@
 
 use crate::terminal::message;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 use twisterl_core::error::escape::escape_controls;
 
@@ -88,6 +89,12 @@ impl Progress {
         } else {
             self.bar.println(escape_controls(text));
         }
+    }
+
+    /// Writes a warning to standard error, above the bar, even if quiet.
+    pub fn warn(&self, text: &str) {
+        // If this fails, there is nobody to tell.
+        self.bar.suspend(|| drop(writeln!(io::stderr(), "warning: {text}")));
     }
 
     /// Ends the bar and leaves its last state on the screen.
