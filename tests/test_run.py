@@ -10,7 +10,7 @@ import time
 
 import pytest
 import run
-from launcher import files, launch, progress
+from launcher import launch, progress, writing
 
 PNG = b"\x89PNG"
 TINY = {
@@ -85,7 +85,7 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, tra
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=60)[1]
-    assert process.returncode == launch.INTERRUPTED
+    assert process.returncode == 130
     assert "the same command goes on" in message
     stopped = len(records(tmp_path / "out/tiny/seed-0"))
     assert 0 < stopped < length
@@ -144,8 +144,8 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
         "folder": place.mkdir,
     }
     make[trap]()
-    with pytest.raises(files.NotRegularError, match=f"{place}: expected a regular file"):
-        files.write(place, "text")
+    with pytest.raises(writing.NotRegularError, match=f"{place}: expected a regular file"):
+        writing.write(place, "text")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "absent").exists()
     if trap == "folder":
@@ -153,7 +153,7 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
     else:
         place.unlink()
     for text in ("some text", "less"):
-        files.write(place, text)
+        writing.write(place, text)
         assert place.read_text() == text
 
 

@@ -53,7 +53,7 @@ REFUSALS = ("expected a run folder that no process trains in", "expected a new o
 
 
 class Outcome(Enum):
-    """How a process of the trainer ended."""
+    """The end of a process of the trainer."""
 
     FINISHED = auto()
     KILLED = auto()
@@ -62,7 +62,7 @@ class Outcome(Enum):
 
 @dataclass
 class Events:
-    """What happened to a run until its end."""
+    """The events of a run until its end."""
 
     kills: int = 0
     restarts: int = 0  # kills before the run could be resumed

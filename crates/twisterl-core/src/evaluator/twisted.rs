@@ -8,8 +8,8 @@ use crate::space::symmetry::Twist;
 
 /// Evaluates images of each state under twists, and returns the results in the frame of the state.
 ///
-/// For sparse observations and one discrete action, evaluators without twists of their own, and twists that fit the
-/// spaces.
+/// For one discrete action, evaluators without twists of their own, and twists that fit the spaces. Of an observation of
+/// bits and values, twists permute both in one list, the bits first.
 pub struct Twisted<'a> {
     evaluator: &'a dyn Evaluator,
     twists: &'a [Twist],
@@ -42,14 +42,7 @@ impl<'a> Twisted<'a> {
         match twist {
             None => self.evaluator.evaluate(observations, &mut inner)?,
             Some(twist) => {
-                out.images.clear();
-                for row in 0..observations.len() {
-                    // An index that is out of range stays so, and the evaluator reports it.
-                    let bit = |one: &u32| *twist.observation.get(*one as usize).unwrap_or(one);
-                    out.images.push_with(|image| {
-                        image.ones(observations.ones(row).iter().map(|one| bit(one) as usize));
-                    });
-                }
+                push_images(twist, observations, &mut out.images);
                 self.evaluator.evaluate(&out.images, &mut inner)?;
             }
         }
@@ -66,6 +59,29 @@ impl<'a> Twisted<'a> {
         }
         out.inner = Some(inner);
         Ok(())
+    }
+}
+
+/// Fills `images` with the image of each row. An index that is out of range stays so, and the evaluator reports it.
+fn push_images(twist: &Twist, observations: &Observations, images: &mut Observations) {
+    images.clear();
+    let mut values = Vec::new();
+    for row in 0..observations.len() {
+        let bit = |one: &u32| *twist.observation.get(*one as usize).unwrap_or(one);
+        let given = observations.values(row);
+        // Values come after the bits, of which there are as many as other entries of the permutation.
+        let bits = twist.observation.len().saturating_sub(given.len());
+        values.clear();
+        values.extend_from_slice(given);
+        for (&value, &to) in given.iter().zip(&twist.observation[bits..]) {
+            if let Some(place) = (to as usize).checked_sub(bits).and_then(|to| values.get_mut(to)) {
+                *place = value;
+            }
+        }
+        images.push_with(|image| {
+            image.ones(observations.ones(row).iter().map(|one| bit(one) as usize));
+            image.values(&values);
+        });
     }
 }
 
@@ -97,43 +113,86 @@ impl Evaluator for Twisted<'_> {
 #[allow(clippy::unwrap_used)]
 mod tests {
     use super::*;
-    use crate::env::Environment as _;
+    use crate::env::Environment;
+    use crate::envs::lights_out::LightsOut;
     use crate::envs::puzzle::Puzzle;
     use crate::evaluator::Mock;
     use crate::rng::{Purpose, stream};
 
-    fn evaluate(evaluator: &dyn Evaluator, puzzle: &Puzzle) -> (Vec<f32>, f32) {
+    fn evaluate(evaluator: &dyn Evaluator, env: &impl Environment) -> (Vec<f32>, f32) {
         let (mut row, mut out) = (Observations::new(), Evaluation::default());
-        row.push_with(|row| puzzle.observe(row));
+        row.push_with(|row| env.observe(row));
         evaluator.evaluate(&row, &mut out).unwrap();
         (out.actions.clone(), out.values[0])
     }
 
-    #[test]
-    fn images_and_means_are_in_the_frame_of_the_state() {
-        let mut puzzle = Puzzle::new(&Default::default()).unwrap();
-        let twists = puzzle.twists();
-        // Logits and a value that depend on every bit. Bits are sorted, so that their order does not matter.
-        let mock = Mock::new(4, |ones: &[u32], _: &[f32], logits: &mut [f32]| {
+    /// Returns an evaluator whose logits and value depend on every bit and every value.
+    fn mock(actions: usize) -> impl Evaluator {
+        Mock::new(actions, move |ones: &[u32], values: &[f32], logits: &mut [f32]| {
+            // Bits are sorted, so that their order does not matter.
             let mut ones = ones.to_vec();
             ones.sort_unstable();
-            for (i, &one) in ones.iter().enumerate() {
-                logits[i % 4] += (one as f32 * 0.37).sin();
+            let bits = ones.iter().map(|&one| one as f32);
+            let seen: Vec<f32> =
+                bits.chain(values.iter().enumerate().map(|(i, v)| (1.0 + i as f32) * v)).collect();
+            for (i, seen) in seen.iter().enumerate() {
+                logits[i % actions] += (seen * 0.37).sin();
             }
-            ones.iter().map(|&one| (one as f32).cos()).sum()
-        });
+            seen.iter().map(|seen| seen.cos()).sum()
+        })
+    }
+
+    /// Compares images and means with evaluations of the twisted states themselves.
+    fn images_and_means_are_in_the_frame_of_the_state<E: Environment>(mut env: E) {
+        let twists = env.twists();
+        assert!(!twists.is_empty());
+        let actions = env.action_space().mask_width();
+        let mock = mock(actions);
         for index in 0..50 {
-            puzzle.reset_uniform(&mut stream(0, Purpose::Start, 0, index));
-            let mut image = puzzle.clone();
-            image.set_state(&puzzle.twisted_state(0).unwrap()).unwrap();
-            let ((here, v), (there, w)) = (evaluate(&mock, &puzzle), evaluate(&mock, &image));
-            let (twisted, x) = evaluate(&Twisted::image(&mock, &twists[0]), &puzzle);
-            let (mean, y) = evaluate(&Twisted::average(&mock, &twists), &puzzle);
-            assert_eq!((x, y), (w, 0.5 * v + 0.5 * w));
-            for a in 0..4 {
-                let b = twists[0].action[a] as usize;
-                assert_eq!((twisted[a], mean[a]), (there[b], 0.5 * here[a] + 0.5 * there[b]));
+            env.reset_uniform(&mut stream(0, Purpose::Start, 0, index));
+            let here = evaluate(&mock, &env);
+            let images: Vec<_> = (0..twists.len())
+                .map(|twist| {
+                    let mut image = env.clone();
+                    image.set_state(&env.twisted_state(twist).unwrap()).unwrap();
+                    evaluate(&mock, &image)
+                })
+                .collect();
+            let share = 1.0 / (1 + twists.len()) as f32;
+            let (mean, mean_value) = evaluate(&Twisted::average(&mock, &twists), &env);
+            for (twist, there) in twists.iter().zip(&images) {
+                let (twisted, value) = evaluate(&Twisted::image(&mock, twist), &env);
+                assert_eq!(value, there.1);
+                for a in 0..actions {
+                    assert_eq!(twisted[a], there.0[twist.action[a] as usize]);
+                }
             }
+            let total = |mut add: Box<dyn FnMut(&(Vec<f32>, f32), Option<&Twist>) -> f32>| {
+                let identity = share * add(&here, None);
+                images
+                    .iter()
+                    .zip(&twists)
+                    .fold(identity, |sum, (image, twist)| sum + share * add(image, Some(twist)))
+            };
+            assert_eq!(mean_value, total(Box::new(|image, _| image.1)));
+            for a in 0..actions {
+                let at =
+                    move |twist: Option<&Twist>| twist.map_or(a, |twist| twist.action[a] as usize);
+                assert_eq!(mean[a], total(Box::new(move |image, twist| image.0[at(twist)])));
+            }
+        }
+    }
+
+    #[test]
+    fn images_of_bits_and_of_values_are_in_the_frame_of_the_state() {
+        for goal in ["blank_first", "blank_last"] {
+            let params = serde_json::json!({"goal": goal});
+            let puzzle = Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap();
+            images_and_means_are_in_the_frame_of_the_state(puzzle);
+        }
+        for params in [r#"{"height": 3, "width": 3}"#, r#"{"height": 2, "width": 4}"#] {
+            let params = serde_json::from_str(params).unwrap();
+            images_and_means_are_in_the_frame_of_the_state(LightsOut::new(&params).unwrap());
         }
     }
 }

@@ -21,7 +21,7 @@ pub enum Symmetry {
 /// observation of `s'`, and action `a` in `s` has the effect of action `action[a]` in `s'`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Twist {
-    /// The image of each bit or value of the observation, `[bits or values]`.
+    /// The image of each bit and value of the observation, `[bits + values]`, the bits first.
     pub observation: Vec<u32>,
     /// The image of each action, `[actions]`.
     pub action: Vec<u32>,

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
 /// one resumes.
@@ -132,7 +133,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let state: RunState = snapshot.read_state("the state of a run")?;
         let snapshot = Snapshot { state: state.algorithm, ..snapshot };
         let own = self.policy.restore(checkpoint.policy.parameters, snapshot)?;
-        self.algorithm.restore(&self.policy, &own)?;
+        let lost = self.algorithm.restore(&self.policy, &own)?;
+        self.notices.add_lost_episodes(lost);
         self.iteration = state.iteration;
         self.env_steps = state.env_steps;
         self.earlier = state.elapsed;
@@ -146,6 +148,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// # Errors
     /// If the disk cannot be written to.
     pub(super) fn save_last(&mut self, folder: &LockedFolder, log: &RunLog) -> Result<()> {
+        let _hold = Hold::begin();
         let begun = Instant::now();
         folder.write_last(&self.checkpoint(&log.lengths()?))?;
         self.clock =
@@ -179,6 +182,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         };
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
+            let _hold = Hold::begin();
             folder.write_best(&self.checkpoint(&log.lengths()?))?;
         }
         Ok(())

@@ -5,6 +5,7 @@ pub mod curriculum;
 pub mod distributed_es;
 pub mod evaluation;
 mod iteration_metrics;
+mod notices;
 mod options;
 pub mod progress;
 pub mod solving;
@@ -12,11 +13,13 @@ pub mod threads;
 mod train_loop;
 
 pub use self::checkpoints::changes;
-pub use self::options::{GRACE, Observer, Options, Summary};
+pub use self::notices::reached_limit;
+pub use self::options::{GRACE, Observer, Options, Starter, Summary, Warner};
 
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
 use self::evaluation::{EvaluationResult, evaluate};
+use self::notices::Notices;
 use crate::Result;
 use crate::algorithms::alphazero::AlphaZero;
 use crate::algorithms::backward_scramble::BackwardScramble;
@@ -52,9 +55,13 @@ pub fn train<'a>(
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
     };
+    let differs = spec.check_replay()?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
+    differs.into_iter().for_each(|text| trainer.notices.add(text));
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = LockedFolder::create(path.into(), config, &first)?;
+    options.started(&folder.path());
+    folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let log = RunLog::create(&folder, config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
@@ -72,6 +79,7 @@ pub fn resume(
     registry: &Registry,
 ) -> Result<Summary> {
     let folder = LockedFolder::resume(path)?;
+    options.started(path);
     let files = RunFolder::open(path)?;
     let recorded = files.config()?.0.to_value();
     let mut config = files.config_with(&options.overrides)?.0;
@@ -83,6 +91,7 @@ pub fn resume(
     let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone(), &options.interrupt)?;
     trainer.recorded_config = recorded;
+    folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let lengths = trainer.restore(checkpoint)?;
     let log = RunLog::resume(&folder, &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
@@ -105,6 +114,7 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     earlier: f64,
     begun: Instant,
     clock: CheckpointClock,
+    notices: Notices,
 }
 
 impl Trainer {
@@ -153,6 +163,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             earlier: 0.0,
             begun: Instant::now(),
             clock: CheckpointClock::start(),
+            notices: Notices::default(),
         }
     }
 
@@ -187,9 +198,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     }
 
     /// Makes the evaluations that are due; all of them if `all`.
-    fn evaluate(&self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
+    fn evaluate(&mut self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
         let evals = self.config.shared.evals.iter().enumerate();
-        evals
+        let results = evals
             .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
                 let result = evaluate(
@@ -203,7 +214,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
                 )?;
                 Ok((name.clone(), result))
             })
-            .collect()
+            .collect::<Result<Vec<_>>>()?;
+        self.notices.add_long_evaluations(&results);
+        Ok(results)
     }
 
     /// Records the result of iteration `now`, and advances the curriculum. Returns the success that the curriculum uses,
@@ -214,6 +227,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         results: &[(String, EvaluationResult)],
         output: &IterationOutput,
     ) -> Option<f64> {
+        self.notices.add_long_episodes(output, self.algorithm.default_limit());
         let learning = &self.config.shared.learning;
         let success = iteration_metrics::success(learning, results, output, now.difficulty);
         let hard = output.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));

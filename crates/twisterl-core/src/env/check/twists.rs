@@ -69,9 +69,13 @@ impl<E: Environment> Check<'_, E> {
         image.sort_unstable();
         let mut ones = b.indices().to_vec();
         ones.sort_unstable();
-        let dense = a.dense().iter().zip(&twist.observation);
-        let maps =
-            image == ones && dense.into_iter().all(|(&v, &to)| close(v, b.dense()[to as usize]));
+        // Values follow the bits in one list, and stay values.
+        let bits = twist.observation.len() - a.dense().len();
+        let maps = image == ones
+            && a.dense().iter().zip(&twist.observation[bits..]).all(|(&v, &to)| {
+                let image = (to as usize).checked_sub(bits).and_then(|to| b.dense().get(to));
+                image.is_some_and(|&image| close(v, image))
+            });
         require::<E, _>(maps, rule::SYMMETRY, || {
             format!("twist {index}: observation {} becomes {}", shown(a), shown(b))
         })?;

@@ -1,7 +1,7 @@
 //! The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
 //!
-//! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ... A move slides the blank left (0), up (1),
-//! right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses one move of the budget.
+//! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ..., or 1, 2, ..., 0 ([`PuzzleGoal`]). A move slides the
+//! blank left (0), up (1), right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses one move of the budget.
 //! The observation is sparse, `[cells, cells]`: bit `cell * cells + tile` is set if `tile` lies on `cell`.
 //!
 //! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward belongs to the transition
@@ -16,11 +16,15 @@ use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::{Error, Result};
 use rand::{Rng as _, RngExt};
 
+mod goal;
 mod params;
 #[cfg(test)]
 mod tests;
 
+pub use goal::PuzzleGoal;
 pub use params::PuzzleParams;
+
+use goal::ORDERED;
 
 /// The fewest cells of a side.
 const MIN_SIDE: usize = 2;
@@ -32,18 +36,8 @@ const MAX_CELLS: usize = MAX_SIDE * MAX_SIDE;
 /// The greatest difficulty and budget. A scramble of this many moves takes some milliseconds, so that no config can hang.
 const LIMIT: usize = 1_000_000;
 
-/// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with [`GOAL`].
+/// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with the goal.
 type Board = [u8; MAX_CELLS];
-
-const GOAL: Board = {
-    let mut goal = [0; MAX_CELLS];
-    let mut cell = 0;
-    while cell < MAX_CELLS {
-        goal[cell] = cell as u8;
-        cell += 1;
-    }
-    goal
-};
 
 /// The cell to which each action takes the blank from each cell: the cell itself where the move is illegal, so that moves
 /// need no branch.
@@ -86,6 +80,10 @@ pub struct Puzzle {
     /// Moves left.
     budget: u32,
     targets: &'static Targets,
+    goal: PuzzleGoal,
+    solved_board: &'static Board,
+    /// The cell of the blank on the solved board.
+    home: u8,
     solved_reward: f32,
     failed_reward: f32,
     move_reward: f32,
@@ -122,18 +120,36 @@ impl Puzzle {
     }
 
     /// Returns true if moves lead from this board to the goal. Every move swaps two entries and takes the blank one cell
-    /// nearer to its goal or farther from it, so that both parities agree on exactly the reachable boards (W. E. Story,
-    /// "Notes on the '15' puzzle", 1879).
-    fn solvable(&self, board: &Board, blank: usize) -> bool {
-        let width = usize::from(self.width);
-        let distance = blank / width + blank % width;
-        odd(board) == (distance % 2 == 1)
+    /// nearer to its place in the goal or farther from it, so that both parities agree on exactly the reachable boards
+    /// (W. E. Story, "Notes on the '15' puzzle", 1879).
+    fn solvable(&self, board: &Board, blank: usize, goal: PuzzleGoal) -> bool {
+        let (cells, width) = (self.cells(), usize::from(self.width));
+        let home = goal.home(cells);
+        let distance =
+            (blank / width).abs_diff(home / width) + (blank % width).abs_diff(home % width);
+        odd(&board[..cells], home) == (distance % 2 == 1)
     }
 
-    /// Returns the cell opposite to `cell` across the main diagonal of a square board, which is also the number of the tile
-    /// that belongs there.
+    /// Returns the cell opposite to `cell` across the main diagonal of a square board.
     fn transposed(&self, cell: usize) -> usize {
         Reflection::Diagonal.image((usize::from(self.height), usize::from(self.width)), cell)
+    }
+
+    /// Returns the tile whose place in the goal is opposite to that of `tile`.
+    fn transposed_tile(&self, tile: usize) -> usize {
+        let place = place(tile, usize::from(self.home), self.cells());
+        usize::from(self.solved_board[self.transposed(place)])
+    }
+
+    fn unsolvable(&self, board: &Board, blank: usize) -> Error {
+        let other = self.goal.other();
+        let advice = match self.solvable(board, blank, other) {
+            true => format!(" (moves lead to the goal of \"goal\": {:?})", other.name()),
+            false => String::new(),
+        };
+        let board = &board[..self.cells()];
+        let found = format!("{board:?}, which is one swap of two tiles off{advice}");
+        Error::state("a board that moves can solve", found)
     }
 
     fn is_square(&self) -> bool {
@@ -141,15 +157,20 @@ impl Puzzle {
     }
 }
 
-/// Returns true if the board is an odd permutation of the goal: a cycle of length n is n - 1 swaps.
-fn odd(board: &Board) -> bool {
+/// Returns the place of a tile in the goal with the blank at `home`, the first or the last of `cells` cells.
+fn place(tile: usize, home: usize, cells: usize) -> usize {
+    (tile + home) % cells
+}
+
+/// Returns true if the board is an odd permutation of the goal with the blank at `home`: a cycle of length n is n - 1 swaps.
+fn odd(tiles: &[u8], home: usize) -> bool {
     let mut seen = [false; MAX_CELLS];
     let mut odd = false;
-    for start in 0..MAX_CELLS {
+    for start in 0..tiles.len() {
         let mut cell = start;
         while !seen[cell] {
             seen[cell] = true;
-            cell = usize::from(board[cell]);
+            cell = place(usize::from(tiles[cell]), home, tiles.len());
             odd ^= cell != start;
         }
     }
@@ -175,13 +196,18 @@ impl Environment for Puzzle {
                 return Err(Error::config(path, "a finite number", reward));
             }
         }
+        let cells = width * height;
+        let (solved_board, home) = (params.goal.board(cells), params.goal.home(cells) as u8);
         let mut puzzle = Self {
-            board: GOAL,
-            blank: 0,
+            board: *solved_board,
+            blank: home,
             width: width as u8,
             height: height as u8,
             budget: 0,
             targets: &TARGETS[height - MIN_SIDE][width - MIN_SIDE],
+            goal: params.goal,
+            solved_board,
+            home,
             solved_reward: params.solved_reward,
             failed_reward: params.failed_reward,
             move_reward,
@@ -205,8 +231,8 @@ impl Environment for Puzzle {
     /// Makes `difficulty` moves, each drawn uniformly among all four. Illegal ones do nothing, so that a scramble may be
     /// shorter and may even end solved.
     fn reset(&mut self, rng: &mut Rng) {
-        self.board = GOAL;
-        self.blank = 0;
+        self.board = *self.solved_board;
+        self.blank = self.home;
         let mut left = self.difficulty;
         while left > 0 {
             let mut bits = rng.next_u32();
@@ -251,7 +277,7 @@ impl Environment for Puzzle {
     #[inline]
     fn solved(&self) -> bool {
         // The blank decides most boards without the longer comparison.
-        self.blank == 0 && self.board == GOAL
+        self.blank == self.home && self.board == *self.solved_board
     }
 
     fn state(&self, out: &mut Vec<f64>) {
@@ -283,7 +309,7 @@ impl Environment for Puzzle {
                 state.len(),
             ));
         }
-        let mut board = GOAL;
+        let mut board = ORDERED;
         let mut places = [None; MAX_CELLS];
         for (cell, tile) in whole_numbers(state, cells).enumerate() {
             let tile = tile?;
@@ -297,11 +323,8 @@ impl Environment for Puzzle {
         }
         // Each tile has a place: there are as many tiles as cells, none of them twice.
         let blank = board.iter().take_while(|&&tile| tile != 0).count();
-        if !self.solvable(&board, blank) {
-            return Err(Error::state(
-                "a board that moves can solve",
-                format!("{:?}, which is one swap of two tiles off", &board[..cells]),
-            ));
+        if !self.solvable(&board, blank, self.goal) {
+            return Err(self.unsolvable(&board, blank));
         }
         self.board = board;
         self.blank = blank as u8;
@@ -319,12 +342,12 @@ impl Environment for Puzzle {
     }
 
     fn reset_uniform(&mut self, rng: &mut Rng) -> bool {
-        let mut board = GOAL;
+        let mut board = ORDERED;
         for last in (1..self.cells()).rev() {
             board.swap(last, rng.random_range(0..=last as u32) as usize);
         }
         let blank = board.iter().take_while(|&&tile| tile != 0).count();
-        if !self.solvable(&board, blank) {
+        if !self.solvable(&board, blank, self.goal) {
             // One swap pairs each unsolvable board with one solvable board, so that all of these stay equally likely.
             match blank {
                 0 => board.swap(1, 2),
@@ -350,7 +373,7 @@ impl Environment for Puzzle {
         }
         let cells = self.cells();
         let observation = (0..cells * cells)
-            .map(|bit| self.transposed(bit / cells) * cells + self.transposed(bit % cells))
+            .map(|bit| self.transposed(bit / cells) * cells + self.transposed_tile(bit % cells))
             .map(|bit| bit as u32)
             .collect();
         vec![Twist { observation, action: vec![1, 0, 3, 2] }]
@@ -362,7 +385,7 @@ impl Environment for Puzzle {
         }
         // The reflection is its own inverse, so that each cell receives the tile of its image.
         let image = (0..self.cells())
-            .map(|cell| self.transposed(usize::from(self.board[self.transposed(cell)])) as f64);
+            .map(|cell| self.transposed_tile(self.board[self.transposed(cell)].into()) as f64);
         Some(image.collect())
     }
 

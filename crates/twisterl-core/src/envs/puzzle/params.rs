@@ -1,5 +1,6 @@
 //! The parameters of the puzzle.
 
+use super::PuzzleGoal;
 use serde::{Deserialize, Serialize};
 
 /// The parameters of [`Puzzle`](super::Puzzle).
@@ -26,6 +27,13 @@ pub struct PuzzleParams {
     /// Reward of any other move; `-0.5 / max_depth` if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub move_reward: Option<f32>,
+    /// The solved board. The default is not written, so that files of policies stay as they were.
+    #[serde(skip_serializing_if = "is_default")]
+    pub goal: PuzzleGoal,
+}
+
+fn is_default(goal: &PuzzleGoal) -> bool {
+    *goal == PuzzleGoal::default()
 }
 
 impl Default for PuzzleParams {
@@ -40,6 +48,7 @@ impl Default for PuzzleParams {
             solved_reward: 1.0,
             failed_reward: -0.5,
             move_reward: None,
+            goal: PuzzleGoal::default(),
         }
     }
 }

@@ -1,14 +1,21 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::env::check::check_env;
 use crate::rng::{Purpose, stream};
 use crate::space::Observations;
 use proptest::prelude::*;
 use std::collections::HashSet;
 
 fn puzzle(height: usize, width: usize) -> Puzzle {
-    Puzzle::new(&PuzzleParams { height, width, ..PuzzleParams::default() }).unwrap()
+    with_goal(height, width, PuzzleGoal::BlankFirst)
 }
+
+fn with_goal(height: usize, width: usize, goal: PuzzleGoal) -> Puzzle {
+    Puzzle::new(&PuzzleParams { height, width, goal, ..PuzzleParams::default() }).unwrap()
+}
+
+const GOALS: [PuzzleGoal; 2] = [PuzzleGoal::BlankFirst, PuzzleGoal::BlankLast];
 
 fn state(puzzle: &Puzzle) -> Vec<f64> {
     let mut out = Vec::new();
@@ -129,8 +136,11 @@ fn uniform_starts_reach_every_solvable_board_equally() {
 #[test]
 fn exactly_half_of_all_boards_are_solvable() {
     // Breadth-first search from the goal against the parity rule.
-    for (height, width, reachable) in [(2, 2, 12), (2, 3, 360), (3, 2, 360)] {
-        let p = puzzle(height, width);
+    let sizes = [(2, 2, 12), (2, 3, 360), (3, 2, 360)];
+    for ((height, width, reachable), goal) in
+        sizes.into_iter().flat_map(|size| GOALS.map(|g| (size, g)))
+    {
+        let p = with_goal(height, width, goal);
         let mut seen = HashSet::from([p.board]);
         let mut frontier = vec![p];
         while let Some(p) = frontier.pop() {
@@ -138,7 +148,7 @@ fn exactly_half_of_all_boards_are_solvable() {
                 let mut next = p.clone();
                 next.slide(action);
                 if seen.insert(next.board) {
-                    assert!(next.solvable(&next.board, usize::from(next.blank)));
+                    assert!(next.solvable(&next.board, usize::from(next.blank), goal));
                     frontier.push(next);
                 }
             }
@@ -178,13 +188,12 @@ fn boards_print_as_boxes() {
 fn boards(
     sides: impl Strategy<Value = (usize, usize)>,
 ) -> impl Strategy<Value = (Puzzle, Vec<usize>)> {
-    (sides, prop::collection::vec(0usize..4, 0..200), any::<u64>()).prop_map(
-        |((height, width), moves, seed)| {
-            let mut p = puzzle(height, width);
+    (sides, prop::sample::select(&GOALS), prop::collection::vec(0usize..4, 0..200), any::<u64>())
+        .prop_map(|((height, width), goal, moves, seed)| {
+            let mut p = with_goal(height, width, goal);
             p.reset_uniform(&mut stream(seed, Purpose::Start, 0, 0));
             (p, moves)
-        },
-    )
+        })
 }
 
 fn any_sides() -> impl Strategy<Value = (usize, usize)> {
@@ -204,8 +213,13 @@ proptest! {
             p.step(action.into());
             prop_assert_eq!(legal, p.board != before);
             prop_assert_eq!(p.board[usize::from(p.blank)], 0);
-            prop_assert!(p.solvable(&p.board, usize::from(p.blank)));
-            prop_assert_eq!(p.solved(), state(&p).is_sorted());
+            prop_assert!(p.solvable(&p.board, usize::from(p.blank), p.goal));
+            let mut tiles = state(&p);
+            // The blank is written as 0 and is the largest number of the other goal.
+            if p.goal == PuzzleGoal::BlankLast {
+                tiles.iter_mut().filter(|t| **t == 0.0).for_each(|t| *t = f64::INFINITY);
+            }
+            prop_assert_eq!(p.solved(), tiles.is_sorted());
         }
         let distinct: HashSet<_> = p.board.iter().collect();
         prop_assert_eq!(distinct.len(), MAX_CELLS);
@@ -213,7 +227,7 @@ proptest! {
 
     #[test]
     fn a_board_can_be_set_again((p, _) in boards(any_sides())) {
-        let mut copy = puzzle(usize::from(p.height), usize::from(p.width));
+        let mut copy = with_goal(usize::from(p.height), usize::from(p.width), p.goal);
         copy.set_state(&state(&p)).unwrap();
         prop_assert_eq!((copy.board, copy.blank), (p.board, p.blank));
     }
@@ -274,4 +288,55 @@ fn no_board_returns_more_than_its_bound() {
     assert_eq!(p.best_return(), Some(0.0));
     let paid = PuzzleParams { move_reward: Some(0.1), ..PuzzleParams::default() };
     assert_eq!(Puzzle::new(&paid).unwrap().best_return(), None);
+}
+
+#[test]
+fn the_goal_may_have_the_blank_last() {
+    let params = r#"{"width": 3, "height": 2, "goal": "blank_last", "max_depth": 4}"#;
+    let mut p = Puzzle::new(&serde_json::from_str(params).unwrap()).unwrap();
+    assert_eq!(state(&p), [1., 2., 3., 4., 5., 0.]);
+    assert!(p.solved());
+    assert_eq!(mask(&p), [true, true, false, false]);
+    p.set_state(&[1., 2., 3., 0., 4., 5.]).unwrap();
+    assert_eq!([2, 2].map(|a: usize| p.step(a.into()).reward), [-0.125, 1.0]);
+    p.set_difficulty(0);
+    p.reset(&mut stream(1, Purpose::Start, 0, 0));
+    assert!(p.solved());
+    // The sorted board of 2 x 3: a cycle of 6, which is odd, and the blank at an odd distance from its place.
+    p.set_state(&[0., 1., 2., 3., 4., 5.]).unwrap();
+    assert!(!p.solved());
+    for name in ["blank_first", "blank_last"] {
+        let params: PuzzleParams =
+            serde_json::from_str(&format!(r#"{{"goal": "{name}"}}"#)).unwrap();
+        assert_eq!(params.goal.name(), name);
+    }
+    assert!(serde_json::to_value(PuzzleParams::default()).unwrap().get("goal").is_none());
+}
+
+#[test]
+fn a_board_of_the_other_goal_is_refused_with_advice() {
+    // 15 tiles: a cycle of 16 is odd, and 6 moves of the blank are even. So each board has one of the two goals.
+    let last: Vec<f64> = (1..16).chain([0]).map(f64::from).collect();
+    let first: Vec<f64> = (0..16).map(f64::from).collect();
+    for (goal, board, name) in [(GOALS[0], &last, "blank_last"), (GOALS[1], &first, "blank_first")]
+    {
+        let mut p = with_goal(4, 4, goal);
+        let error = p.set_state(board).unwrap_err().to_string();
+        let advice = format!("off (moves lead to the goal of \"goal\": \"{name}\")");
+        assert!(error.ends_with(&advice), "{error}");
+    }
+    // 3 x 3: neither goal.
+    let error = puzzle(3, 3).set_state(&[0., 2., 1., 3., 4., 5., 6., 7., 8.]).unwrap_err();
+    assert!(error.to_string().ends_with("two tiles off"), "{error}");
+}
+
+#[test]
+fn every_size_of_either_goal_keeps_the_contract() {
+    for ((height, width), goal) in
+        [(2, 2), (2, 3), (3, 3), (4, 4)].into_iter().flat_map(|size| GOALS.map(|goal| (size, goal)))
+    {
+        let mut p = with_goal(height, width, goal);
+        p.set_difficulty(20);
+        assert_eq!(check_env(&p, 0).unwrap().twists, usize::from(height == width));
+    }
 }

@@ -6,10 +6,10 @@
 use super::entry::{Access, Kind, Links};
 #[cfg(not(unix))]
 use super::portable::Handle;
-use super::read_all;
 #[cfg(unix)]
 use super::unix::Handle;
-use crate::{Error, Result};
+use crate::terminal::temporary::Temporary;
+use crate::{Error, Result, files};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};
@@ -67,7 +67,15 @@ impl Folder {
     /// Reads a file of at most `limit` bytes.
     pub(crate) fn read(&self, name: impl AsRef<OsStr>, limit: u64) -> Result<Vec<u8>> {
         let name = name.as_ref();
-        read_all(&self.open_file(name, Access::Read)?, &self.path_of(name), limit)
+        let file = self.open_file(name, Access::Read)?;
+        files::read_open(&file, limit).map_err(|refusal| refusal.of_checkpoint(&self.path_of(name)))
+    }
+
+    /// Returns the length of a file, in bytes.
+    pub(crate) fn length(&self, name: impl AsRef<OsStr>) -> Result<u64> {
+        let name = name.as_ref();
+        let found = self.open_file(name, Access::Read)?.metadata();
+        found.map(|found| found.len()).map_err(|e| Error::io("read", self.path_of(name), e))
     }
 
     /// Writes a file atomically: under a temporary name, which is then renamed.
@@ -75,6 +83,7 @@ impl Folder {
         let name = name.as_ref();
         let mut temporary = name.to_owned();
         temporary.push(format!(".new-{}", std::process::id()));
+        let _temporary = Temporary::at(&self.path_of(&temporary));
         let failed = |e| Error::io("write", self.path_of(name), e);
         let write = || {
             self.remove_file(&temporary)?;

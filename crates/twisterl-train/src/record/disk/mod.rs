@@ -14,10 +14,9 @@ pub(crate) use portable::{cannot_lock, rename_new};
 #[cfg(unix)]
 pub(crate) use unix::{cannot_lock, rename_new};
 
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use std::ffi::OsStr;
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::Path;
 
 /// Writes a file atomically: under a temporary name next to `path`, which is then renamed. `path` holds either its
@@ -37,27 +36,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     folder.write(name, bytes)
 }
 
-/// Reads a file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// If it cannot be read or is larger.
+/// If it cannot be read, is of another kind or is larger.
 pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    read_all(&file, path, limit)
-}
-
-/// Reads all of an open file of at most `limit` bytes.
-fn read_all(file: &File, path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let failed = |e| Error::io("read", path, e);
-    let length = file.metadata().map_err(failed)?.len();
-    // The capacity is only a hint.
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(limit)).unwrap_or(0));
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        let expected = format!("a file of at most {limit} bytes");
-        return Err(Error::checkpoint(path, expected, format!("{} bytes", length.max(limit + 1))));
-    }
-    Ok(bytes)
+    files::read(path, limit).map_err(|refusal| refusal.of_checkpoint(path))
 }
 
 /// Returns the folder that `path` is in.

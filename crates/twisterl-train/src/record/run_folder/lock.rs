@@ -65,6 +65,8 @@ pub fn forget_after_fork() {
 pub(super) struct RunLock {
     folder: Arc<Folder>,
     held: Held,
+    /// The error of a file system that cannot lock files.
+    unsupported: Option<io::Error>,
 }
 
 impl RunLock {
@@ -73,8 +75,8 @@ impl RunLock {
     /// # Errors
     /// [`Error::InUse`] if another process, or another run of this one, holds it.
     pub(super) fn acquire(folder: Arc<Folder>) -> Result<Self> {
-        let file = lock(&folder)?;
-        Ok(Self::holding(folder, file))
+        let (file, unsupported) = lock(&folder)?;
+        Ok(Self::holding(folder, file, unsupported))
     }
 
     /// Locks a folder whose start was killed. Returns `None` if it was not, or if that cannot be told.
@@ -82,15 +84,15 @@ impl RunLock {
         // In this order: its process signs it only once it holds it.
         let starting = Holder::read(&folder)?.starting;
         match Attempt::make(&folder) {
-            Ok(Attempt::Locked(file)) if starting => Some(Self::holding(folder, file)),
+            Ok(Attempt::Locked(file)) if starting => Some(Self::holding(folder, file, None)),
             _ => None,
         }
     }
 
-    fn holding(folder: Arc<Folder>, file: File) -> Self {
+    fn holding(folder: Arc<Folder>, file: File, unsupported: Option<io::Error>) -> Self {
         let held = Arc::new(Mutex::new(Some(file)));
         guard(&HELD).push(Arc::clone(&held));
-        Self { folder, held }
+        Self { folder, held, unsupported }
     }
 
     /// Writes the name of this process into the lock file.
@@ -106,10 +108,19 @@ impl RunLock {
         let mut held = guard(&self.held);
         let Some(file) = held.as_mut() else { return Ok(()) };
         if !self.folder.is_same(RUN_LOCK, file)? {
-            *file = lock(&self.folder)?;
+            (*file, _) = lock(&self.folder)?;
             self.write(file, false)?;
         }
         Ok(())
+    }
+
+    /// Returns a warning if nothing keeps other processes out.
+    pub(super) fn warning(&self) -> Option<String> {
+        let error = self.unsupported.as_ref()?;
+        Some(format!(
+            "{}: the file system cannot lock files ({error}), so that a second process that trains here would not be noticed",
+            self.folder.path().display()
+        ))
     }
 
     /// Notes the new path of the folder.
@@ -169,16 +180,13 @@ impl Attempt {
     }
 }
 
-/// Opens and locks the lock file of a folder.
-fn lock(folder: &Folder) -> Result<File> {
+/// Opens and locks the lock file of a folder. Returns also the error of a file system that cannot lock it.
+fn lock(folder: &Folder) -> Result<(File, Option<io::Error>)> {
     let mut holder: Option<Holder> = None;
     for _ in 0..ATTEMPTS {
         match Attempt::make(folder)? {
-            Attempt::Locked(file) => return Ok(file),
-            Attempt::Unsupported(file, error) => {
-                warn(folder, &error);
-                return Ok(file);
-            }
+            Attempt::Locked(file) => return Ok((file, None)),
+            Attempt::Unsupported(file, error) => return Ok((file, Some(error))),
             Attempt::Held(signed) => holder = signed.or(holder),
             Attempt::Removed => {}
         }
@@ -196,17 +204,6 @@ fn holder_of(file: &mut File) -> Option<Holder> {
     let mut text = Vec::new();
     file.rewind().and_then(|()| file.take(MAX_BYTES).read_to_end(&mut text)).ok()?;
     serde_json::from_slice(&text).ok()
-}
-
-/// Warns that nothing keeps other processes out.
-fn warn(folder: &Folder, error: &io::Error) {
-    // If this fails, there is nobody to tell.
-    let _ = writeln!(
-        io::stderr(),
-        "warning: {}: the file system cannot lock files ({error}), so that a second process in this folder would not be \
-         noticed",
-        folder.path().display()
-    );
 }
 
 /// Locks a mutex, also if a thread panicked while it held it: what it guards is whole at any moment.

@@ -13,6 +13,7 @@ use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
+use crate::terminal::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -81,6 +82,7 @@ impl LockedFolder {
         fs::create_dir_all(parent).map_err(|e| Error::io("create", parent, e))?;
         remove_unfinished(path);
         let temporary = temporary(path);
+        let _temporary = Temporary::at(&temporary);
         let failed = |e: io::Error| Error::io("create", path, e);
         fs::create_dir(&temporary).map_err(failed)?;
         let make = || -> Result<Option<Self>> {
@@ -241,6 +243,11 @@ impl LockedFolder {
     /// Returns the path by which the folder was opened, or where it is now if it was moved.
     pub fn path(&self) -> PathBuf {
         self.folder.path_now()
+    }
+
+    /// Returns a warning if nothing keeps other processes out of the folder.
+    pub(crate) fn warning(&self) -> Option<String> {
+        self.lock.warning()
     }
 
     /// Gives the folder up as a process does that is killed.
