@@ -16,6 +16,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from .package_plotting import plotting
+
+files = plotting.files
+
 POLL_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 INTERRUPTED = tuple(128 + number for number in SIGNALS)  # the trainer's exit codes after them
@@ -111,13 +115,13 @@ class Job:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = files.read_object(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: expected a JSON object: {error}") from error
-    if not isinstance(found, dict):
-        raise RunError(f"{path}: expected a JSON object, found a {type(found).__name__}")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    except files.FormatError as error:
+        raise RunError(f"{path}: {error}") from error
     return found
 
 

@@ -3,6 +3,7 @@
 pub mod escape;
 pub mod from_serde;
 pub mod interrupt;
+pub mod json;
 mod option;
 
 pub use option::OptionError;

@@ -10,7 +10,7 @@ use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::python_env::Factory;
+use crate::python_env::PythonEnvSpec;
 use crate::registry::env_of_caller;
 use copies::Record;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
@@ -21,6 +21,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
+use twisterl_core::error::json;
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
 /// An environment with its parameters, from which batches are created.
@@ -35,8 +36,8 @@ impl EnvSpec {
     #[pyo3(signature = (env, params, name=None))]
     fn new(env: &Bound<'_, PyAny>, params: &str, name: Option<&str>) -> PyResult<Self> {
         let py = env.py();
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        let params = json::parse(params.as_bytes())
+            .map_err(|e| refuse(py, "ConfigError", "env", &e.expected, &e.found))?;
         let made = env_of_caller(env, &params, name)?;
         py.attached(|| made).map(Self)
     }
@@ -44,7 +45,7 @@ impl EnvSpec {
     /// Returns what pickle stores: the name of a built-in environment or the factory of another, and the parameters.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let name = self.0.name();
-        let maker = self.0.foreign_maker().and_then(|maker| maker.downcast_ref::<Factory>());
+        let maker = PythonEnvSpec::of_spec(&*self.0).map(PythonEnvSpec::factory);
         let env = match maker {
             Some(factory) => factory.bind(py).clone(),
             None => name.into_pyobject(py)?.into_any(),

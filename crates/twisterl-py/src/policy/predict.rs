@@ -6,6 +6,7 @@ use crate::convert::numbers::{kind, readable, rows};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
 use crate::error::refuse;
+use crate::python_env::PythonEnvSpec;
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use rayon::prelude::*;
@@ -104,8 +105,7 @@ impl Policy {
         let kept = self.memory.try_lock().ok().and_then(|mut memory| memory.take());
         let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
         evaluation.clear();
-        push_observation(&mut evaluation.observations, observation, self.space())?;
-        push_mask(&mut evaluation.masks, mask, actions)?;
+        self.push(&mut evaluation, observation, mask)?;
         py.attached(|| evaluation.evaluate_log_probs(&*self.executor))?;
         let result = read(&evaluation);
         if let Ok(mut memory) = self.memory.try_lock() {
@@ -121,8 +121,7 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        push_observation(&mut decision.evaluated.observations, observation, self.space())?;
-        push_mask(&mut decision.evaluated.masks, mask, self.actions())?;
+        self.push(&mut decision.evaluated, observation, mask)?;
         observation.py().attached(|| decision.evaluated.evaluate(&*self.executor))?;
         Ok(decision)
     }
@@ -134,33 +133,66 @@ impl Policy {
         masks: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let py = observations.py();
-        let mut chunks = match self.array(observations)? {
-            Some(array) => {
-                let given: Vec<&[f32]> =
-                    array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
-                self.cut(&given, |chunk, row| {
-                    push_values(py, &mut chunk.observations, row, self.space())
-                })?
-            }
-            None => self.cut(&rows(observations, "observations")?, |chunk, row| {
-                push_observation(&mut chunk.observations, row, self.space())
-            })?,
+        let whole = if self.reader().is_some() { None } else { self.array(observations)? };
+        let Some(array) = whole else {
+            let rows = rows(observations, "observations")?;
+            let masks = self.mask_rows(py, masks, rows.len())?;
+            let pairs: Vec<_> = rows.into_iter().zip(masks).collect();
+            return self.cut(&pairs, |chunk, (row, mask)| self.push(chunk, row, mask.as_ref()));
         };
-        let count = chunks.iter().map(|chunk| chunk.observations.len()).sum();
-        let masks = match masks {
-            Some(masks) => rows(masks, "masks")?.into_iter().map(Some).collect(),
-            None => vec![None; count],
-        };
+        let given: Vec<&[f32]> = array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
+        let masks = self.mask_rows(py, masks, given.len())?;
+        let pairs: Vec<_> = given.into_iter().zip(masks).collect();
+        self.cut(&pairs, |chunk, (row, mask)| {
+            push_values(py, &mut chunk.observations, row, self.space())?;
+            push_mask(&mut chunk.masks, mask.as_ref(), self.actions(), self.problem(py))
+        })
+    }
+
+    /// Returns the masks of `count` rows.
+    fn mask_rows<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Option<&Bound<'py, PyAny>>,
+        count: usize,
+    ) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
+        let Some(masks) = masks else { return Ok(vec![None; count]) };
+        let masks = rows(masks, "masks")?;
         if masks.len() != count {
             let (expected, found) = (format!("{count} rows"), masks.len().to_string());
             return Err(refuse(py, "ObservationError", "masks", &expected, &found));
         }
-        for (chunk, masks) in chunks.iter_mut().zip(masks.chunks(CHUNK)) {
-            for mask in masks {
-                push_mask(&mut chunk.masks, mask.as_ref(), self.actions())?;
-            }
-        }
-        Ok(chunks)
+        Ok(masks.into_iter().map(Some).collect())
+    }
+
+    /// Adds an observation and its mask, read as those of the environment are.
+    fn push<'py>(
+        &self,
+        rows: &mut BatchedEvaluation,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let py = observation.py();
+        let Some(problem) = self.reader() else {
+            push_observation(&mut rows.observations, observation, self.space())?;
+            return push_mask(&mut rows.masks, mask, self.actions(), self.problem(py));
+        };
+        let read = problem.bind(py).call_method1("read", (observation,))?;
+        let (encoded, within): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) = read.extract()?;
+        push_observation(&mut rows.observations, &encoded, self.space())?;
+        push_mask(&mut rows.masks, mask.or(within.as_ref()), self.actions(), Some(problem.bind(py)))
+    }
+
+    /// Returns the `twisterl._internal.adapter.Problem` of an environment written in Python.
+    fn problem<'a, 'py>(&'a self, py: Python<'py>) -> Option<&'a Bound<'py, PyAny>> {
+        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
+        Some(spec.problem().bind(py))
+    }
+
+    /// Returns the same where observations are not yet in the policy's form, so that it has to read them.
+    fn reader(&self) -> Option<&Py<PyAny>> {
+        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
+        spec.encodes().then_some(spec.problem())
     }
 
     /// Cuts rows into chunks, which `push` fills.

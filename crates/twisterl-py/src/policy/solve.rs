@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
@@ -32,7 +33,8 @@ type Frames = (String, Vec<(String, String)>);
 
 /// Reads an evaluation from JSON. Invalid fields are errors of the argument of `evaluate`.
 fn eval_config(json: &str) -> Result<EvalConfig> {
-    let value = serde_json::from_str(json).map_err(|e| Error::usage("evaluate", "JSON", e))?;
+    let value = json_text::parse(json.as_bytes())
+        .map_err(|e| Error::usage("evaluate", e.expected, e.found))?;
     EvalConfig::from_value(value).map_err(|error| match error {
         Error::Core(twisterl_core::Error::Config { path, expected, found }) => {
             Error::usage(format!("evaluate: {path}"), expected, found)

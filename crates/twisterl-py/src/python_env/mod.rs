@@ -27,6 +27,7 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
+    encodes: bool,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
@@ -97,12 +98,14 @@ impl PythonEnvSpec {
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
+        let encodes = problem.getattr("encodes")?.extract()?;
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
+            encodes,
             observation_space,
             size,
             action_space,
@@ -111,6 +114,26 @@ impl PythonEnvSpec {
             limits,
         };
         Ok(spec.checked())
+    }
+
+    /// Returns the specification of an environment written in Python, `None` for any other.
+    pub fn of_spec(spec: &dyn EnvSpec) -> Option<&Self> {
+        spec.foreign_maker()?.downcast_ref()
+    }
+
+    /// The class or function that makes the environment.
+    pub fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// `twisterl._internal.adapter.Problem`.
+    pub fn problem(&self) -> &Py<PyAny> {
+        &self.problem
+    }
+
+    /// True if observations are not in the trainer's form as the environment returns them.
+    pub fn encodes(&self) -> bool {
+        self.encodes
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -194,7 +217,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&self.factory)
+        Some(self)
     }
 
     fn check_replay(&self) -> Result<Option<String>> {

@@ -71,7 +71,7 @@ struct Problem {
     #[arg(long, default_value = "Puzzle")]
     env: String,
     /// Parameters of the environment, as JSON.
-    #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
+    #[arg(long, default_value = "{}", value_parser = |text: &str| twisterl_core::error::json::parse::<Value>(text.as_bytes()))]
     params: Value,
     /// Difficulty of the scrambles.
     #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]

@@ -64,6 +64,7 @@ impl SolveArgs {
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Solve, &[start])?;
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         // One for the one start.
         let solution = &solutions[0];
         let exit = if solution.solved { Exit::Done } else { Exit::Failed };

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import files
 from .terminal import escape_lines
 
 METRICS = "metrics.jsonl"
@@ -140,9 +141,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises ``PlotError`` if the file cannot be read, has no records, or has a line that is not a JSON object.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = list(files.lines(path))
     except OSError as error:
         raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
+    except files.FormatError as error:
+        raise PlotError(f"{path}: {error}") from error
     records = []
     for number, line in enumerate(lines, 1):
         try:
@@ -162,16 +165,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _read_object(path: Path) -> dict[str, Any] | None:
     """Read a JSON object, or return None if the file does not exist."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return files.read_object(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise PlotError(f"{path}: expected a JSON object: {error}") from error
-    if not isinstance(found, dict):
-        raise PlotError(f"{path}: expected a JSON object, found a {type(found).__name__}")
-    return found
+    except files.FormatError as error:
+        raise PlotError(f"{path}: {error}") from error
 
 
 def load_run(folder: str | Path) -> History:

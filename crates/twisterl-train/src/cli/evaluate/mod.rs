@@ -80,6 +80,7 @@ impl EvaluateArgs {
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let mut figures = solving::figures(&solutions, &optimal, seconds);
         if self.json {

@@ -1,15 +1,12 @@
 //! Files of states to be solved.
 
+use crate::files::{MAX_STATES, read_given};
 use crate::{Error, Result};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use std::fmt;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
-
-/// The largest file that is read, in bytes. At worst, it needs about twenty times as much memory.
-const MAX_BYTES: u64 = 1 << 25;
+use twisterl_core::error::json::{self, JsonError};
 
 /// A state, and the length of a shortest solution if it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,21 +19,26 @@ pub(super) struct Instance {
 /// states, each as such an object or as a list of numbers. Other keys are ignored.
 ///
 /// # Errors
-/// If the file cannot be read, is larger than 32 MB, is of another form or holds no state.
+/// If the file cannot be read, is larger than 32 MiB, is of another form or holds no state.
 pub(super) fn read(path: &Path) -> Result<Vec<Instance>> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| Error::io("read", path, e))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::input(path, "", "a file of at most 32 MB", "a larger one"));
-    }
-    let Instances(instances) = parse(&bytes)
+    let bytes = read_given(path, MAX_STATES).map_err(|refusal| refusal.of_input(path))?;
+    let text =
+        json::check(&bytes).map_err(|e| Error::input(path, place(&e), e.expected, e.found))?;
+    let Instances(instances) = parse(text.as_bytes())
         .map_err(|(place, message)| Error::input(path, place, "a list of states", message))?;
     if instances.is_empty() {
         return Err(Error::input(path, "", "at least one state", "none"));
     }
     Ok(instances)
+}
+
+/// Returns the place of an error of the text: the path of a repeated key, or else line and column.
+fn place(error: &JsonError) -> String {
+    match error.line {
+        0 => String::new(),
+        _ if error.is_repeated_key() => error.path.clone(),
+        line => format!("line {line}, column {}", error.column),
+    }
 }
 
 fn parse(bytes: &[u8]) -> Result<Instances, (String, String)> {
@@ -189,8 +191,12 @@ mod tests {
         assert!(refusal().contains("states.json: cannot read"));
         std::fs::write(&path, "[]").unwrap();
         assert!(refusal().ends_with("states.json: expected at least one state, found none"));
-        File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
-        assert!(refusal().ends_with("expected a file of at most 32 MB, found a larger one"));
+        std::fs::write(&path, "\u{feff}[[1], {\"state\": [1], \"x\": 1, \"x\": 2}]").unwrap();
+        assert!(
+            refusal().ends_with("states.json: [1].x: expected each key once, found `[1].x` twice")
+        );
+        std::fs::File::create(&path).unwrap().set_len(MAX_STATES + 1).unwrap();
+        assert!(refusal().ends_with("expected a file of at most 32 MiB, found 33554433 bytes"));
     }
 
     proptest::proptest! {
