@@ -335,6 +335,7 @@ def test_environments_are_closed_after_interrupted_calls(tmp_path, counted, call
     assert_all_closed(counted, 300)
 
 
+@pytest.mark.slow
 def test_the_command_line_warns_and_closes(tmp_path):
     made = tmp_path / "made.py"
     made.write_text(
