@@ -1,5 +1,6 @@
 //! ES whose iterations are distributed over processes or machines by the caller.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::Enter as _;
 use crate::registry::registry;
@@ -31,10 +32,10 @@ impl DistributedEs {
     fn interruptible<T: Send>(
         &self,
         py: Python<'_>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
         work: impl FnOnce() -> Result<T> + Send,
     ) -> PyResult<T> {
-        py.enter_interruptible(&self.interrupt, || in_pool(num_cores, work))
+        py.enter_interruptible(&self.interrupt, || in_pool(num_cores.map(|cores| cores.0), work))
     }
 }
 
@@ -83,7 +84,7 @@ impl DistributedEs {
         py: Python<'py>,
         first: u64,
         last: u64,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let work = || self.read(|es| es.ask_range(first..last));
         Ok(PyBytes::new(py, &self.interruptible(py, num_cores, work)?.to_bytes()))
@@ -95,7 +96,7 @@ impl DistributedEs {
         &self,
         py: Python<'py>,
         parts: Vec<Bound<'py, PyBytes>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let parts = parts.iter().map(|part| Returns::from_bytes(part.as_bytes()));
         let parts: Vec<Returns> = py.attached(|| parts.collect::<Result<_>>())?;

@@ -1,6 +1,7 @@
 //! Single environments and batches of them, to be stepped from Python.
 
 use crate::convert::actions::{Component, components, push_action};
+use crate::convert::arguments::Seed;
 use crate::convert::numbers::{kind, rows};
 use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
@@ -96,7 +97,7 @@ impl EnvBatch {
     /// Creates `count` environments.
     #[new]
     #[pyo3(signature = (spec, count=1, seed=None))]
-    fn new(py: Python<'_>, spec: &EnvSpec, count: usize, seed: Option<u64>) -> PyResult<Self> {
+    fn new(py: Python<'_>, spec: &EnvSpec, count: usize, seed: Option<Seed>) -> PyResult<Self> {
         if !(1..=1 << 20).contains(&count) {
             return Err(refuse(py, "ConfigError", "count", "1 to 1048576", &count.to_string()));
         }
@@ -105,7 +106,7 @@ impl EnvBatch {
             env: spec.batch(count),
             difficulty: spec.difficulty(),
             // From the operating system's entropy, where no seed is given.
-            seed: seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
             begun: 0,
             last: vec![Step::default(); count],
             slots: Vec::new(),
@@ -147,8 +148,8 @@ impl EnvBatch {
     }
 
     /// Sets the seed of the episodes that follow.
-    fn set_seed(&mut self, seed: u64) {
-        (self.seed, self.begun) = (seed, 0);
+    fn set_seed(&mut self, seed: Seed) {
+        (self.seed, self.begun) = (seed.0, 0);
     }
 
     /// The difficulty of the episodes that a reset begins.

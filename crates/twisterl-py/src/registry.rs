@@ -50,7 +50,10 @@ pub fn env_of_caller(env: &Bound<'_, PyAny>, params: &Value) -> PyResult<Result<
 /// Returns the name of an environment that the caller gives, and its factory if it is one of Python. `trust` says whether
 /// the parameters are the caller's, too.
 fn given(env: &Bound<'_, PyAny>, trust: bool) -> PyResult<(String, Option<Factory>)> {
-    env.py().import("twisterl._internal.environments")?.call_method1("given", (env, trust))?.extract()
+    env.py()
+        .import("twisterl._internal.environments")?
+        .call_method1("given", (env, trust))?
+        .extract()
 }
 
 /// Finds environments of Python by name. `None` leaves the name to the native environments, which ignore its module path.

@@ -1,5 +1,6 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::{Enter as _, LOOK, wait};
 use crate::registry::{registry, registry_for_file};
@@ -11,7 +12,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
-use std::thread;
 use std::time::{Duration, Instant};
 use twisterl_train::Result;
 use twisterl_train::record::run_folder::RunFolder;
@@ -28,13 +28,17 @@ pub fn train<'py>(
     config: &str,
     path: PathBuf,
     load_checkpoint: Option<PathBuf>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = json::config(py, config, &[])?;
-    let options =
-        Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
+    let options = Options {
+        load_checkpoint,
+        quiet,
+        threads: num_cores.map(|cores| cores.0.threads()),
+        ..Options::default()
+    };
     watch(py, options, callback, |options| trainer::train(&config, &path, options, registry()))
 }
 
@@ -48,7 +52,7 @@ pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
     num_iterations: Option<u64>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
@@ -57,14 +61,11 @@ pub fn resume<'py>(
     let registry = registry_for_file(env, trust)?;
     let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
     json::warn(py, &ignored)?;
-    let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
+    let options =
+        Options { quiet, threads: num_cores.map(|cores| cores.0.threads()), ..Options::default() };
     watch(py, options, callback, |options| {
         trainer::resume(&path, num_iterations, options, &registry)
     })
-}
-
-fn threads(bound: usize) -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(bound).max(1)
 }
 
 /// Runs `work` on a thread of its own. The calling thread shows metrics to the callback and looks for signals; either

@@ -10,6 +10,7 @@ pub mod data;
 mod error;
 pub mod gradient;
 pub mod record;
+pub mod states;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
+use crate::convert::arguments::Cores;
 use crate::convert::numbers::{kind, readable, rows};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
@@ -44,14 +45,14 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let mut chunks = self.chunks(observations, masks)?;
         let (parameters, values) = if self.actions().single_discrete().is_some() {
             py.enter(|| self.probabilities(&mut chunks, num_cores))?
         } else {
-            py.enter(|| in_pool(num_cores, || self.parameters(&chunks)))?
+            py.enter(|| in_pool(num_cores.map(|cores| cores.0), || self.parameters(&chunks)))?
         };
         let width = self.executor.action_width();
         let parameters = PyArray1::from_vec(py, parameters).reshape([values.len(), width])?;
@@ -141,12 +142,12 @@ impl Policy {
     fn probabilities(
         &self,
         chunks: &mut [BatchedEvaluation],
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> Result<(Vec<f32>, Vec<f32>)> {
         let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate_log_probs(&self.executor);
         match &mut *chunks {
             [one] => evaluate(one)?,
-            many => in_pool(num_cores, || {
+            many => in_pool(num_cores.map(|cores| cores.0), || {
                 let ended = many.par_iter_mut().map(evaluate).collect::<Vec<_>>();
                 Ok(ended.into_iter().collect::<Result<(), _>>()?)
             })?,

@@ -4,18 +4,22 @@ use super::Policy;
 use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
 use crate::convert::numbers::rows;
-use crate::convert::states::{state, state_object};
+use crate::convert::states::{batch, state, state_object};
 use crate::enter::Enter as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::path::Path;
 use std::time::Instant;
+use twisterl_core::Error as CoreError;
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Interruptible;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
+use twisterl_train::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
 use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
@@ -23,6 +27,9 @@ use twisterl_train::{Error, Result};
 
 /// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
 pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+
+/// States, and the lengths of shortest solutions that are known.
+pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
 
 /// Frames of a solution: the board at the start, then (action's name, board) for each action.
 type Frames = (String, Vec<(String, String)>);
@@ -45,7 +52,7 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         let py = states.py();
-        let states = read_states(states)?;
+        let states = batch(states)?;
         let (solutions, _) =
             self.play(py, options, &at(&states), (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
@@ -69,13 +76,20 @@ impl Policy {
         (num_episodes, difficulty): (usize, Option<usize>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
-        let states = states.map(read_states).transpose()?.unwrap_or_default();
+        let states = states.map(batch).transpose()?.unwrap_or_default();
         let starts = match states.is_empty() {
             true => self.scrambles(py, num_episodes, difficulty)?,
             false => at(&states),
         };
         let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
         Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    /// Reads a file of states.
+    pub(super) fn states_of(&self, py: Python<'_>, path: &Path) -> PyResult<States> {
+        let env = self.env(py)?;
+        let instances = py.enter(|| states::read(path, &mut StateChecker::new(&*env)))?;
+        Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
 
     pub(super) fn evaluate_one(
@@ -141,13 +155,28 @@ impl Policy {
         let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
         let solutions = py.enter_interruptible(&interrupt, || {
             solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
+                .map_err(|error| numbered(error, starts, &*env))
         })?;
         Ok((solutions, begun.elapsed().as_secs_f64()))
     }
 }
 
-fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
-    rows(states, "states")?.iter().map(state).collect()
+/// Adds the position of the refused start to the error, if there are several.
+fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec) -> Error {
+    if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
+        return error;
+    }
+    let mut checker = StateChecker::new(env);
+    let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
+        Start::State { state, .. } => Some((i, checker.check(state).err()?)),
+        _ => None,
+    });
+    match refused {
+        Some((i, CoreError::State { expected, found })) => {
+            CoreError::state(expected, format!("{found}, in states[{i}]")).into()
+        }
+        _ => error,
+    }
 }
 
 /// Starts at these states, with the full budget.

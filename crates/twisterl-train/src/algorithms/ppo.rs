@@ -6,7 +6,7 @@ use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, by_returns};
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
@@ -206,7 +206,8 @@ impl Algorithm for Ppo {
         self.estimate();
         let explained = self.prepare(policy);
         timer.end(names::TARGETS);
-        let mut losses = self.update(policy, iteration)?;
+        let updated = self.update(policy, iteration);
+        let mut losses = updated.map_err(|error| by_returns(error, &self.batch.returns))?;
         losses.insert(names::EXPLAINED_VARIANCE.into(), json!(explained));
         timer.end(names::UPDATE);
         Ok(IterationOutput {

@@ -28,11 +28,30 @@ pub(super) fn read_file(path: &Path) -> Result<Value> {
         return Err(Error::config(path.display().to_string(), "a file of at most 1 MB", found));
     }
     serde_json::from_slice(&bytes).map_err(|e| {
+        if let Some((place, found)) = not_finite(&bytes, &e) {
+            let place = format!("{}:{}: {place}", path.display(), e.line());
+            return Error::config(place, "a finite number", found);
+        }
         let message = e.to_string();
         let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
         let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
         Error::config(place, "JSON", what)
     })
+}
+
+/// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
+fn not_finite(bytes: &[u8], error: &serde_json::Error) -> Option<(String, &'static str)> {
+    let line = bytes.split(|&b| b == b'\n').nth(error.line().checked_sub(1)?)?;
+    let column = error.column().saturating_sub(1);
+    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
+    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
+    let found = (column.saturating_sub(2)..=column).find_map(|start| {
+        let rest = line.get(start..)?;
+        texts.into_iter().find(|text| rest.starts_with(text.as_bytes()))
+    })?;
+    let mut json = serde_json::Deserializer::from_slice(bytes);
+    let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut json);
+    Some((parsed.err()?.path().to_string(), found))
 }
 
 /// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists.

@@ -26,6 +26,7 @@ pub use algorithm::{
 };
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use limits::NumCores;
 pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{

@@ -96,10 +96,11 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let start = Instant::now();
         let now = self.now();
         let Iteration { number, difficulty, .. } = now;
-        let results = self.evaluate(false)?;
+        let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
         self.save_if_best(folder, log, &results)?;
-        let output = self.algorithm.iterate(&mut self.policy, &now)?;
+        let output = self.algorithm.iterate(&mut self.policy, &now);
+        let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
         let seconds = start.elapsed().as_secs_f64();
         let rate = output.env_steps as f64 / seconds;

@@ -1,5 +1,6 @@
 //! Reading and writing of untrusted safetensors files.
 
+use crate::error::from_serde::in_words;
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
@@ -38,7 +39,7 @@ impl<'a> TensorFile<'a> {
             ));
         };
         let metadata: Metadata = serde_json::from_slice(header)
-            .map_err(|e| broken("a valid safetensors header", e.to_string()))?;
+            .map_err(|e| broken("a valid safetensors header", in_words(&e)))?;
         // Checked here because the crate adds the lengths without overflow checks.
         if metadata.data_len() != data.len() {
             return Err(broken(

@@ -62,6 +62,16 @@ fn at_most(path: &str, length: usize, things: &str, max: Option<&Value>) -> Resu
     }
 }
 
+/// Returns the error for a number that must be above 0 and is 0 in single precision, in which weights are.
+pub(super) fn vanishes(path: &str, number: impl ToString) -> Error {
+    let least = f32::MIN_POSITIVE;
+    Error::config(
+        path,
+        format!("a number that is not 0 in single precision, such as {least:e}"),
+        number,
+    )
+}
+
 fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
     let bound = |key| schema.get(key).and_then(Value::as_f64);
     let (min, max) = (bound("minimum"), bound("maximum"));
@@ -72,8 +82,19 @@ fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
         && max.is_none_or(|b| value <= b)
         && above.is_none_or(|b| value > b)
         && below.is_none_or(|b| value < b);
+    if fits && above == Some(0.0) && value as f32 == 0.0 {
+        return Err(vanishes(path, number));
+    }
     if fits {
         return Ok(());
+    }
+    if schema.get("format").is_some_and(|format| format == "uint64") && max.is_none() {
+        let low = min.unwrap_or(0.0);
+        return Err(Error::config(
+            path,
+            format!("a whole number from {low} to {}", u64::MAX),
+            number,
+        ));
     }
     let expected: Vec<String> =
         [("at least", min), ("more than", above), ("at most", max), ("less than", below)]

@@ -300,7 +300,10 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
     for (text, message) in [
         ("policy.common_layers.1=64", "policy.common_layers: expected a position below 1, found 1"),
         ("env.width.x=1", "env.width: expected an object or a list, found 3"),
-        ("seed=x", "seed: expected a whole number, 0 or more, found string \"x\""),
+        (
+            "seed=x",
+            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"",
+        ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);
     }
