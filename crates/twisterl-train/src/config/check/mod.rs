@@ -88,13 +88,10 @@ fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
     if fits {
         return Ok(());
     }
-    if schema.get("format").is_some_and(|format| format == "uint64") && max.is_none() {
-        let low = min.unwrap_or(0.0);
-        return Err(Error::config(
-            path,
-            format!("a whole number from {low} to {}", u64::MAX),
-            number,
-        ));
+    // Seeds, above all.
+    let any = min == Some(0.0) && max.is_none();
+    if any && schema.get("format").is_some_and(|format| format == "uint64") {
+        return Err(Error::config(path, format!("a whole number from 0 to {}", u64::MAX), number));
     }
     let expected: Vec<String> =
         [("at least", min), ("more than", above), ("at most", max), ("less than", below)]
