@@ -46,8 +46,11 @@ fn by_returns(error: Error, returns: &[f32]) -> Error {
     // Batches refuse what is not finite before there is a loss.
     let config = matches!(error, Error::Core(twisterl_core::Error::Config { .. }));
     let caused = config || matches!(error, Error::Diverged { .. });
-    // A NaN is not at most the limit either.
-    let largest = returns.iter().find(|value| !(value.abs() <= MAX_RETURN)).filter(|_| caused);
+    // A NaN is not within the limit either.
+    let largest = returns
+        .iter()
+        .find(|value| !(-MAX_RETURN..=MAX_RETURN).contains(*value))
+        .filter(|_| caused);
     largest.map_or(error, |value| Error::rewards("the return of a state", format!("{value:e}")))
 }
 

@@ -41,7 +41,7 @@ pub struct EvalConfig {
     /// and otherwise one drawn in proportion to the visits.
     #[schemars(range(max = 65_536))]
     pub num_mcts_searches: usize,
-    /// Added to the seed of the run.
+    /// Added to the seed of the run; below 2^64.
     pub seed: u64,
     /// Upper bound on threads; 0, -1 and `null`: as many as there are processors. Results do not depend on it.
     pub num_cores: NumCores,

@@ -42,6 +42,13 @@ pub(super) fn at_most(path: &str, product: &str, value: usize, most: usize) -> R
     Ok(())
 }
 
+/// Returns the error for a number that must not be 0 and is 0 in single precision, in which weights are.
+pub(super) fn vanishes(path: &str, number: impl ToString) -> twisterl_core::Error {
+    let expected =
+        format!("a number that is not 0 in single precision, such as {:e}", f32::MIN_POSITIVE);
+    twisterl_core::Error::config(path, expected, number)
+}
+
 /// An upper bound on threads: a number, or all processors, for which 0, -1 and `null` stand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NumCores(u16);

@@ -1,8 +1,7 @@
 //! The sections of `algorithm` that all algorithms share.
 
-use super::check::vanishes;
 use super::evals::{EvalConfig, Evals, ROLLOUT_METRIC};
-use super::limits::NumCores;
+use super::limits::{NumCores, vanishes};
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -195,7 +195,7 @@ impl Environment for Puzzle {
             ("failed_reward", params.failed_reward),
             ("move_reward", move_reward),
         ] {
-            if !(reward.abs() <= MAX_REWARD) {
+            if !(-MAX_REWARD..=MAX_REWARD).contains(&reward) {
                 let expected = format!("a number from -{MAX_REWARD:e} to {MAX_REWARD:e}");
                 return Err(Error::config(path, expected, format!("{reward:?}")));
             }

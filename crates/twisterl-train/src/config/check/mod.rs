@@ -3,6 +3,7 @@
 pub(super) mod unused;
 
 use super::json::config_error;
+use super::limits::vanishes;
 use super::schema::{field, properties};
 use serde_json::{Number, Value};
 use twisterl_core::error::from_serde::{shorten, unknown_key};
@@ -60,16 +61,6 @@ fn at_most(path: &str, length: usize, things: &str, max: Option<&Value>) -> Resu
         }
         _ => Ok(()),
     }
-}
-
-/// Returns the error for a number that must be above 0 and is 0 in single precision, in which weights are.
-pub(super) fn vanishes(path: &str, number: impl ToString) -> Error {
-    let least = f32::MIN_POSITIVE;
-    Error::config(
-        path,
-        format!("a number that is not 0 in single precision, such as {least:e}"),
-        number,
-    )
 }
 
 fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
