@@ -9,7 +9,7 @@ The section [workspace.metadata.structure] of Cargo.toml holds the limits, and w
 
 rings       no modules of a crate use each other in a ring
 order       a top-level module of a crate uses only those that come before it in the crate's list, if it has one
-folders     no source folder has more than `max-entries` entries
+folders     no source folder has more than `max-entries` entries, markers and stubs of Python packages not counted
 files       no source file has more than `max-file-lines` lines
 functions   no function has more than `max-function-lines` lines, except after a comment `long function: REASON`
 docs        no doc comment opens with What, Where, Whether, Who or How

@@ -5,9 +5,9 @@ import sys
 
 import numpy as np
 import pytest
-from compare_speed import benchmark, ratios, table, unmatched
 from comparison import cases, runs, tensors
 from comparison.differences import Difference, ExpectationError, Verdict, differences, read_expectations
+from comparison.speed import benchmark, ratios, table, unmatched
 from safetensors.numpy import save
 
 
@@ -119,39 +119,39 @@ def only() -> list[str]:
 
 def test_a_trainer_computes_the_same_as_itself_and_changes_are_noticed(script, train_bin, only, tmp_path):
     record = tmp_path / "record.json"
-    made = script("compare_binaries.py", "record", train_bin, "--out", record, *only)
+    made = script("compare.py", "binaries", "record", train_bin, "--out", record, *only)
     assert made.returncode == 0, made.stderr
-    same = script("compare_binaries.py", "compare", record, train_bin, *only)
+    same = script("compare.py", "binaries", "compare", record, train_bin, *only)
     assert same.returncode == 0, same.stdout + same.stderr
 
     found = json.loads(record.read_text())
     found["resume"]["es_cartpole_v1"]["metrics"][25]["losses"]["sigma"] = 0.5
     found["training"]["es_cartpole_v1"]["tensors"]["checkpoint_last/train.safetensors"]["adam.v"] = "F32 1 0"
     record.write_text(json.dumps(found))
-    changed = script("compare_binaries.py", "compare", record, train_bin, *only)
+    changed = script("compare.py", "binaries", "compare", record, train_bin, *only)
     assert changed.returncode == 1
     assert "DIFFERS  resume/es_cartpole_v1/metrics/25/losses/sigma: 0.5 -> 0.1" in changed.stdout
     assert "DIFFERS  training/es_cartpole_v1/tensors/checkpoint_last/train.safetensors/adam.v" in changed.stdout
 
     expected = tmp_path / "expected.json"
     expected.write_text(json.dumps({"*/es_cartpole_v1/*": "made up"}))
-    result = script("compare_binaries.py", "compare", record, train_bin, *only, "--expect", expected)
+    result = script("compare.py", "binaries", "compare", record, train_bin, *only, "--expect", expected)
     assert result.returncode == 0, result.stdout
     assert "0 differences, 2 more that are expected" in result.stdout
 
 
 def test_what_fails_is_no_difference(script, train_bin, only, tmp_path):
-    assert script("compare_binaries.py", "compare", tmp_path / "absent.json", train_bin, *only).returncode == 2
-    result = script("compare_binaries.py", "record", sys.executable, "--out", tmp_path / "record.json", *only)
+    assert script("compare.py", "binaries", "compare", tmp_path / "absent.json", train_bin, *only).returncode == 2
+    result = script("compare.py", "binaries", "record", sys.executable, "--out", tmp_path / "record.json", *only)
     assert result.returncode == 2
     assert "error: " in result.stderr
 
 
 def test_a_case_that_fails_differs(script, train_bin, only, tmp_path):
     record = tmp_path / "record.json"
-    assert script("compare_binaries.py", "record", train_bin, "--out", record, *only).returncode == 0
+    assert script("compare.py", "binaries", "record", train_bin, "--out", record, *only).returncode == 0
     (tmp_path / "record-runs/es_cartpole_v1/config.json").write_text("{}")
-    result = script("compare_binaries.py", "compare", record, train_bin, *only)
+    result = script("compare.py", "binaries", "compare", record, train_bin, *only)
     assert result.returncode == 1
     assert "DIFFERS  resume/es_cartpole_v1/error: (absent) -> " in result.stdout
     assert "DIFFERS  training" not in result.stdout
@@ -159,11 +159,11 @@ def test_a_case_that_fails_differs(script, train_bin, only, tmp_path):
 
 def test_packages_are_compared(script, tmp_path):
     record = tmp_path / "python.json"
-    assert script("compare_packages.py", "record", "--out", record).returncode == 0
+    assert script("compare.py", "packages", "record", "--out", record).returncode == 0
     found = json.loads(record.read_text())
     found["policies"]["puzzle15"]["predict"][0][1] += 1e-9
     record.write_text(json.dumps(found))
-    result = script("compare_packages.py", "compare", record)
+    result = script("compare.py", "packages", "compare", record)
     assert result.returncode == 1
     assert result.stdout.count("DIFFERS") == 1
     assert "policies/puzzle15/predict/0/1" in result.stdout
@@ -172,7 +172,7 @@ def test_packages_are_compared(script, tmp_path):
 def test_speed_is_compared_in_turns(script, train_bin, tmp_path):
     out = tmp_path / "speed.json"
     options = ["--rounds", 2, "--seconds", 0, "--train", "es_cartpole_v1:2", "--most", 1000, "--out", out]
-    result = script("compare_speed.py", train_bin, train_bin, *options)
+    result = script("compare.py", "speed", train_bin, train_bin, *options)
     assert result.returncode == 0, result.stdout + result.stderr
     rounds = json.loads(out.read_text())["rounds"]
     assert len(rounds) == 2

@@ -25,9 +25,10 @@ def sources(folders: list[Path]) -> Iterator[Path]:
 
 
 def entries(folder: Path) -> list[Path]:
-    """Returns the entries of a folder that are part of the repository."""
-    ignored = {"__pycache__", "target"}
-    return [path for path in folder.iterdir() if path.name not in ignored and path.suffix not in (".so", ".pyc")]
+    """Returns the entries of a folder, without what builds leave there and without markers of Python packages."""
+    ignored = {"__pycache__", "target", "__init__.py", "py.typed"}
+    suffixes = (".so", ".pyc", ".pyi")
+    return [path for path in folder.iterdir() if path.name not in ignored and path.suffix not in suffixes]
 
 
 def functions(path: Path, text: str) -> Iterator[tuple[str, int, int]]:

@@ -56,8 +56,13 @@ fn a_longer_rollout_allocates_no_more_than_a_short_one() {
     let key = StreamKey::new(1, Purpose::Act);
     let mut collect = |iteration, steps| {
         let horizon = Horizon::Steps(steps);
-        let collection =
-            Collection { evaluator: &executor, key: key.iteration(iteration), starts, horizon };
+        let collection = Collection {
+            evaluator: &executor,
+            key: key.iteration(iteration),
+            starts,
+            horizon,
+            max_steps: 1000,
+        };
         let before = ALLOCATIONS.load(Ordering::Relaxed);
         collector.collect(&collection).unwrap();
         ALLOCATIONS.load(Ordering::Relaxed) - before

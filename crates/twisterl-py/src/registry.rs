@@ -35,15 +35,20 @@ pub fn registry_for_file(env: Option<&Bound<'_, PyAny>>, trust: bool) -> PyResul
     }))
 }
 
-/// Makes the environment that the caller gives, as a name, class or factory, with the caller's parameters.
+/// Makes the environment that the caller gives, as a name, class or factory, with the caller's parameters. A factory has
+/// `name`, by default its path.
 ///
 /// # Errors
 /// As for [`registry_for_file`], and if a parameter is wrong.
-pub fn env_of_caller(env: &Bound<'_, PyAny>, params: &Value) -> PyResult<Result<Arc<dyn EnvSpec>>> {
-    let (name, factory) = given(env, true)?;
+pub fn env_of_caller(
+    env: &Bound<'_, PyAny>,
+    params: &Value,
+    name: Option<&str>,
+) -> PyResult<Result<Arc<dyn EnvSpec>>> {
+    let (path, factory) = given(env, true)?;
     Ok(match factory {
-        Some(factory) => PythonEnvSpec::make(&name, &factory, params),
-        None => registry().with_trust(Trust::Code).make(&name, params),
+        Some(factory) => PythonEnvSpec::make(name.unwrap_or(&path), &factory, params),
+        None => registry().with_trust(Trust::Code).make(&path, params),
     })
 }
 

@@ -219,6 +219,35 @@ impl Error {
 
 impl From<candle_core::Error> for Error {
     fn from(source: candle_core::Error) -> Self {
-        Self::Candle(Box::new(source))
+        Self::Candle(Box::new(without_backtrace(source)))
+    }
+}
+
+/// Returns an error without the backtraces that candle adds to its message if `RUST_BACKTRACE` is set.
+fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    use candle_core::Error as E;
+    match error {
+        E::WithBacktrace { inner, .. } => without_backtrace(*inner),
+        E::WithPath { inner, path } => {
+            E::WithPath { inner: Box::new(without_backtrace(*inner)), path }
+        }
+        E::Context { inner, context } => {
+            E::Context { inner: Box::new(without_backtrace(*inner)), context }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_candle_have_no_backtrace() {
+        let inner = Box::new(candle_core::Error::Msg("cause".into()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let traced = candle_core::Error::WithBacktrace { inner, backtrace };
+        let error = Error::from(traced.context("in a layer"));
+        assert_eq!(error.to_string().lines().collect::<Vec<_>>(), ["candle: in a layer", "cause"]);
     }
 }

@@ -8,9 +8,11 @@ pub mod cli;
 pub mod config;
 pub mod data;
 mod error;
+pub mod files;
 pub mod gradient;
 pub mod record;
 pub mod states;
+mod terminal;
 pub mod trainer;
 
 pub use error::{Error, Result};

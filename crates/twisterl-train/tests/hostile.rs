@@ -24,6 +24,7 @@ use std::time::{Duration, Instant};
 use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::{build_policy_network, convert, load_policy};
@@ -122,7 +123,7 @@ fn states_files_are_read_as_they_were_written() {
         let (spec, width) = pick(rng, &specs);
         let boards = states_files::boards(rng, &**spec);
         let (written, expected) = states_files::file(rng, boards, *width);
-        let mut checker = StateChecker::new(&**spec);
+        let mut checker = StateChecker::new(&**spec, &Interrupt::default());
         let read = states::parse(path, written.as_bytes(), &mut checker);
         let read =
             read.map(|all| all.into_iter().map(|i| (i.state, i.optimal)).collect::<Vec<_>>());

@@ -9,14 +9,14 @@ use std::slice::GetDisjointMutError;
 /// The number of slots that step together. It is fixed, so that results do not depend on the number of threads.
 pub const GROUP_SLOTS: usize = 64;
 
-/// The maximum length of an episode where nothing else bounds it.
-pub const MAX_EPISODE_STEPS: usize = 100_000;
-
 /// A batch of environments of one kind, addressed by slot. Loops inside are compiled for the concrete environment, and
 /// dispatch is dynamic once a batch.
 ///
 /// Slots are below [`len`](Self::len): methods may panic at others.
 pub trait VecEnv: Send + Sync {
+    /// The name of the environment, for messages.
+    fn name(&self) -> &str;
+
     /// The number of slots.
     fn len(&self) -> usize;
 
@@ -68,6 +68,14 @@ pub trait VecEnv: Send + Sync {
             "an environment that can be copied, for search",
             "one that cannot",
         ))
+    }
+
+    /// Returns a batch of copies of all slots, their budgets included.
+    ///
+    /// # Errors
+    /// If the environment cannot be copied, which is the default.
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        Err(Error::config("env_cls", "an environment that can be copied", "one that cannot"))
     }
 
     /// Appends the key of the state of each of `slots` to `out`, see [`Environment::state_key`].
@@ -135,6 +143,10 @@ impl<E: Environment> EnvBatch<E> {
 }
 
 impl<E: Environment> VecEnv for EnvBatch<E> {
+    fn name(&self) -> &str {
+        E::NAME
+    }
+
     fn len(&self) -> usize {
         self.envs.len()
     }
@@ -187,6 +199,10 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
             }
         }
         Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        Ok(Box::new(self.clone()))
     }
 
     fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {

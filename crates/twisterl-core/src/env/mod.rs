@@ -2,6 +2,7 @@
 
 pub mod batch;
 pub mod check;
+pub mod episode_limits;
 pub mod no_backtracking;
 pub(crate) mod state_key;
 pub mod walk;

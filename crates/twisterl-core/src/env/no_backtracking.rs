@@ -34,6 +34,10 @@ impl NoBacktracking {
 }
 
 impl VecEnv for NoBacktracking {
+    fn name(&self) -> &str {
+        self.env.name()
+    }
+
     fn len(&self) -> usize {
         self.env.len()
     }

@@ -3,6 +3,7 @@
 use crate::env::Environment;
 use crate::env::batch::{EnvBatch, VecEnv};
 use crate::env::check::{Report, check_env};
+use crate::env::episode_limits::EpisodeLimits;
 use crate::env::no_backtracking::NoBacktracking;
 use crate::env::walk::{Walk, Walker, inverses};
 use crate::envs::control;
@@ -17,6 +18,7 @@ use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
 use serde_json::Value;
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
@@ -40,6 +42,25 @@ pub trait EnvSpec: Send + Sync {
 
     /// The difficulty of the parameters.
     fn difficulty(&self) -> usize;
+
+    /// The lengths at which episodes are truncated where the user sets no other.
+    fn episode_limits(&self) -> EpisodeLimits {
+        EpisodeLimits::NATIVE
+    }
+
+    /// Returns what made an environment that is not written in Rust, for the binding of its language.
+    fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
+        None
+    }
+
+    /// Plays an episode twice and returns a warning if the second one differs from the first: of an environment that is not
+    /// written in Rust, since those are deterministic by contract.
+    ///
+    /// # Errors
+    /// If it is interrupted.
+    fn check_replay(&self) -> Result<Option<String>> {
+        Ok(None)
+    }
 
     /// Returns a batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;

@@ -1,6 +1,7 @@
 //! The evaluation of a batch of states by a policy: observe, bring into canonical form, evaluate.
 
 use crate::env::batch::VecEnv;
+use crate::env::key_of_words;
 use crate::evaluator::distribution::masked_log_softmax;
 use crate::evaluator::{Evaluation, Evaluator};
 use crate::space::symmetry::Canonical;
@@ -32,6 +33,7 @@ pub struct BatchedEvaluation {
     /// The allowed choices, `[batch, mask width]`.
     pub masks: Vec<bool>,
     mask_width: usize,
+    space: ActionSpace,
     sample_widths: (usize, usize),
     evaluation: Evaluation,
     canonical: Canonical,
@@ -45,6 +47,7 @@ impl BatchedEvaluation {
             observations: Observations::new(),
             masks: Vec::new(),
             mask_width: space.mask_width(),
+            space: space.clone(),
             sample_widths: (space.discrete_width(), space.continuous_width()),
             evaluation: Evaluation::default(),
             canonical: Canonical::default(),
@@ -65,6 +68,36 @@ impl BatchedEvaluation {
     pub fn observe(&mut self, env: &mut dyn VecEnv, slots: &[usize]) -> Result<()> {
         self.clear();
         env.observe(slots, &mut self.observations, &mut self.masks)
+    }
+
+    /// Checks that the masks of the rows just observed leave a choice, for those of which `acts` says by their index that
+    /// an action will be taken. Masks of states that are solved need not.
+    ///
+    /// # Errors
+    /// If the environment forbids everything in a state that is not the last of its episode.
+    pub fn check_choices(
+        &self,
+        env: &dyn VecEnv,
+        slots: &[usize],
+        acts: impl Fn(usize) -> bool,
+    ) -> Result<()> {
+        let masks = self.masks.chunks(self.mask_width.max(1));
+        for (row, (mask, &slot)) in masks.zip(slots).enumerate() {
+            if !self.space.leaves_a_choice(mask) && acts(row) && !env.solved(slot) {
+                let rule = "a state that is not the last of its episode allows at least one choice of each component";
+                return Err(Error::contract(env.name(), rule, "a mask that allows none"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Returns a key of the observation and the mask of row `row`, before [`evaluate`](Self::evaluate): equal rows have equal
+    /// keys.
+    pub fn key(&self, row: usize) -> u64 {
+        let ones = self.observations.ones(row).iter().map(|&one| u64::from(one));
+        let values = self.observations.values(row).iter().map(|value| u64::from(value.to_bits()));
+        let mask = &self.masks[row * self.mask_width..(row + 1) * self.mask_width];
+        key_of_words(ones.chain(values).chain(mask.iter().map(|&allowed| u64::from(allowed))))
     }
 
     /// Brings the rows into canonical form, where the policy asks for it, and evaluates them.

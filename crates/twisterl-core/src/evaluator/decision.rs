@@ -36,7 +36,7 @@ impl Decision {
     /// Observes `slots` of `env`, evaluates them in one batch, and chooses an action for each.
     ///
     /// # Errors
-    /// If the environment fails or its observations do not fit the evaluator.
+    /// If the environment fails or allows no action, or its observations do not fit the evaluator.
     pub fn decide(
         &mut self,
         env: &mut dyn VecEnv,
@@ -46,6 +46,7 @@ impl Decision {
         draws: &mut dyn Draws,
     ) -> Result<()> {
         self.evaluated.observe(env, slots)?;
+        self.evaluated.check_choices(env, slots, |_| true)?;
         self.evaluated.evaluate(evaluator)?;
         self.choose(evaluator, choice, draws)
     }

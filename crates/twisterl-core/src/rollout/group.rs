@@ -3,15 +3,14 @@
 use super::start::OwnedStart;
 use super::trajectory::{Episode, Trajectory};
 use super::{Collection, Horizon};
-use crate::env::Step;
+use crate::Result;
 use crate::env::batch::VecEnv;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::batched::BatchedEvaluation;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
-use crate::rng::{Purpose, Rng, StreamKey};
-use crate::space::{Action, ActionSpace, Actions};
-use crate::{Error, Result};
+use crate::rng::{Purpose, Rng};
+use crate::space::Action;
 use serde::{Deserialize, Serialize};
 
 /// An unfinished episode: its start and its actions, from which it can be played again.
@@ -29,6 +28,10 @@ pub struct LiveEpisode {
     pub length: usize,
     /// Sum of rewards so far.
     pub total: f32,
+    /// A key of the observation and the mask of the current state, by which a replay is recognised; `None` in checkpoints
+    /// of older versions.
+    #[serde(default)]
+    pub observed: Option<u64>,
 }
 
 impl Default for LiveEpisode {
@@ -40,6 +43,7 @@ impl Default for LiveEpisode {
             continuous: Vec::new(),
             length: 0,
             total: 0.0,
+            observed: None,
         }
     }
 }
@@ -49,6 +53,8 @@ pub(super) struct SlotGroup {
     index: usize,
     pub(super) env: Box<dyn VecEnv>,
     pub(super) live: Vec<LiveEpisode>,
+    /// Slots without an episode under way: the next collection begins one.
+    pub(super) anew: Vec<usize>,
     active: Vec<usize>,
     decision: Decision,
     /// States in which episodes were truncated, and the rows of the trajectory that led there.
@@ -66,6 +72,7 @@ impl SlotGroup {
             index,
             env: spec.batch(len),
             live: Vec::new(),
+            anew: Vec::new(),
             active: Vec::new(),
             decision: Decision::new(&space),
             cut: BatchedEvaluation::new(&space),
@@ -75,7 +82,8 @@ impl SlotGroup {
         }
     }
 
-    /// Begins the next episode of `slot`.
+    /// Begins the next episode of `slot`. If all starts drawn are solved, the episode is solved in 0 steps, and the slot
+    /// rests until the next collection.
     fn begin(&mut self, slot: usize, collection: &Collection<'_>) -> Result<()> {
         let Self { env, begun, .. } = self;
         let first = (self.index as u64) << 40;
@@ -95,6 +103,13 @@ impl SlotGroup {
         live.continuous.clear();
         live.length = 0;
         live.total = 0.0;
+        live.observed = None;
+        if self.env.solved(slot) {
+            let difficulty = live.start.scramble_difficulty();
+            let solved = Episode { difficulty, length: 0, total: 0.0, solved: true };
+            self.trajectory.episodes.push(solved);
+            self.anew.push(slot);
+        }
         Ok(())
     }
 
@@ -107,12 +122,14 @@ impl SlotGroup {
         let len = self.env.len();
         if self.live.len() != len || collection.horizon == Horizon::Episodes {
             self.live.resize_with(len, LiveEpisode::default);
-            for slot in 0..len {
-                self.begin(slot, collection)?;
-            }
+            self.anew.clear();
+            self.anew.extend(0..len);
+        }
+        for slot in std::mem::take(&mut self.anew) {
+            self.begin(slot, collection)?;
         }
         self.active.clear();
-        self.active.extend(0..len);
+        self.active.extend((0..len).filter(|slot| !self.anew.contains(slot)));
         let mut step = 0;
         while !self.active.is_empty() && collection.horizon != Horizon::Steps(step) {
             self.step(collection, &mut rng)?;
@@ -139,15 +156,19 @@ impl SlotGroup {
         if collection.horizon == Horizon::Episodes {
             let mut steps = self.trajectory.steps[first..].iter();
             self.active.retain(|_| steps.next().is_some_and(|step| !step.done()));
+        } else if !self.anew.is_empty() {
+            self.active.retain(|slot| !self.anew.contains(slot));
         }
         Ok(())
     }
 
-    /// Updates the episode of the `i`-th active slot by transition `row`.
+    /// Updates the episode of the `i`-th active slot by transition `row`, which it truncates if the episode is too long.
     fn account(&mut self, i: usize, row: usize, collection: &Collection<'_>) -> Result<()> {
-        let (slot, step) = (self.active[i], self.trajectory.steps[row]);
+        let (slot, step) = (self.active[i], &mut self.trajectory.steps[row]);
         let live = &mut self.live[slot];
         live.length += 1;
+        step.truncated |= live.length >= collection.max_steps && !step.terminated;
+        let step = *step;
         live.total += step.reward;
         if !step.done() {
             if let Horizon::Steps(_) = collection.horizon {
@@ -186,51 +207,16 @@ impl SlotGroup {
         }
         let last = &mut self.decision.evaluated;
         last.observe(&mut *self.env, &self.active)?;
+        if let Horizon::Steps(_) = collection.horizon {
+            for (row, &slot) in self.active.iter().enumerate() {
+                self.live[slot].observed = Some(last.key(row));
+            }
+        }
         last.evaluate(collection.evaluator)?;
         self.trajectory.last_values.resize(self.env.len(), 0.0);
         for (&slot, &value) in self.active.iter().zip(last.values()) {
             self.trajectory.last_values[slot] = value;
         }
-        Ok(())
-    }
-
-    /// Plays a recorded episode again, up to its last action.
-    pub(super) fn replay(
-        &mut self,
-        slot: usize,
-        live: LiveEpisode,
-        space: &ActionSpace,
-        seed: u64,
-    ) -> Result<()> {
-        let widths = (space.discrete_width(), space.continuous_width());
-        let expected = [widths.0, widths.1].map(|width| live.length.saturating_mul(width));
-        if [live.discrete.len(), live.continuous.len()] != expected {
-            return Err(Error::state(
-                format!("actions of {} steps", live.length),
-                format!("{} discrete values", live.discrete.len()),
-            ));
-        }
-        let (iteration, index) = live.stream;
-        let key = StreamKey { seed, purpose: Purpose::Start, iteration, index };
-        self.env.begin(slot, live.start.borrow(), &mut key.stream())?;
-        let mut actions = Actions::new(space);
-        let mut steps = Vec::new();
-        for t in 0..live.length {
-            let part = |width: usize| t * width..(t + 1) * width;
-            actions.clear();
-            actions.discrete.extend_from_slice(&live.discrete[part(widths.0)]);
-            actions.continuous.extend_from_slice(&live.continuous[part(widths.1)]);
-            space.check(actions.row(0))?;
-            steps.clear();
-            self.env.step(&[slot], &actions, &mut steps)?;
-            if steps.iter().any(Step::done) {
-                return Err(Error::state(
-                    "an unfinished episode",
-                    format!("one that ends at step {t}"),
-                ));
-            }
-        }
-        self.live.push(live);
         Ok(())
     }
 }

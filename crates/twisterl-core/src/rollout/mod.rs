@@ -3,6 +3,7 @@
 
 mod group;
 mod population;
+mod replay;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -42,6 +43,8 @@ pub struct Collection<'a> {
     pub starts: Starts<'a>,
     /// The amount of transitions.
     pub horizon: Horizon,
+    /// Longer episodes are truncated.
+    pub max_steps: usize,
 }
 
 /// Collects transitions from a fixed number of slots.
@@ -83,25 +86,27 @@ impl Collector {
         self.groups.iter().flat_map(|g| g.live.iter().cloned()).collect()
     }
 
-    /// Restores the slots to the episodes that [`live`](Self::live) returned, by playing them again. An empty `live` changes
+    /// Restores the slots to the episodes that [`live`](Self::live) returned, by playing them again. Returns the number of
+    /// those that the environment does not repeat: their slots begin others in the next collection. An empty `live` changes
     /// nothing.
     ///
     /// # Errors
     /// If the episodes do not fit the environment or the number of slots.
-    pub fn restore(&mut self, live: Vec<LiveEpisode>, seed: u64) -> Result<()> {
+    pub fn restore(&mut self, live: Vec<LiveEpisode>, seed: u64) -> Result<usize> {
         if live.is_empty() {
-            return Ok(());
+            return Ok(0);
         }
         if live.len() != self.slots {
             return Err(Error::state(format!("{} unfinished episodes", self.slots), live.len()));
         }
-        let mut live = live.into_iter();
+        let (mut live, mut lost) = (live.into_iter(), 0);
         for group in &mut self.groups {
             group.live.clear();
+            group.anew.clear();
             for (slot, episode) in live.by_ref().take(group.env.len()).enumerate() {
-                group.replay(slot, episode, &self.space, seed)?;
+                lost += usize::from(!group.restore(slot, episode, &self.space, seed)?);
             }
         }
-        Ok(())
+        Ok(lost)
     }
 }

@@ -2,7 +2,6 @@
 
 use super::Episode;
 use super::start::Starts;
-use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::decision::Decision;
 use crate::evaluator::distribution::Choice;
@@ -37,7 +36,7 @@ pub struct PopulationRollout<'a> {
     pub common: CommonRandomNumbers,
     /// The choice of actions.
     pub choice: Choice,
-    /// The maximum length of an episode, `None` for the environment's own.
+    /// The maximum length of an episode; `None`: that of the environment or its default limit.
     pub max_steps: Option<usize>,
 }
 
@@ -95,11 +94,11 @@ impl PopulationRollout<'_> {
             let difficulty = start.scramble_difficulty();
             episodes.push(Episode { difficulty, length: 0, total: 0.0, solved: env.solved(slot) });
         }
-        let mut active: Vec<usize> = (0..slots).collect();
+        let mut active: Vec<usize> = (0..slots).filter(|&slot| !episodes[slot].solved).collect();
         let mut rows: Vec<u32> = Vec::with_capacity(slots);
         let mut decision = Decision::new(&self.spec.action_space());
         let mut steps = Vec::with_capacity(slots);
-        for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
+        for _ in 0..self.max_steps.unwrap_or(self.spec.episode_limits().play) {
             if active.is_empty() {
                 break;
             }

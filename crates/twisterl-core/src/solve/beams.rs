@@ -23,8 +23,9 @@ impl Solver<'_> {
         let widths = std::iter::successors(Some(*widths.start()), |width| {
             (width < widths.end()).then(|| width.saturating_mul(GROWTH).min(*widths.end()))
         });
-        let configs: Vec<_> =
-            widths.map(|width| BeamConfig { width, score, max_steps: self.max_steps }).collect();
+        // Without end, a beam could go on for ever where no state comes again.
+        let max_steps = Some(self.max_steps.unwrap_or(self.spec.episode_limits().search));
+        let configs: Vec<_> = widths.map(|width| BeamConfig { width, score, max_steps }).collect();
         let many = starts.len() >= parallel::threads().max(2);
         let starts = starts.iter().copied().enumerate();
         if many {

@@ -1,6 +1,6 @@
 //! Resolved options.
 
-use super::{Budget, Method, Solver, SymmetryUse};
+use super::{Budget, Method, Solution, Solver, SymmetryUse};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::rng::{Purpose, StreamKey};
@@ -43,6 +43,18 @@ impl SolvePlan {
             max_steps: self.max_steps,
             ..Solver::new(spec, evaluator, self.method, self.key(0, purpose))
         }
+    }
+
+    /// Returns the default limit on the length of episodes if no other was set and an unsolved solution has reached it.
+    pub fn reached_default_limit(
+        &self,
+        spec: &dyn EnvSpec,
+        solutions: &[Solution],
+    ) -> Option<usize> {
+        let limits = spec.episode_limits();
+        let limit = if self.method.searches() { limits.search } else { limits.play };
+        let reached = |solution: &Solution| !solution.solved && solution.length >= limit;
+        (self.max_steps.is_none() && solutions.iter().any(reached)).then_some(limit)
     }
 
     /// Returns the key of try `number`, for [`Solver::run_tries`]: each uses the next seed.

@@ -1,7 +1,7 @@
 //! Episodes played to their end with a policy, many in lock step.
 
 use crate::Result;
-use crate::env::batch::{GROUP_SLOTS, MAX_EPISODE_STEPS, VecEnv};
+use crate::env::batch::{GROUP_SLOTS, VecEnv};
 use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
@@ -31,7 +31,7 @@ pub struct Play<'a> {
     pub choice: Choice,
     /// Episodes played from each start. The best is kept: solved before unsolved, then the higher return.
     pub searches: usize,
-    /// Maximum length of an episode; `None`: as long as the environment allows.
+    /// Maximum length of an episode; `None`: that of the environment or its default limit.
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
@@ -109,7 +109,7 @@ impl Play<'_> {
         let mut episodes = Episodes::begin(self, first, starts)?;
         let mut rng = self.key.at(group as u64).stream();
         let mut decision = Decision::new(&self.spec.action_space());
-        for _ in 0..self.max_steps.unwrap_or(MAX_EPISODE_STEPS) {
+        for _ in 0..self.max_steps.unwrap_or(self.spec.episode_limits().play) {
             episodes.spend(limit);
             if episodes.active.is_empty() {
                 break;

@@ -4,7 +4,6 @@ use super::play::start_stream;
 use super::{Solution, Solver};
 use crate::Result;
 use crate::env::Start;
-use crate::env::batch::MAX_EPISODE_STEPS;
 use crate::parallel;
 use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
 
@@ -42,7 +41,7 @@ impl Solver<'_> {
         starts: &[Start<'_>],
     ) -> Result<Vec<Solution>> {
         let limit = self.budget.begin(starts.len());
-        let max_steps = self.max_steps.unwrap_or(MAX_EPISODE_STEPS);
+        let max_steps = self.max_steps.unwrap_or(self.spec.episode_limits().search);
         let mut seconds = vec![0.0; starts.len()];
         let mut plans = vec![Plan::default(); starts.len()];
         let mut live = Vec::with_capacity(starts.len());

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisterl import _core
 from twisterl._internal.written import written
 from twisterl.errors import StateError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Env", "Puzzle", "PyEnv", "make", "names"]
 
@@ -68,21 +72,11 @@ class Env(_core.EnvBatch):
         """Return True if the problem is solved."""
         return self.solved()
 
-    def clone(self) -> Env:
-        """Return a new environment in the same state, with a full budget."""
-        twin = of_spec(self.spec)
-        twin.difficulty = self.difficulty
-        twin.set_state(self.get_state())
-        return twin
+    def clone(self) -> Self:
+        """Return an independent copy, which continues as this environment would: with the same budget and seed."""
+        return copy.copy(self)
 
     copy = clone
-    __copy__ = clone
-
-    def __deepcopy__(self, _: dict[int, Any]) -> Env:
-        return self.clone()
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (self.env_cls, self.params, self.difficulty, self.get_state())
 
     def render(self) -> str:
         """Return the state as text."""
@@ -162,10 +156,3 @@ class PyEnv(Env):
     def __new__(cls, pyenv_cls: str, seed: int | None = None, **params: Any) -> PyEnv:
         """Return a new environment of the class at the dotted path `pyenv_cls` with these parameters."""
         return _core.EnvBatch.__new__(cls, _core.EnvSpec(pyenv_cls, written(params, "env")), 1, seed)
-
-
-def _revive(env_cls: str, params: dict[str, Any], difficulty: int, state: list[float]) -> Env:
-    env = make(env_cls, **params)
-    env.difficulty = difficulty
-    env.set_state(state)
-    return env

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import html
 import itertools
 import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisterl import _core
 from twisterl._internal import arguments
 from twisterl.envs import Env, of_spec
 from twisterl.errors import UsageError
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["Policy", "Solution", "load_policy"]
 
@@ -59,6 +63,19 @@ class Policy(_core.Policy):
         """The parameters of the environment."""
         params: dict[str, Any] = json.loads(self.env_json)
         return params
+
+    def __copy__(self) -> Self:
+        return self.__deepcopy__({})
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        twin = type(self)(like=self)
+        memo[id(self)] = twin
+        vars(twin).update(copy.deepcopy(vars(self), memo))
+        return twin
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Of the environment only its name: a pickle of a policy imports nothing but this package.
+        return _revive, (type(self), self.to_bytes()), vars(self) or None
 
     def make_env(self, seed: int | None = None) -> Env:
         """Return a new instance of the environment."""
@@ -283,6 +300,10 @@ class Solution(Sequence[Any]):
             for number, (name, board) in enumerate(self.frames())
         )
         return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
+
+
+def _revive(kind: type[Policy], data: bytes) -> Policy:
+    return kind(data=data)
 
 
 def _instances(states: Any) -> tuple[list[Any], list[int | None]]:

@@ -142,12 +142,16 @@ class Run:
 
     def iterations(self) -> list[dict[str, Any]]:
         """Return the logged metrics, one dict per iteration."""
+        from twisterl.plotting import files
+
         file = self.path / "metrics.jsonl"
         rows = []
         try:
-            lines = file.read_text("utf-8").splitlines() if file.exists() else []
-        except (OSError, UnicodeDecodeError) as error:
+            lines = list(files.lines(file)) if file.exists() else []
+        except OSError as error:
             raise FileError(f"{file}: cannot read: {error}") from error
+        except files.FormatError as error:
+            raise CheckpointError(f"{file}: {error}") from error
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
@@ -234,17 +238,16 @@ def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
+    from twisterl.plotting import files
+
     try:
-        value = json.loads(file.read_text("utf-8"))
+        return files.read_object(file, files.MAX_CONFIG)
     except FileNotFoundError as error:
         raise MissingError(f"{file}: expected a config, found nothing") from error
     except OSError as error:
         raise FileError(f"{file}: cannot read: {error}") from error
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected JSON, found {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a JSON object, found {type(value).__name__}")
-    return value
+    except files.FormatError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

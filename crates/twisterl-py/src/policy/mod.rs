@@ -20,6 +20,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
@@ -34,7 +35,7 @@ use twisterl_train::record::load::LoadedPolicy;
 #[pyclass(frozen, subclass, module = "twisterl._core")]
 pub struct Policy {
     policy: Weights,
-    executor: Executor,
+    executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
     /// Memory of single predictions; a second thread makes its own.
@@ -43,7 +44,7 @@ pub struct Policy {
 
 impl Policy {
     fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
-        let executor = Executor::of(&policy)?;
+        let executor = Arc::new(Executor::of(&policy)?);
         Ok(Self { policy, executor, env, memory: Mutex::new(None) })
     }
 
@@ -90,9 +91,12 @@ impl Policy {
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
-    /// `trust` are those of [`registry_for_file`].
+    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy.
     #[new]
-    #[pyo3(signature = (path=None, config=None, initial=None, data=None, env=None, trust=false))]
+    #[pyo3(signature = (
+        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None
+    ))]
+    #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
         py: Python<'_>,
         path: Option<PathBuf>,
@@ -101,22 +105,27 @@ impl Policy {
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
         trust: bool,
+        like: Option<&Self>,
     ) -> PyResult<Self> {
+        if let Some(like) = like {
+            return py.attached(|| Self::new(like.policy.clone(), like.env.clone()));
+        }
         if let Some(initial) = initial {
             let config = json::config(py, initial, &[])?;
-            return py.enter(|| Self::initial(&config, path.as_deref()));
+            let begin = move || Self::initial(&config, path.as_deref());
+            return py.enter_interruptible(&Interrupt::default(), begin);
         }
         let registry = registry_for_file(env, trust)?;
-        let policy = match (data, path) {
-            (Some(data), _) => {
-                py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?))?
-            }
-            (None, Some(path)) => {
-                let open = || load::open_policy(&path, config.as_deref(), &registry);
-                py.enter(|| Self::loaded(open()?))?
-            }
-            (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
-        };
+        if data.is_none() && path.is_none() {
+            return Err(refuse(py, "UsageError", "path", "one", "none"));
+        }
+        let data = data.map(<[u8]>::to_vec);
+        let policy = py.enter_interruptible(&Interrupt::default(), move || {
+            Self::loaded(match (data, path) {
+                (None, Some(path)) => load::open_policy(&path, config.as_deref(), &registry)?,
+                (data, _) => LoadedPolicy::from_bytes(&data.unwrap_or_default(), &registry)?,
+            })
+        })?;
         if env.is_some() || trust {
             // Asked for, so that its absence is an error.
             policy.env(py)?;
@@ -247,7 +256,7 @@ impl Policy {
 
     /// Reads a file of states. Returns the states, and the lengths of shortest solutions that are known.
     fn read_states(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
-        self.states_of(py, &path)
+        self.states_of(py, path)
     }
 
     /// Returns the figures of an evaluation, as JSON.

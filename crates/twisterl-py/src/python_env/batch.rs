@@ -1,7 +1,8 @@
 //! Batches of environments written in Python.
 
-use super::{PythonEnvSpec, broken, raised};
-use numpy::{PyArray2, PyArrayMethods as _};
+use super::observed::{Observed, push_masks};
+use super::{PythonEnvSpec, broken, end, raised};
+use crate::enter::calls::EnvCall;
 use pyo3::prelude::*;
 use rand::Rng as _;
 use twisterl_core::Result;
@@ -25,14 +26,6 @@ pub(super) struct PythonEnvBatch {
     solved: Vec<bool>,
 }
 
-/// Observations from Python.
-enum Seen {
-    /// Lengths and indices of sparse rows.
-    Sparse(Vec<usize>, Vec<u32>),
-    /// Values of dense rows.
-    Dense(Vec<f32>),
-}
-
 /// Rewards, terminated, truncated and solved, each `[slot]`.
 type Stepped = (Vec<f32>, Vec<bool>, Vec<bool>, Vec<bool>);
 
@@ -52,6 +45,7 @@ impl PythonEnvBatch {
     /// Calls into the batch with the interpreter attached.
     fn call<T>(&mut self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
@@ -71,55 +65,28 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        Python::attach(|py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
+        Python::attach(|py| {
+            let _call = EnvCall::begin(py);
+            work(batch.bind(py))
+        })
+        .map_err(|e| raised(&self.name, e))
     }
+}
 
-    /// Adds what Python observed in `rows` slots to a batch.
-    fn add(&self, seen: Seen, rows: usize, observations: &mut Observations) -> Result<()> {
-        match seen {
-            Seen::Sparse(lengths, indices) => {
-                if let Some(index) = indices.iter().find(|&&i| i as usize >= self.size) {
-                    let rule = format!("observe() gives indices below {}", self.size);
-                    return Err(broken(&self.name, &rule, index));
-                }
-                // The adapter gives as many indices as the lengths add up to.
-                let mut rest = &indices[..];
-                for length in lengths {
-                    let (ones, others) = rest.split_at(length);
-                    observations.push_ones(ones);
-                    rest = others;
-                }
-            }
-            Seen::Dense(values) => {
-                if let Some(at) = values.iter().position(|v| !v.is_finite()) {
-                    let found = format!("one that is not, at position {}", at % self.size);
-                    return Err(broken(&self.name, "observations are finite numbers", found));
-                }
-                for row in 0..rows {
-                    let values = &values[row * self.size..(row + 1) * self.size];
-                    observations.push_with(|out| out.values(values));
-                }
-            }
+impl Drop for PythonEnvBatch {
+    /// Gives the environments back, for the next batches.
+    fn drop(&mut self) {
+        if let Some(batch) = self.batch.take() {
+            end(&batch, "release");
         }
-        Ok(())
-    }
-
-    /// Checks the masks of `rows` slots.
-    fn check_masks(&self, masks: &[bool], rows: usize) -> Result<()> {
-        let width = self.actions.mask_width();
-        if masks.len() != width * rows {
-            let rule = format!("action masks have {width} entries");
-            let found = format!("{} for {rows} states", masks.len());
-            return Err(broken(&self.name, &rule, found));
-        }
-        if width > 0 && masks.chunks(width).any(|row| !self.actions.leaves_a_choice(row)) {
-            return Err(broken(&self.name, "action masks allow at least one action", "none"));
-        }
-        Ok(())
     }
 }
 
 impl VecEnv for PythonEnvBatch {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
     fn len(&self) -> usize {
         self.solved.len()
     }
@@ -145,27 +112,15 @@ impl VecEnv for PythonEnvBatch {
         observations: &mut Observations,
         masks: &mut Vec<bool>,
     ) -> Result<()> {
-        let first = masks.len();
-        let (width, sparse) = (self.actions.mask_width(), self.sparse);
-        let seen = self.call(|batch| {
-            let (seen, allowed): (Bound<'_, PyAny>, Option<Vec<Bound<'_, PyAny>>>) =
-                batch.call_method1("observe", (slots.to_vec(),))?.extract()?;
-            match allowed {
-                Some(allowed) => {
-                    for item in allowed {
-                        masks.push(item.is_truthy()?);
-                    }
-                }
-                None => masks.resize(first + width * slots.len(), true),
-            }
-            if sparse {
-                let (lengths, indices) = seen.extract()?;
-                return Ok(Seen::Sparse(lengths, indices));
-            }
-            Ok(Seen::Dense(seen.cast_into::<PyArray2<f32>>()?.to_vec()?))
+        let width = self.actions.mask_width();
+        let (size, sparse) = (self.size, self.sparse);
+        let observed = self.call(|batch| {
+            let (seen, allowed) = batch.call_method1("observe", (slots.to_vec(),))?.extract()?;
+            push_masks(masks, allowed, width * slots.len())?;
+            Observed::read(batch, seen, slots, size, sparse)
         })?;
-        self.add(seen, slots.len(), observations)?;
-        self.check_masks(&masks[first..], slots.len())
+        observed.push(size, observations);
+        Ok(())
     }
 
     fn step(&mut self, slots: &[usize], actions: &Actions, steps: &mut Vec<Step>) -> Result<()> {
@@ -211,6 +166,18 @@ impl VecEnv for PythonEnvBatch {
             self.solved[to] = self.solved[from];
         }
         Ok(())
+    }
+
+    fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
+        let batch: Py<PyAny> = self.look(|batch| Ok(batch.call_method0("duplicate")?.unbind()))?;
+        Ok(Box::new(Self {
+            name: self.name.clone(),
+            problem: Python::attach(|py| self.problem.clone_ref(py)),
+            batch: Some(batch),
+            actions: self.actions.clone(),
+            solved: self.solved.clone(),
+            ..*self
+        }))
     }
 
     fn render(&self, slot: usize) -> Result<String> {

@@ -1,14 +1,18 @@
 //! Environments written in Python as those of core: one call into `twisterl._internal.adapter` a batch.
 
 mod batch;
+mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::enter::calls::{EnvCall, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
+use std::any::Any;
 use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
+use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::Raised;
@@ -20,15 +24,21 @@ use twisterl_core::{Error, Result};
 pub struct PythonEnvSpec {
     name: String,
     params: Value,
+    factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
+    encodes: bool,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
     action_space: ActionSpace,
     twists: Vec<Twist>,
     difficulty: usize,
+    limits: EpisodeLimits,
 }
+
+/// The default limits on the length of episodes, for environments that may never end one.
+const LIMITS: EpisodeLimits = EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000 };
 
 /// A class or function that makes environments of their parameters.
 pub type Factory = Py<PyAny>;
@@ -40,15 +50,25 @@ impl PythonEnvSpec {
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
         let made = Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
-            Self::of(name, params, &problem)
+            let made = Self::of(name, (factory, params), &problem);
+            if !matches!(made, Ok(Ok(_))) {
+                problem.call_method0("retire")?;
+            }
+            made
         });
         Ok(Arc::new(made.map_err(|e| raised(name, e))??))
     }
 
     /// Reads what `problem` knows of its environment.
-    fn of(name: &str, params: &Value, problem: &Bound<'_, PyAny>) -> PyResult<Result<Self>> {
+    fn of(
+        name: &str,
+        (factory, params): (&Factory, &Value),
+        problem: &Bound<'_, PyAny>,
+    ) -> PyResult<Result<Self>> {
+        let factory = factory.clone_ref(problem.py());
         let shape: Vec<usize> = problem.getattr("shape")?.extract()?;
         let observation_space = match problem.getattr("sparse")?.extract()? {
             true => ObservationSpace::SparseBinary { shape },
@@ -65,23 +85,55 @@ impl PythonEnvSpec {
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
+        // The longest episode that the environment declares is its own limit.
+        let declared: usize = problem.getattr("max_steps")?.extract()?;
+        let EpisodeLimits { rollout, play, search } = LIMITS;
+        let limits = EpisodeLimits {
+            rollout: rollout.max(declared),
+            play: play.max(declared),
+            search: search.max(declared),
+        };
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
+        let encodes = problem.getattr("encodes")?.extract()?;
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
+            factory,
             problem,
+            encodes,
             observation_space,
             size,
             action_space,
             twists,
             difficulty,
+            limits,
         };
         Ok(spec.checked())
+    }
+
+    /// Returns the specification of an environment written in Python, `None` for any other.
+    pub fn of_spec(spec: &dyn EnvSpec) -> Option<&Self> {
+        spec.foreign_maker()?.downcast_ref()
+    }
+
+    /// The class or function that makes the environment.
+    pub fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// `twisterl._internal.adapter.Problem`.
+    pub fn problem(&self) -> &Py<PyAny> {
+        &self.problem
+    }
+
+    /// True if observations are not in the trainer's form as the environment returns them.
+    pub fn encodes(&self) -> bool {
+        self.encodes
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -98,8 +150,35 @@ impl PythonEnvSpec {
     }
 }
 
-/// Returns the error for an environment that raised an exception.
+impl Drop for PythonEnvSpec {
+    /// Closes the environments.
+    fn drop(&mut self) {
+        end(&self.problem, "retire");
+    }
+}
+
+/// Calls a method that ends the use of `object`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
+/// When the interpreter exits, it has closed the environments already.
+fn end(object: &Py<PyAny>, method: &str) {
+    Python::try_attach(|py| {
+        let _call = EnvCall::begin(py);
+        let object = object.bind(py);
+        // An object may be dropped because an exception is being raised.
+        let raised = PyErr::take(py);
+        if let Err(error) = object.call_method0(method) {
+            error.write_unraisable(py, Some(object));
+        }
+        if let Some(raised) = raised {
+            raised.restore(py);
+        }
+    });
+}
+
+/// Returns the error for an environment that raised an exception, or was interrupted.
 pub fn raised(name: &str, error: PyErr) -> Error {
+    if Python::attach(|py| is_interruption(py, &error)) {
+        return Error::Interrupted;
+    }
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 
@@ -131,6 +210,21 @@ impl EnvSpec for PythonEnvSpec {
 
     fn difficulty(&self) -> usize {
         self.difficulty
+    }
+
+    fn episode_limits(&self) -> EpisodeLimits {
+        self.limits
+    }
+
+    fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
+        Some(self)
+    }
+
+    fn check_replay(&self) -> Result<Option<String>> {
+        let differs = Python::attach(|py| {
+            self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
+        });
+        differs.map_err(|e| raised(&self.name, e))
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

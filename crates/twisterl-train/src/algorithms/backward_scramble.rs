@@ -172,9 +172,10 @@ impl Algorithm for BackwardScramble {
         Snapshot { state: json!(experts.unwrap_or_default()), arrays: Vec::new() }
     }
 
-    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<()> {
+    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<usize> {
         let state: ExpertIterationState =
             snapshot.read_state("the solutions of BackwardScramble")?;
-        self.experts.as_mut().map_or(Ok(()), |experts| experts.restore(state))
+        self.experts.as_mut().map_or(Ok(()), |experts| experts.restore(state))?;
+        Ok(0)
     }
 }

@@ -19,6 +19,9 @@ use serde_json::{Map, Value};
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
+/// The field that bounds the length of training episodes of PPO and AlphaZero.
+const MAX_STEPS: &str = "algorithm.collecting.max_steps";
+
 /// The iteration that an algorithm makes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -84,9 +87,16 @@ pub trait Algorithm: Send {
     /// Returns the algorithm's own state, from which a run continues bit-identically.
     fn snapshot(&self) -> Snapshot;
 
-    /// Continues from a snapshot, with `policy` restored already.
+    /// Continues from a snapshot, with `policy` restored already. Returns the number of episodes under way that the
+    /// environment did not repeat, and which therefore begin afresh.
     ///
     /// # Errors
     /// If the snapshot does not fit.
-    fn restore(&mut self, policy: &PolicyInTraining, snapshot: &Snapshot) -> Result<()>;
+    fn restore(&mut self, policy: &PolicyInTraining, snapshot: &Snapshot) -> Result<usize>;
+
+    /// Returns the path of the config field that bounds the length of training episodes, and the limit that holds because
+    /// the field is not set.
+    fn default_limit(&self) -> Option<(&'static str, usize)> {
+        None
+    }
 }

@@ -6,7 +6,7 @@ use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, by_returns};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
@@ -106,6 +106,11 @@ impl Ppo {
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
+            max_steps: self
+                .config
+                .collecting
+                .max_steps
+                .unwrap_or(self.spec.episode_limits().rollout),
         })?;
         Ok(())
     }
@@ -227,12 +232,16 @@ impl Algorithm for Ppo {
         Snapshot { state, arrays: self.rewards.arrays() }
     }
 
-    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<()> {
+    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<usize> {
         let state: PpoState = snapshot.read_state("the state of PPO")?;
         self.rewards.restore(snapshot)?;
         self.failures.restore(state.failures)?;
-        self.collector.restore(state.live, self.seed)?;
-        Ok(())
+        Ok(self.collector.restore(state.live, self.seed)?)
+    }
+
+    fn default_limit(&self) -> Option<(&'static str, usize)> {
+        let limit = self.spec.episode_limits().rollout;
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, limit))
     }
 }
 

@@ -178,7 +178,13 @@ pub fn collection(
         let evaluator = &executor;
         iteration += 1;
         let key = StreamKey::new(0, Purpose::Act).iteration(iteration);
-        collector.collect(&Collection { evaluator, key, starts, horizon })?;
+        collector.collect(&Collection {
+            evaluator,
+            key,
+            starts,
+            horizon,
+            max_steps: usize::MAX,
+        })?;
         Ok(())
     }))
 }

@@ -14,6 +14,7 @@ use std::path::PathBuf;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
@@ -53,13 +54,14 @@ impl EvaluateArgs {
         self.solve.plan(1)
     }
 
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.plan()?;
         let registry = self.env.registry(registry);
         let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
         let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*spec))?,
+            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt))?,
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {
@@ -73,6 +75,7 @@ impl EvaluateArgs {
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let mut figures = solving::figures(&solutions, &optimal, seconds);
         if self.json {

@@ -165,7 +165,7 @@ impl RunConfig {
     /// [`read`](Self::read).
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`read`](Self::read).
+    /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
         let mut value = json::read_file(path)?;
         for change in overrides {

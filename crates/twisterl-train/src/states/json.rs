@@ -1,25 +1,35 @@
 //! JSON and JSON Lines.
 
 use super::{Instance, Refusal, lines, number};
+use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 use twisterl_core::error::from_serde::describe;
+use twisterl_core::error::json::{self, JsonError};
 
 /// Reads one JSON value, or several one after the other, each of which is then a state. `length` is the number of numbers
 /// of a state, where it is known.
 pub(super) fn parse(text: &str, length: Option<usize>) -> Result<Vec<Instance>, Refusal> {
     let text = lines::without_comments(text);
     let mut values: Vec<(usize, Value)> = Vec::new();
-    let mut stream = Deserializer::from_str(&text).into_iter();
+    let mut stream = Deserializer::from_str(&text).into_iter::<IgnoredAny>();
     loop {
         let start = stream.byte_offset();
-        let Some(value) = stream.next() else { break };
-        values.push((start, value.map_err(|error| syntax(&text, &error))?));
+        let Some(ended) = stream.next() else { break };
+        ended.map_err(|error| syntax(&text, &error))?;
+        let value = json::parse(text[start..stream.byte_offset()].as_bytes());
+        values.push((start, value.map_err(|error| repeated(&text, start, error))?));
     }
     if let [(start, value)] = &values[..] {
         return document(&text, *start, value, length);
     }
     let place = |start| format!("line {}", line_of(&text, start));
     values.iter().map(|(start, value)| instance(value, place(*start))).collect()
+}
+
+/// Returns the refusal of a value that is JSON: it repeats a key, or is nested too deeply.
+fn repeated(text: &str, start: usize, error: JsonError) -> Refusal {
+    let skipped = text[..start].bytes().filter(|&b| b == b'\n').count();
+    Refusal::at_line(skipped + error.line, error.expected, error.found)
 }
 
 fn syntax(text: &str, error: &serde_json::Error) -> Refusal {

@@ -13,13 +13,10 @@ mod text;
 
 pub use checker::StateChecker;
 
+use crate::files::{MAX_STATES, read_given};
 use crate::{Error, Result};
-use std::fs::File;
-use std::io::{self, Read};
+use std::io::{self, Read as _};
 use std::path::Path;
-
-/// The largest file that is read, in bytes. At worst, it needs about fifty times as much memory.
-const MAX_BYTES: u64 = 1 << 25;
 
 /// A state, and the length of a shortest solution if it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,22 +60,19 @@ impl Refusal {
 /// environment of `checker`. See [`parse`] for the formats.
 ///
 /// # Errors
-/// If the file cannot be read, is larger than 32 MB or of another form, holds no state, or the environment refuses one.
+/// If the file cannot be read, is larger than 32 MiB or of another form, holds no state, or the environment refuses one.
 pub fn read(path: &Path, checker: &mut StateChecker) -> Result<Vec<Instance>> {
-    if path == Path::new("-") {
-        return parse(Path::new("standard input"), &bytes(io::stdin().lock(), path)?, checker);
+    if path != Path::new("-") {
+        let bytes = read_given(path, MAX_STATES).map_err(|refusal| refusal.of_input(path))?;
+        return parse(path, &bytes, checker);
     }
-    let file = File::open(path).map_err(|e| Error::io("read", path, e))?;
-    parse(path, &bytes(file, path)?, checker)
-}
-
-fn bytes(input: impl Read, path: &Path) -> Result<Vec<u8>> {
-    let mut bytes = Vec::new();
-    input.take(MAX_BYTES + 1).read_to_end(&mut bytes).map_err(|e| Error::io("read", path, e))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        return Err(Error::input(path, "", "a file of at most 32 MB", "a larger one"));
+    let (path, mut bytes) = (Path::new("standard input"), Vec::new());
+    let read = io::stdin().lock().take(MAX_STATES + 1).read_to_end(&mut bytes);
+    read.map_err(|e| Error::io("read", path, e))?;
+    if bytes.len() as u64 > MAX_STATES {
+        return Err(Error::input(path, "", "a file of at most 32 MiB", "more"));
     }
-    Ok(bytes)
+    parse(path, &bytes, checker)
 }
 
 /// Reads states from the content of the file `path`, which only errors name. The formats are:

@@ -3,11 +3,13 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
+use std::fs::File;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 
 fn checker(height: usize, width: usize) -> StateChecker {
     let params = json!({"height": height, "width": width});
-    StateChecker::new(&*Registry::default().make("Puzzle", &params).unwrap())
+    StateChecker::new(&*Registry::default().make("Puzzle", &params).unwrap(), &Interrupt::default())
 }
 
 fn read_text(text: &[u8], checker: &mut StateChecker) -> Result<Vec<Instance>, String> {
@@ -163,6 +165,8 @@ fn errors_name_the_line_and_no_type_of_the_implementation() {
         ("{\"instances\": 3}", "instances: expected a list of states, found 3"),
         ("[[1,0,2,3],\n[2,1,\"x\",3]]", "line 2, [1][2]: expected a number, found \"x\""),
         ("{\"instances\":\n[{\"state\": 3}]}", "line 2, instances[0].state: expected a list of numbers, or an object with `state`, found 3"),
+        ("[{\"state\": [1,0,2,3],\n\"state\": []}]", "line 2: expected each key once, found `[0].state` twice"),
+        ("[1,0,2,3]\n{\"state\": 1, \"state\": []}", "line 2: expected each key once, found `state` twice"),
         ("[{}]", "line 1, [0]: expected an object with `state`, found one without it"),
         ("[{\"state\": [1,0,2,3], \"optimal\": -1}]", "line 1, [0].optimal: expected a whole number of moves, 0 or more, found -1"),
         ("[{\"state\": [1,0,2,3], \"optimal\": 1.5}]", "found 1.5"),
@@ -211,8 +215,8 @@ fn files_are_bounded_and_must_exist() {
     let mut checker = checker(2, 2);
     let mut refusal = || read(&path, &mut checker).unwrap_err().to_string();
     assert!(refusal().contains("states.json: cannot read"));
-    File::create(&path).unwrap().set_len(MAX_BYTES + 1).unwrap();
-    assert!(refusal().ends_with("expected a file of at most 32 MB, found a larger one"));
+    File::create(&path).unwrap().set_len(MAX_STATES + 1).unwrap();
+    assert!(refusal().ends_with("expected a file of at most 32 MiB, found 33554433 bytes"));
 }
 
 proptest! {

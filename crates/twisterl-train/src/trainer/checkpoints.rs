@@ -13,6 +13,7 @@ use crate::trainer::evaluation::EvaluationResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
 /// one resumes.
@@ -95,7 +96,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let state: RunState = snapshot.read_state("the state of a run")?;
         let snapshot = Snapshot { state: state.algorithm, ..snapshot };
         let own = self.policy.restore(checkpoint.policy.parameters, snapshot)?;
-        self.algorithm.restore(&self.policy, &own)?;
+        let lost = self.algorithm.restore(&self.policy, &own)?;
+        self.notices.add_lost_episodes(lost);
         self.iteration = state.iteration;
         self.env_steps = state.env_steps;
         self.earlier = state.elapsed;
@@ -109,6 +111,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// # Errors
     /// If the disk cannot be written to.
     pub(super) fn save_last(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+        let _hold = Hold::begin();
         let begun = Instant::now();
         self.checkpoint(&log.lengths()?).write(&folder.last())?;
         self.clock =
@@ -142,6 +145,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         };
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
+            let _hold = Hold::begin();
             self.checkpoint(&log.lengths()?).write(&folder.best())?;
         }
         Ok(())

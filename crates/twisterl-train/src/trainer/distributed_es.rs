@@ -63,6 +63,11 @@ impl DistributedEs {
         Ok(run)
     }
 
+    /// Returns the warnings since the last call.
+    pub fn take_notices(&mut self) -> Vec<String> {
+        self.trainer.notices.take()
+    }
+
     /// Writes a checkpoint of this moment as `folder`.
     ///
     /// # Errors

@@ -19,6 +19,8 @@ pub struct EvaluationResult {
     pub reward: f64,
     /// Mean length of the solved episodes; 0 if none was solved.
     pub length: f64,
+    /// The default limit on the length of episodes, if an episode has reached it.
+    pub reached_limit: Option<usize>,
 }
 
 impl EvaluationResult {
@@ -54,8 +56,11 @@ pub fn evaluate(
     let key = StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
         .iteration(((position as u64) << 48) | iteration);
     let clock = || 0.0;
-    let solver =
-        Solver { record: false, ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate) };
+    let solver = Solver {
+        record: false,
+        strict: false,
+        ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate)
+    };
     let starts = vec![start; config.num_episodes];
     let again = |number| key.iteration(key.iteration | number << 32);
     let solutions = solver.run_tries(&starts, plan.tries, again)?;
@@ -66,6 +71,7 @@ pub fn evaluate(
         success: solved as f64 / count,
         reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
         length: length as f64 / solved.max(1) as f64,
+        reached_limit: plan.reached_default_limit(spec, &solutions),
     })
 }
 

@@ -5,17 +5,20 @@ pub mod curriculum;
 pub mod distributed_es;
 pub mod evaluation;
 mod iteration_metrics;
+mod notices;
 mod options;
 pub mod progress;
 pub mod solving;
 pub mod threads;
 mod train_loop;
 
-pub use self::options::{GRACE, Observer, Options, Summary};
+pub use self::notices::reached_limit;
+pub use self::options::{GRACE, Observer, Options, Summary, Warner};
 
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
 use self::evaluation::{EvaluationResult, evaluate};
+use self::notices::Notices;
 use crate::Result;
 use crate::algorithms::alphazero::AlphaZero;
 use crate::algorithms::backward_scramble::BackwardScramble;
@@ -51,7 +54,9 @@ pub fn train(
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
     };
+    let differs = spec.check_replay()?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
+    differs.into_iter().for_each(|text| trainer.notices.add(text));
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = RunFolder::create(path, config, &first)?;
     let log = RunLog::create(folder.path(), config.shared.logging.tensorboard)?;
@@ -97,6 +102,7 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     earlier: f64,
     begun: Instant,
     clock: CheckpointClock,
+    notices: Notices,
 }
 
 impl Trainer {
@@ -144,6 +150,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             earlier: 0.0,
             begun: Instant::now(),
             clock: CheckpointClock::start(),
+            notices: Notices::default(),
         }
     }
 
@@ -178,12 +185,12 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     }
 
     /// Makes the evaluations that are due; all of them if `all`.
-    fn evaluate(&self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
+    fn evaluate(&mut self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
         let (spec, evaluator) = (&*self.spec, self.policy.evaluated());
         let (difficulty, seed, iteration) =
             (self.curriculum.difficulty, self.config.seed, self.iteration);
         let evals = self.config.shared.evals.iter().enumerate();
-        evals
+        let results = evals
             .filter(|(_, (_, eval))| all || iteration.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
                 let result = threads::at_most(eval.num_cores, || {
@@ -191,7 +198,9 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
                 })?;
                 Ok((name.clone(), result))
             })
-            .collect()
+            .collect::<Result<Vec<_>>>()?;
+        self.notices.add_long_evaluations(&results);
+        Ok(results)
     }
 
     /// Records the result of iteration `now`, and advances the curriculum. Returns the success that the curriculum uses,
@@ -202,6 +211,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         results: &[(String, EvaluationResult)],
         output: &IterationOutput,
     ) -> Option<f64> {
+        self.notices.add_long_episodes(output, self.algorithm.default_limit());
         let learning = &self.config.shared.learning;
         let success = iteration_metrics::success(learning, results, output, now.difficulty);
         let hard = output.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));

@@ -11,7 +11,7 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
 /// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
-pub const GRACE: Duration = Duration::from_millis(700);
+pub const GRACE: Duration = Duration::from_millis(500);
 
 /// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
 /// after this iteration, with a checkpoint.
@@ -29,6 +29,28 @@ impl Observer {
     /// Calls it.
     pub(super) fn call(&self, metrics: &Map<String, Value>) -> bool {
         (self.0)(metrics)
+    }
+}
+
+/// A callback that receives each warning of a run, once.
+#[derive(Clone)]
+pub struct Warner(Arc<dyn Fn(&str) + Send + Sync>);
+
+impl Warner {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+
+    /// Calls it.
+    pub(super) fn call(&self, text: &str) {
+        (self.0)(text);
+    }
+}
+
+impl fmt::Debug for Warner {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Warner")
     }
 }
 
@@ -54,6 +76,8 @@ pub struct Options {
     pub interrupt: Interrupt,
     /// Receives the metrics of each iteration.
     pub observer: Option<Observer>,
+    /// Receives the warnings of the run, which go to standard error otherwise.
+    pub warner: Option<Warner>,
 }
 
 impl Options {

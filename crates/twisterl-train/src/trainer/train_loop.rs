@@ -11,6 +11,7 @@ use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,16 +38,20 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let mut progress = Progress::new(options.quiet, self.config.num_iterations, self.iteration);
         self.begun = Instant::now();
         self.clock.restart();
+        self.warn(&progress, options);
         let end = match self.iterations(folder, &mut log, &mut progress, options) {
             Ok(end) => end,
             Err(error) if error.is_interrupted() => End::Interrupted,
             Err(error) => return Err(error),
         };
+        // The run is ending: the rest does not take long, unless the disk is slow.
+        let _hold = Hold::begin();
         // What an interrupted iteration has changed must not be saved.
         if end != End::Interrupted {
             self.save_last(folder, &log)?;
         }
         progress.finish();
+        self.warn(&progress, options);
         let best = match Checkpoint::read(&folder.best()) {
             Ok(checkpoint) => checkpoint.policy,
             Err(_) if self.best.is_none() => self.policy.to_policy(),
@@ -85,6 +90,16 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         Ok(End::Finished)
     }
 
+    /// Gives the warnings that have come up.
+    fn warn(&mut self, progress: &Progress, options: &Options) {
+        for text in self.notices.take() {
+            match &options.warner {
+                Some(warner) => warner.call(&text),
+                None => progress.warn(&text),
+            }
+        }
+    }
+
     /// Makes one iteration, with its evaluations, metrics and checkpoints. Returns whether the observer wants more.
     fn step(
         &mut self,
@@ -98,10 +113,12 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let Iteration { number, difficulty, .. } = now;
         let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
+        self.warn(progress, options);
         self.save_if_best(folder, log, &results)?;
         let output = self.algorithm.iterate(&mut self.policy, &now);
         let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
+        self.warn(progress, options);
         let seconds = start.elapsed().as_secs_f64();
         let rate = output.env_steps as f64 / seconds;
         progress.update(&Status {

@@ -95,7 +95,7 @@ def read_collecting(mut fields: JsonFields[_], mut context: ConfigContext) raise
     if is_az and config.num_episodes * config.simulations > MAX_NODES:
         raise fields.error("num_mcts_searches", String("num_episodes x num_mcts_searches of at most ", MAX_NODES))
     context.only_for(fields, [Algorithm.PPO], ["num_envs", "rollout_length", "lambda"])
-    context.only_for(fields, [Algorithm.PPO, Algorithm.AZ], ["num_episodes", "gamma"])
+    context.only_for(fields, [Algorithm.PPO, Algorithm.AZ], ["num_episodes", "gamma", "max_steps"])
     context.only_for(
         fields,
         [Algorithm.AZ],
@@ -116,6 +116,8 @@ def check_unsupported(mut fields: JsonFields[_], mut context: ConfigContext) rai
     _ = fields.number("clip_rewards", 10, 0, 1e9)  # applies to normalized rewards only
     _ = fields.integer("seed", 0, 0, 1 << 53)  # the seed is that of the run, as in the peer
     fields.refuse("experts")
+    if context.algorithm != Algorithm.ES:
+        fields.refuse("max_steps")
     context.only_for(fields, [], ["num_walks", "walk_length", "walk_window"])
     if context.algorithm != Algorithm.AZ:
         fields.report_unused(

@@ -242,6 +242,7 @@ impl Beam {
                 self.batch.slots.push(node.slot);
             }
             evaluation.observe(&mut *self.env, &self.batch.slots)?;
+            evaluation.check_choices(&*self.env, &self.batch.slots, |_| true)?;
         }
         let evaluations = &mut self.evaluations[..batches];
         // One depth of a wide beam takes long, so the time is checked here too.

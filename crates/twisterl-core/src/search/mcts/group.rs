@@ -286,6 +286,7 @@ impl GameGroup {
             return Ok(());
         }
         evaluation.observe(&mut **env, slots)?;
+        evaluation.check_choices(&**env, slots, |row| !steps[rows[row]].truncated)?;
         evaluation.evaluate_log_probs(evaluator)?;
         for (row, &i) in rows.iter().enumerate() {
             let (at, key) = (&pending[i], keys[i]);

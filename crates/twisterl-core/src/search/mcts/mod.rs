@@ -211,7 +211,7 @@ impl Search {
 
     fn group(&mut self, game: usize) -> Result<(&mut GameGroup, usize)> {
         if game >= self.games {
-            return Err(Error::config("game", format!("below {}", self.games), game));
+            return Err(Error::internal(format!("game {game} of {}", self.games)));
         }
         Ok((&mut self.groups[game / SEARCH_GROUP], game % SEARCH_GROUP))
     }

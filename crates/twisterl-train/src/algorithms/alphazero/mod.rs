@@ -10,7 +10,7 @@ use self::game::Game;
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, by_returns};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
 use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, SelectionName};
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
@@ -35,6 +35,8 @@ const REPLAY: &str = "replay";
 pub struct AlphaZero {
     config: AlphaZeroConfig,
     seed: u64,
+    /// Longer games are truncated.
+    max_steps: usize,
     search: Search,
     games: Vec<Game>,
     /// The examples of each of the last iterations.
@@ -73,6 +75,7 @@ impl AlphaZero {
         let collecting = &config.collecting;
         Ok(Self {
             seed,
+            max_steps: collecting.max_steps.unwrap_or(spec.episode_limits().search),
             search: Search::new(spec, collecting.num_episodes, search_config(collecting))?,
             games: Vec::new(),
             replay: RingBuffer::new(collecting.replay_iterations),
@@ -89,7 +92,9 @@ impl AlphaZero {
         self.games.clear();
         for game in 0..self.search.games() {
             let difficulty = self.begin(iteration, game)?;
-            self.games.push(Game { difficulty, ..Game::default() });
+            // A game that begins solved is over: there is nothing to search.
+            let solved = self.search.solved(game);
+            self.games.push(Game { difficulty, over: solved, solved, ..Game::default() });
         }
         let mut plans = vec![Plan::default(); self.games.len()];
         for move_number in 0u64.. {
@@ -110,7 +115,7 @@ impl AlphaZero {
         iteration.key(self.seed, purpose).at(((game as u64) << 32) | number).stream()
     }
 
-    /// Begins a game that is not solved already. Returns its difficulty, if it begins with a scramble of the current
+    /// Begins a game that is not solved already, if there are such. Returns its difficulty, if it begins with a scramble of the current
     /// one.
     fn begin(&mut self, iteration: &Iteration, game: usize) -> Result<Option<usize>> {
         let starts = &self.config.collecting.starts;
@@ -171,8 +176,9 @@ impl AlphaZero {
             self.search.observe(index, &mut examples.observations, &mut examples.masks)?;
             game.learn(target, policy.acting().twists(), &mut self.canonical);
         }
-        let step = self.search.advance(index, action)?;
+        let mut step = self.search.advance(index, action)?;
         game.rewards.push(step.reward);
+        step.truncated |= game.rewards.len() >= self.max_steps && !step.terminated;
         if step.done() {
             game.over = true;
             game.solved = self.search.solved(index);
@@ -272,7 +278,7 @@ impl Algorithm for AlphaZero {
         snapshot
     }
 
-    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<()> {
+    fn restore(&mut self, _: &PolicyInTraining, snapshot: &Snapshot) -> Result<usize> {
         let state: AlphaZeroState = snapshot.read_state("the state of AlphaZero")?;
         let mut rest = SupervisedBatch::load(REPLAY, &snapshot.arrays)?;
         self.examples = rest.clone();
@@ -280,7 +286,11 @@ impl Algorithm for AlphaZero {
         for rows in state.replay_rows {
             self.replay.push(rest.take_first(rows));
         }
-        Ok(())
+        Ok(0)
+    }
+
+    fn default_limit(&self) -> Option<(&'static str, usize)> {
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.max_steps))
     }
 }
 

@@ -145,8 +145,14 @@ impl Algorithm for Es {
         Snapshot::default()
     }
 
-    fn restore(&mut self, policy: &PolicyInTraining, _: &Snapshot) -> Result<()> {
-        Ok(self.population.load(policy.weights())?)
+    fn restore(&mut self, policy: &PolicyInTraining, _: &Snapshot) -> Result<usize> {
+        self.population.load(policy.weights())?;
+        Ok(0)
+    }
+
+    fn default_limit(&self) -> Option<(&'static str, usize)> {
+        let limit = self.spec.episode_limits().play;
+        self.config.es.max_steps.is_none().then_some(("algorithm.es.max_steps", limit))
     }
 }
 

@@ -92,8 +92,13 @@ fn transitions_have_the_starts_rewards_and_advantages_of_the_config() {
         let memory = failures.states();
         let starts = Starts { difficulty: 3, uniform, mixed, remembered, memory };
         let horizon = Horizon::Steps(8);
-        let collection =
-            Collection { evaluator: &executor, key: FIRST.key(5, Purpose::Act), starts, horizon };
+        let collection = Collection {
+            evaluator: &executor,
+            key: FIRST.key(5, Purpose::Act),
+            starts,
+            horizon,
+            max_steps: 1000,
+        };
         collector.collect(&collection).unwrap();
         collector
     };

@@ -33,6 +33,10 @@ pub struct AlphaZeroCollecting {
     /// Discount of rewards.
     #[schemars(range(min = 0, max = 1))]
     pub gamma: f64,
+    /// The longest game; longer ones are truncated. If not given, games are as long as the environment allows, and at most
+    /// 1,000 moves in environments written in Python.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_steps: Option<usize>,
     /// The starts of games.
     pub starts: StartsConfig,
     /// Simulations per move.
@@ -82,6 +86,7 @@ impl Default for AlphaZeroCollecting {
         Self {
             num_episodes: 512,
             gamma: 0.995,
+            max_steps: None,
             starts: StartsConfig::default(),
             num_mcts_searches: 1000,
             num_mcts_searches_start: None,

@@ -59,7 +59,8 @@ pub struct EvolutionConfig {
     pub common: CommonName,
     /// Members take their most likely action instead of sampling.
     pub deterministic: bool,
-    /// The longest episode; as long as the environment allows if not given.
+    /// The longest episode; longer ones are truncated. If not given, episodes are as long as the environment allows, and at
+    /// most 10,000 steps in environments written in Python.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_steps: Option<usize>,
     /// Standard deviation of the perturbation of each weight.

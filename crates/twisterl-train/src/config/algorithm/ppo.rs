@@ -45,6 +45,10 @@ pub struct PpoCollecting {
     /// Normalised rewards are clipped to this magnitude.
     #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
     pub clip_rewards: f64,
+    /// The longest episode; longer ones are truncated. If not given, episodes are as long as the environment allows, and at
+    /// most 10,000 steps in environments written in Python.
+    #[schemars(range(min = 1, max = 1_000_000))]
+    pub max_steps: Option<usize>,
     /// The starts of episodes.
     pub starts: PpoStarts,
 }
@@ -60,6 +64,7 @@ impl Default for PpoCollecting {
             reward_scale: 1.0,
             normalize_rewards: false,
             clip_rewards: 10.0,
+            max_steps: None,
             starts: PpoStarts::default(),
         }
     }

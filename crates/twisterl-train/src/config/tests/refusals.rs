@@ -343,7 +343,17 @@ fn hostile_files_are_refused() {
     );
     assert!(load("object.json", deep.as_bytes()).contains("recursion limit exceeded"));
     assert!(load("utf8.json", b"{\"env_cls\": \"\xff\"}").contains("expected JSON"));
-    assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MB"));
+    assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MiB"));
+    let twice = br#"{"env_cls": "Puzzle", "env": {"width": 2, "height": 3, "width": 3}}"#;
+    assert!(
+        load("twice.json", twice)
+            .ends_with("twice.json:1:62: expected each key once, found `env.width` twice")
+    );
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(
+        load("utf16.json", &utf16)
+            .ends_with("utf16.json: expected JSON in UTF-8, found UTF-16 (save the file as UTF-8)")
+    );
     let long = format!("{{\"env_cls\": \"a\", \"seed\": \"{}\"}}", "x".repeat(1_000_000));
     assert!(load("long.json", long.as_bytes()).len() < 300, "a message quotes little");
     let long = format!("{{\"env_cls\": \"a\", \"{}\": 1}}", "x".repeat(1_000_000));
@@ -351,6 +361,27 @@ fn hostile_files_are_refused() {
     let missing = RunConfig::load(&folder.path().join("none.json"), &[]).unwrap_err().to_string();
     assert!(missing.contains("none.json: cannot read: "), "{missing}");
     assert!(RunConfig::load(folder.path(), &[]).is_err(), "a folder");
+    let hole = folder.path().join("hole.json");
+    std::fs::File::create(&hole).unwrap().set_len(1 << 42).unwrap();
+    let message = RunConfig::load(&hole, &[]).unwrap_err().to_string();
+    assert!(message.ends_with("a file of at most 1 MiB, found 4398046511104 bytes"), "{message}");
+}
+
+#[test]
+fn byte_order_marks_of_utf8_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marked.json");
+    std::fs::write(&path, "\u{feff}{\"env_cls\": \"Puzzle\", \"seed\": 7}").unwrap();
+    assert_eq!(RunConfig::load(&path, &[]).unwrap().0.seed, 7);
+}
+
+#[test]
+fn overrides_with_repeated_keys_are_refused() {
+    let refusal = |text: &str| Override::parse(text).unwrap_err().to_string();
+    let repeated = r#"env={"width": 2, "a": {"b": 1, "b": 2}}"#;
+    assert_eq!(refusal(repeated), "env.a.b: expected each key once, found `a.b` twice");
+    // Text that is no JSON is a string, as before.
+    assert!(Override::parse("env_cls={Puzzle").is_ok());
 }
 
 #[test]

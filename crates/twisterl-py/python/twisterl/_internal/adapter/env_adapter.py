@@ -5,16 +5,20 @@ from __future__ import annotations
 import copy
 import math
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.reading.difficulty import Difficulty
+from twisterl._internal.adapter.reading.difficulty import own as own_difficulty
+from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bind, dead_end
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
+    from twisterl._internal.adapter.layout import Layout
     from twisterl._internal.adapter.problem import Problem
 
-# Episodes are truncated after this many steps.
-MAX_STEPS = 100_000
+# Episodes are truncated after this many steps, the most that a config can ask for.
+MAX_STEPS = 1_000_000
 # Marks a state that holds a history instead: the start of the episode and its actions. No real state starts with it.
 HISTORY = -sys.float_info.max
 BY_SEED, BY_STATE = 0, 1
@@ -32,39 +36,72 @@ class EnvAdapter:
         shape: the shape of an observation.
         size: the number of values of an observation.
         actions: the components of an action.
-        masked: True if the environment may have action masks.
-        observe: returns the current observation.
+        layout: how observations of a plain environment are read.
+        mask_reader: reads action masks.
+        mask_way: the method or attribute of the environment that gives masks, None without any.
+        mask_key: the entry of observations that is their action mask, if they are dicts with one.
+        encodes: True if what the environment observes is not in the trainer's form yet.
+        encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
+        steps: the number of steps of the episode so far.
+        is_copy: True for a copy, which the factory did not make.
+        owns_resources: True for a copy that has to be closed.
     """
 
     sparse: bool
     shape: list[int]
     size: int
     actions: list[Component]
-    masked: bool
-    observe: Callable[[], Any]
-    masks: Callable[[], Iterable[bool]]
+    layout: Layout | None = None
+    mask_reader: MaskReader
+    mask_way: Way | None = None
+    mask_key: str | None = None
+    encodes = False
+    encode: Callable[[Any], Any]
+    is_copy = False
+    owns_resources = False
 
     def __init__(self, problem: Problem, env: Any) -> None:
         self.problem = problem
         self.env = env
+        self.steps = 0
         self._history: list[float] = []
-        self._steps = 0
+        self._over = False
+        self._difficulty: Difficulty | None = None
+        self._masker: Source | None = None
+
+    def is_one_choice(self) -> bool:
+        """Return True if an action is one choice."""
+        return len(self.actions) == 1 and self.actions[0][0] > 0 and not self.actions[0][3]
+
+    def choice_counts(self) -> list[int]:
+        """Return the number of choices of each discrete value of an action."""
+        return [n for n, _, _, shape in self.actions if n > 0 for _ in range(math.prod(shape))]
 
     def begin(self, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode at a state, or by a reset with this seed, and return True if it is already solved."""
-        self._steps = 0
+        self.steps = 0
+        self._over = False
         if state is None:
             level = self.difficulty() if difficulty is None else difficulty
             self._history = [HISTORY, BY_SEED, float(level), float(seed)]
             self.reset(level, seed)
         elif state and state[0] == HISTORY:
-            self._replay(state, seed)
+            self.replay(state, seed)
         else:
             self._history = [HISTORY, BY_STATE, float(len(state)), *state]
             self.set_state(state)
         return self.solved()
 
-    def _replay(self, history: Sequence[float], seed: int) -> None:
+    def history(self) -> list[float]:
+        """Return the start of the episode and its actions, from which `replay` gets to the same point."""
+        return self._history
+
+    def start(self) -> list[float]:
+        """Return the history of the episode without its actions."""
+        return self._history[: 4 if self._history[1] == BY_SEED else 3 + int(self._history[2])]
+
+    def replay(self, history: Sequence[float], seed: int = 0) -> None:
+        """Play the episode of a history again."""
         kind = int(history[1]) if len(history) > 3 else None
         if kind == BY_SEED:
             self.begin(int(history[2]), int(history[3]), None)
@@ -90,13 +127,15 @@ class EnvAdapter:
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
         """Step, record the action, and return reward, terminated, truncated and solved."""
-        self._steps += 1
+        self.steps += 1
         if isinstance(action, int):
             self._history.append(action)
         else:
             self._history.extend(float(value) for part in action for value in part)
         reward, terminated, truncated = self.step(action)
-        return reward, terminated, truncated or self._steps >= MAX_STEPS, self.solved()
+        truncated = truncated or self.steps >= MAX_STEPS
+        self._over = terminated or truncated
+        return reward, terminated, truncated, self.solved()
 
     def state(self) -> list[float]:
         """Return the state as a list of numbers."""
@@ -109,16 +148,20 @@ class EnvAdapter:
             f"found {state!r}"
         )
 
-    def clone(self) -> EnvAdapter:
-        """Return an independent copy at the same point of the episode."""
+    def is_over(self) -> bool:
+        """Return True if the episode is over."""
+        return self._over
+
+    def twin(self, env: Any) -> EnvAdapter:
+        """Return the adapter of a copy of the environment."""
         twin = copy.copy(self)
         twin._history = list(self._history)
-        twin.env = self._copied_env()
+        twin.env = env
         twin._bind()
         return twin
 
-    def _copied_env(self) -> Any:
-        return copy.deepcopy(self.env)
+    def unshare(self) -> None:
+        """Copy what the last step returned, since the original of this copy may change it in place."""
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         """Return the symmetries but the identity: permutations of the observation, and of the actions."""
@@ -126,11 +169,41 @@ class EnvAdapter:
 
     def difficulty(self) -> int:
         """Return the difficulty that the environment has by itself."""
-        return 1
+        found = own_difficulty(self.env)
+        return 1 if found is None else max(found, 0)
+
+    def with_difficulty(self, reset: Callable[..., Any], level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
+        """Set the difficulty of the next reset, and return the arguments, by position and by name, that give it one."""
+        if self._difficulty is None:
+            self._difficulty = Difficulty(self.env, reset)
+        settable = self._difficulty.settable and self._difficulty.set(level)
+        if not settable and level != self.difficulty():
+            self.problem.warn_of_difficulty(level)
+        return self._difficulty.arguments(level)
 
     def _bind(self) -> None:
         """Look up methods of the environment; called again for a copy."""
+        self._difficulty = None
+        self._masker = None if self.mask_way is None else bind(self.mask_way, self.env, self.mask_reader)
+
+    def observe(self) -> Any:
+        """Return the current observation in the trainer's form."""
         raise NotImplementedError
+
+    def mask(self) -> list[Any] | None:
+        """Return the action mask of the current state, None if it has none."""
+        raise NotImplementedError
+
+    def read_mask(self) -> list[Any] | None:
+        """Return the same.
+
+        Raises:
+            MisreadError: the episode is not over and no action is allowed.
+        """
+        mask = self.mask()
+        if mask is not None and not self.mask_reader.allows(mask) and not (self.is_over() or self.solved()):
+            raise dead_end("action mask")
+        return mask
 
     def reset(self, difficulty: int, seed: int) -> None:
         """Begin an episode of this difficulty."""

@@ -2,77 +2,120 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import inspect
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.randomness import seeded
+from twisterl._internal.adapter.reading import masks, scalars
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
+
+LARGEST = scalars.LARGEST_REWARD
 
 
 class GymnasiumEnv(EnvAdapter):
     """An environment with Gymnasium's interface."""
 
-    masked = True
-
     def __init__(self, problem: Problem, env: Any) -> None:
         super().__init__(problem, env)
         from twisterl._internal.adapter import spaces
 
-        self.sparse, self.shape, self._encode = spaces.observation(env.observation_space, problem)
         self.actions, self._decode = spaces.action(env.action_space, problem)
+        start = (scalars.whole(getattr(env.action_space, "start", 0)) or 0) if self.is_one_choice() else 0
+        self.mask_reader = masks.MaskReader(spaces.choices(env.action_space), self.choice_counts(), start)
+        key, rest = spaces.mask_within(env.observation_space, self.mask_reader.width)
+        self.sparse, self.shape, self.encode = spaces.observation(rest, problem)
+        if key is not None:
+            self.encode = spaces.without_mask(env.observation_space, key, self.encode)
+        self.encodes = key is not None or not spaces.is_plain(rest)
         self.size = math.prod(self.shape)
-        self._width = sum(n * math.prod(shape) for n, _, _, shape in self.actions if n > 0)
-        self.masked = self._width > 0
+        self.mask_key = key
+        self.mask_way = masks.find(env, self.mask_reader)
         self._seen: Any = None
-        self._info: Any = {}
+        self._encoded: Any = None
+        self._mask: list[Any] | None = None
+        self._has_mask = False
+        self._info: dict[Any, Any] = {}
         self._solved = False
         self._bind()
 
+    def unshare(self) -> None:
+        self._encoded = copy.copy(self._encoded)
+        with contextlib.suppress(Exception):  # what cannot be copied is not a mask
+            self._seen, self._info = copy.deepcopy((self._seen, self._info))
+
     def _bind(self) -> None:
-        self._unwrapped = getattr(self.env, "unwrapped", self.env)
-        self._masker = getattr(self.env, "action_masks", None) or getattr(self._unwrapped, "action_masks", None)
+        super()._bind()
+        self._takes_seed = _takes_seed(self.env.reset)
 
     def difficulty(self) -> int:
-        difficulty = getattr(self._unwrapped, "difficulty", 1)
-        return difficulty if isinstance(difficulty, int) and difficulty > 0 else 1
+        return max(super().difficulty(), 1)
 
     def reset(self, difficulty: int, seed: int) -> None:
-        if isinstance(getattr(self._unwrapped, "difficulty", None), int):
-            self._unwrapped.difficulty = difficulty
-        outcome = self.env.reset(seed=seed)
-        if not (isinstance(outcome, tuple) and len(outcome) == 2):
-            raise self.problem.broken("reset() returns an observation and a dict", outcome)
-        self._take(*outcome)
+        by_position, given = self.with_difficulty(self.env.reset, difficulty)
+        if self._takes_seed:
+            outcome = self.env.reset(*by_position, seed=seed, **given)
+        else:
+            with seeded(seed):  # of the global generators, and of the one that Gymnasium gives to each environment
+                unwrapped = getattr(self.env, "unwrapped", self.env)
+                if hasattr(unwrapped, "np_random"):
+                    from gymnasium.utils.seeding import np_random
+
+                    unwrapped.np_random = np_random(seed)[0]
+                outcome = self.env.reset(*by_position, **given)
+        self._take(*scalars.beginning(outcome))
 
     def step(self, action: Any) -> tuple[float, bool, bool]:
         outcome = self.env.step(self._decode(action))
-        if not (isinstance(outcome, tuple) and len(outcome) == 5):
-            raise self.problem.broken(
-                "step() returns an observation, a reward, terminated, truncated and a dict", outcome
-            )
+        if type(outcome) is not tuple or len(outcome) != 5 or not isinstance(outcome[4], dict):
+            outcome = scalars.outcome(outcome)
         seen, reward, terminated, truncated, info = outcome
         self._take(seen, info)
-        return float(reward), bool(terminated), bool(truncated)
+        # The usual types are told first, because collection spends its time here.
+        if type(reward) is not float or not -LARGEST <= reward <= LARGEST:
+            reward = scalars.reward(reward, "the reward of step()")
+        if type(terminated) is not bool:
+            terminated = scalars.flag(terminated, "terminated of step()")
+        if type(truncated) is not bool:
+            truncated = scalars.flag(truncated, "truncated of step()")
+        return reward, terminated, truncated
 
-    def _take(self, seen: Any, info: Any) -> None:
+    def _take(self, seen: Any, info: dict[Any, Any]) -> None:
+        self._seen = seen
+        self._encoded = self.encode(seen)
         self._info = info
-        self._seen = self._encode(seen)
-        self._solved = isinstance(info, dict) and bool(info.get("is_success", False))
+        self._has_mask = False
+        solved = info.get("is_success") if info else None
+        self._solved = solved is not None and scalars.flag(solved, "info['is_success']")
 
     def observe(self) -> Any:
-        return self._seen
+        return self._encoded
 
-    def masks(self) -> Iterable[bool]:
-        mask = self._info.get("action_mask") if isinstance(self._info, dict) else None
-        if mask is None and self._masker is not None:
-            mask = self._masker()
-        if mask is None:
-            return [True] * self._width
-        found: Iterable[bool] = mask
-        return found
+    def mask(self) -> list[Any] | None:
+        # Read once, since it may be an iterator.
+        if not self._has_mask:
+            self._mask, self._has_mask = self._given_mask(), True
+        return self._masker() if self._mask is None and self._masker is not None else self._mask
+
+    def _given_mask(self) -> list[Any] | None:
+        """Return the mask that came with the last observation, None if none did."""
+        if self.mask_key is not None:
+            return self.mask_reader(self._seen[self.mask_key], f"observation[{self.mask_key!r}]")
+        if self._info:
+            for key in masks.INFO_MASKS:
+                if key in self._info:
+                    return self.mask_reader(self._info[key], f"info[{key!r}]")
+            if self.is_one_choice():
+                for key in masks.INFO_ACTIONS:
+                    if key in self._info:
+                        return self.mask_reader.of_actions(self._info[key], f"info[{key!r}]")
+        return None
 
     def solved(self) -> bool:
         return self._solved
@@ -81,3 +124,11 @@ class GymnasiumEnv(EnvAdapter):
         if getattr(self.env, "render_mode", None) == "ansi":
             return str(self.env.render())
         return str(self._seen)
+
+
+def _takes_seed(reset: Callable[..., Any]) -> bool:
+    try:
+        parameters = inspect.signature(reset).parameters.values()
+    except (TypeError, ValueError):
+        return True  # of a compiled function, which cannot be asked
+    return any(p.name == "seed" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

@@ -4,32 +4,59 @@ from __future__ import annotations
 
 import inspect
 import math
-import random
-import sys
-import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
+from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_space
+from twisterl._internal.adapter.randomness import seeded
+from twisterl._internal.adapter.reading import masks, scalars
+from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.scalars import flag
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
 
-_GLOBAL_RANDOMNESS = threading.Lock()
+LARGEST = scalars.LARGEST_REWARD
 
 
 class PlainEnv(EnvAdapter):
     """An environment with the methods of the PyPI package `twisterl`."""
 
-    sparse = True
-
     def __init__(self, problem: Problem, env: Any) -> None:
         super().__init__(problem, env)
-        self.shape = [int(n) for n in self._method("obs_shape")()]
-        self.size = math.prod(self.shape)
-        self.actions = [(int(self._method("num_actions")()), [], [], [])]
+        count = scalars.positive(self._declared("num_actions"), "num_actions()")
+        self.actions = [(count, [], [], [])]
+        self.mask_reader = masks.MaskReader(masks.Choices(count), [count])
+        self.mask_way = masks.find(env, self.mask_reader)
+        self._last: Any = None
         self._bind()
-        self._takes = _keywords(self._reset)
+        self._takes_seed = _takes_seed(self._reset)
+        self._read_as(problem.layout or self._layout())
+
+    def _layout(self) -> Layout:
+        """Return how observations are to be read: as the class declares it, or else as it begins."""
+        space = getattr(self.env, "observation_space", None)
+        if space is not None:
+            return layout_of_space(space, self.problem)
+        return find_layout(self, scalars.shape(self._declared("obs_shape"), "obs_shape()"))
+
+    def _read_as(self, layout: Layout) -> None:
+        self.layout = layout
+        self.sparse, self.shape, self.encode = layout.sparse, layout.shape, layout.encode
+        self.size = math.prod(self.shape)
+        self.mask_key = layout.mask_key
+        self._is_list = layout.is_list
+        self.encodes = layout.encodes
+        self._bind()
+
+    def _declared(self, name: str) -> Any:
+        """Return what a method, or an attribute, of this name says."""
+        found = getattr(self.env, name, None)
+        if found is None:
+            expected = f"a method {name}(), or Gymnasium's observation_space and action_space"
+            raise MisreadError("environment", expected, Text(type(self.env).__name__))
+        return found() if callable(found) else found
 
     def _method(self, *names: str) -> Callable[..., Any]:
         for name in names:
@@ -38,55 +65,71 @@ class PlainEnv(EnvAdapter):
                 found: Callable[..., Any] = method
                 return found
         expected = " or ".join(f"{name}()" for name in names)
-        raise self.problem.broken(f"has a method {expected}", type(self.env).__name__)
+        raise MisreadError("environment", f"a method {expected}", Text(type(self.env).__name__))
+
+    def _getter(self, name: str) -> Callable[[], Any] | None:
+        """Return a method, or a function that returns an attribute; None if there is neither."""
+        found = getattr(self.env, name, None)
+        if found is None or callable(found):
+            return found
+        return lambda: getattr(self.env, name)
 
     def _bind(self) -> None:
+        super()._bind()
         # Looked up once, because they are called at every step.
         self._reset = self._method("reset")
         # In the PyPI package, a class with `next` moves by `next`, any other class by `step`.
         self._step = self._method("next", "step")
         self._reward = self._method("value", "reward")
         self._final = self._method("is_final")
-        self.observe = self._method("observe")
-        self.masks = getattr(self.env, "masks", None)  # type: ignore[assignment]
-        self.masked = callable(self.masks)
-        self._success = getattr(self.env, "success", None) or getattr(self.env, "solved", None)
-        self._truncated = getattr(self.env, "truncated", None)
-
-    def difficulty(self) -> int:
-        difficulty = getattr(self.env, "difficulty", 1)
-        return int(difficulty) if isinstance(difficulty, int) else 1
+        self.seen = self._method("observe")
+        self._success = self._getter("success") or self._getter("solved")
+        self._truncated = self._getter("truncated")
 
     def reset(self, difficulty: int, seed: int) -> None:
-        if isinstance(getattr(self.env, "difficulty", None), int):
-            self.env.difficulty = difficulty
-        given = {"seed": seed, "difficulty": difficulty}
-        given = {name: value for name, value in given.items() if name in self._takes}
-        if "seed" in given:
-            self._reset(**given)
+        by_position, given = self.with_difficulty(self._reset, difficulty)
+        if self._takes_seed:
+            self._reset(*by_position, seed=seed, **given)
             return
-        # It can only use the global generators, so other threads must not draw from them meanwhile.
-        with _GLOBAL_RANDOMNESS:
-            random.seed(seed)
-            numpy = sys.modules.get("numpy")
-            if numpy is not None:
-                numpy.random.seed(seed)
-            self._reset(**given)
+        with seeded(seed):  # it can only use the global generators
+            self._reset(*by_position, **given)
+
+    def observe(self) -> Any:
+        seen = self.seen()
+        # Lists of indices are checked with the batch, since collection spends its time here.
+        if self._is_list and type(seen) is list:
+            return seen
+        self._last = seen
+        return self.encode(seen)
+
+    def mask(self) -> list[Any] | None:
+        if self.mask_key is not None:
+            return self.mask_reader(self._last[self.mask_key], f"observe()[{self.mask_key!r}]")
+        return None if self._masker is None else self._masker()
 
     def move(self, action: Any) -> tuple[float, bool, bool, bool]:
         # The same as `EnvAdapter.move`, with as few calls as possible: collection spends its time here.
-        self._steps += 1
+        self.steps += 1
         self._history.append(action)
         self._step(action)
-        truncated = self._steps >= MAX_STEPS or (self._truncated is not None and bool(self._truncated()))
-        if not self._final():
-            return self._reward(), False, truncated, False
-        return self._reward(), not truncated, truncated, self.solved()
+        truncated = self.steps >= MAX_STEPS or (self._truncated is not None and flag(self._truncated(), "truncated()"))
+        final = self._final()
+        if final is not False and flag(final, "is_final()"):
+            self._over = True
+            return self._earned(), not truncated, truncated, self.solved()
+        self._over = truncated
+        return self._earned(), False, truncated, False
+
+    def _earned(self) -> float:
+        reward = self._reward()
+        if type(reward) is float and -LARGEST <= reward <= LARGEST:
+            return reward
+        return scalars.reward(reward, "value()" if callable(getattr(self.env, "value", None)) else "reward()")
 
     def solved(self) -> bool:
         if self._success is not None:
-            return bool(self._success())
-        return bool(self._final()) and self._reward() > 0
+            return flag(self._success(), "success()")
+        return flag(self._final(), "is_final()") and self._earned() > 0
 
     def state(self) -> list[float]:
         get_state = getattr(self.env, "get_state", None)
@@ -101,12 +144,8 @@ class PlainEnv(EnvAdapter):
         else:
             setter([int(number) if float(number).is_integer() else number for number in state])
 
-    def _copied_env(self) -> Any:
-        for name in ("clone", "copy"):
-            method = getattr(self.env, name, None)
-            if callable(method):
-                return method()
-        return super()._copied_env()
+    def is_over(self) -> bool:
+        return self._over or flag(self._final(), "is_final()")
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         twists = getattr(self.env, "twists", None)
@@ -129,12 +168,9 @@ class PlainEnv(EnvAdapter):
         return str(self.state())
 
 
-def _keywords(function: Callable[..., Any]) -> set[str]:
-    """Return those of `seed` and `difficulty` that a function accepts."""
+def _takes_seed(function: Callable[..., Any]) -> bool:
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):
-        return set()
-    if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values()):
-        return {"seed", "difficulty"} & ({*parameters} | {"seed"})
-    return {"seed", "difficulty"} & set(parameters)
+        return False
+    return "seed" in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from typing import Any
 
+from twisterl._internal.adapter import replay
+from twisterl._internal.adapter.copying import Copying
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.gymnasium_env import GymnasiumEnv
+from twisterl._internal.adapter.layout import Layout
 from twisterl._internal.adapter.plain_env import PlainEnv
-from twisterl.errors import EnvError
+from twisterl._internal.adapter.pool import Pool, close_env
+from twisterl._internal.adapter.reading.kinds import is_gymnasium
+from twisterl._internal.adapter.reading.masks import given_mask
+from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.observations import SOURCE, Indices
+from twisterl.errors import EnvError, ObservationError
 
 
 class Problem:
@@ -17,83 +26,247 @@ class Problem:
 
     def __init__(self, name: str, make: Callable[..., Any], params: str) -> None:
         self.name = name
+        self.layout: Layout | None = None
         self._make = make
         self._params: dict[str, Any] = json.loads(params) or {}
-        env = self.new()
-        is_gymnasium = hasattr(env, "observation_space") and hasattr(env, "action_space")
-        self._adapter: type[EnvAdapter] = GymnasiumEnv if is_gymnasium else PlainEnv
-        first = self._adapter(self, env)
-        self.sparse, self.shape = first.sparse, first.shape
-        self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
+        self._warned = False
+        self._kind = ""
+        self.pool = Pool(name, self.new)
+        self.copying = Copying(self)
+        first = self.pool.take()
+        try:
+            self.sparse, self.shape, self.layout = first.sparse, first.shape, first.layout
+            self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
+            self.max_steps = _declared_limit(first.env)
+            self.encodes = first.encodes
+            self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
+        except BaseException:
+            self.pool.close(first)
+            raise
+        self.pool.give_back(first)
 
-    def new(self) -> Any:
+    def new(self) -> EnvAdapter:
         """Return a new environment."""
-        return self._make(**self._params)
+        env = self._make(**self._params)
+        try:
+            self._kind = type(getattr(env, "unwrapped", env)).__name__
+            return GymnasiumEnv(self, env) if is_gymnasium(env) else PlainEnv(self, env)
+        except BaseException as error:
+            close_env(self.name, env)
+            if isinstance(error, MisreadError):
+                raise self.misread(error) from error.__cause__
+            raise
 
     def batch(self, length: int) -> Batch:
-        """Return a batch of `length` new environments."""
-        return Batch(self, [self._adapter(self, self.new()) for _ in range(length)])
+        """Return a batch of `length` environments, each of which is made when its first episode begins."""
+        return Batch(self, [None] * length)
 
-    def broken(self, rule: str, found: object) -> EnvError:
-        """Return the error for an environment that breaks a rule."""
-        return EnvError(f"environment {self.name}: {rule}: found {found!r}")
+    def retire(self) -> None:
+        """Close the environments: those in use when their batches end, the others now."""
+        self.pool.retire()
+
+    def check_replay(self) -> str | None:
+        """Play an episode again. Return a warning if it differs."""
+        found = replay.difference(self)
+        if found is None:
+            return None
+        return (
+            f"{self.place()}: an episode that was played again with the same seed and actions differs: {found}. "
+            "Runs with it do not repeat, and episodes under way begin afresh when a run is resumed. To avoid that, let "
+            "all of its randomness come from the seed of reset()"
+        )
+
+    def view(self, env: EnvAdapter) -> tuple[Any, tuple[bool, ...] | None]:
+        """Return the observation and the mask of an environment, to be compared with others."""
+        seen, masks = Batch(self, [env]).observe([0])
+        observation = tuple(seen[1]) if self.sparse else seen.tobytes()
+        return observation, None if masks is None else tuple(map(bool, masks))
+
+    def broken(self, source: str, expected: str, found: object) -> EnvError:
+        """Return the error for an environment that cannot be read."""
+        return self.misread(MisreadError(source, expected, found))
+
+    def misread(self, error: MisreadError, env: EnvAdapter | None = None) -> EnvError:
+        """Return the error for what an environment returned, with its name and the step of its episode."""
+        return EnvError(f"{self.place(env)}: {error}")
+
+    def place(self, env: EnvAdapter | None = None) -> str:
+        """Return the name of the environment and the step of an episode, for messages."""
+        name = self.name if self.name.endswith(self._kind) else f"{self.name} ({self._kind})"
+        step = "" if env is None else f", step {env.steps}" if env.steps else ", reset"
+        return f"environment {name}{step}"
+
+    def warn_of_difficulty(self, level: int) -> None:
+        """Warn, once, that the environment cannot be given a difficulty."""
+        if not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"{self.place()}: difficulty {level} is asked for (algorithm.learning.diff_start and diff_max, or an "
+                "evaluation), but the environment has no attribute, method or argument of reset to set it; all "
+                "episodes have the same difficulty",
+                stacklevel=2,
+            )
+
+    def read(self, seen: Any) -> tuple[Any, list[Any] | None]:
+        """Return an observation that is not the environment's own in the trainer's form, and the mask within it.
+
+        Raises:
+            ObservationError: it is none of the environment.
+        """
+        key = self._mask_key
+        try:
+            encoded = self._encode(seen)
+            return encoded, None if key is None else self._mask_reader(seen[key], f"observation[{key!r}]")
+        except MisreadError as error:
+            raise ObservationError(str(error).replace(f"{SOURCE}:", "observation:", 1)) from error.__cause__
+
+    def read_mask(self, mask: Any) -> list[bool]:
+        """Return a mask that is not the environment's own as a list of booleans.
+
+        Raises:
+            ObservationError: it is none of the environment's actions.
+        """
+        return given_mask(self._mask_reader, mask)
+
+
+def _declared_limit(env: Any) -> int:
+    """Return the longest episode of an environment by its Gymnasium spec, 0 if that does not tell."""
+    steps = getattr(getattr(env, "spec", None), "max_episode_steps", None)
+    return steps if isinstance(steps, int) and steps > 0 else 0
 
 
 class Batch:
     """A batch of environments, one per slot."""
 
-    def __init__(self, problem: Problem, envs: list[EnvAdapter]) -> None:
+    def __init__(self, problem: Problem, envs: list[EnvAdapter | None]) -> None:
         self._problem = problem
-        self._envs = envs
-        self._masked = any(env.masked for env in envs)
+        # A slot is empty until an episode begins in it, or one is copied to it.
+        self._envs: list[Any] = envs
 
     def begin(self, slot: int, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
         """Begin an episode, and return True if it is already solved."""
-        return self._envs[slot].begin(difficulty, seed, state)
+        env = self._envs[slot]
+        if env is None:
+            env = self._envs[slot] = self._problem.pool.take()
+        try:
+            solved: bool = env.begin(difficulty, seed, state)
+            return solved
+        except Exception as error:
+            self._explain(error, slot)
+            raise
 
-    def observe(self, slots: list[int]) -> tuple[Any, list[bool] | None]:
+    def observe(self, slots: list[int]) -> tuple[Any, list[Any] | None]:
         """Return the observations of some slots, and their masks.
 
         Sparse observations are the lengths and the concatenated indices of their rows, dense ones an array
-        `[slot, value]`. Masks are concatenated, and None if the environments have none.
+        `[slot, value]`. Masks are concatenated zeros and ones, and None if the environments have none.
         """
-        envs = [self._envs[slot] for slot in slots]
-        masks: list[bool] | None = None
-        if self._masked:
-            masks = []
-            for env in envs:
-                masks.extend(env.masks())
-        if self._problem.sparse:
-            lengths, indices = [], []
-            for env in envs:
-                ones = env.observe()
-                lengths.append(len(ones))
-                indices.extend(ones)
-            return (lengths, indices), masks
-        import numpy as np
+        envs, slot = self._envs, 0
+        try:
+            if self._problem.sparse:
+                lengths, indices = [], []
+                for slot in slots:
+                    ones = envs[slot].observe()
+                    lengths.append(len(ones))
+                    indices.extend(ones)
+                return (lengths, indices), self._masks(slots)
+            import numpy as np
 
-        rows = np.empty((len(envs), envs[0].size if envs else 0), np.float32)
-        for row, env in zip(rows, envs, strict=True):
-            row[:] = env.observe()
-        return rows, masks
+            rows = np.empty((len(slots), envs[0].size if slots else 0), np.float32)
+            for row, slot in zip(rows, slots, strict=True):
+                row[:] = envs[slot].observe()
+            return rows, self._masks(slots)
+        except Exception as error:
+            self._explain(error, slot)
+            raise
+
+    def _masks(self, slots: list[int]) -> list[Any] | None:
+        """Return the masks of some slots, concatenated; None if there are none."""
+        masks = []
+        for slot in slots:
+            try:
+                masks.append(self._envs[slot].read_mask())
+            except Exception as error:
+                self._explain(error, slot)
+                raise
+        if all(mask is None for mask in masks):
+            return None
+        everything = [True] * self._envs[0].mask_reader.width
+        return [bit for mask in masks for bit in (everything if mask is None else mask)]
 
     def step(self, slots: list[int], actions: list[Any]) -> tuple[list[float], list[bool], list[bool], list[bool]]:
         """Step each slot, and return rewards, terminated, truncated and solved, each `[slot]`."""
-        envs = self._envs
-        outcomes = [envs[slot].move(action) for slot, action in zip(slots, actions, strict=True)]
+        envs, slot = self._envs, 0
+        outcomes = []
+        try:
+            for slot, action in zip(slots, actions, strict=True):
+                outcomes.append(envs[slot].move(action))
+        except Exception as error:
+            self._explain(error, slot)
+            raise
         rewards, terminated, truncated, solved = zip(*outcomes, strict=True) if outcomes else ((), (), (), ())
         return list(rewards), list(terminated), list(truncated), list(solved)
 
+    def _explain(self, error: Exception, slot: int) -> None:
+        """Raise the error of what a slot misread; otherwise add the environment and the step to the exception."""
+        env = self._envs[slot]
+        if isinstance(error, EnvError):
+            return
+        if isinstance(error, MisreadError):
+            raise self._problem.misread(error, env) from error.__cause__
+        if hasattr(error, "add_note"):
+            error.add_note(f"raised in {self._problem.place(env)}")
+
+    def reread(self, slots: list[int], lengths: list[int], indices: list[Any]) -> tuple[list[int], list[int]]:
+        """Return the indices of some slots, checked one by one, or raise the error that tells what is wrong."""
+        rows, first = [], 0
+        for slot, length in zip(slots, lengths, strict=True):
+            env = self._envs[slot]
+            try:
+                rows.append(Indices(env.size)(indices[first : first + length]))
+            except MisreadError as error:
+                raise self._problem.misread(error, env) from error.__cause__
+            first += length
+        return [len(row) for row in rows], [index for row in rows for index in row]
+
+    def not_finite(self, slot: int, position: int, value: float) -> None:
+        """Raise the error for an observation of a slot that has a value which is not finite."""
+        found = Text(f"{value} at position {position}")
+        raise self._problem.misread(MisreadError("observation", "finite numbers", found), self._envs[slot])
+
     def state(self, slot: int) -> list[float]:
         """Return the state, or the history that leads to it."""
-        return self._envs[slot].state()
+        state: list[float] = self._envs[slot].state()
+        return state
 
     def copy(self, pairs: list[tuple[int, int]]) -> None:
         """Copy environments between slots, for each pair (origin, target)."""
         for origin, target in pairs:
             if origin != target:
-                self._envs[target] = self._envs[origin].clone()
+                self._release(target)
+                self._envs[target] = self._problem.copying.copy(self._envs[origin])
+
+    def duplicate(self) -> Batch:
+        """Return a batch of copies."""
+        twins: list[EnvAdapter | None] = []
+        for env in self._envs:
+            twin = None if env is None else self._problem.copying.copy(env)
+            if twin is not None:
+                twin.unshare()
+            twins.append(twin)
+        return Batch(self._problem, twins)
+
+    def release(self) -> None:
+        """Give the environments back. The batch is not used any more."""
+        for slot in range(len(self._envs)):
+            self._release(slot)
+
+    def _release(self, slot: int) -> None:
+        env, self._envs[slot] = self._envs[slot], None
+        if env is not None:
+            self._problem.pool.give_back(env)
 
     def render(self, slot: int) -> str:
         """Return the state as text."""
-        return self._envs[slot].render()
+        text: str = self._envs[slot].render()
+        return text

@@ -1,5 +1,9 @@
 //! Single environments and batches of them, to be stepped from Python.
 
+mod copies;
+
+pub use copies::revive_env;
+
 use crate::convert::actions::{Component, components, push_action};
 use crate::convert::arguments::Seed;
 use crate::convert::numbers::{kind, rows};
@@ -7,15 +11,18 @@ use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use crate::error::refuse;
+use crate::python_env::PythonEnvSpec;
 use crate::registry::env_of_caller;
+use copies::Record;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
-use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_core::error::json;
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
 /// An environment with its parameters, from which batches are created.
@@ -25,14 +32,27 @@ pub struct EnvSpec(pub Arc<dyn Spec>);
 #[pymethods]
 impl EnvSpec {
     /// Finds the environment `env`, which is a name, a class or a factory, with parameters `params` (JSON). Both are the
-    /// caller's: the module of a name is imported.
+    /// caller's: the module of a name is imported. `name` is the name of a factory, by default its path.
     #[new]
-    fn new(env: &Bound<'_, PyAny>, params: &str) -> PyResult<Self> {
+    #[pyo3(signature = (env, params, name=None))]
+    fn new(env: &Bound<'_, PyAny>, params: &str, name: Option<&str>) -> PyResult<Self> {
         let py = env.py();
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
-        let made = env_of_caller(env, &params)?;
+        let params = json::parse(params.as_bytes())
+            .map_err(|e| refuse(py, "ConfigError", "env", &e.expected, &e.found))?;
+        let made = env_of_caller(env, &params, name)?;
         py.attached(|| made).map(Self)
+    }
+
+    /// Returns what pickle stores: the name of a built-in environment or the factory of another, and the parameters.
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
+        let name = self.0.name();
+        let maker = PythonEnvSpec::of_spec(&*self.0).map(PythonEnvSpec::factory);
+        let env = match maker {
+            Some(factory) => factory.bind(py).clone(),
+            None => name.into_pyobject(py)?.into_any(),
+        };
+        let arguments = (env, self.params_json(), name).into_pyobject(py)?;
+        Ok((py.get_type::<Self>().into_any(), arguments))
     }
 
     /// The registered name, or the path of the Python class.
@@ -59,6 +79,8 @@ pub struct EnvBatch {
     seed: u64,
     begun: u64,
     last: Vec<Step>,
+    /// The episodes so far, from which a pickle gets to the same point, `[slot]`.
+    episodes: Vec<Record>,
     // Memory that steps work in.
     slots: Vec<usize>,
     actions: Actions,
@@ -78,9 +100,10 @@ impl EnvBatch {
 
     fn start(&mut self, py: Python<'_>, slot: usize, start: Start<'_>) -> PyResult<()> {
         let slot = self.check_slot(py, slot)?;
-        let mut rng = StreamKey::new(self.seed, Purpose::Start).at(self.begun).stream();
+        let stream = (self.seed, self.begun);
         self.begun += 1;
-        py.attached(|| self.env.begin(slot, start, &mut rng))?;
+        py.attached(|| self.env.begin(slot, start, &mut copies::stream(stream)))?;
+        self.episodes[slot].begin(start, stream);
         self.last[slot] = Step { terminated: self.env.solved(slot), ..Step::default() };
         Ok(())
     }
@@ -94,10 +117,19 @@ impl EnvBatch {
 
 #[pymethods]
 impl EnvBatch {
-    /// Creates `count` environments.
+    /// Creates `count` environments; copies of those of `like`, if given.
     #[new]
-    #[pyo3(signature = (spec, count=1, seed=None))]
-    fn new(py: Python<'_>, spec: &EnvSpec, count: usize, seed: Option<Seed>) -> PyResult<Self> {
+    #[pyo3(signature = (spec, count=1, seed=None, like=None))]
+    fn new(
+        py: Python<'_>,
+        spec: &EnvSpec,
+        count: usize,
+        seed: Option<Seed>,
+        like: Option<&Self>,
+    ) -> PyResult<Self> {
+        if let Some(like) = like {
+            return like.duplicate(py);
+        }
         if !(1..=1 << 20).contains(&count) {
             return Err(refuse(py, "ConfigError", "count", "1 to 1048576", &count.to_string()));
         }
@@ -109,6 +141,7 @@ impl EnvBatch {
             seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
             begun: 0,
             last: vec![Step::default(); count],
+            episodes: vec![Record::default(); count],
             slots: Vec::new(),
             actions: Actions::new(&spec.action_space()),
             steps: Vec::new(),
@@ -217,6 +250,7 @@ impl EnvBatch {
         py.attached(|| self.env.step(&[0], &self.actions, &mut self.steps))?;
         let step = self.steps[0];
         self.last[0] = step;
+        self.episodes[0].push(self.actions.row(0));
         Ok((step.reward, step.terminated, step.truncated))
     }
 
@@ -237,6 +271,9 @@ impl EnvBatch {
         self.steps.clear();
         py.attached(|| self.env.step(&self.slots, &self.actions, &mut self.steps))?;
         self.last.clone_from(&self.steps);
+        for (slot, episode) in self.episodes.iter_mut().enumerate() {
+            episode.push(self.actions.row(slot));
+        }
         let flags = |flag: &dyn Fn(usize, &Step) -> bool| {
             PyArray1::from_iter(py, self.steps.iter().enumerate().map(|(i, s)| flag(i, s)))
         };
@@ -320,6 +357,22 @@ impl EnvBatch {
         py.attached(|| self.env.render(slot))
     }
 
+    fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        Self::copied(slf, None)
+    }
+
+    fn __deepcopy__<'py>(
+        slf: &Bound<'py, Self>,
+        memo: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        Self::copied(slf, Some(memo))
+    }
+
+    /// Returns what pickle stores: class, environment, streams and the episodes so far, which are played again.
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<copies::Pickled<'py>> {
+        Self::pickled(slf)
+    }
+
     /// Returns the name of an action.
     fn action_name(&self, action: &Bound<'_, PyAny>) -> PyResult<String> {
         let mut actions = Actions::new(&self.space);
@@ -327,6 +380,9 @@ impl EnvBatch {
         Ok(self.env.action_name(actions.row(0)))
     }
 }
+
+/// The return value of `__reduce__`: a callable and its arguments.
+pub type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// Permutations of the observation, and of the actions, `[twist][value]`.
 type Twists = (Vec<Vec<u32>>, Vec<Vec<u32>>);

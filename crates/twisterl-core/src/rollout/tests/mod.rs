@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod unusual;
+
 use super::*;
 use crate::env::Step;
 use crate::envs::registry::Registry;
@@ -31,7 +33,7 @@ fn executor(spec: &dyn EnvSpec) -> Executor {
 fn collection<'a>(evaluator: &'a Executor, iteration: u64, horizon: Horizon) -> Collection<'a> {
     let starts = Starts { difficulty: 6, uniform: 0.2, mixed: 0.2, remembered: 0.0, memory: &[] };
     let key = StreamKey::new(3, Purpose::Act).iteration(iteration);
-    Collection { evaluator, key, starts, horizon }
+    Collection { evaluator, key, starts, horizon, max_steps: 1000 }
 }
 
 type Gathered = Vec<(Vec<u32>, Vec<f32>, Vec<f32>, Vec<Step>, Vec<f32>, Vec<Episode>)>;

@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Compares the speed of two trainers, which take turns.
 
-    scripts/compare_speed.py OLD NEW --rounds 10 --seconds 20 --out speed.json
+    scripts/compare.py speed OLD NEW --rounds 10 --seconds 20 --out speed.json
 
 Each round runs both binaries, in an order that alternates: `twisterl-train benchmark`, and training by two examples. A
 ratio is the time of NEW by that of OLD in the same round, so 1.02 is 2 % slower; the table shows median, least and
@@ -9,7 +8,7 @@ greatest over the rounds. Training has two rows: seconds on the clock, and proce
 depend less on what else the machine does. Exit code 1 if the median of a row is above `--most`, 2 if a command failed.
 
 The machine must have nothing else to do. The rows of products and of the triad measure the machine itself: where they
-differ from 1, so does the rest by as much, and the figures mean nothing. `compare_speed.py OLD OLD` shows the noise.
+differ from 1, so does the rest by as much, and the figures mean nothing. `compare.py speed OLD OLD` shows the noise.
 """
 
 import argparse
@@ -106,9 +105,11 @@ def table(rows: dict[str, list[float]]) -> str:
     return "\n".join(lines)
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "compare.py speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("old", type=Path, metavar="OLD", help="a trainer, built with --release")
     parser.add_argument("new", type=Path, metavar="NEW", help="the trainer to compare with it")
     parser.add_argument("--rounds", type=int, default=10, metavar="N", help="default: %(default)s")
@@ -119,16 +120,16 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--num-cores", type=int, metavar="N", help="upper bound on threads")
     parser.add_argument("--most", type=float, default=1.03, metavar="R", help="greatest median (default: %(default)s)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write all times as JSON")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     if args.rounds < 1:
         parser.error(f"--rounds: expected at least 1, found {args.rounds}")
     args.old, args.new = args.old.resolve(), args.new.resolve()
     return args
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Measures, prints the table and returns the exit code."""
-    args = parse()
+    args = parse(arguments)
     try:
         found = rounds(args)
     except (CommandError, OSError) as error:
@@ -145,7 +146,3 @@ def main() -> int:
     if slow:
         print(f"slower than {args.most}: {', '.join(slow)}")
     return int(bool(slow))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

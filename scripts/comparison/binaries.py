@@ -1,9 +1,8 @@
-#!/usr/bin/env python3
 """Shows that two trainers compute the same: weights, metrics and answers, bit for bit.
 
-    scripts/compare_binaries.py record OLD --out record.json
-    scripts/compare_binaries.py compare record.json NEW --expect expected.json
-    scripts/compare_binaries.py compare OLD NEW
+    scripts/compare.py binaries record OLD --out record.json
+    scripts/compare.py binaries compare record.json NEW --expect expected.json
+    scripts/compare.py binaries compare OLD NEW
 
 A record holds, for every config in `examples/` and for variants with what no example uses, the checksum of each tensor
 of both checkpoints and the metrics (times left out) after 20 iterations of a reduced run; the same for runs that are
@@ -80,9 +79,11 @@ def compare(args: argparse.Namespace) -> int:
     return int(bool(verdict.unexpected))
 
 
-def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+def parse(arguments: list[str]) -> argparse.Namespace:
     """Parses the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        "compare.py binaries", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     commands = parser.add_subparsers(dest="command", required=True)
     recording = commands.add_parser("record", help="record what a binary computes")
     recording.add_argument("binary", type=Path, help="the trainer, twisterl-train")
@@ -115,9 +116,9 @@ def _sections(text: str) -> tuple[str, ...]:
     return names
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     """Records or compares."""
-    args = parse()
+    args = parse(arguments)
     try:
         if args.command == "record":
             record_to(args.binary, args.out, args.only, args.sections)
@@ -126,7 +127,3 @@ def main() -> int:
     except (TrainerError, ExpectationError, OSError, json.JSONDecodeError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-
-
-if __name__ == "__main__":
-    sys.exit(main())

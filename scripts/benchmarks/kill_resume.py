@@ -1,7 +1,6 @@
-#!/usr/bin/env python3
 """Kill training runs at random moments, resume them, and compare the outcome with a run that was left alone.
 
-    scripts/kill_resume.py --binary target/release/twisterl-train --runs 20
+    scripts/benchmark.py kill_resume --binary target/release/twisterl-train --runs 20
 
 Each run is killed with SIGKILL and resumed, again and again as chance will have it, until it reaches its end. Weights
 and optimiser state must then equal those of the undisturbed run byte for byte, and so must the metrics without their
@@ -128,7 +127,7 @@ def positive(text: str) -> int:
     return number
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     summary, _, details = __doc__.partition("\n")
     parser = argparse.ArgumentParser(
         description=summary, epilog=details, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -136,7 +135,7 @@ def main() -> int:
     parser.add_argument("--binary", type=Path, required=True, metavar="PATH", help="the trainer, twisterl-train")
     parser.add_argument("--runs", type=positive, default=20, metavar="N", help="runs to kill (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the kills (default: %(default)s)")
-    args = parser.parse_args()
+    args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="kill-resume-") as folder:
         try:
             wrong = compare(args.binary.resolve(), args.runs, args.seed, Path(folder))
@@ -144,7 +143,3 @@ def main() -> int:
             print(f"error: {error}", file=sys.stderr)
             return 1
     return 1 if wrong else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
