@@ -122,6 +122,8 @@ def test_wrong_states_are_numbered(policy):
         ),
         ([{"state": START, "optimal": -1}], r"states\[0\].optimal: expected a whole number"),
         (itertools.repeat(None, 0), "states: expected at least one"),
+        (itertools.count(), "states: expected at least one, at most 1000000, found more"),
+        (range(10**12), "states: expected at least one, at most 10000000, found more"),
     ):
         with pytest.raises(twisterl.UsageError, match=message):
             policy.evaluate(states)

@@ -11,7 +11,6 @@ mod error;
 pub mod files;
 pub mod gradient;
 pub mod record;
-pub mod states;
 mod terminal;
 pub mod trainer;
 

@@ -308,13 +308,17 @@ def _revive(kind: type[Policy], data: bytes) -> Policy:
 
 def _instances(states: Any) -> tuple[list[Any], list[int | None]]:
     """Return states, and the lengths of shortest solutions that are known."""
+    # Iterators may have no end.
+    most = _MAX_STATES if hasattr(states, "__len__") else _MAX_STATES // 10
     try:
-        given = list(itertools.islice(states, _MAX_STATES + 1))
+        count = len(states) if hasattr(states, "__len__") else 0
+        given = list(itertools.islice(states, most + 1)) if count <= most else []
     except TypeError as error:
         raise UsageError(f"states: expected states or the path of a file, found {type(states).__name__}") from error
-    if not 1 <= len(given) <= _MAX_STATES:
-        found = "none" if not given else "more"
-        raise UsageError(f"states: expected at least one, at most {_MAX_STATES}, found {found}")
+    count = max(count, len(given))
+    if not 1 <= count <= most:
+        found = "more" if count else "none"
+        raise UsageError(f"states: expected at least one, at most {most}, found {found}")
     rows, optimal = [], []
     for i, item in enumerate(given):
         if isinstance(item, Mapping):
