@@ -1,5 +1,6 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::calls::interrupt_envs;
 use crate::enter::{Enter as _, LOOK, Signals, wait};
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::record::run_folder::RunFolder;
@@ -30,13 +30,13 @@ pub fn train<'py>(
     config: &str,
     path: PathBuf,
     load_checkpoint: Option<PathBuf>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = json::config(py, config, &[])?;
-    let options =
-        Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(|cores| cores.0.threads());
+    let options = Options { load_checkpoint, quiet, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         trainer::train(&config, &path, options, registry())
     })
@@ -52,7 +52,7 @@ pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
     num_iterations: Option<u64>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
@@ -61,14 +61,11 @@ pub fn resume<'py>(
     let registry = registry_for_file(env, trust)?;
     let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
     json::warn(py, &ignored)?;
-    let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(|cores| cores.0.threads());
+    let options = Options { quiet, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         trainer::resume(&path, num_iterations, options, &registry)
     })
-}
-
-fn threads(bound: usize) -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(bound).max(1)
 }
 
 /// Runs `work` on a thread of its own. The calling thread shows metrics to the callback and looks for signals; either

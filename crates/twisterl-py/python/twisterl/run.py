@@ -12,6 +12,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal import arguments
+from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
 
@@ -60,10 +61,10 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
-    changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    changes += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
+    changes = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
+    changes += [f"seed={arguments.seed(seed)}"] if seed is not None else []
     changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
-    resolved = _core.resolve_config(json.dumps(given), changes)
+    resolved = _core.resolve_config(written(given), changes)
     path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
