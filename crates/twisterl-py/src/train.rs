@@ -1,5 +1,6 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::calls::interrupt_envs;
 use crate::enter::{Enter as _, LOOK, Signals, wait};
@@ -13,7 +14,6 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
 use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::config::Override;
@@ -34,13 +34,13 @@ pub fn train<'py>(
     path: PathBuf,
     numbered: bool,
     load_checkpoint: Option<PathBuf>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let config = json::config(py, config, &[])?;
-    let options =
-        Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(|cores| cores.0.threads());
+    let options = Options { load_checkpoint, quiet, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         let path = if numbered { RunPath::Numbered(&path) } else { RunPath::At(&path) };
         trainer::train(&config, path, options, registry())
@@ -57,7 +57,7 @@ pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
     sets: Vec<String>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
@@ -70,8 +70,8 @@ pub fn resume<'py>(
         Ok((overrides, ignored))
     })?;
     json::warn(py, &ignored)?;
-    let options =
-        Options { quiet, overrides, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(|cores| cores.0.threads());
+    let options = Options { quiet, overrides, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         trainer::resume(&path, None, options, &registry)
     })
@@ -96,10 +96,6 @@ pub fn forget_locks() {
 
 fn overrides(sets: &[String]) -> Result<Vec<Override>> {
     sets.iter().map(|set| Override::parse(set)).collect()
-}
-
-fn threads(bound: usize) -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(bound).max(1)
 }
 
 /// Runs `work` on a thread of its own. The calling thread shows metrics to the callback and looks for signals; either

@@ -3,6 +3,7 @@
 //! Of two equal keys, serde_json keeps the last one without a word. Text that passes [`check`] means the same to every
 //! reader.
 
+use super::from_serde::in_words;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt::{self, Formatter};
@@ -51,7 +52,7 @@ impl JsonError {
 
     /// Describes an error of serde_json. `repeated` is the path of the repeated key, if that is the error.
     fn at(error: &serde_json::Error, repeated: Option<String>) -> Self {
-        let message = error.to_string();
+        let message = in_words(error);
         let found = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
         let (path, expected, found) = match repeated {
             Some(path) => {

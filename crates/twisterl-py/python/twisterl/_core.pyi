@@ -15,9 +15,11 @@ __all__ = [
     "Policy",
     "PpoCollector",
     "__version__",
+    "config_changes",
     "convert",
     "convert_tensors",
     "env_names",
+    "forget_locks",
     "read_tensors",
     "resolve_config",
     "resume",
@@ -80,6 +82,7 @@ class Policy:
     ) -> Any: ...
     def solve_states(self, states: Sequence[Any], options: dict[str, Any]) -> list[_Solved]: ...
     def solve_scrambles(self, count: int, difficulty: int | None, options: dict[str, Any]) -> list[_Solved]: ...
+    def read_states(self, path: _Path) -> tuple[list[list[float]], list[int | None]]: ...
     def evaluate_json(
         self,
         states: Sequence[Any] | None,

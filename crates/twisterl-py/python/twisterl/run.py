@@ -12,6 +12,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal import arguments
+from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
 
@@ -60,7 +61,7 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
-    resolved = _core.resolve_config(json.dumps(given), _overrides(set, seed, num_steps))
+    resolved = _core.resolve_config(written(given), _overrides(set, seed, num_steps))
     path = Path(run_path) if run_path is not None else Path("runs") / name
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
@@ -114,8 +115,8 @@ def resume(
 
 def _overrides(set: Mapping[str, Any] | None, seed: int | None, num_steps: int | None) -> list[str]:
     """Return `path=value` for each override of a config."""
-    overrides = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    overrides += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
+    overrides = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
+    overrides += [f"seed={arguments.seed(seed)}"] if seed is not None else []
     overrides += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
     return overrides
 

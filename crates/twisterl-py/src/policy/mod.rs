@@ -5,6 +5,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
+use crate::convert::arguments::{Cores, Seed};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -14,7 +15,7 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use solve::Solved;
+use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
@@ -215,22 +216,22 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
         self.predict_many(observations, masks, num_cores)
     }
 
     /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
     /// or one drawn with `seed`.
-    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
+    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=Seed(0)))]
     fn act<'py>(
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
-        seed: u64,
+        seed: Seed,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.choose(observation, mask, (!deterministic).then_some(seed))
+        self.choose(observation, mask, (!deterministic).then_some(seed.0))
     }
 
     /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.
@@ -251,6 +252,11 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         self.solve_drawn(py, (count, difficulty), options)
+    }
+
+    /// Reads a file of states. Returns the states, and the lengths of shortest solutions that are known.
+    fn read_states(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        self.states_of(py, path)
     }
 
     /// Returns the figures of an evaluation, as JSON.

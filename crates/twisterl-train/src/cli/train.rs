@@ -1,13 +1,12 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, count, print_episode};
-use crate::config::{Override, RunConfig};
+use super::{Exit, Output, print_episode, seed, whole};
+use crate::config::{NumCores, Override, RunConfig};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::terminal::message;
 use crate::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Starter, Summary};
 use crate::{Error, Result};
 use clap::Args;
@@ -30,14 +29,14 @@ pub(super) struct TrainArgs {
     #[arg(long, alias = "run_path", value_name = "DIR")]
     run_path: Option<PathBuf>,
     /// Total number of iterations, overriding the config's `num_iterations`.
-    #[arg(long, alias = "num_steps", value_name = "N")]
+    #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
     /// Random seed, overriding the config's.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
-    /// Maximum number of threads; results do not depend on it.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    /// Maximum number of threads; 0 or -1: as many as there are processors. Results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Resume the run in this folder; it continues bit-identically, also if it was killed.
     #[arg(
         long,
@@ -68,7 +67,7 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads::available),
+            threads: self.num_cores.map(NumCores::threads),
             overrides: self.overrides()?,
             stop: stop.with_grace(GRACE),
             interrupt: stop.interrupt().clone(),

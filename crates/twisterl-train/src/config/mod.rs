@@ -10,7 +10,7 @@ mod check;
 mod class;
 mod evals;
 mod json;
-mod limits;
+pub(crate) mod limits;
 mod overrides;
 mod policy;
 mod schema;
@@ -27,6 +27,7 @@ pub use algorithm::{
 pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use limits::NumCores;
 pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{
@@ -92,7 +93,7 @@ struct Document {
     /// Parameters of the algorithm and of the run around it.
     #[serde(default)]
     algorithm: SharedConfig,
-    /// Seed of all randomness of the run.
+    /// Seed of all randomness of the run, below 2^64.
     #[serde(default)]
     seed: u64,
     /// Iterations after which the run ends; without it, it continues until stopped. The peer's command line calls this

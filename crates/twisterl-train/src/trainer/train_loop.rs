@@ -110,11 +110,12 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let start = Instant::now();
         let now = self.now();
         let Iteration { number, difficulty, .. } = now;
-        let results = self.evaluate(false)?;
+        let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
         self.warn(progress, options);
         self.save_if_best(folder, log, &results)?;
-        let output = self.algorithm.iterate(&mut self.policy, &now)?;
+        let output = self.algorithm.iterate(&mut self.policy, &now);
+        let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
         self.warn(progress, options);
         let seconds = start.elapsed().as_secs_f64();

@@ -1,7 +1,10 @@
-//! Bounded reads of untrusted files: of which kind a file may be, and how long. docs/security.md lists the limits.
+//! Files that people bring: states to be solved, and bounded reads of untrusted files, of which kind a file may be, and how
+//! long. docs/security.md lists the limits.
 //!
 //! A file is opened without waiting, so that a named pipe cannot hang the caller, and its kind and length are known before
 //! its first byte is read.
+
+pub mod states;
 
 use crate::{Error, Result};
 use std::fs::{File, FileType, Metadata, OpenOptions};
