@@ -96,7 +96,7 @@ class Tensor:
         found = np.lib.stride_tricks.as_strided(values[self.offset :], self.size, [s * width for s in self.stride])
         if self.storage.kind == "BFloat16Storage":
             return (found.astype("<u4") << 16).view("<f4")
-        with np.errstate(over="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return found.astype("f4")
 
 
