@@ -218,7 +218,9 @@ def read(content: bytes) -> list[tuple[str, np.ndarray]]:
         with zipfile.ZipFile(io.BytesIO(content)) as file:
             (pickled,) = [name for name in file.namelist() if name.split("/")[-1] == "data.pkl"]
             folder = pickled.removesuffix("data.pkl")
-            order = ">" if file.read(f"{folder}byteorder") == b"big" else "<"
+            # Files of older versions do not say it, and are little-endian.
+            marked = f"{folder}byteorder" in file.namelist()
+            order = ">" if marked and file.read(f"{folder}byteorder") == b"big" else "<"
 
             def storage(kind: str, key: str, count: int, _: Any) -> Storage:
                 dtype = TYPES[kind].replace("<", order)
