@@ -11,6 +11,7 @@ mod error;
 pub mod files;
 pub mod gradient;
 pub mod record;
+mod terminal;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -10,7 +10,7 @@ use std::result::Result;
 
 /// The mark with which some editors begin UTF-8 text.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-/// What is expected where a key is repeated.
+/// The expectation that a repeated key breaks.
 const UNIQUE: &str = "each key once";
 /// The longest path of an error, in characters.
 const MAX_PATH: usize = 120;

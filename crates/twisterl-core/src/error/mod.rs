@@ -1,5 +1,6 @@
 //! The error type of this crate.
 
+pub mod escape;
 pub mod from_serde;
 pub mod interrupt;
 pub mod json;

@@ -10,7 +10,7 @@ use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::python_env::Factory;
+use crate::python_env::PythonEnvSpec;
 use crate::registry::env_of_caller;
 use copies::Record;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
@@ -45,7 +45,7 @@ impl EnvSpec {
     /// Returns what pickle stores: the name of a built-in environment or the factory of another, and the parameters.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let name = self.0.name();
-        let maker = self.0.foreign_maker().and_then(|maker| maker.downcast_ref::<Factory>());
+        let maker = PythonEnvSpec::of_spec(&*self.0).map(PythonEnvSpec::factory);
         let env = match maker {
             Some(factory) => factory.bind(py).clone(),
             None => name.into_pyobject(py)?.into_any(),

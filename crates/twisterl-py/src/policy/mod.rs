@@ -19,6 +19,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
@@ -33,7 +34,7 @@ use twisterl_train::record::load::LoadedPolicy;
 #[pyclass(frozen, subclass, module = "twisterl._core")]
 pub struct Policy {
     policy: Weights,
-    executor: Executor,
+    executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
     /// Memory of single predictions; a second thread makes its own.
@@ -42,7 +43,7 @@ pub struct Policy {
 
 impl Policy {
     fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
-        let executor = Executor::of(&policy)?;
+        let executor = Arc::new(Executor::of(&policy)?);
         Ok(Self { policy, executor, env, memory: Mutex::new(None) })
     }
 
@@ -110,19 +111,20 @@ impl Policy {
         }
         if let Some(initial) = initial {
             let config = json::config(py, initial, &[])?;
-            return py.enter(|| Self::initial(&config, path.as_deref()));
+            let begin = move || Self::initial(&config, path.as_deref());
+            return py.enter_interruptible(&Interrupt::default(), begin);
         }
         let registry = registry_for_file(env, trust)?;
-        let policy = match (data, path) {
-            (Some(data), _) => {
-                py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?))?
-            }
-            (None, Some(path)) => {
-                let open = || load::open_policy(&path, config.as_deref(), &registry);
-                py.enter(|| Self::loaded(open()?))?
-            }
-            (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
-        };
+        if data.is_none() && path.is_none() {
+            return Err(refuse(py, "UsageError", "path", "one", "none"));
+        }
+        let data = data.map(<[u8]>::to_vec);
+        let policy = py.enter_interruptible(&Interrupt::default(), move || {
+            Self::loaded(match (data, path) {
+                (None, Some(path)) => load::open_policy(&path, config.as_deref(), &registry)?,
+                (data, _) => LoadedPolicy::from_bytes(&data.unwrap_or_default(), &registry)?,
+            })
+        })?;
         if env.is_some() || trust {
             // Asked for, so that its absence is an error.
             policy.env(py)?;

@@ -9,11 +9,12 @@ use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::error::json as json_text;
-use twisterl_core::evaluator::Interruptible;
+use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
@@ -51,7 +52,7 @@ impl Policy {
         let py = states.py();
         let states = read_states(states)?;
         let (solutions, _) =
-            self.play(py, options, &at(&states), (Purpose::Solve, SOLVE_SEARCHES))?;
+            self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -61,8 +62,8 @@ impl Policy {
         (count, difficulty): (usize, Option<usize>),
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
-        let starts = self.scrambles(py, count, difficulty)?;
-        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
+        let problems = self.scrambles(py, count, difficulty)?;
+        let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -74,11 +75,11 @@ impl Policy {
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
         let states = states.map(read_states).transpose()?.unwrap_or_default();
-        let starts = match states.is_empty() {
+        let problems = match states.is_empty() {
             true => self.scrambles(py, num_episodes, difficulty)?,
-            false => at(&states),
+            false => Problems::States(states),
         };
-        let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
+        let (solutions, seconds) = self.play(py, options, problems, (Purpose::Evaluate, 1))?;
         Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
     }
 
@@ -90,9 +91,11 @@ impl Policy {
     ) -> PyResult<(f64, f64)> {
         let env = self.env(py)?;
         let interrupt = Interrupt::default();
-        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
-        let result = py.enter_interruptible(&interrupt, || -> Result<_> {
-            let config = eval_config(entry)?;
+        let (executor, heeded) = (Arc::clone(&self.executor), interrupt.clone());
+        let entry = entry.to_owned();
+        let result = py.enter_interruptible(&interrupt, move || -> Result<_> {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            let config = eval_config(&entry)?;
             in_pool(Some(config.num_cores), || {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
@@ -116,7 +119,8 @@ impl Policy {
             push_action(&mut batch, &action, &space)?;
         }
         let start_state = state(start)?;
-        let replay = py.enter(|| replay(&*env, &start_state, &batch))?;
+        let work = move || replay(&*env, &start_state, &batch);
+        let replay = py.enter_interruptible(&Interrupt::default(), work)?;
         Ok((replay.first, replay.moves))
     }
 
@@ -125,32 +129,36 @@ impl Policy {
         py: Python<'_>,
         count: usize,
         difficulty: Option<usize>,
-    ) -> PyResult<Vec<Start<'static>>> {
+    ) -> PyResult<Problems> {
         let difficulty = match difficulty {
             Some(difficulty) => difficulty,
             None => self.env(py)?.difficulty(),
         };
-        Ok(vec![Start::Scramble { difficulty }; count])
+        Ok(Problems::Scrambles { difficulty, count })
     }
 
-    /// Plays from each start. Returns the solutions and the seconds taken.
+    /// Plays each problem. Returns the solutions and the seconds taken.
     fn play(
         &self,
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
-        starts: &[Start<'_>],
+        problems: Problems,
         (purpose, default_searches): (Purpose, usize),
     ) -> PyResult<(Vec<Solution>, f64)> {
         let (plan, num_cores) = solve_plan(options, default_searches)?;
         let env = self.env(py)?;
         let begun = Instant::now();
         let interrupt = Interrupt::default();
-        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
-        let solutions = py.enter_interruptible(&interrupt, || {
-            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
+        let (executor, heeded) = (Arc::clone(&self.executor), interrupt.clone());
+        let (solutions, reached) = py.enter_interruptible(&interrupt, move || -> Result<_> {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            let (problem, starts) = ((&*env, &evaluator as &dyn Evaluator), problems.starts());
+            let solutions = solving::solve(&plan, num_cores, problem, purpose, &starts)?;
+            let reached = plan.reached_default_limit(&*env, &solutions);
+            Ok((solutions, reached))
         })?;
         let seconds = begun.elapsed().as_secs_f64();
-        if let Some(limit) = plan.reached_default_limit(&*env, &solutions) {
+        if let Some(limit) = reached {
             json::warn_of(py, &reached_limit("max_steps", limit))?;
         }
         Ok((solutions, seconds))
@@ -161,9 +169,23 @@ fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
     rows(states, "states")?.iter().map(state).collect()
 }
 
-/// Starts at these states, with the full budget.
-fn at(states: &[Vec<f64>]) -> Vec<Start<'_>> {
-    states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+/// The problems to solve.
+enum Problems {
+    /// These states, with the full budget.
+    States(Vec<Vec<f64>>),
+    /// This many scrambles.
+    Scrambles { difficulty: usize, count: usize },
+}
+
+impl Problems {
+    fn starts(&self) -> Vec<Start<'_>> {
+        match self {
+            Self::States(states) => {
+                states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+            }
+            &Self::Scrambles { difficulty, count } => vec![Start::Scramble { difficulty }; count],
+        }
+    }
 }
 
 fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {

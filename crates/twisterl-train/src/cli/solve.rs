@@ -12,6 +12,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
@@ -53,15 +54,17 @@ impl FromStr for StateArg {
 }
 
 impl SolveArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
         let registry = self.env.registry(registry);
         let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
         let start = Start::State { state: &self.state.0, difficulty: None };
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Solve, &[start])?;
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         // One for the one start.
         let solution = &solutions[0];
         let exit = if solution.solved { Exit::Done } else { Exit::Failed };

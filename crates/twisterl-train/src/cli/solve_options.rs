@@ -1,10 +1,13 @@
 //! The flags of commands that solve problems.
 
 use super::count;
+use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;
+use std::io::{self, Write as _};
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::OptionError;
-use twisterl_core::solve::{BeamScore, Method, SolveOptions, SolvePlan, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Method, Solution, SolveOptions, SolvePlan, SymmetryUse};
 
 /// Options of solving.
 #[derive(Debug, Clone, Default, Args)]
@@ -66,6 +69,14 @@ pub(super) struct SolveFlags {
 }
 
 impl SolveFlags {
+    /// Writes a warning to standard error if an episode reached the default limit.
+    pub(super) fn warn_of_limit(plan: &SolvePlan, spec: &dyn EnvSpec, solutions: &[Solution]) {
+        if let Some(limit) = plan.reached_default_limit(spec, solutions) {
+            // If this fails, there is nobody to tell.
+            let _ = writeln!(io::stderr(), "warning: {}", reached_limit("--max-steps", limit));
+        }
+    }
+
     /// Resolves the options; the best of `default_searches` samples is the default method.
     ///
     /// # Errors

@@ -15,7 +15,8 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 /// Returns the output of a command and its exit code.
 fn run(args: &[&str]) -> Result<(String, Exit), String> {
     let cli = parse(args).map_err(|e| e.to_string())?;
-    let Output { text, exit } = execute(cli, &Registry::default()).map_err(|e| e.to_string())?;
+    let Output { text, exit } =
+        execute(cli, &Registry::default(), &Stop::default()).map_err(|e| e.to_string())?;
     Ok((text, exit))
 }
 

@@ -10,7 +10,7 @@ mod check;
 mod class;
 mod evals;
 mod json;
-mod limits;
+pub(crate) mod limits;
 mod overrides;
 mod policy;
 mod schema;

@@ -1,5 +1,6 @@
 //! Atomic writes of files and folders: a killed process leaves no half-written file behind.
 
+use crate::terminal::temporary::Temporary;
 use crate::{Error, Result, files};
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// If the folder cannot be written to.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = with_suffix(path, &format!(".new-{}", std::process::id()));
+    let _temporary = Temporary::at(&temporary);
     let disk = &mut Disk::default();
     disk.write_synced(&temporary, bytes).and_then(|()| disk.rename(&temporary, path)).inspect_err(
         |_| {

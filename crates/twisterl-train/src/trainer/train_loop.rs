@@ -11,6 +11,7 @@ use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             Err(error) if error.is_interrupted() => End::Interrupted,
             Err(error) => return Err(error),
         };
+        // The run is ending: the rest does not take long, unless the disk is slow.
+        let _hold = Hold::begin();
         // What an interrupted iteration has changed must not be saved.
         if end != End::Interrupted {
             self.save_last(folder, &log)?;

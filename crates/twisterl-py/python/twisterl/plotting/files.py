@@ -1,4 +1,4 @@
-"""Bounded reads of JSON files: regular files up to a length, without repeated keys; docs/security.md lists the limits."""
+"""Bounded reads of JSON files: regular files up to a length, without repeated keys. Limits: docs/security.md."""
 
 from __future__ import annotations
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import files
+from .terminal import escape_lines
 
 METRICS = "metrics.jsonl"
 EVALUATION = "evaluation.json"  # the output of `evaluate --json`, stored in the run's folder
@@ -20,6 +21,10 @@ TRAINING = "rollout"  # stands for the training episodes in place of an evaluati
 
 class PlotError(ValueError):
     """Runs cannot be summarised or drawn; the message says which ones and why."""
+
+    def __str__(self) -> str:
+        """Return the message with control characters escaped, which names in files may contain."""
+        return escape_lines(super().__str__())
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::{Purpose, StreamKey};
@@ -54,15 +55,16 @@ impl EvaluateArgs {
         self.solve.plan(1)
     }
 
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.plan()?;
         let registry = self.env.registry(registry);
         let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
         let instances = match &self.states {
             Some(file) => {
                 let instances = states::read(file)?;
-                check_states(&instances, &*spec, file)?;
+                check_states(&instances, &*spec, file, interrupt)?;
                 instances
             }
             None => Vec::new(),
@@ -78,6 +80,7 @@ impl EvaluateArgs {
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let mut figures = solving::figures(&solutions, &optimal, seconds);
         if self.json {
@@ -98,10 +101,16 @@ fn start_at(instance: &Instance) -> Start<'_> {
 }
 
 /// Begins an episode in each state, so that the error names a wrong one.
-fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Result<()> {
+fn check_states(
+    instances: &[Instance],
+    spec: &dyn EnvSpec,
+    file: &Path,
+    interrupt: &Interrupt,
+) -> Result<()> {
     let mut env = spec.batch(1);
     let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
     for (i, instance) in instances.iter().enumerate() {
+        interrupt.check()?;
         env.begin(0, start_at(instance), &mut rng).map_err(|error| match error {
             twisterl_core::Error::State { expected, found } => {
                 Error::input(file, format!("state {i}"), expected, found)
