@@ -19,7 +19,7 @@ FREE = {
 }
 FIXED = {
     "seed": (3, 4),
-    "env_cls": ("Puzzle", "OtherPuzzle"),
+    "env_cls": ("Puzzle", "CartPole-v1"),
     "env__width": (2, 3),
     "policy__embedding_size": (8, 16),
     "algorithm_cls": ("PPO", "BackwardScramble"),

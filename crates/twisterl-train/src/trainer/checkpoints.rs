@@ -105,7 +105,11 @@ pub(super) fn check_changes(
         return Ok(());
     }
     if let Err(error) = registry.make(&config.env_cls, &config.env)
-        && matches!(error, twisterl_core::Error::UntrustedEnvironment { .. })
+        && matches!(
+            error,
+            twisterl_core::Error::UntrustedEnvironment { .. }
+                | twisterl_core::Error::UnknownEnvironment { .. }
+        )
     {
         return Err(error.into());
     }
