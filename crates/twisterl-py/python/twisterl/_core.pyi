@@ -18,6 +18,7 @@ __all__ = [
     "convert",
     "convert_tensors",
     "env_names",
+    "escape_lines",
     "free_run_path",
     "read_tensors",
     "resolve_config",
