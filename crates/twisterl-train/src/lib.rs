@@ -8,7 +8,6 @@ pub mod cli;
 pub mod config;
 pub mod data;
 mod error;
-pub mod files;
 pub mod gradient;
 pub mod record;
 mod terminal;

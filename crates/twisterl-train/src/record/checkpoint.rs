@@ -14,10 +14,11 @@
 //! If the process is killed at any moment, the newest checkpoint is the first complete one of `NAME`, `NAME.new` and
 //! `NAME.old`.
 
-use crate::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
+use crate::config::limits::files;
+use crate::config::limits::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
 use crate::record::disk::{Disk, read_file, sync_folder, with_suffix};
 use crate::record::snapshot::ArrayData;
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;

@@ -1,7 +1,8 @@
 //! Atomic writes of files and folders: a killed process leaves no half-written file behind.
 
+use crate::config::limits::files;
 use crate::terminal::temporary::Temporary;
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};

@@ -82,7 +82,7 @@ def text(content: bytes) -> str:
 
 
 def parse(content: bytes | str, what: str = "JSON", **options: Any) -> Any:
-    """Parse JSON, ``what`` in messages. Raises ``FormatError`` if it is not JSON or repeats a key; the message has the key's path."""
+    """Parse JSON, which messages call ``what``. Raises ``FormatError`` if it is not JSON or repeats a key."""
     if isinstance(content, bytes):
         content = text(content)
     content = content.removeprefix("\ufeff")

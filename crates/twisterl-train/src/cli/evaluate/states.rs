@@ -1,6 +1,6 @@
 //! Files of states to be solved.
 
-use crate::files::{MAX_STATES, read_given};
+use crate::config::limits::files::{MAX_STATES, read_given};
 use crate::{Error, Result};
 use serde::de::{Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};

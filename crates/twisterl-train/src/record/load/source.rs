@@ -1,6 +1,6 @@
 //! The files and folders that hold the weights of a policy.
 
-use crate::files::{self, MAX_WEIGHTS};
+use crate::config::limits::files::{self, MAX_WEIGHTS};
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;

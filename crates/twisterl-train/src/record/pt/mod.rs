@@ -10,7 +10,7 @@ mod pickle;
 mod state_dict;
 mod tensor;
 
-use crate::files::{self, MAX_WEIGHTS};
+use crate::config::limits::files::{self, MAX_WEIGHTS};
 use crate::record::format::Format;
 use crate::{Error, Result};
 use archive::Archive;

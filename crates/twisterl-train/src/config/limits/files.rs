@@ -9,19 +9,19 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// The longest config, in bytes.
-pub const MAX_CONFIG: u64 = 1 << 20;
+pub(crate) const MAX_CONFIG: u64 = 1 << 20;
 /// The longest file of states, in bytes. At worst, it needs about twenty times as much memory.
-pub const MAX_STATES: u64 = 1 << 25;
+pub(crate) const MAX_STATES: u64 = 1 << 25;
 /// The longest file of weights or arrays, in bytes: 2^28 values of single precision.
-pub const MAX_WEIGHTS: u64 = 1 << 30;
+pub(crate) const MAX_WEIGHTS: u64 = 1 << 30;
 /// The longest manifest of a checkpoint, in bytes.
-pub const MAX_MANIFEST: u64 = 1 << 16;
+pub(crate) const MAX_MANIFEST: u64 = 1 << 16;
 /// The longest state of an algorithm in a checkpoint, in bytes.
-pub const MAX_STATE: u64 = 1 << 28;
+pub(crate) const MAX_STATE: u64 = 1 << 28;
 
 /// The reason why a file is not read.
 #[derive(Debug)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// It cannot be opened or read.
     Io(io::Error),
     /// It is a folder, a device, a pipe or a socket.
@@ -37,7 +37,7 @@ pub enum Refusal {
 
 impl Refusal {
     /// Returns the accepted and the found file, or the error of the system.
-    pub fn into_parts(self) -> io::Result<(String, String)> {
+    pub(crate) fn into_parts(self) -> io::Result<(String, String)> {
         match self {
             Self::Io(error) => Err(error),
             Self::Kind(found) => Ok(("a regular file".into(), found.into())),
@@ -52,7 +52,7 @@ impl Refusal {
     }
 
     /// Returns the error for a config or another input file at `path`.
-    pub fn of_input(self, path: &Path) -> Error {
+    pub(crate) fn of_input(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::input(path, "", expected, found),
             Err(error) => Error::io("read", path, error),
@@ -60,7 +60,7 @@ impl Refusal {
     }
 
     /// Returns the error for a file of weights or of a run at `path`.
-    pub fn of_checkpoint(self, path: &Path) -> Error {
+    pub(crate) fn of_checkpoint(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::checkpoint(path, expected, found),
             Err(error) => Error::io("read", path, error),
@@ -88,7 +88,7 @@ fn in_words(limit: u64) -> String {
 ///
 /// # Errors
 /// If it cannot be opened, is of another kind, or is longer.
-pub fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
+pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
     let file = open_at_once(path)?;
     let length = checked_length(&file.metadata()?, limit)?;
     Ok((file, length))
@@ -98,7 +98,7 @@ pub fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
 ///
 /// # Errors
 /// Those of [`open`]; if it cannot be read, or grows beyond the limit meanwhile.
-pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
     let (file, length) = open(path, limit)?;
     read_at_most(file, length, limit)
 }
@@ -108,7 +108,7 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
 ///
 /// # Errors
 /// Those of [`read`].
-pub fn read_given(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub(crate) fn read_given(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
     if is_own_descriptor(path) && !path.metadata()?.is_file() {
         return read_at_most(File::open(path)?, 0, limit);
     }

@@ -1,4 +1,6 @@
-//! Bounds on what a config may ask for, so that a hostile one is refused before memory is allocated.
+//! Bounds on what a config may ask for, so that a hostile one is refused before memory is allocated, and on [`files`].
+
+pub(crate) mod files;
 
 use crate::{Error, Result};
 
