@@ -155,7 +155,7 @@ ACTIONS = {
 
 
 class Counter:
-    """What all of them have in common."""
+    """The parts that all of them have in common."""
 
     truth: Truth
 

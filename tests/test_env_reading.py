@@ -1,4 +1,4 @@
-"""What environments written in Python return is read rightly or refused by name."""
+"""Values that environments written in Python return are read rightly, or refused by name."""
 
 import gymnasium
 import numpy as np

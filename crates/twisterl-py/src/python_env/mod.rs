@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::enter::calls::{EnvCall, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -49,6 +50,7 @@ impl PythonEnvSpec {
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
         let made = Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -159,6 +161,7 @@ impl Drop for PythonEnvSpec {
 /// When the interpreter exits, it has closed the environments already.
 fn end(object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
+        let _call = EnvCall::begin(py);
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -171,8 +174,11 @@ fn end(object: &Py<PyAny>, method: &str) {
     });
 }
 
-/// Returns the error for an environment that raised an exception.
+/// Returns the error for an environment that raised an exception, or was interrupted.
 pub fn raised(name: &str, error: PyErr) -> Error {
+    if Python::attach(|py| is_interruption(py, &error)) {
+        return Error::Interrupted;
+    }
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 
