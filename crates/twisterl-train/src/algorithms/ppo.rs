@@ -7,6 +7,7 @@ use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
+use crate::config::limits::MAX_STEPS as MOST_STEPS;
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
@@ -106,13 +107,21 @@ impl Ppo {
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
-            max_steps: self
-                .config
-                .collecting
-                .max_steps
-                .unwrap_or(self.spec.episode_limits().rollout),
+            max_steps: self.config.collecting.max_steps.unwrap_or(self.limit()),
         })?;
         Ok(())
+    }
+
+    /// Returns the default limit on the length of episodes. Whole episodes of an environment that may never end one must
+    /// fit in memory, too.
+    fn limit(&self) -> usize {
+        let limit = self.spec.episode_limits().rollout;
+        match self.horizon {
+            Horizon::Episodes if self.spec.foreign_maker().is_some() => {
+                limit.min(MOST_STEPS / self.config.collecting.num_episodes.max(1)).max(1)
+            }
+            _ => limit,
+        }
     }
 
     /// Fills the batch with all transitions: scales rewards, then estimates lambda-returns and advantages.
@@ -240,8 +249,7 @@ impl Algorithm for Ppo {
     }
 
     fn default_limit(&self) -> Option<(&'static str, usize)> {
-        let limit = self.spec.episode_limits().rollout;
-        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, limit))
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.limit()))
     }
 }
 

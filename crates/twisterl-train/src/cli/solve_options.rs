@@ -2,10 +2,10 @@
 
 use super::{count, number, seed, whole};
 use crate::config::NumCores;
+use crate::system::terminal::message;
 use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;
-use std::io::{self, Write as _};
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::OptionError;
 use twisterl_core::solve::{BeamScore, Method, Solution, SolveOptions, SolvePlan, SymmetryUse};
@@ -73,8 +73,7 @@ impl SolveFlags {
     /// Writes a warning to standard error if an episode reached the default limit.
     pub(super) fn warn_of_limit(plan: &SolvePlan, spec: &dyn EnvSpec, solutions: &[Solution]) {
         if let Some(limit) = plan.reached_default_limit(spec, solutions) {
-            // If this fails, there is nobody to tell.
-            let _ = writeln!(io::stderr(), "warning: {}", reached_limit("--max-steps", limit));
+            message(format_args!("warning: {}", reached_limit("--max-steps", limit)));
         }
     }
 

@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 
 /// The most environment steps of an iteration.
-pub(super) const MAX_STEPS: usize = 1 << 24;
+pub(crate) const MAX_STEPS: usize = 1 << 24;
 /// The most weights between hidden layers: half a gigabyte, four times that with gradients and moments.
 pub(super) const MAX_WEIGHTS: usize = 1 << 27;
 /// The most nodes that one move may add to a tree.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from twisterl._internal.adapter import replay
@@ -258,8 +259,9 @@ class Batch:
 
     def release(self) -> None:
         """Give the environments back. The batch is not used any more."""
-        for slot in range(len(self._envs)):
-            self._release(slot)
+        with ExitStack() as stack:  # all of them, whatever is raised
+            for slot in range(len(self._envs)):
+                stack.callback(self._release, slot)
 
     def _release(self, slot: int) -> None:
         env, self._envs[slot] = self._envs[slot], None
