@@ -19,6 +19,7 @@ __all__ = [
     "convert",
     "convert_tensors",
     "env_names",
+    "escape_lines",
     "forget_locks",
     "read_tensors",
     "resolve_config",
