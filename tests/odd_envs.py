@@ -185,7 +185,7 @@ def any_env(rng):
     since = rng.randrange(LENGTH)
     if fault == "mask":
         mask, must = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), None
-    elif fault == "observation" and truth.size > 1:  # alone, any number is an observation of one value
+    elif fault == "observation" and truth.size > 2:  # some are values of one or two numbers
         observe, must = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), None
     if of_plain:
         name = rng.choice(["masks", "action_masks", "action_mask", "get_action_mask", "valid_action_mask"])
