@@ -99,6 +99,12 @@ def test_environments_are_closed_after_errors(tmp_path, counted, name):
     assert_all_closed(counted, 30)
 
 
+def test_an_exit_in_close_does_not_end_the_run(tmp_path):
+    with pytest.warns(UserWarning, match=r"close\(\) raised SystemExit"):
+        run = train(tmp_path / "run", "ExitingClose", "PPO", 2)
+    assert len(run.iterations()) == 2
+
+
 @pytest.mark.parametrize("name", ["PPO", "AZ", "ES"])
 def test_environments_are_closed_on_ctrl_c(tmp_path, counted, name):
     signal.signal(signal.SIGINT, signal.default_int_handler)

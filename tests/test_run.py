@@ -10,7 +10,8 @@ import time
 
 import pytest
 import run
-from launcher import launch, progress, writing
+from launcher import launch, progress
+from launcher.package_plotting import files
 
 PNG = b"\x89PNG"
 TINY = {
@@ -144,8 +145,8 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
         "folder": place.mkdir,
     }
     make[trap]()
-    with pytest.raises(writing.NotRegularError, match=f"{place}: expected a regular file"):
-        writing.write(place, "text")
+    with pytest.raises(files.NotRegularError, match=f"{place}: expected a regular file"):
+        files.write(place, "text")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "absent").exists()
     if trap == "folder":
@@ -153,7 +154,7 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
     else:
         place.unlink()
     for text in ("some text", "less"):
-        writing.write(place, text)
+        files.write(place, text)
         assert place.read_text() == text
 
 

@@ -214,9 +214,11 @@ class Policy(_core.Policy):
         partial.replace(file)
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import escape_controls
+
         shape = "x".join(map(str, self.obs_shape))
         actions = " + ".join(_kind(*component) for component in self.action_components)
-        return f"<Policy for {self.env_cls}: {shape} -> {actions}, {self.num_parameters:,} weights>"
+        return f"<Policy for {escape_controls(self.env_cls)}: {shape} -> {actions}, {self.num_parameters:,} weights>"
 
 
 class Solution(Sequence[Any]):

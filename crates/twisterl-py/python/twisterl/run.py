@@ -192,6 +192,8 @@ class Run:
         return plotting.overview(plotting.load_groups([self.path]), **options)
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import escape_controls
+
         rows = self.iterations()
         if not rows:
             return f"<Run {self.path}: nothing logged yet>"
@@ -199,7 +201,7 @@ class Run:
         success = "" if last.get("success") is None else f", success {last['success']:.1%}"
         return (
             f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
-            f"difficulty {last['difficulty']}{success}>"
+            f"difficulty {escape_controls(last['difficulty'])}{success}>"
         )
 
 
