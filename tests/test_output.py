@@ -114,13 +114,12 @@ def test_nothing_depends_on_the_reader_of_messages(title, call):
 
 @pytest.mark.parametrize("program", [["NATIVE"], [*PYTHON, "train"]])
 def test_training_does_not_notice_that_its_reader_goes_away(program, call, made, tmp_path):
-    word = [program[0] if program[0] != "NATIVE" else "NATIVE", *program[1:]]
-    quiet = call([*word, "tiny.json", "--num-steps", "40", "--run-path", "OUT-quiet", "--quiet"])
+    quiet = call([*program, "tiny.json", "--num-steps", "40", "--run-path", "OUT-quiet", "--quiet"])
     assert quiet.returncode == 0, quiet.stderr
     reader, writer = os.pipe()
     with os.fdopen(reader) as lines:
         child = subprocess.Popen(["head", "-n", "1"], stdin=lines, stdout=subprocess.PIPE, text=True)
-    result = call([*word, "tiny.json", "--num-steps", "40", "--run-path", "OUT"], stdout=writer, stderr=writer)
+    result = call([*program, "tiny.json", "--num-steps", "40", "--run-path", "OUT"], stdout=writer, stderr=writer)
     os.close(writer)
     assert child.communicate()[0].startswith("iteration 1/40")
     assert result.returncode == 0
@@ -229,6 +228,7 @@ def test_configs_cannot_write_to_the_terminal(program, config, mentions, call, t
     train = ["train"] if program == PYTHON else []
     write(tmp_path / "evil.json", config)
     result = call([*program, *train, "evil.json", "--run-path", "run", "--num-steps", "1"], stdout=subprocess.PIPE)
+    assert result.returncode == 1
     assert_harmless(result, *mentions)
 
 

@@ -14,7 +14,7 @@ MAX_JSON = 1 << 25  # bytes of a JSON file other than a config
 MAX_CONFIG = 1 << 20
 MAX_METRICS = 1 << 30
 MAX_LINE = 1 << 24
-"""The longest line of metrics, in characters."""
+"""The longest line of metrics, in bytes."""
 
 _MARKS = (
     (b"\xff\xfe\0\0", "UTF-32"),
