@@ -12,6 +12,7 @@ import pytest
 import run
 from launcher import launch, progress
 from launcher.package_plotting import files
+from tiny_runs import records, timeless
 
 PNG = b"\x89PNG"
 TINY = {
@@ -33,14 +34,6 @@ def config(tmp_path):
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps(TINY))
     return path
-
-
-def records(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def timeless(run):
-    return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
 
 
 @pytest.mark.slow

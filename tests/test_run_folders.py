@@ -1,4 +1,4 @@
-"""Run folders: one process at a time, nothing through links, nothing lost when folders vanish, and changed configs."""
+"""Run folders: one process at a time, nothing written through links, folders that vanish or move, and new folders."""
 
 import contextlib
 import json

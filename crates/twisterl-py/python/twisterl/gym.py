@@ -84,7 +84,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         if seed is not None:
             self._env.set_seed(seed)
         if "difficulty" in given:
-            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
+            self._env.difficulty = arguments.difficulty(given["difficulty"])
         if "state" in given:
             self._env.set_state(given["state"])
         else:
@@ -134,7 +134,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 raise UsageError("seed: expected a seed, or one for each slot, found an empty list")
             self._env.set_seed(arguments.seed(seeds[0]))
         if "difficulty" in given:
-            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
+            self._env.difficulty = arguments.difficulty(given["difficulty"])
         for slot in self._slots:
             self._env.begin(slot)
         self._over[:] = False

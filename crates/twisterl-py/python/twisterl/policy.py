@@ -167,7 +167,7 @@ class Policy(_core.Policy):
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a scramble drawn by the environment."""
         if difficulty is not None:
-            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
+            difficulty = arguments.difficulty(difficulty)
         return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
 
     def evaluate(
@@ -200,7 +200,7 @@ class Policy(_core.Policy):
             rows, optimal = _instances(states)
         count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
         if difficulty is not None:
-            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
+            difficulty = arguments.difficulty(difficulty)
         figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
         return figures
 

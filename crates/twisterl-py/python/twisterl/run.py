@@ -105,8 +105,10 @@ def resume(
     sets = _overrides(set, None, num_steps)
     changes = _core.config_changes(run.path, sets)
     if not quiet:
+        from twisterl.plotting import terminal
+
         for change in changes:
-            print(f"note: {change}", file=sys.stderr)
+            terminal.message(f"note: {terminal.escape_controls(change)}")
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
         ended = _core.resume(run.path, sets, num_cores, shown.quiet, shown.callback, env, trust)

@@ -14,7 +14,7 @@ MAX_JSON = 1 << 25  # bytes of a JSON file other than a config
 MAX_CONFIG = 1 << 20
 MAX_METRICS = 1 << 30
 MAX_LINE = 1 << 24
-"""The longest line of metrics, in characters."""
+"""The longest line of metrics, in bytes."""
 
 # Flags of `open` for an entry itself, which is not waited for; other systems have neither.
 _AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_spa
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.parameters import takes_seed
 from twisterl._internal.adapter.reading.scalars import flag
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class PlainEnv(EnvAdapter):
         self.mask_way = masks.find(env, self.mask_reader)
         self._last: Any = None
         self._bind()
-        self._takes_seed = _takes_seed(self._reset)
+        self._takes_seed = takes_seed(self._reset, if_unknown=False)
         self._read_as(problem.layout or self._layout())
 
     def _layout(self) -> Layout:
@@ -164,11 +164,3 @@ class PlainEnv(EnvAdapter):
             if isinstance(shown, str):
                 return shown
         return str(self.state())
-
-
-def _takes_seed(function: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return "seed" in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

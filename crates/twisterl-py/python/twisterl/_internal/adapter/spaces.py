@@ -225,8 +225,9 @@ def action(space: gym.Space[Any], problem: Problem) -> tuple[list[Component], Ca
         return [(int(space.n), [], [], [])], lambda index: index + start
     components, decode = _composed(space, problem)
 
-    def of_parts(parts: tuple[Sequence[int], Sequence[float]]) -> Any:
-        return decode(iter(parts[0]), iter(parts[1]))
+    def of_parts(parts: int | tuple[Sequence[int], Sequence[float]]) -> Any:
+        choices, values = ([parts], []) if isinstance(parts, int) else parts
+        return decode(iter(choices), iter(values))
 
     return components, of_parts
 

@@ -195,8 +195,8 @@ _MASKS = (
     *("action_masks", "action_mask", "masks", "get_action_masks", "get_action_mask", "valid_action_mask"),
     *("get_valid_action_mask", "legal_action_mask", "legal_actions_mask", "valid_actions_mask"),
 )
-# Those of other packages, which cannot mean anything else.
-_OURS = ("masks", "action_masks")
+# Those of the PyPI package and of libraries with maskable policies, which cannot mean anything else.
+_ALWAYS_MASKS = ("masks", "action_masks")
 _ACTIONS = (
     *("valid_actions", "legal_actions", "get_valid_actions", "get_legal_actions", "available_actions"),
     *("get_available_actions", "allowed_actions"),
@@ -268,7 +268,7 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
         found = None
     if callable(found):
         needs = _needs_arguments(found)
-        if needs and name in _OURS:
+        if needs and name in _ALWAYS_MASKS:
             raise MisreadError(f"{name}()", "a method without arguments", Text(f"{name}{inspect.signature(found)}"))
         return (None if needs else found), True
     exists = found is not None or name in getattr(holder, "__dict__", ()) or hasattr(type(holder), name)
