@@ -182,7 +182,7 @@ def any_env(rng):
     since = rng.randrange(LENGTH)
     if fault == "mask":
         mask, must = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), None
-    elif fault == "observation":
+    elif fault == "observation" and truth.size > 2:  # what is wrong for more may be right for one or two
         observe, must = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), None
     if of_plain:
         name = rng.choice(["masks", "action_masks", "action_mask", "get_action_mask", "valid_action_mask"])
