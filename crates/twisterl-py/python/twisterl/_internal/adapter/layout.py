@@ -51,8 +51,8 @@ def layout_of_space(space: Any, problem: Problem) -> Layout:
 def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
     """Return the layout of an environment whose shape is known.
 
-    The attribute `obs_sparse` decides, where there is one. Otherwise the first observation does; and if that could be read
-    in two ways, the first of those that follow which could not.
+    The attribute `obs_sparse` decides, where there is one. Otherwise the first observation does; and if that could be
+    read in two ways, the first of those that follow which could not.
 
     Raises:
         MisreadError: no observation tells.
