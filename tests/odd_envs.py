@@ -165,7 +165,7 @@ def any_truth(rng):
 
 
 def sometimes(good, bad, since):
-    """What `bad` returns from a step on, and what `good` returns before."""
+    """Returns `good`, and `bad` from a step on."""
     return lambda r, t: (bad if t >= since else good)(r, t)
 
 

@@ -13,7 +13,7 @@ use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
-use crate::terminal::temporary::Temporary;
+use crate::system::terminal::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
