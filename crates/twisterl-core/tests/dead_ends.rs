@@ -28,10 +28,6 @@ impl Environment for Corridor {
         Ok(Self { blocked: *blocked, place: 0 })
     }
 
-    fn params(&self) -> usize {
-        self.blocked
-    }
-
     fn observation_space(&self) -> ObservationSpace {
         ObservationSpace::Dense { shape: vec![1] }
     }
