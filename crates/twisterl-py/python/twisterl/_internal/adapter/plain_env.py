@@ -111,13 +111,11 @@ class PlainEnv(EnvAdapter):
         self.steps += 1
         self._history.append(action)
         self._step(action)
-        truncated = self.steps >= MAX_STEPS or (self._truncated is not None and flag(self._truncated(), "truncated()"))
+        truncated = self.steps >= MAX_STEPS or (self._truncated is not None and self._is_cut())
         final = self._final()
         reward = self._reward()
         if final is not False and (final is True or flag(final, "is_final()")):
-            self._over = True
             return reward, not truncated, truncated, self.solved()
-        self._over = truncated
         return reward, False, truncated, False
 
     def read_reward(self, reward: Any) -> float:
@@ -143,7 +141,11 @@ class PlainEnv(EnvAdapter):
             setter([int(number) if float(number).is_integer() else number for number in state])
 
     def is_over(self) -> bool:
-        return self._over or flag(self._final(), "is_final()")
+        is_cut = self.steps >= MAX_STEPS or (self._truncated is not None and self._is_cut())
+        return is_cut or flag(self._final(), "is_final()")
+
+    def _is_cut(self) -> bool:
+        return self._truncated is not None and flag(self._truncated(), "truncated()")
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         twists = getattr(self.env, "twists", None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -134,7 +134,7 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     """Return the zeros and ones of a mask that is not given part by part."""
     width = choices.width
     expected = f"{width} booleans, or zeros and ones"
-    if not _is_row(mask):
+    if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:
         array = np.asarray(mask if hasattr(mask, "dtype") else list(islice(mask, width + 1)))
