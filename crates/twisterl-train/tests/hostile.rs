@@ -25,6 +25,7 @@ use std::time::{Duration, Instant};
 use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::rng::Rng;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::{build_policy_network, convert, load_policy, read_tensors};
@@ -158,19 +159,20 @@ fn pt_files_are_read_or_refused() {
     let numbers = [-1, 0, 1, 2, 3, 4, 64, 1 << 16, i32::MAX, i32::MIN];
     let classes = ["FloatStorage", "HalfStorage", "LongStorage", "BoolStorage", "x"];
     campaign("pt files", 1, |rng| {
-        let mut one = || {
-            let axes = rng.random_range(0..4);
-            let mut some =
-                |count: usize| -> Vec<i32> { (0..count).map(|_| *pick(rng, &numbers)).collect() };
-            let (size, stride, place) = (some(axes), some(axes), some(2));
-            let claimed = storage(pick(rng, &classes), "0", place[0]);
-            tensor(claimed, place[1], &size, &stride)
+        let some = |rng: &mut Rng, count: usize| -> Vec<i32> {
+            (0..count).map(|_| *pick(rng, &numbers)).collect()
         };
-        let weights = dict([("w", one()), ("module.b", one())]);
+        let one = |rng: &mut Rng| {
+            let axes = rng.random_range(0..4);
+            let (size, stride, place) = (some(rng, axes), some(rng, axes), some(rng, 2));
+            let class: &'static str = *pick::<&'static str>(rng, &classes[..]);
+            tensor(storage(class, "0", place[0]), place[1], &size, &stride)
+        };
+        let weights = dict([("w", one(rng)), ("module.b", one(rng))]);
         let state = match rng.random_range(0..4) {
             0 => weights,
-            1 => dict([("state_dict", weights), ("other", one())]),
-            2 => dict([("w", call("torch._utils", "_rebuild_parameter", vec![one()]))]),
+            1 => dict([("state_dict", weights), ("other", one(rng))]),
+            2 => dict([("w", call("torch._utils", "_rebuild_parameter", vec![one(rng)]))]),
             _ => dict([("a", dict([("model", weights)])), ("b", call("os", "system", vec![]))]),
         };
         let values = vec![rng.random(); *pick(rng, &[0, 4, 64, 1 << 16])];

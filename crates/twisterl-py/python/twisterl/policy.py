@@ -188,6 +188,7 @@ class Policy(_core.Policy):
         """
         optimal: list[int | None] = []
         if states is not None:
+            states = arguments.rows("states", states)
             if not len(states):
                 raise UsageError("states: expected at least one, found none")
             optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
