@@ -3,6 +3,8 @@
 import copy
 import gc
 import itertools
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -315,3 +317,53 @@ def test_the_curriculum_leaves_a_difficulty_that_begins_solved(tmp_path, metric)
     changed |= {"env_cls": "Puzzle", "env": {"width": 2, "height": 2, "difficulty": 0}}
     run = twisterl.train(changed, tmp_path / "run", num_steps=2, quiet=True)
     assert run.metrics["difficulty"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("search", ["greedy", "mcts=8"])
+@pytest.mark.parametrize("call", ["evaluate", "solve_batch"])
+def test_environments_are_closed_after_interrupted_calls(tmp_path, counted, call, search):
+    train(tmp_path / "run", "CountedSlow", "ES", 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    policy = twisterl.load_policy(tmp_path / "run", trust=True)
+    interrupt = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    interrupt.start()
+    work = {"evaluate": {"num_episodes": 5000, "difficulty": 7}, "solve_batch": {"states": [[7]] * 5000}}
+    with pytest.raises(KeyboardInterrupt):
+        getattr(policy, call)(search=search, **work[call])
+    interrupt.join()
+    del policy
+    assert_all_closed(counted, 300)
+
+
+@pytest.mark.slow
+def test_the_command_line_warns_and_closes(tmp_path):
+    made = tmp_path / "made.py"
+    made.write_text(
+        "import atexit, envs_with_lives as envs\n"
+        "Endless = envs.Endless\n"
+        "CountedWalk = envs.CountedWalk\n"
+        "atexit.register(lambda: print('made', len(envs.Counted.made), 'closed', len(envs.Counted.closed)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+
+    def call(*args):
+        command = [sys.executable, "-m", "twisterl", *map(str, args)]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    changed = config("Endless", "ES", es={"num_episodes": 1, "population": 2, "max_steps": 5})
+    for env_cls in ("Endless", "CountedWalk"):
+        (tmp_path / "config.json").write_text(json.dumps({**changed, "env_cls": f"made.{env_cls}"}))
+        done = call("train", "config.json", "--num-steps", 1, "--run-path", env_cls, "--quiet")
+        assert done.returncode == 0, done.stderr
+        fields = [f"algorithm.evals.{name}.max_steps" for name in ("greedy", "tree")]
+        warned = [line.split(":")[1].strip() for line in done.stderr.splitlines() if line.startswith("warning: ")]
+        assert warned == (fields if env_cls == "Endless" else [])
+    made, closed = done.stdout.split()[1::2]
+    assert made == closed
+    assert int(made) > 5
+    done = call("solve", "Endless", "--state", 1, "--trust", "--greedy")
+    assert "warning: --max-steps: an episode did not end within 10000 steps" in done.stderr
+    done = call("evaluate", "Endless", "--trust", "--num-episodes", 1)
+    assert "warning: --max-steps: an episode did not end" in done.stderr

@@ -17,6 +17,7 @@ use twisterl_train::algorithms::Iteration;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
 use twisterl_train::config::AlgorithmConfig;
+use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 
 /// A run of PPO that collects and does not learn.
@@ -26,7 +27,7 @@ pub struct PpoCollector {
     interrupt: Interrupt,
     observation: ObservationSpace,
     actions: ActionSpace,
-    num_cores: usize,
+    num_cores: NumCores,
 }
 
 struct Run {

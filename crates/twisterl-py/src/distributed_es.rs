@@ -1,5 +1,6 @@
 //! ES whose iterations are distributed over processes or machines by the caller.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::Enter as _;
 use crate::registry::registry;
@@ -31,10 +32,10 @@ impl DistributedEs {
     fn interruptible<T: Send + 'static>(
         &self,
         py: Python<'_>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
         work: impl FnOnce(&RwLock<train::DistributedEs>) -> Result<T> + Send + 'static,
     ) -> PyResult<T> {
-        let inner = Arc::clone(&self.inner);
+        let (inner, num_cores) = (Arc::clone(&self.inner), num_cores.map(|cores| cores.0));
         py.enter_interruptible(&self.interrupt, move || in_pool(num_cores, || work(&inner)))
     }
 }
@@ -84,7 +85,7 @@ impl DistributedEs {
         py: Python<'py>,
         first: u64,
         last: u64,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let work = move |es: &RwLock<train::DistributedEs>| {
             es.read().unwrap_or_else(PoisonError::into_inner).ask_range(first..last)
@@ -98,7 +99,7 @@ impl DistributedEs {
         &self,
         py: Python<'py>,
         parts: Vec<Bound<'py, PyBytes>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let parts = parts.iter().map(|part| Returns::from_bytes(part.as_bytes()));
         let parts: Vec<Returns> = py.attached(|| parts.collect::<Result<_>>())?;

@@ -10,7 +10,7 @@ pub mod data;
 mod error;
 pub mod gradient;
 pub mod record;
-mod terminal;
+pub mod system;
 pub mod trainer;
 
 pub use error::{Error, Result};

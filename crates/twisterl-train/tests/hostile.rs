@@ -2,7 +2,14 @@
 //! gigabyte of memory.
 //!
 //! Each input is a function of its number. `TWISTERL_HOSTILE_CASES` sets the number of inputs, 3,000 by default.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 #[path = "hostile/campaign.rs"]
 mod campaign;
@@ -11,6 +18,8 @@ mod inputs;
 #[path = "../src/record/pt/tests/writer.rs"]
 #[allow(dead_code)]
 mod pt_writer;
+#[path = "hostile/states.rs"]
+mod states_files;
 mod support;
 
 use campaign::{MEMORY, PATIENCE, campaign};
@@ -25,10 +34,12 @@ use std::time::{Duration, Instant};
 use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::rng::Rng;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load::{build_policy_network, convert, load_policy, read_tensors};
+use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer;
 
 #[test]
@@ -108,6 +119,35 @@ fn states_are_played_or_refused() {
 }
 
 #[test]
+fn states_files_are_read_as_they_were_written() {
+    let registry = Registry::default();
+    let sides = (2..=5).flat_map(|w| (2..=5).map(move |h| (w, h)));
+    let specs: Vec<_> = sides
+        .map(|(width, height)| {
+            let goal = if width == 3 { "blank_last" } else { "blank_first" };
+            let params = json!({"width": width, "height": height, "goal": goal});
+            (registry.make("Puzzle", &params).unwrap(), width)
+        })
+        .collect();
+    let path = Path::new("states");
+    campaign("states files by format", 1, |rng| {
+        let (spec, width) = pick(rng, &specs);
+        let boards = states_files::boards(rng, &**spec);
+        let (written, expected) = states_files::file(rng, boards, *width);
+        let mut checker = StateChecker::new(&**spec, &Interrupt::default());
+        let read = states::parse(path, written.as_bytes(), &mut checker);
+        let read =
+            read.map(|all| all.into_iter().map(|i| (i.state, i.optimal)).collect::<Vec<_>>());
+        assert_eq!(read.map_err(|error| error.to_string()), Ok(expected), "{written}");
+        let mut damaged = written.into_bytes();
+        damage(rng, &mut damaged);
+        let read = text(states::parse(path, &damaged, &mut checker))?;
+        assert!(read.iter().all(|instance| checker.check(&instance.state).is_ok()));
+        Ok(())
+    });
+}
+
+#[test]
 fn checkpoints_are_loaded_or_refused() {
     let (folder, run) = finished_run();
     let (target, registry) = (folder.path().join("target"), Registry::default());
@@ -159,14 +199,13 @@ fn pt_files_are_read_or_refused() {
     let numbers = [-1, 0, 1, 2, 3, 4, 64, 1 << 16, i32::MAX, i32::MIN];
     let classes = ["FloatStorage", "HalfStorage", "LongStorage", "BoolStorage", "x"];
     campaign("pt files", 1, |rng| {
-        let some = |rng: &mut Rng, count: usize| -> Vec<i32> {
-            (0..count).map(|_| *pick(rng, &numbers)).collect()
-        };
         let one = |rng: &mut Rng| {
             let axes = rng.random_range(0..4);
-            let (size, stride, place) = (some(rng, axes), some(rng, axes), some(rng, 2));
-            let class: &'static str = *pick::<&'static str>(rng, &classes[..]);
-            tensor(storage(class, "0", place[0]), place[1], &size, &stride)
+            let mut some =
+                |count: usize| -> Vec<i32> { (0..count).map(|_| *pick(rng, &numbers)).collect() };
+            let (size, stride, place) = (some(axes), some(axes), some(2));
+            let claimed = storage(pick::<&str>(rng, &classes), "0", place[0]);
+            tensor(claimed, place[1], &size, &stride)
         };
         let weights = dict([("w", one(rng)), ("module.b", one(rng))]);
         let state = match rng.random_range(0..4) {

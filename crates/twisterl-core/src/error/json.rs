@@ -3,6 +3,7 @@
 //! Of two equal keys, serde_json keeps the last one without a word. Text that passes [`check`] means the same to every
 //! reader.
 
+use super::from_serde::in_words;
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt::{self, Formatter};
@@ -51,7 +52,7 @@ impl JsonError {
 
     /// Describes an error of serde_json. `repeated` is the path of the repeated key, if that is the error.
     fn at(error: &serde_json::Error, repeated: Option<String>) -> Self {
-        let message = error.to_string();
+        let message = in_words(error);
         let found = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
         let (path, expected, found) = match repeated {
             Some(path) => {
@@ -278,7 +279,7 @@ mod tests {
         assert!(message(&"[".repeat(100_000)).contains("recursion limit exceeded"));
         assert_eq!(
             parse::<Vec<u8>>(b"[1,\n\"x\"]").unwrap_err().to_string(),
-            "line 2, column 3: expected JSON, found invalid type: string \"x\", expected u8"
+            "line 2, column 3: expected JSON, found string \"x\", expected a whole number, 0 or more"
         );
     }
 

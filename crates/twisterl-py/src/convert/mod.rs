@@ -1,6 +1,7 @@
 //! Values between Python and the crates: observations, actions, states, JSON.
 
 pub mod actions;
+pub mod arguments;
 mod bounded;
 pub mod json;
 mod kind;

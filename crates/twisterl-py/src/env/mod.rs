@@ -5,6 +5,7 @@ mod copies;
 pub use copies::revive_env;
 
 use crate::convert::actions::{Component, components, push_action};
+use crate::convert::arguments::Seed;
 use crate::convert::numbers::{kind, rows};
 use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
@@ -123,7 +124,7 @@ impl EnvBatch {
         py: Python<'_>,
         spec: &EnvSpec,
         count: usize,
-        seed: Option<u64>,
+        seed: Option<Seed>,
         like: Option<&Self>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
@@ -137,7 +138,7 @@ impl EnvBatch {
             env: spec.batch(count),
             difficulty: spec.difficulty(),
             // From the operating system's entropy, where no seed is given.
-            seed: seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
             begun: 0,
             last: vec![Step::default(); count],
             episodes: vec![Record::default(); count],
@@ -180,8 +181,8 @@ impl EnvBatch {
     }
 
     /// Sets the seed of the episodes that follow.
-    fn set_seed(&mut self, seed: u64) {
-        (self.seed, self.begun) = (seed, 0);
+    fn set_seed(&mut self, seed: Seed) {
+        (self.seed, self.begun) = (seed.0, 0);
     }
 
     /// The difficulty of the episodes that a reset begins.

@@ -5,6 +5,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
+use crate::convert::arguments::{Cores, seed_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -14,7 +15,7 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use solve::Solved;
+use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
@@ -215,7 +216,7 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
         self.predict_many(observations, masks, num_cores)
     }
@@ -228,7 +229,7 @@ impl Policy {
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
-        seed: u64,
+        #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))
     }
@@ -251,6 +252,11 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         self.solve_drawn(py, (count, difficulty), options)
+    }
+
+    /// Reads a file of states. Returns the states, and the lengths of shortest solutions that are known.
+    fn read_states(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        self.states_of(py, path)
     }
 
     /// Returns the figures of an evaluation, as JSON.

@@ -2,6 +2,7 @@
 
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
+use crate::convert::arguments::Cores;
 use crate::convert::numbers::{kind, readable, rows, shape_of};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
@@ -20,6 +21,7 @@ use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::{Choice, argmax, sample};
 use twisterl_core::evaluator::{Evaluation, Evaluator, Interruptible};
 use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
@@ -53,11 +55,12 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let mut chunks = self.chunks(observations, masks)?;
         let single = self.actions().single_discrete().is_some();
+        let num_cores = num_cores.map(|cores| cores.0);
         let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
         let heeded = interrupt.clone();
         let (parameters, values) = py.enter_interruptible(&interrupt, move || {
@@ -273,7 +276,7 @@ fn parameters(
 fn probabilities(
     evaluator: &dyn Evaluator,
     chunks: &mut [BatchedEvaluation],
-    num_cores: Option<usize>,
+    num_cores: Option<NumCores>,
 ) -> Result<(Vec<f32>, Vec<f32>)> {
     let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate_log_probs(evaluator);
     match &mut *chunks {

@@ -5,13 +5,16 @@ use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
 use crate::convert::json;
 use crate::convert::numbers::rows;
-use crate::convert::states::{state, state_object};
+use crate::convert::states::{batch, state, state_object};
 use crate::enter::Enter as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::Error as CoreError;
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::{Evaluator, Interruptible};
@@ -19,6 +22,7 @@ use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
+use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
 use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
@@ -27,6 +31,9 @@ use twisterl_train::{Error, Result};
 
 /// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
 pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+
+/// States, and the lengths of shortest solutions that are known.
+pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
 
 /// Frames of a solution: the board at the start, then (action's name, board) for each action.
 type Frames = (String, Vec<(String, String)>);
@@ -50,7 +57,7 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         let py = states.py();
-        let states = read_states(states)?;
+        let states = batch(states)?;
         let (solutions, _) =
             self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
@@ -74,13 +81,23 @@ impl Policy {
         (num_episodes, difficulty): (usize, Option<usize>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
-        let states = states.map(read_states).transpose()?.unwrap_or_default();
+        let states = states.map(batch).transpose()?.unwrap_or_default();
         let problems = match states.is_empty() {
             true => self.scrambles(py, num_episodes, difficulty)?,
             false => Problems::States(states),
         };
         let (solutions, seconds) = self.play(py, options, problems, (Purpose::Evaluate, 1))?;
         Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    /// Reads a file of states.
+    pub(super) fn states_of(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        let (env, interrupt) = (self.env(py)?, Interrupt::default());
+        let heeded = interrupt.clone();
+        let instances = py.enter_interruptible(&interrupt, move || {
+            states::read(&path, &mut StateChecker::new(&*env, &heeded))
+        })?;
+        Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
 
     pub(super) fn evaluate_one(
@@ -153,7 +170,8 @@ impl Policy {
         let (solutions, reached) = py.enter_interruptible(&interrupt, move || -> Result<_> {
             let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
             let (problem, starts) = ((&*env, &evaluator as &dyn Evaluator), problems.starts());
-            let solutions = solving::solve(&plan, num_cores, problem, purpose, &starts)?;
+            let solutions = solving::solve(&plan, num_cores, problem, purpose, &starts)
+                .map_err(|error| numbered(error, &starts, &*env, &heeded))?;
             let reached = plan.reached_default_limit(&*env, &solutions);
             Ok((solutions, reached))
         })?;
@@ -165,8 +183,22 @@ impl Policy {
     }
 }
 
-fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
-    rows(states, "states")?.iter().map(state).collect()
+/// Adds the position of the refused start to the error, if there are several.
+fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &Interrupt) -> Error {
+    if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
+        return error;
+    }
+    let mut checker = StateChecker::new(env, interrupt);
+    let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
+        Start::State { state, .. } => Some((i, checker.check(state).err()?)),
+        _ => None,
+    });
+    match refused {
+        Some((i, CoreError::State { expected, found })) => {
+            CoreError::state(expected, format!("{found}, in states[{i}]")).into()
+        }
+        _ => error,
+    }
 }
 
 /// The problems to solve.

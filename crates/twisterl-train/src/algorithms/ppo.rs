@@ -6,7 +6,7 @@ use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
 use crate::config::limits::MAX_STEPS as MOST_STEPS;
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
@@ -220,7 +220,8 @@ impl Algorithm for Ppo {
         self.estimate();
         let explained = self.prepare(policy);
         timer.end(names::TARGETS);
-        let mut losses = self.update(policy, iteration)?;
+        let updated = self.update(policy, iteration);
+        let mut losses = updated.map_err(|error| by_returns(error, &self.batch.returns))?;
         losses.insert(names::EXPLAINED_VARIANCE.into(), json!(explained));
         timer.end(names::UPDATE);
         Ok(IterationOutput {

@@ -4,6 +4,7 @@ use super::{Output, count};
 use crate::Result;
 use crate::bench::population::bench_population;
 use crate::bench::workloads;
+use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
@@ -83,7 +84,7 @@ impl BenchArgs {
         let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
-        let figures = in_pool(Some(self.num_cores), || match &self.part {
+        let figures = in_pool(NumCores::new(self.num_cores as i64), || match &self.part {
             &Part::Learner { minibatch, cells } => {
                 let mut learner = workloads::learner(&sizes, cells, minibatch)?;
                 let rate = learner.rate(seconds, interrupt)?;

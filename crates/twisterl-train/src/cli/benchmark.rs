@@ -2,7 +2,8 @@
 
 use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
-use crate::terminal::temporary::Temporary;
+use crate::config::NumCores;
+use crate::system::terminal::temporary::Temporary;
 use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
@@ -24,8 +25,8 @@ pub(super) struct BenchmarkArgs {
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = count(3600))]
     seconds: usize,
     /// Maximum number of threads.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Print JSON.
     #[arg(long)]
     json: bool,

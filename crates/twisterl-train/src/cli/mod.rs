@@ -17,16 +17,17 @@ mod solve_options;
 mod tests;
 mod train;
 
-pub use crate::terminal::signals::{interrupt, is_interrupted};
+pub use crate::system::terminal::signals::{interrupt, is_interrupted};
 
-use crate::terminal::signals::{Listening, Stop};
-use crate::terminal::{self, message};
+use crate::system::terminal::signals::{Listening, Stop};
+use crate::system::terminal::{self, message};
 use crate::{Error, Result};
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::str::FromStr;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::{escape_controls, escape_lines};
 
@@ -58,8 +59,28 @@ enum Command {
 }
 
 /// Accepts whole numbers from 1 to `max`.
-fn count(max: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=max)
+fn count(max: u64) -> impl TypedValueParser<Value = usize> {
+    whole(1, max).map(|number| number as usize)
+}
+
+/// Accepts seeds.
+fn seed() -> impl TypedValueParser<Value = u64> {
+    whole(0, u64::MAX)
+}
+
+/// Accepts whole numbers from `low` to `high`, with an error that says so.
+fn whole(low: u64, high: u64) -> impl TypedValueParser<Value = u64> {
+    StringValueParser::new().try_map(move |text: String| {
+        let number = text.trim().parse().ok().filter(|number| (low..=high).contains(number));
+        number.ok_or_else(|| format!("expected a whole number from {low} to {high}"))
+    })
+}
+
+/// Accepts numbers.
+fn number<T: FromStr + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    StringValueParser::new().try_map(|text: String| {
+        text.trim().parse::<T>().map_err(|_| "expected a number".to_owned())
+    })
 }
 
 /// The exit code of a command.

@@ -1,17 +1,16 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, count, print_episode};
-use crate::config::{IgnoredField, Override, RunConfig};
-use crate::record::run_folder::RunFolder;
-use crate::terminal::message;
-use crate::terminal::signals::Stop;
+use super::{Exit, Output, print_episode, seed, whole};
+use crate::config::{NumCores, Override, RunConfig};
+use crate::record::run_folder::{RunFolder, RunPath};
+use crate::system::terminal::message;
+use crate::system::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::threads;
-use crate::trainer::{GRACE, Options, Summary};
+use crate::trainer::{GRACE, Options, Starter, Summary};
 use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::escape_controls;
@@ -30,19 +29,19 @@ pub(super) struct TrainArgs {
     #[arg(long, alias = "run_path", value_name = "DIR")]
     run_path: Option<PathBuf>,
     /// Total number of iterations, overriding the config's `num_iterations`.
-    #[arg(long, alias = "num_steps", value_name = "N")]
+    #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
     /// Random seed, overriding the config's.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
-    /// Maximum number of threads; results do not depend on it.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    /// Maximum number of threads; 0 or -1: as many as there are processors. Results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Resume the run in this folder; it continues bit-identically, also if it was killed.
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["config", "config_flag", "run_path", "seed", "load_checkpoint", "set"]
+        conflicts_with_all = ["config", "config_flag", "run_path", "load_checkpoint"]
     )]
     resume: Option<PathBuf>,
     /// Start from the weights of a run, a checkpoint, or a file of weights.
@@ -68,28 +67,37 @@ impl TrainArgs {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads::available),
+            threads: self.num_cores.map(NumCores::threads),
+            overrides: self.overrides()?,
             stop: stop.with_grace(GRACE),
             interrupt: stop.interrupt().clone(),
+            starter: Some(Starter::new({
+                let stop = stop.clone();
+                move |run| stop.advise(advice(run))
+            })),
             ..Options::default()
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
-                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                show(&RunFolder::open(folder)?.config_with(&options.overrides)?.1);
+                let changes = trainer::changes(folder, &options.overrides)?;
+                if !self.quiet {
+                    show(&changes);
+                }
                 let registry = self.env.registry(registry);
-                stop.advise(advice(folder));
-                trainer::resume(folder, self.num_steps, &options, &registry)?
+                trainer::resume(folder, None, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
-                show_ignored(&ignored);
-                let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
-                stop.advise(advice(&path));
-                trainer::train(&config, &path, &options, registry)?
+                let (config, ignored) = RunConfig::load(file, &options.overrides)?;
+                show(&ignored);
+                let default = default_path(file);
+                let path =
+                    self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
+                trainer::train(&config, path, &options, registry)?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
@@ -110,8 +118,8 @@ impl TrainArgs {
     }
 }
 
-/// Writes a note to standard error for each field of the config that is ignored.
-fn show_ignored(fields: &[IgnoredField]) {
+/// Writes a note to standard error for each of these fields of a config.
+fn show(fields: &[impl Display]) {
     for field in fields {
         message(format_args!("note: {field}"));
     }
@@ -122,9 +130,9 @@ fn advice(run: &Path) -> String {
     format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
+/// Returns `runs/NAME` for a config `NAME.json`.
 fn default_path(config: &Path) -> PathBuf {
-    RunFolder::unused_path(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
+    Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.

@@ -1,12 +1,13 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
-use crate::config::limits::files::{MAX_CONFIG, Refusal, read_given};
+use crate::system::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
-use twisterl_core::error::{from_serde, json};
+use twisterl_core::error::from_serde;
+use twisterl_core::error::json::{self, JsonError};
 
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
 pub(super) const MAX_DEPTH: usize = 192;
@@ -23,12 +24,32 @@ pub(super) fn read_file(path: &Path) -> Result<Value> {
     };
     let bytes = read_given(path, MAX_CONFIG).map_err(refused)?;
     json::parse(&bytes).map_err(|e| {
+        if let Some((value, found)) = not_finite(&bytes, &e) {
+            let place = format!("{}:{}: {value}", path.display(), e.line);
+            return Error::config(place, "a finite number", found);
+        }
         let place = match e.line {
             0 => path.display().to_string(),
             line => format!("{}:{line}:{}", path.display(), e.column),
         };
         Error::config(place, e.expected, e.found)
     })
+}
+
+/// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
+fn not_finite(bytes: &[u8], error: &JsonError) -> Option<(String, &'static str)> {
+    let text = json::text(bytes).ok()?;
+    let line = text.split('\n').nth(error.line.checked_sub(1)?)?;
+    let column = error.column.saturating_sub(1);
+    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
+    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
+    let found = (column.saturating_sub(2)..=column).find_map(|start| {
+        let rest = line.get(start..)?;
+        texts.into_iter().find(|text| rest.starts_with(text))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut reader);
+    Some((parsed.err()?.path().to_string(), found))
 }
 
 /// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists.

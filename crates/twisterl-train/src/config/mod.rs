@@ -24,8 +24,10 @@ pub use algorithm::{
     EsOptimizer, EvolutionConfig, ExpertsConfig, Fitness, PpoCollecting, PpoConfig, PpoStarts,
     PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
+pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use limits::NumCores;
 pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{
@@ -91,7 +93,7 @@ struct Document {
     /// Parameters of the algorithm and of the run around it.
     #[serde(default)]
     algorithm: SharedConfig,
-    /// Seed of all randomness of the run.
+    /// Seed of all randomness of the run, below 2^64.
     #[serde(default)]
     seed: u64,
     /// Iterations after which the run ends; without it, it continues until stopped. The peer's command line calls this

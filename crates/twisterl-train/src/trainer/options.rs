@@ -1,8 +1,9 @@
 //! The options of a run that are not in its config, and its result.
 
+use crate::config::Override;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -48,6 +49,23 @@ impl Warner {
     }
 }
 
+/// A callback that receives the folder of a run once it has one.
+#[derive(Clone)]
+pub struct Starter(Arc<dyn Fn(&Path) + Send + Sync>);
+
+impl Starter {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+}
+
+impl fmt::Debug for Starter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Starter")
+    }
+}
+
 impl fmt::Debug for Warner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Warner")
@@ -65,6 +83,8 @@ impl fmt::Debug for Observer {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
+    pub overrides: Vec<Override>,
     /// Show no progress.
     pub quiet: bool,
     /// Use exactly this many threads, whatever the config and the machine say.
@@ -78,9 +98,18 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// Receives the warnings of the run, which go to standard error otherwise.
     pub warner: Option<Warner>,
+    /// Receives the folder of the run.
+    pub starter: Option<Starter>,
 }
 
 impl Options {
+    /// Tells where the run is.
+    pub(super) fn started(&self, folder: &Path) {
+        if let Some(Starter(callback)) = &self.starter {
+            callback(folder);
+        }
+    }
+
     /// Returns `true` if the run was asked to stop after the current iteration.
     pub(super) fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

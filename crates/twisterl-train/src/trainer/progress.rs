@@ -1,8 +1,7 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
-use crate::terminal::message;
+use crate::system::terminal::message;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
 use twisterl_core::error::escape::escape_controls;
 
@@ -93,8 +92,7 @@ impl Progress {
 
     /// Writes a warning to standard error, above the bar, even if quiet.
     pub fn warn(&self, text: &str) {
-        // If this fails, there is nobody to tell.
-        self.bar.suspend(|| drop(writeln!(io::stderr(), "warning: {text}")));
+        self.bar.suspend(|| message(format_args!("warning: {text}")));
     }
 
     /// Ends the bar and leaves its last state on the screen.

@@ -1,6 +1,7 @@
 //! Problems solved by a policy, and the figures of an evaluation.
 
 use crate::Result;
+use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -17,7 +18,7 @@ use twisterl_core::solve::{Solution, SolvePlan, Solver};
 /// If a start is refused, the environment fails, or the method cannot search its actions.
 pub fn solve(
     plan: &SolvePlan,
-    num_cores: Option<usize>,
+    num_cores: Option<NumCores>,
     (spec, evaluator): (&dyn EnvSpec, &dyn Evaluator),
     purpose: Purpose,
     starts: &[Start<'_>],

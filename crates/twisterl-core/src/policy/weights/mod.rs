@@ -10,6 +10,7 @@ use super::network::{Network, ParameterSpec};
 use super::policy::{Policy, check_network};
 use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
+use crate::error::from_serde::in_words;
 use crate::error::json;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -74,7 +75,8 @@ impl PolicyHeader {
     fn from_metadata(text: &str) -> Result<Self> {
         let broken = |path: String, e: &dyn std::fmt::Display| {
             Error::weights(format!("metadata {METADATA_KEY}"), "a policy's description", {
-                if path == "." { e.to_string() } else { format!("{path}: {e}") }
+                let message = in_words(&e);
+                if path == "." { message } else { format!("{path}: {message}") }
             })
         };
         let mut value: Value = json::parse(text.as_bytes()).map_err(|e| broken(".".into(), &e))?;

@@ -79,7 +79,11 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
             json!([]),
             "algorithm.collecting.starts: expected an object, found a list",
         ),
-        ("seed", json!(-3), "seed: expected at least 0, found -3"),
+        (
+            "seed",
+            json!(-3),
+            "seed: expected a whole number from 0 to 18446744073709551615, found -3",
+        ),
         ("algorithm.evals", json!([]), "algorithm.evals: expected an object, found a list"),
         ("algorithm.evals.a", json!(3), "algorithm.evals.a: expected an object, found 3"),
         ("algorithm.device", json!("cuda"), "algorithm.device: expected `cpu`, found `cuda`"),
@@ -300,7 +304,10 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
     for (text, message) in [
         ("policy.common_layers.1=64", "policy.common_layers: expected a position below 1, found 1"),
         ("env.width.x=1", "env.width: expected an object or a list, found 3"),
-        ("seed=x", "seed: expected a whole number, 0 or more, found string \"x\""),
+        (
+            "seed=x",
+            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"",
+        ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);
     }

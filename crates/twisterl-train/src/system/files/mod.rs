@@ -1,7 +1,10 @@
-//! Bounded reads of untrusted files: of which kind a file may be, and how long. docs/security.md lists the limits.
+//! Files that people bring: states to be solved, and bounded reads of untrusted files, of which kind a file may be, and how
+//! long. docs/security.md lists the limits.
 //!
 //! A file is opened without waiting, so that a named pipe cannot hang the caller, and its kind and length are known before
 //! its first byte is read.
+
+pub mod states;
 
 use crate::{Error, Result};
 use std::fs::{File, FileType, Metadata, OpenOptions};
@@ -9,19 +12,19 @@ use std::io::{self, Read};
 use std::path::Path;
 
 /// The longest config, in bytes.
-pub(crate) const MAX_CONFIG: u64 = 1 << 20;
+pub const MAX_CONFIG: u64 = 1 << 20;
 /// The longest file of states, in bytes. At worst, it needs about twenty times as much memory.
-pub(crate) const MAX_STATES: u64 = 1 << 25;
+pub const MAX_STATES: u64 = 1 << 25;
 /// The longest file of weights or arrays, in bytes: 2^28 values of single precision.
-pub(crate) const MAX_WEIGHTS: u64 = 1 << 30;
+pub const MAX_WEIGHTS: u64 = 1 << 30;
 /// The longest manifest of a checkpoint, in bytes.
-pub(crate) const MAX_MANIFEST: u64 = 1 << 16;
+pub const MAX_MANIFEST: u64 = 1 << 16;
 /// The longest state of an algorithm in a checkpoint, in bytes.
-pub(crate) const MAX_STATE: u64 = 1 << 28;
+pub const MAX_STATE: u64 = 1 << 28;
 
 /// The reason why a file is not read.
 #[derive(Debug)]
-pub(crate) enum Refusal {
+pub enum Refusal {
     /// It cannot be opened or read.
     Io(io::Error),
     /// It is a folder, a device, a pipe or a socket.
@@ -37,7 +40,7 @@ pub(crate) enum Refusal {
 
 impl Refusal {
     /// Returns the accepted and the found file, or the error of the system.
-    pub(crate) fn into_parts(self) -> io::Result<(String, String)> {
+    pub fn into_parts(self) -> io::Result<(String, String)> {
         match self {
             Self::Io(error) => Err(error),
             Self::Kind(found) => Ok(("a regular file".into(), found.into())),
@@ -52,7 +55,7 @@ impl Refusal {
     }
 
     /// Returns the error for a config or another input file at `path`.
-    pub(crate) fn of_input(self, path: &Path) -> Error {
+    pub fn of_input(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::input(path, "", expected, found),
             Err(error) => Error::io("read", path, error),
@@ -60,7 +63,7 @@ impl Refusal {
     }
 
     /// Returns the error for a file of weights or of a run at `path`.
-    pub(crate) fn of_checkpoint(self, path: &Path) -> Error {
+    pub fn of_checkpoint(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::checkpoint(path, expected, found),
             Err(error) => Error::io("read", path, error),
@@ -88,7 +91,7 @@ fn in_words(limit: u64) -> String {
 ///
 /// # Errors
 /// If it cannot be opened, is of another kind, or is longer.
-pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
+pub fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
     let file = open_at_once(path)?;
     let length = checked_length(&file.metadata()?, limit)?;
     Ok((file, length))
@@ -98,9 +101,17 @@ pub(crate) fn open(path: &Path, limit: u64) -> Result<(File, u64), Refusal> {
 ///
 /// # Errors
 /// Those of [`open`]; if it cannot be read, or grows beyond the limit meanwhile.
-pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
     let (file, length) = open(path, limit)?;
     read_at_most(file, length, limit)
+}
+
+/// Reads all of an open file, which must be a regular one of at most `limit` bytes.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_open(file: &File, limit: u64) -> Result<Vec<u8>, Refusal> {
+    read_at_most(file, checked_length(&file.metadata()?, limit)?, limit)
 }
 
 /// Reads a file that the user named, of at most `limit` bytes: a regular file, or what the process was given to read, such
@@ -108,7 +119,7 @@ pub(crate) fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
 ///
 /// # Errors
 /// Those of [`read`].
-pub(crate) fn read_given(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
+pub fn read_given(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
     if is_own_descriptor(path) && !path.metadata()?.is_file() {
         return read_at_most(File::open(path)?, 0, limit);
     }
