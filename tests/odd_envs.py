@@ -28,6 +28,9 @@ class Truth:
         self._bits = [[rng.randrange(2) for _ in range(self.size)] for _ in range(LENGTH + 1)]
         self._allowed = [[b for n in counts for b in self._some(n, rng)] for _ in range(LENGTH + 1)]
 
+    def __str__(self):
+        return f"{self.shape} {self.counts}"
+
     @staticmethod
     def _some(n, rng):
         row = [rng.random() < 0.5 for _ in range(n)]
@@ -182,7 +185,7 @@ def any_env(rng):
     since = rng.randrange(LENGTH)
     if fault == "mask":
         mask, must = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), None
-    elif fault == "observation":
+    elif fault == "observation" and truth.size > 2:  # some are values of one or two numbers
         observe, must = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), None
     if of_plain:
         name = rng.choice(["masks", "action_masks", "action_mask", "get_action_mask", "valid_action_mask"])
