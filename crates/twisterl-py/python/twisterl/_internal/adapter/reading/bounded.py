@@ -16,7 +16,7 @@ def array(value: Any, most: int) -> NDArray[Any]:
     """Return numbers as an array.
 
     Raises:
-        ValueError: there are more than `most`, or they are nested deeply.
+        ValueError: there are more than `most` numbers and lists, or they are nested deeply.
     """
     made: NDArray[Any] = np.asarray(_plain(value, [most], LEVELS))
     return made
@@ -36,19 +36,14 @@ def is_small(value: Any, most: int) -> bool:
 
 
 def _plain(value: Any, left: list[int], levels: int) -> Any:
-    """Return a value with at most `left[0]` items as arrays, lists of them and single values; counts them."""
-    if hasattr(value, "dtype"):
-        return _spend(value, int(np.size(value)), left)
-    if isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
-        return _spend(value, 1, left)
+    """Return a value with at most `left[0]` items and lists as arrays, lists of them and single values; counts them."""
+    is_array = hasattr(value, "dtype")
+    left[0] -= int(np.size(value)) if is_array else 1
+    if left[0] < 0:
+        raise ValueError("too many items")
+    if is_array or isinstance(value, (str, bytes, dict)) or not hasattr(value, "__iter__"):
+        return value
     if levels == 0:
         raise ValueError(f"more than {LEVELS} nested levels")
     # One more than may come is enough to see that there are too many, even of an iterator without end.
     return [_plain(item, left, levels - 1) for item in islice(value, left[0] + 1)]
-
-
-def _spend(value: Any, count: int, left: list[int]) -> Any:
-    left[0] -= count
-    if left[0] < 0:
-        raise ValueError("too many items")
-    return value

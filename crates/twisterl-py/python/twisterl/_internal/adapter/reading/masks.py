@@ -138,7 +138,7 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     if not _is_row(mask):
         raise MisreadError(source, expected, mask)
     try:
-        array = bounded.array(mask, width)
+        array = bounded.array(mask, max(4 * width, 1024))  # others than `width` are named below
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise MisreadError(source, expected, mask) from error
     if not array.size and not width:
