@@ -6,6 +6,7 @@ this module registers each environment as `twisterl/NAME-v0`.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import gymnasium
@@ -142,7 +143,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, _Info]:
         """Step every slot."""
-        rows = list(gymnasium.vector.utils.iterate(self.action_space, actions))
+        rows = list(islice(gymnasium.vector.utils.iterate(self.action_space, actions), self.num_envs + 1))
         if len(rows) != self.num_envs:
             raise ActionError(f"actions: expected {self.num_envs} of them, found {len(rows)}")
         anew = np.flatnonzero(self._over)

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
 from twisterl.errors import ObservationError
@@ -137,7 +138,7 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:
-        array = np.asarray(mask if hasattr(mask, "dtype") else list(islice(mask, width + 1)))
+        array = bounded.array(mask, max(4 * width, 1024))  # others than `width` are named below
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise MisreadError(source, expected, mask) from error
     if not array.size and not width:
