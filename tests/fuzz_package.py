@@ -2,6 +2,7 @@
 
 import faulthandler
 import itertools
+import json
 import os
 import random
 import shutil
@@ -9,8 +10,10 @@ import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 import numpy as np
+import odd_envs
 import twisterl
 
 faulthandler.dump_traceback_later(150, exit=True)
@@ -20,6 +23,7 @@ config, weights, seed, cases = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(s
 random.seed(seed)
 policy = twisterl.load_policy(weights, config)
 env = twisterl.make("Puzzle")
+gym = twisterl.gym.make("Puzzle")
 vector = twisterl.gym.make_vec("Puzzle", 2)
 pole = twisterl.make("CartPole-v1")
 os.chdir(tempfile.mkdtemp())
@@ -182,6 +186,27 @@ def changed():
     return config
 
 
+def states_file():
+    """Write a file of states in one of the formats, sometimes damaged, and return its path."""
+    boards = [random.sample(range(9), 9) for _ in range(random.randrange(1, 4))]
+    text = random.choice(
+        [
+            lambda: json.dumps({"instances": [{"state": board, "optimal": 3.0} for board in boards]}),
+            lambda: "\n".join(map(json.dumps, boards)),
+            lambda: "state,optimal\n" + "".join(f'"{board}",5\n' for board in boards),
+            lambda: "".join(f"{i} {' '.join(map(str, board))}\n" for i, board in enumerate(boards)),
+            lambda: str(np.array(boards).reshape(-1, 3)),
+            lambda: str(junk()),
+        ]
+    )()
+    for _ in range(random.randrange(3)):
+        at = random.randrange(len(text) + 1)
+        text = text[:at] + random.choice(["", "x", ",", "\n", '"', "[", "NaN", "-1", "\0", "#"]) + text[at + 1 :]
+    file = Path("states")
+    file.write_text(text, encoding="utf-8", errors="replace")
+    return file
+
+
 def train(config, **given):
     """Stops after an iteration, however many a lucky number asks for."""
     return twisterl.train(config, "run", quiet=True, **{"callback": lambda _: False, **given})
@@ -198,6 +223,8 @@ CALLS = {
     "scramble": lambda: policy.solve_scramble(random.choice([None, 3, -1, "x", 1.5, [], 2**70])),
     "load_policy": lambda: twisterl.load_policy(junk(), *[junk()] * random.randrange(2)),
     "load_run": lambda: twisterl.load_run(junk()),
+    "evaluate, file": lambda: policy.evaluate(states_file(), **SMALL),
+    "reset, options": lambda: random.choice([gym, vector]).reset(**options("seed", "options", "nonsense")),
     "make": lambda: twisterl.make(
         random.choice(["Puzzle", "CartPole-v1", junk()]), **options("width", "height", "seed", "difficulty", "x")
     ),
@@ -205,6 +232,7 @@ CALLS = {
     "step": lambda: random.choice([env, pole]).step(junk()),
     "set_state": lambda: random.choice([env, pole]).set_state(junk()),
     "step of vectors": lambda: vector.step(junk()),
+    "environments": lambda: odd_envs.try_one(random),
     "train": lambda: train(changed()),
     "train, set": lambda: train(SMALL_RUN, set={random.choice(PATHS): junk()}),
     "train, arguments": lambda: train(SMALL_RUN, **options("num_steps", "seed", "load_checkpoint", "num_cores")),
@@ -213,7 +241,7 @@ CALLS = {
     "save": lambda: policy.save(junk()),
 }
 # Beside the package's own: what Python raises for arguments of the wrong kind, name or size, and what a liar raises.
-ALLOWED = (twisterl.TwisteRLError, TypeError, OverflowError, MemoryError)
+ALLOWED = (twisterl.TwisteRLError, TypeError, OverflowError, MemoryError, UnicodeEncodeError)
 LIES = ("no item", "no number")
 vector.reset()
 refused = answered = 0

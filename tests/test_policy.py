@@ -155,7 +155,7 @@ def test_stronger_searches_find_shorter_solutions(policy):
     with pytest.raises(twisterl.UsageError, match="score: expected search beam"):
         policy.solve(start, search="greedy", score=1)
     for options, message in (
-        ({"num_cores": 0}, "num_cores: expected a whole number from 1 to 4096, found 0"),
+        ({"num_cores": -2}, "num_cores: expected a whole number from -1 to 4096"),
         ({"search": "beam=4", "deterministic": True}, "deterministic: expected no search with it, found beam=4"),
         ({"search": "beam=4", "backtracking": False}, "backtracking: expected search greedy, sample"),
         ({"search": "gumbel=4", "C": 1.0}, "C: expected search mcts=N with it, found gumbel=4"),
@@ -223,6 +223,7 @@ def test_what_is_no_policy_is_refused(tmp_path):
         twisterl.load_policy(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [
@@ -258,7 +259,7 @@ except KeyboardInterrupt:
     begun = time.monotonic()
     out, errors = process.communicate(timeout=60)
     # A second, and room for a busy machine.
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     assert (out, process.returncode) == ("[0]\n", 0), errors
 
 

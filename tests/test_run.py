@@ -11,6 +11,8 @@ import time
 import pytest
 import run
 from launcher import launch, progress
+from launcher.package_plotting import files
+from tiny_runs import records, timeless
 
 PNG = b"\x89PNG"
 TINY = {
@@ -32,14 +34,6 @@ def config(tmp_path):
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps(TINY))
     return path
-
-
-def records(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def timeless(run):
-    return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
 
 
 @pytest.mark.slow
@@ -85,7 +79,7 @@ def test_ctrl_c_stops_all_and_the_same_command_goes_on(script, config, root, tra
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
         message = process.communicate(timeout=60)[1]
-    assert process.returncode == launch.INTERRUPTED
+    assert process.returncode == 130
     assert "the same command goes on" in message
     stopped = len(records(tmp_path / "out/tiny/seed-0"))
     assert 0 < stopped < length
@@ -130,6 +124,42 @@ def test_runs_of_something_else_are_left_alone(script, config, train_bin, tmp_pa
     assert "the config has changed" in script(*command).stderr
     (tmp_path / "out/tiny/launch.json").unlink()
     assert "not made by run.py" in script(*command).stderr
+
+
+@pytest.mark.parametrize("trap", ["link", "dangling", "hard link", "pipe", "folder"])
+def test_nothing_but_regular_files_is_written(tmp_path, trap):
+    place, victim = tmp_path / "place", tmp_path / "victim"
+    victim.write_text("precious")
+    make = {
+        "link": lambda: place.symlink_to(victim),
+        "dangling": lambda: place.symlink_to(tmp_path / "absent"),
+        "hard link": lambda: place.hardlink_to(victim),
+        "pipe": lambda: os.mkfifo(place),
+        "folder": place.mkdir,
+    }
+    make[trap]()
+    with pytest.raises(files.NotRegularError, match=f"{place}: expected a regular file"):
+        files.write(place, "text")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "absent").exists()
+    if trap == "folder":
+        place.rmdir()
+    else:
+        place.unlink()
+    for text in ("some text", "less"):
+        files.write(place, text)
+        assert place.read_text() == text
+
+
+@pytest.mark.parametrize("name", [".lock", "tiny/launch.json", "tiny/seed-0.log"])
+def test_links_among_the_folders_of_runs_are_refused(script, config, train_bin, tmp_path, name):
+    place, victim = tmp_path / "out" / name, tmp_path / "victim"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(victim)
+    result = script("run.py", config, "--num-steps", 1, "--binary", train_bin, "--no-plot", "--out", "out")
+    assert result.returncode == 1, result.stderr
+    assert f"{name}: expected a regular file, found a symbolic link" in result.stderr
+    assert not victim.exists()
 
 
 def test_two_launchers_do_not_share_a_folder(script, config, train_bin, tmp_path):

@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_train::Error;
@@ -17,16 +17,17 @@ use twisterl_train::algorithms::Iteration;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
 use twisterl_train::config::AlgorithmConfig;
+use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 
 /// A run of PPO that collects and does not learn.
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct PpoCollector {
-    run: Mutex<Run>,
+    run: Arc<Mutex<Run>>,
     interrupt: Interrupt,
     observation: ObservationSpace,
     actions: ActionSpace,
-    num_cores: usize,
+    num_cores: NumCores,
 }
 
 struct Run {
@@ -48,14 +49,16 @@ impl PpoCollector {
         };
         let interrupt = Interrupt::default();
         let (policy, spec) = (policy.weights(), policy.env(py)?);
-        let run = py.enter(|| {
-            let optimizer = &config.shared.optimizer;
-            let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
-            let ppo = Ppo::new(algorithm, config.seed, spec, &policy)?;
+        let (begun, heeded) = (policy.clone(), interrupt.clone());
+        let (algorithm, optimizer, seed) =
+            (algorithm.clone(), config.shared.optimizer.clone(), config.seed);
+        let run = py.enter_interruptible(&interrupt, move || {
+            let policy = PolicyInTraining::new(&optimizer, begun, &heeded)?;
+            let ppo = Ppo::new(&algorithm, seed, spec, &policy)?;
             Ok::<_, Error>(Run { ppo, policy, next: 0 })
         })?;
         Ok(Self {
-            run: Mutex::new(run),
+            run: Arc::new(Mutex::new(run)),
             interrupt,
             observation: policy.network.observation.clone(),
             actions: policy.network.actions.clone(),
@@ -65,11 +68,14 @@ impl PpoCollector {
 
     /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
     fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
-        let work = || {
-            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        // Loads NumPy before an interrupt could meet its import, which would panic.
+        let _ = numpy::dtype::<f32>(py);
+        let (run, num_cores) = (Arc::clone(&self.run), self.num_cores);
+        let work = move || {
+            let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
             let Run { ppo, policy, next } = &mut *run;
             let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
-            let collected = in_pool(Some(self.num_cores), || ppo.transitions(policy, &iteration))?;
+            let collected = in_pool(Some(num_cores), || ppo.transitions(policy, &iteration))?;
             *next += 1;
             Ok::<_, Error>(collected)
         };

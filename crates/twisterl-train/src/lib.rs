@@ -9,8 +9,8 @@ pub mod config;
 pub mod data;
 mod error;
 pub mod gradient;
-pub mod presets;
 pub mod record;
+pub mod system;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -2,12 +2,24 @@
 //! gigabyte of memory.
 //!
 //! Each input is a function of its number. `TWISTERL_HOSTILE_CASES` sets the number of inputs, 3,000 by default.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 #[path = "hostile/campaign.rs"]
 mod campaign;
 #[path = "hostile/inputs.rs"]
 mod inputs;
+#[path = "../src/record/pt/tests/writer.rs"]
+#[allow(dead_code)]
+mod pt_writer;
+#[path = "hostile/states.rs"]
+mod states_files;
 mod support;
 
 use campaign::{MEMORY, PATIENCE, campaign};
@@ -22,9 +34,12 @@ use std::time::{Duration, Instant};
 use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::rng::Rng;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
-use twisterl_train::record::load::{build_policy_network, convert, load_policy};
+use twisterl_train::record::load::{build_policy_network, convert, load_policy, read_tensors};
+use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer;
 
 #[test]
@@ -104,6 +119,35 @@ fn states_are_played_or_refused() {
 }
 
 #[test]
+fn states_files_are_read_as_they_were_written() {
+    let registry = Registry::default();
+    let sides = (2..=5).flat_map(|w| (2..=5).map(move |h| (w, h)));
+    let specs: Vec<_> = sides
+        .map(|(width, height)| {
+            let goal = if width == 3 { "blank_last" } else { "blank_first" };
+            let params = json!({"width": width, "height": height, "goal": goal});
+            (registry.make("Puzzle", &params).unwrap(), width)
+        })
+        .collect();
+    let path = Path::new("states");
+    campaign("states files by format", 1, |rng| {
+        let (spec, width) = pick(rng, &specs);
+        let boards = states_files::boards(rng, &**spec);
+        let (written, expected) = states_files::file(rng, boards, *width);
+        let mut checker = StateChecker::new(&**spec, &Interrupt::default());
+        let read = states::parse(path, written.as_bytes(), &mut checker);
+        let read =
+            read.map(|all| all.into_iter().map(|i| (i.state, i.optimal)).collect::<Vec<_>>());
+        assert_eq!(read.map_err(|error| error.to_string()), Ok(expected), "{written}");
+        let mut damaged = written.into_bytes();
+        damage(rng, &mut damaged);
+        let read = text(states::parse(path, &damaged, &mut checker))?;
+        assert!(read.iter().all(|instance| checker.check(&instance.state).is_ok()));
+        Ok(())
+    });
+}
+
+#[test]
 fn checkpoints_are_loaded_or_refused() {
     let (folder, run) = finished_run();
     let (target, registry) = (folder.path().join("target"), Registry::default());
@@ -144,6 +188,48 @@ fn checkpoints_of_the_peer_are_loaded_or_refused() {
         damage(rng, &mut bytes);
         fs::write(path, bytes).unwrap();
         text(convert(path, Some(&config), &folder.path().join("out.safetensors"), &registry))
+    });
+}
+
+#[test]
+fn pt_files_are_read_or_refused() {
+    use pt_writer::{archive, call, dict, legacy, pickle, storage, tensor};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    let numbers = [-1, 0, 1, 2, 3, 4, 64, 1 << 16, i32::MAX, i32::MIN];
+    let classes = ["FloatStorage", "HalfStorage", "LongStorage", "BoolStorage", "x"];
+    campaign("pt files", 1, |rng| {
+        let one = |rng: &mut Rng| {
+            let axes = rng.random_range(0..4);
+            let mut some =
+                |count: usize| -> Vec<i32> { (0..count).map(|_| *pick(rng, &numbers)).collect() };
+            let (size, stride, place) = (some(axes), some(axes), some(2));
+            let claimed = storage(pick::<&str>(rng, &classes), "0", place[0]);
+            tensor(claimed, place[1], &size, &stride)
+        };
+        let weights = dict([("w", one(rng)), ("module.b", one(rng))]);
+        let state = match rng.random_range(0..4) {
+            0 => weights,
+            1 => dict([("state_dict", weights), ("other", one(rng))]),
+            2 => dict([("w", call("torch._utils", "_rebuild_parameter", vec![one(rng)]))]),
+            _ => dict([("a", dict([("model", weights)])), ("b", call("os", "system", vec![]))]),
+        };
+        let values = vec![rng.random(); *pick(rng, &[0, 4, 64, 1 << 16])];
+        let mut bytes = match rng.random_range(0..3) {
+            0 => legacy(&state, &[("0", *pick(rng, &[0, 1, 16, u64::MAX]), &values)]),
+            _ => {
+                let mut pickled = pickle(&state);
+                if rng.random() {
+                    damage(rng, &mut pickled);
+                }
+                archive(&[("a/data.pkl", &pickled), ("a/data/0", &values), ("a/byteorder", b"big")])
+            }
+        };
+        if rng.random_range(0..3) == 0 {
+            damage(rng, &mut bytes);
+        }
+        fs::write(&path, bytes).unwrap();
+        text(read_tensors(&path)).map(drop)
     });
 }
 

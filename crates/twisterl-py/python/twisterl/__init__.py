@@ -10,9 +10,10 @@ Everything that takes time runs in Rust. Heavy modules are imported on first use
 from __future__ import annotations
 
 import importlib
+import os
 from typing import TYPE_CHECKING, Any
 
-from twisterl._core import __version__
+from twisterl._core import __version__, forget_locks
 from twisterl.errors import (
     ActionError,
     CheckpointError,
@@ -59,6 +60,10 @@ __all__ = [
     "resume",
     "train",
 ]
+
+# Processes that an environment forks would hold a run's lock for as long as they live.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_locks)
 
 _HOMES = {
     "Env": "envs",

@@ -17,6 +17,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal.arguments import whole
+from twisterl._internal.written import written
 from twisterl.envs import Env
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
@@ -39,7 +40,7 @@ class Algorithm:
     def __init__(
         self, config: dict[str, Any], run_path: str | None = None, load_checkpoint_path: str | None = None
     ) -> None:
-        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(json.dumps(config)))
+        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(written(config)))
         self._weights = load_checkpoint_path
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = run_path
@@ -99,7 +100,7 @@ class Algorithm:
             The success rate and the mean reward as a tuple, and the time taken in seconds.
         """
         begun = time.perf_counter()
-        return self.policy.evaluate_entry(json.dumps(kwargs), self.env.difficulty), time.perf_counter() - begun
+        return self.policy.evaluate_entry(written(kwargs), self.env.difficulty), time.perf_counter() - begun
 
     def collect(self) -> tuple[Any, float]:
         """Collect the transitions of one iteration; only PPO supports it."""

@@ -13,6 +13,7 @@ from typing import Any
 from twisterl import _core
 from twisterl._internal import arguments, problems
 from twisterl._internal.problems import read_json
+from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
 from twisterl.policy import Policy
 
@@ -77,18 +78,17 @@ def train(
         given["algorithm_cls"] = algorithm
     if steps is not None and num_steps is not None:
         raise UsageError("steps: expected steps or num_steps, found both")
-    changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    changes += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
-    changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
     total_steps = None if steps is None else arguments.whole("steps", steps)
-    resolved, preset = _core.complete_config(json.dumps(given), changes, total_steps)
+    resolved, preset = _core.complete_config(written(given), _overrides(set, seed, num_steps), total_steps)
     if preset is not None and not quiet:
-        print(f"preset: {preset}", file=sys.stderr)
-    path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
+        from twisterl.plotting import terminal
+
+        terminal.message(f"preset: {preset}")
+    path = Path(run_path) if run_path is not None else Path("runs") / name
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        _core.train(resolved, path, load_checkpoint, num_cores, shown.quiet, shown.callback)
-    return Run(path, trust=True)
+        ended = _core.train(resolved, path, run_path is None, load_checkpoint, num_cores, shown.quiet, shown.callback)
+    return Run(ended["path"], trust=True)
 
 
 def resume(
@@ -97,27 +97,52 @@ def resume(
     num_steps: int | None = None,
     callback: Callback | None = None,
     num_cores: int | None = None,
+    set: Mapping[str, Any] | None = None,
     quiet: bool = False,
     env: str | Callable[..., Any] | None = None,
     trust: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, bit-identically.
 
+    The config of the run may change in the meantime, in its `config.json` or by `num_steps` and `set`, where iterations
+    do not depend on it: the number of iterations, `algorithm.learning` without `diff_start`, `algorithm.evals`,
+    `algorithm.logging` and `algorithm.collecting.num_cores`. Changes are printed.
+
     Args:
         run_path: folder of the run.
         num_steps: total number of iterations, overriding the config's `num_iterations`.
         callback: see `train`.
         num_cores: see `train`.
+        set: see `train`.
         quiet: see `train`.
         env: see `load_policy`. A run whose environment is written in Python needs `env` or `trust`, unless that is
             registered.
         trust: see `load_policy`.
+
+    Raises:
+        ConfigError: a field of the config was changed that cannot change.
+        UsageError: another process trains in this folder.
     """
     run = Run(run_path, env=env, trust=trust)
+    sets = _overrides(set, None, num_steps)
+    changes = _core.config_changes(run.path, sets)
+    if not quiet:
+        from twisterl.plotting import terminal
+
+        for change in changes:
+            terminal.message(f"note: {terminal.escape_controls(change)}")
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        _core.resume(run.path, num_steps, num_cores, shown.quiet, shown.callback, env, trust)
-    return run
+        ended = _core.resume(run.path, sets, num_cores, shown.quiet, shown.callback, env, trust)
+    return Run(ended["path"], env=env, trust=trust)
+
+
+def _overrides(set: Mapping[str, Any] | None, seed: int | None, num_steps: int | None) -> list[str]:
+    """Return `path=value` for each override of a config."""
+    overrides = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
+    overrides += [f"seed={arguments.seed(seed)}"] if seed is not None else []
+    overrides += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
+    return overrides
 
 
 def load_run(run_path: _Path, *, env: str | Callable[..., Any] | None = None, trust: bool = False) -> Run:
@@ -161,12 +186,16 @@ class Run:
 
     def iterations(self) -> list[dict[str, Any]]:
         """Return the logged metrics, one dict per iteration."""
+        from twisterl.plotting import files
+
         file = self.path / "metrics.jsonl"
         rows = []
         try:
-            lines = file.read_text("utf-8").splitlines() if file.exists() else []
-        except (OSError, UnicodeDecodeError) as error:
+            lines = list(files.lines(file)) if file.exists() else []
+        except OSError as error:
             raise FileError(f"{file}: cannot read: {error}") from error
+        except files.FormatError as error:
+            raise CheckpointError(f"{file}: {error}") from error
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
@@ -187,6 +216,8 @@ class Run:
         return plotting.overview(plotting.load_groups([self.path]), **options)
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import escape_controls
+
         rows = self.iterations()
         if not rows:
             return f"<Run {self.path}: nothing logged yet>"
@@ -194,7 +225,7 @@ class Run:
         success = "" if last.get("success") is None else f", success {last['success']:.1%}"
         return (
             f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
-            f"difficulty {last['difficulty']}{success}>"
+            f"difficulty {escape_controls(last['difficulty'])}{success}>"
         )
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import json
 import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisterl import _core
-from twisterl.errors import CheckpointError, ConfigError
+from twisterl.errors import ConfigError
 
 __all__ = [
     "convert_pt_to_safetensors",
@@ -32,10 +31,11 @@ _CONFIGS, _WEIGHTS = "*.json", ("*.safetensors", "*.pt")
 def load_config(config_path: str) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
     from twisterl._internal.problems import read_json
+    from twisterl.plotting import files
 
-    read_json(Path(config_path))
-    with Path(config_path).open(encoding="utf-8") as file:
-        config: dict[str, Any] = json.load(file, object_hook=json_load_tuples)
+    file = Path(config_path)
+    read_json(file)
+    config: dict[str, Any] = files.parse(files.read(file, files.MAX_CONFIG), object_hook=json_load_tuples)
     return config
 
 
@@ -137,12 +137,3 @@ def _hub() -> Any:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise ImportError("the Hugging Face Hub needs huggingface_hub: pip install 'twisterl[hub]'") from error
-
-
-def _checked(path: str | None) -> Path | None:
-    if path is None:
-        return None
-    file = Path(path)
-    if file.suffix not in (".safetensors", ".pt", ".pth") and file.is_file():
-        raise CheckpointError(f"{file}: expected a file that ends in .safetensors or .pt, found {file.suffix!r}")
-    return file

@@ -1,7 +1,10 @@
 //! Values between Python and the crates: observations, actions, states, JSON.
 
 pub mod actions;
+pub mod arguments;
+mod bounded;
 pub mod json;
+mod kind;
 pub mod numbers;
 pub mod observations;
 pub mod states;

@@ -5,6 +5,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
+use crate::convert::arguments::{Cores, seed_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -14,11 +15,12 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use solve::Solved;
+use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
@@ -33,7 +35,7 @@ use twisterl_train::record::load::LoadedPolicy;
 #[pyclass(frozen, subclass, module = "twisterl._core")]
 pub struct Policy {
     policy: Weights,
-    executor: Executor,
+    executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
     /// Memory of single predictions; a second thread makes its own.
@@ -42,7 +44,7 @@ pub struct Policy {
 
 impl Policy {
     fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
-        let executor = Executor::of(&policy)?;
+        let executor = Arc::new(Executor::of(&policy)?);
         Ok(Self { policy, executor, env, memory: Mutex::new(None) })
     }
 
@@ -110,17 +112,18 @@ impl Policy {
         }
         if let Some(initial) = initial {
             let config = json::config(py, initial, &[])?;
-            return py.enter(|| Self::initial(&config, path.as_deref()));
+            let begin = move || Self::initial(&config, path.as_deref());
+            return py.enter_interruptible(&Interrupt::default(), begin);
         }
         let registry = registry_for_file(env, trust)?;
-        let policy = match (data, path) {
-            (Some(data), _) => {
-                py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?))?
-            }
-            (None, Some(path)) => {
-                let open = || load::open_policy(&path, config.as_deref(), &registry);
-                py.enter(|| Self::loaded(open()?))?
-            }
+        let interrupt = Interrupt::default();
+        let policy = match (data.map(<[u8]>::to_vec), path) {
+            (Some(data), _) => py.enter_interruptible(&interrupt, move || {
+                Self::loaded(LoadedPolicy::from_bytes(&data, &registry)?)
+            })?,
+            (None, Some(path)) => py.enter_interruptible(&interrupt, move || {
+                Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?)
+            })?,
             (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
         };
         if env.is_some() || trust {
@@ -213,7 +216,7 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
         self.predict_many(observations, masks, num_cores)
     }
@@ -226,7 +229,7 @@ impl Policy {
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
-        seed: u64,
+        #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))
     }
@@ -249,6 +252,11 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         self.solve_drawn(py, (count, difficulty), options)
+    }
+
+    /// Reads a file of states. Returns the states, and the lengths of shortest solutions that are known.
+    fn read_states(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        self.states_of(py, path)
     }
 
     /// Returns the figures of an evaluation, as JSON.

@@ -11,16 +11,16 @@ pub mod policy_optimizer;
 pub mod ppo;
 mod weight_average;
 
-use crate::Result;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::record::snapshot::Snapshot;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
 /// The field that bounds the length of training episodes of PPO and AlphaZero.
-const MAX_STEPS: &str = "algorithm.collecting.max_steps";
+const MAX_STEPS_FIELD: &str = "algorithm.collecting.max_steps";
 
 /// The iteration that an algorithm makes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -39,6 +39,24 @@ impl Iteration {
     pub fn key(&self, seed: u64, purpose: Purpose) -> StreamKey {
         StreamKey::new(seed, purpose).iteration(self.number)
     }
+}
+
+/// The largest magnitude of a return whose square is far from the limit of single precision.
+const MAX_RETURN: f32 = 1e18;
+
+/// Returns the error of an update: by its cause, if that is one of the `returns` that it learned from.
+fn by_returns(error: Error, returns: &[f32]) -> Error {
+    // Batches refuse what is not finite before there is a loss.
+    let config = matches!(error, Error::Core(twisterl_core::Error::Config { .. }));
+    let caused = config || matches!(error, Error::Diverged { .. });
+    // A NaN is not within the limit either.
+    let beyond = returns
+        .iter()
+        .find(|value| !(-MAX_RETURN..=MAX_RETURN).contains(*value))
+        .filter(|_| caused);
+    beyond.map_or(error, |value| {
+        Error::rewards_too_large("the return of a state", format!("{value:e}"))
+    })
 }
 
 /// The result of one iteration.

@@ -2,11 +2,15 @@
 
 use super::Output;
 use crate::Result;
+use crate::record::load::{LoadedPolicy, open_policy};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
+use twisterl_core::error::escape::escape_lines;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
@@ -17,11 +21,12 @@ pub(super) struct EnvsArgs {
 }
 
 impl EnvsArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let mut text = String::new();
         let registry = registry.with_trust(Trust::Code);
         let names = registry.names().map(str::to_owned);
         for name in self.name.map_or_else(|| names.collect(), |name| vec![name]) {
+            interrupt.check()?;
             let described = match registry.make(&name, &json!({})) {
                 Ok(spec) => describe(&*spec),
                 // Some of its parameters have no default.
@@ -31,7 +36,7 @@ impl EnvsArgs {
             let gap = if text.is_empty() { "" } else { "\n" };
             let _ = write!(text, "{gap}{name}\n{described}");
         }
-        Ok(text.into())
+        Ok(escape_lines(&text).into_owned().into())
     }
 }
 
@@ -45,6 +50,26 @@ pub(super) struct EnvFlags {
     /// Trust the file: import the Python module of the environment that it names, which runs the module's code.
     #[arg(long)]
     trust: bool,
+}
+
+/// Arguments of commands that play a policy: its file, and the environment that the file names.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// A run, a checkpoint, or a file of weights.
+    #[arg(value_name = "RUN|CHECKPOINT")]
+    policy: PathBuf,
+    /// Config for a file of bare weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    env: EnvFlags,
+}
+
+impl PolicyArgs {
+    /// Loads the policy.
+    pub(super) fn open(&self, registry: &Registry) -> Result<LoadedPolicy> {
+        open_policy(&self.policy, self.config.as_deref(), &self.env.registry(registry))
+    }
 }
 
 impl EnvFlags {

@@ -1,22 +1,21 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, count, print_episode};
-use crate::config::{IgnoredField, Override, RunConfig, read_file};
-use crate::presets;
-use crate::record::run_folder::RunFolder;
+use super::{Exit, Output, print_episode, seed, whole};
+use crate::config::presets;
+use crate::config::{NumCores, Override, RunConfig, read_file};
+use crate::record::run_folder::{RunFolder, RunPath};
+use crate::system::terminal::message;
+use crate::system::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::threads;
-use crate::trainer::{GRACE, Options, Summary};
+use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use serde_json::json;
-use std::fmt::Write as _;
-use std::io::{self, Write as _};
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
@@ -32,19 +31,19 @@ pub(super) struct TrainArgs {
     #[arg(long, alias = "run_path", value_name = "DIR")]
     run_path: Option<PathBuf>,
     /// Total number of iterations, overriding the config's `num_iterations`.
-    #[arg(long, alias = "num_steps", value_name = "N")]
+    #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
     /// Random seed, overriding the config's.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
-    /// Maximum number of threads; results do not depend on it.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    /// Maximum number of threads; 0 or -1: as many as there are processors. Results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Resume the run in this folder; it continues bit-identically, also if it was killed.
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["config", "config_flag", "run_path", "seed", "load_checkpoint", "set"]
+        conflicts_with_all = ["config", "config_flag", "run_path", "load_checkpoint"]
     )]
     resume: Option<PathBuf>,
     /// Start from the weights of a run, a checkpoint, or a file of weights.
@@ -66,45 +65,60 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     /// Trains, then solves a problem of the reached difficulty and prints the solution.
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
-        let (stop, interrupt) = stop_on_interrupt()?;
+    pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads::available),
-            stop,
-            interrupt,
+            threads: self.num_cores.map(NumCores::threads),
+            overrides: self.overrides()?,
+            stop: stop.with_grace(GRACE),
+            interrupt: stop.interrupt().clone(),
+            start_observer: Some(StartObserver::new({
+                let stop = stop.clone();
+                move |run| stop.advise(advice(run))
+            })),
             ..Options::default()
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
-                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                show(&RunFolder::open(folder)?.config_with(&options.overrides)?.1);
+                let changes = trainer::changes(folder, &options.overrides)?;
+                if !self.quiet {
+                    show(&changes);
+                }
                 let registry = self.env.registry(registry);
-                trainer::resume(folder, self.num_steps, &options, &registry)?
+                trainer::resume(folder, None, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let config = self.config(file, registry)?;
-                let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
-                trainer::train(&config, &path, &options, registry)?
+                let config = self.config(file, &options.overrides, registry)?;
+                let default = default_path(file);
+                let path =
+                    self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
+                trainer::train(&config, path, &options, registry)?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
-        let text = if self.quiet { String::new() } else { report(&summary)? };
+        let text = if self.quiet { String::new() } else { report(&summary, stop.interrupt())? };
         Ok(Output { text, exit })
     }
 
     /// Returns the config in a file, or the preset of an environment, with the overrides.
-    fn config(&self, given: &Path, registry: &Registry) -> Result<RunConfig> {
-        let mut value = match given.to_str() {
+    fn config(
+        &self,
+        given: &Path,
+        overrides: &[Override],
+        registry: &Registry,
+    ) -> Result<RunConfig> {
+        let value = match given.to_str() {
             Some(name) if is_name(given) => json!({"env_cls": name}),
             _ => read_file(given)?,
         };
-        let preset = presets::complete(&mut value, registry).map_err(|error| match error {
+        let read = presets::read(value, overrides, registry).map_err(|error| match error {
             Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
                 if is_name(given) =>
             {
@@ -112,12 +126,11 @@ impl TrainArgs {
                 Error::usage("CONFIG|ENV", expected, name)
             }
             other => other,
-        })?;
-        let (config, ignored) = RunConfig::read_changed(value, &self.overrides()?)?;
-        show_ignored(&ignored);
+        });
+        let (config, ignored, preset) = read?;
+        show(&ignored);
         if let (Some(preset), false) = (preset, self.quiet) {
-            // If this fails, there is nobody to tell.
-            let _ = writeln!(io::stderr(), "preset: {preset}");
+            message(format_args!("preset: {preset}"));
         }
         Ok(config)
     }
@@ -134,38 +147,16 @@ impl TrainArgs {
     }
 }
 
-/// Writes a note to standard error for each field of the config that is ignored.
-fn show_ignored(fields: &[IgnoredField]) {
+/// Writes a note to standard error for each of these fields of a config.
+fn show(fields: &[impl Display]) {
     for field in fields {
-        // If this fails, there is nobody to tell.
-        let _ = writeln!(io::stderr(), "note: {field}");
+        message(format_args!("note: {field}"));
     }
 }
 
-/// Returns the flags that Ctrl-C sets: at once the one that stops the run after the iteration, and after [`GRACE`] the one
-/// that interrupts the iteration. A second Ctrl-C ends the process, which leaves no half-written file either.
-fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
-    type Flags = (Arc<AtomicBool>, Interrupt);
-    // A process can have only one handler.
-    static FLAGS: LazyLock<Result<Flags, ctrlc::Error>> = LazyLock::new(|| {
-        let flags = Flags::default();
-        let (stop, interrupt) = flags.clone();
-        ctrlc::set_handler(move || {
-            if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            let interrupt = interrupt.clone();
-            std::thread::spawn(move || {
-                std::thread::sleep(GRACE);
-                interrupt.set();
-            });
-        })?;
-        Ok(flags)
-    });
-    let (stop, interrupt) = FLAGS.as_ref().map_err(|e| Error::system("handle Ctrl-C", e))?;
-    stop.store(false, Ordering::Relaxed);
-    interrupt.clear();
-    Ok((Arc::clone(stop), interrupt.clone()))
+/// Returns the advice for the user of an interrupted run.
+fn advice(run: &Path) -> String {
+    format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
 /// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
@@ -174,26 +165,25 @@ fn is_name(given: &Path) -> bool {
     !is_config && given.components().count() == 1 && !given.exists()
 }
 
-/// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`, or the first of `runs/NAME-2`, `runs/NAME-3`, ...
-/// that does not exist.
+/// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`.
 fn default_path(given: &Path) -> PathBuf {
     let name = if is_name(given) { given.file_name() } else { given.file_stem() };
-    let name = name.unwrap_or("run".as_ref());
-    RunFolder::unused_path(&Path::new("runs").join(name))
+    Path::new("runs").join(name.unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.
-fn report(summary: &Summary) -> Result<String> {
-    let path = summary.path.display();
+fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
+    let path = summary.path.display().to_string();
+    let path = escape_controls(&path);
     let mut text = format!(
         "{path}: {} iterations, {} steps, {:.1} s\n",
         summary.iterations, summary.env_steps, summary.elapsed
     );
     if summary.interrupted {
-        let _ = writeln!(text, "interrupted; continue with --resume {path}");
+        let _ = writeln!(text, "interrupted; {}", advice(&summary.path));
     } else {
         let (policy, spec) = (&summary.best, &*summary.env);
-        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty)?;
+        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty, interrupt)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

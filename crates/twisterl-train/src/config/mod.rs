@@ -10,9 +10,9 @@ mod check;
 mod class;
 mod evals;
 mod json;
-mod limits;
-mod overrides;
+pub(crate) mod limits;
 mod policy;
+pub mod presets;
 mod schema;
 mod shared;
 #[cfg(test)]
@@ -24,9 +24,10 @@ pub use algorithm::{
     EsOptimizer, EvolutionConfig, ExpertsConfig, Fitness, PpoCollecting, PpoConfig, PpoStarts,
     PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
+pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
-pub use overrides::Override;
+pub use limits::NumCores;
 pub(crate) use policy::descriptions;
 pub use policy::{
     ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,
@@ -38,9 +39,8 @@ pub use shared::{
 };
 
 use crate::{Error, Result};
-pub(crate) use json::overlay;
-pub use json::read_file;
-use json::{config_error, from_json, to_json};
+pub use json::{Override, read_file};
+use json::{config_error, from_json, overlay, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -93,7 +93,7 @@ struct Document {
     /// Parameters of the algorithm and of the run around it.
     #[serde(default)]
     algorithm: SharedConfig,
-    /// Seed of all randomness of the run.
+    /// Seed of all randomness of the run, below 2^64.
     #[serde(default)]
     seed: u64,
     /// Iterations after which the run ends; without it, it continues until stopped. The peer's command line calls this
@@ -166,7 +166,7 @@ impl RunConfig {
     /// [`read`](Self::read).
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`read`](Self::read).
+    /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
         Self::read_changed(read_file(path)?, overrides)
     }

@@ -1,18 +1,21 @@
 //! The checkpoints of a run: their content, and the moments at which they are written.
 
-use crate::Result;
 use crate::algorithms::Algorithm;
-use crate::config::{LoggingConfig, ROLLOUT_METRIC};
+use crate::config::{ChangedField, LoggingConfig, Override, ROLLOUT_METRIC, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::metrics::{LogLengths, RunLog};
-use crate::record::run_folder::RunFolder;
+use crate::record::run_folder::{LockedFolder, RunFolder};
 use crate::record::snapshot::Snapshot;
 use crate::trainer::Trainer;
 use crate::trainer::curriculum::Curriculum;
 use crate::trainer::evaluation::EvaluationResult;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Instant;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Hold;
 
 /// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
 /// one resumes.
@@ -31,6 +34,9 @@ struct RunState {
     best: Option<Best>,
     log: LogLengths,
     algorithm: Value,
+    /// The config of the folder. Older versions did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<Value>,
 }
 
 /// The quality of the best policy so far; compared field by field in this order.
@@ -69,6 +75,56 @@ impl CheckpointClock {
     }
 }
 
+/// Returns the fields in which the config of the run in `path`, with `overrides` set in it, differs from the one with which
+/// the run was trained until its last checkpoint. Returns none if one of them may not change, which is the error of
+/// [`resume`](super::resume). Checkpoints of older versions do not hold a config.
+///
+/// # Errors
+/// If there is no run.
+pub fn changes(path: &Path, overrides: &[Override]) -> Result<Vec<ChangedField>> {
+    let folder = RunFolder::open(path)?;
+    let (config, _) = folder.config_with(overrides)?;
+    let changes = changes_since(&Checkpoint::read_state(&folder.last())?, &config)?;
+    Ok(if changes.iter().all(ChangedField::is_free) { changes } else { Vec::new() })
+}
+
+/// Checks that a run with `state` may be resumed with `config`, from the file at `path`.
+///
+/// # Errors
+/// [`Error::Changed`] if fields were changed that may not change. The error of an environment that is unknown or not
+/// trusted comes first.
+pub(super) fn check_changes(
+    state: &Value,
+    config: &RunConfig,
+    path: &Path,
+    registry: &Registry,
+) -> Result<()> {
+    let mut changes = changes_since(state, config)?;
+    changes.retain(|change| !change.is_free());
+    if changes.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = registry.make(&config.env_cls, &config.env)
+        && matches!(
+            error,
+            twisterl_core::Error::UntrustedEnvironment { .. }
+                | twisterl_core::Error::UnknownEnvironment { .. }
+        )
+    {
+        return Err(error.into());
+    }
+    let fields = changes.iter().map(ToString::to_string).collect();
+    Err(Error::Changed { path: path.to_owned(), fields })
+}
+
+/// Returns the fields in which `config` differs from the one in the state of a checkpoint.
+fn changes_since(state: &Value, config: &RunConfig) -> Result<Vec<ChangedField>> {
+    let Some(before) = state.get("config") else { return Ok(Vec::new()) };
+    let (before, _) = RunConfig::read(before.clone())
+        .map_err(|e| Error::checkpoint("state.json", "the config of the run", e))?;
+    Ok(config.changes_since(&before))
+}
+
 impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Returns a checkpoint of this moment, with the lengths of the logs.
     pub(super) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
@@ -81,6 +137,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             best: self.best,
             log: *lengths,
             algorithm: snapshot.state,
+            config: Some(self.recorded_config.clone()),
         };
         let policy = self.policy.to_policy();
         Checkpoint { policy, state: json!(state), arrays: snapshot.arrays }
@@ -109,9 +166,10 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ///
     /// # Errors
     /// If the disk cannot be written to.
-    pub(super) fn save_last(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+    pub(super) fn save_last(&mut self, folder: &LockedFolder, log: &RunLog) -> Result<()> {
+        let _hold = Hold::begin();
         let begun = Instant::now();
-        self.checkpoint(&log.lengths()?).write(&folder.last())?;
+        folder.write_last(&self.checkpoint(&log.lengths()?))?;
         self.clock =
             CheckpointClock { saved: Instant::now(), seconds: begun.elapsed().as_secs_f64() };
         Ok(())
@@ -123,7 +181,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// If the disk cannot be written to.
     pub(super) fn save_if_best(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &RunLog,
         results: &[(String, EvaluationResult)],
     ) -> Result<()> {
@@ -143,7 +201,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         };
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
-            self.checkpoint(&log.lengths()?).write(&folder.best())?;
+            let _hold = Hold::begin();
+            folder.write_best(&self.checkpoint(&log.lengths()?))?;
         }
         Ok(())
     }

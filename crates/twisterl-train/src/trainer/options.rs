@@ -1,8 +1,9 @@
 //! The options of a run that are not in its config, and its result.
 
+use crate::config::Override;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -11,52 +12,42 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
 /// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
-pub const GRACE: Duration = Duration::from_millis(700);
+pub const GRACE: Duration = Duration::from_millis(500);
+
+/// A function of the caller that a run calls from its own thread.
+pub struct Callback<T: ?Sized, R = ()>(Arc<dyn Fn(&T) -> R + Send + Sync>);
 
 /// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
 /// after this iteration, with a checkpoint.
-#[derive(Clone)]
-pub struct Observer(Arc<Callback>);
-
-type Callback = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
-
-impl Observer {
-    /// Wraps a callback.
-    pub fn new(callback: impl Fn(&Map<String, Value>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
-    }
-
-    /// Calls it.
-    pub(super) fn call(&self, metrics: &Map<String, Value>) -> bool {
-        (self.0)(metrics)
-    }
-}
+pub type Observer = Callback<Map<String, Value>, bool>;
 
 /// A callback that receives each warning of a run, once.
-#[derive(Clone)]
-pub struct Warner(Arc<dyn Fn(&str) + Send + Sync>);
+pub type Warner = Callback<str>;
 
-impl Warner {
-    /// Wraps a callback.
-    pub fn new(callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
+/// A callback that receives the folder of a run once it has one.
+pub type StartObserver = Callback<Path>;
+
+impl<T: ?Sized, R> Callback<T, R> {
+    /// Wraps a function.
+    pub fn new(function: impl Fn(&T) -> R + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
     }
 
     /// Calls it.
-    pub(super) fn call(&self, text: &str) {
-        (self.0)(text);
+    pub(super) fn call(&self, value: &T) -> R {
+        (self.0)(value)
     }
 }
 
-impl fmt::Debug for Warner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Warner")
+impl<T: ?Sized, R> Clone for Callback<T, R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
-impl fmt::Debug for Observer {
+impl<T: ?Sized, R> fmt::Debug for Callback<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
+        f.write_str("Callback")
     }
 }
 
@@ -65,6 +56,8 @@ impl fmt::Debug for Observer {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
+    pub overrides: Vec<Override>,
     /// Show no progress.
     pub quiet: bool,
     /// Use exactly this many threads, whatever the config and the machine say.
@@ -78,9 +71,18 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// Receives the warnings of the run, which go to standard error otherwise.
     pub warner: Option<Warner>,
+    /// Receives the folder of the run.
+    pub start_observer: Option<StartObserver>,
 }
 
 impl Options {
+    /// Tells where the run is.
+    pub(super) fn started(&self, folder: &Path) {
+        if let Some(observer) = &self.start_observer {
+            observer.call(folder);
+        }
+    }
+
     /// Returns `true` if the run was asked to stop after the current iteration.
     pub(super) fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

@@ -2,15 +2,15 @@
 
 use crate::Result;
 use crate::algorithms::{Algorithm, Iteration};
-use crate::record::checkpoint::Checkpoint;
 use crate::record::metrics::{RunLog, names};
-use crate::record::run_folder::RunFolder;
+use crate::record::run_folder::LockedFolder;
 use crate::trainer::iteration_metrics::{Counters, metrics};
 use crate::trainer::progress::{Progress, Status};
 use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// If training fails, or a file cannot be written.
     pub(super) fn run(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         mut log: RunLog,
         options: &Options,
     ) -> Result<Summary> {
@@ -43,19 +43,21 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             Err(error) if error.is_interrupted() => End::Interrupted,
             Err(error) => return Err(error),
         };
+        // The run is ending: the rest does not take long, unless the disk is slow.
+        let _hold = Hold::begin();
         // What an interrupted iteration has changed must not be saved.
         if end != End::Interrupted {
             self.save_last(folder, &log)?;
         }
         progress.finish();
         self.warn(&progress, options);
-        let best = match Checkpoint::read(&folder.best()) {
+        let best = match folder.read_best() {
             Ok(checkpoint) => checkpoint.policy,
             Err(_) if self.best.is_none() => self.policy.to_policy(),
             Err(error) => return Err(error),
         };
         Ok(Summary {
-            path: folder.path().to_owned(),
+            path: folder.path(),
             iterations: self.iteration,
             env_steps: self.env_steps,
             difficulty: self.curriculum.difficulty,
@@ -69,7 +71,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Makes iterations until the run ends or is asked to stop, and the evaluations of its end.
     fn iterations(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &mut RunLog,
         progress: &mut Progress,
         options: &Options,
@@ -100,7 +102,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Makes one iteration, with its evaluations, metrics and checkpoints. Returns whether the observer wants more.
     fn step(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &mut RunLog,
         progress: &mut Progress,
         options: &Options,
@@ -108,11 +110,12 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let start = Instant::now();
         let now = self.now();
         let Iteration { number, difficulty, .. } = now;
-        let results = self.evaluate(false)?;
+        let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
         self.warn(progress, options);
         self.save_if_best(folder, log, &results)?;
-        let output = self.algorithm.iterate(&mut self.policy, &now)?;
+        let output = self.algorithm.iterate(&mut self.policy, &now);
+        let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
         self.warn(progress, options);
         let seconds = start.elapsed().as_secs_f64();

@@ -1,7 +1,8 @@
 //! The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
 //!
 //! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ..., or 1, 2, ..., 0 ([`PuzzleGoal`]). A move slides the
-//! blank left (0), up (1), right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses one move of the budget.
+//! blank left (0), up (1), right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses
+//! one move of the budget.
 //! The observation is sparse, `[cells, cells]`: bit `cell * cells + tile` is set if `tile` lies on `cell`.
 //!
 //! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward belongs to the transition
@@ -35,6 +36,9 @@ const MAX_CELLS: usize = MAX_SIDE * MAX_SIDE;
 
 /// The greatest difficulty and budget. A scramble of this many moves takes some milliseconds, so that no config can hang.
 const LIMIT: usize = 1_000_000;
+
+/// The greatest magnitude of a reward: its square, which losses take, must fit single precision.
+const MAX_REWARD: f32 = 1e18;
 
 /// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with the goal.
 type Board = [u8; MAX_CELLS];
@@ -192,8 +196,9 @@ impl Environment for Puzzle {
             ("failed_reward", params.failed_reward),
             ("move_reward", move_reward),
         ] {
-            if !reward.is_finite() {
-                return Err(Error::config(path, "a finite number", reward));
+            if !(-MAX_REWARD..=MAX_REWARD).contains(&reward) {
+                let expected = format!("a number from -{MAX_REWARD:e} to {MAX_REWARD:e}");
+                return Err(Error::config(path, expected, format!("{reward:?}")));
             }
         }
         let cells = width * height;

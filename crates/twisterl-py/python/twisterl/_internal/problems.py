@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -34,17 +33,16 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
 
 def read_json(file: Path) -> dict[str, Any]:
     """Return the JSON object in a file."""
+    from twisterl.plotting import files
+
     try:
-        value = json.loads(file.read_text("utf-8"))
+        return files.read_object(file, files.MAX_CONFIG)
     except FileNotFoundError as error:
         raise MissingError(f"{file}: expected a config, found nothing") from error
     except OSError as error:
         raise FileError(f"{file}: cannot read: {error}") from error
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected JSON, found {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a JSON object, found {type(value).__name__}")
-    return value
+    except files.FormatError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _is_file(config: Any) -> bool:

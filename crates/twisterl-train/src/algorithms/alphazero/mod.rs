@@ -10,7 +10,7 @@ use self::game::Game;
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS_FIELD, by_returns};
 use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, SelectionName};
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
@@ -115,8 +115,8 @@ impl AlphaZero {
         iteration.key(self.seed, purpose).at(((game as u64) << 32) | number).stream()
     }
 
-    /// Begins a game that is not solved already, if there are such. Returns its difficulty, if it begins with a scramble of the current
-    /// one.
+    /// Begins a game that is not solved already, if there are such. Returns its difficulty, if it begins with a scramble of
+    /// the current one.
     fn begin(&mut self, iteration: &Iteration, game: usize) -> Result<Option<usize>> {
         let starts = &self.config.collecting.starts;
         let starts = Starts {
@@ -263,7 +263,8 @@ impl Algorithm for AlphaZero {
         let training = &self.config.training;
         let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
         let plan = UpdatePlan::supervised(training);
-        let losses = self.optimizer.update(policy, &objective, &plan, iteration)?.metrics;
+        let updated = self.optimizer.update(policy, &objective, &plan, iteration);
+        let losses = updated.map_err(|e| by_returns(e, &self.examples.values))?.metrics;
         timer.end(names::UPDATE);
         let env_steps = episodes.iter().map(|e| e.length as u64).sum();
         Ok(IterationOutput { env_steps, episodes, losses, seconds: timer.seconds() })
@@ -289,7 +290,7 @@ impl Algorithm for AlphaZero {
     }
 
     fn default_limit(&self) -> Option<(&'static str, usize)> {
-        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.max_steps))
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS_FIELD, self.max_steps))
     }
 }
 

@@ -40,6 +40,8 @@ class EnvAdapter:
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
+        raw_mask: returns a mask as the environment has it, for `mask_reader`; None if masks come from elsewhere.
+        encodes: True if what the environment observes is not in the trainer's form yet.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
         steps: the number of steps of the episode so far.
         is_copy: True for a copy, which the factory did not make.
@@ -54,6 +56,8 @@ class EnvAdapter:
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
+    raw_mask: Callable[[], Any] | None = None
+    encodes = False
     encode: Callable[[Any], Any]
     is_copy = False
     owns_resources = False
@@ -68,7 +72,7 @@ class EnvAdapter:
         self._masker: Source | None = None
 
     def is_one_choice(self) -> bool:
-        """Return True if an action is one choice."""
+        """Return True if an action is one choice, which is given as an int: not a bit, which is in a list."""
         return len(self.actions) == 1 and self.actions[0][0] > 0 and not self.actions[0][3]
 
     def choice_counts(self) -> list[int]:
@@ -115,16 +119,18 @@ class EnvAdapter:
 
     def _actions(self, numbers: list[float]) -> list[Any]:
         """Return the actions of a history."""
-        choices = sum(math.prod(shape) for n, _, _, shape in self.actions if n > 0)
-        values = sum(len(low) for _, low, *_ in self.actions)
-        if (choices, values) == (1, 0):
+        if self.is_one_choice():
             return [int(number) for number in numbers]
-        width = choices + values
+        choices = len(self.choice_counts())
+        width = choices + sum(len(low) for _, low, *_ in self.actions)
         rows = [numbers[first : first + width] for first in range(0, len(numbers), width)]
         return [([int(number) for number in row[:choices]], row[choices:]) for row in rows]
 
-    def move(self, action: Any) -> tuple[float, bool, bool, bool]:
-        """Step, record the action, and return reward, terminated, truncated and solved."""
+    def move(self, action: Any) -> tuple[Any, bool, bool, bool]:
+        """Step, record the action, and return reward, terminated, truncated and solved.
+
+        The reward is as the environment returned it: `read_reward` reads it.
+        """
         self.steps += 1
         if isinstance(action, int):
             self._history.append(action)
@@ -202,7 +208,18 @@ class EnvAdapter:
         Raises:
             MisreadError: the episode is not over and no action is allowed.
         """
-        mask = self.mask()
+        return self._checked_mask(self.mask())
+
+    def check_mask(self, mask: Any) -> list[Any]:
+        """Return what `raw_mask` returned as a mask.
+
+        Raises:
+            MisreadError: it is none, or forbids everything in a state that is not the last.
+        """
+        name = "mask" if self.mask_way is None else f"{self.mask_way.name}()"
+        return self._checked_mask(self.mask_reader(mask, name)) or []
+
+    def _checked_mask(self, mask: list[Any] | None) -> list[Any] | None:
         if mask is not None and not self.mask_reader.allows(mask) and not (self.is_over() or self.solved()):
             raise dead_end("action mask")
         return mask
@@ -211,7 +228,15 @@ class EnvAdapter:
         """Begin an episode of this difficulty."""
         raise NotImplementedError
 
-    def step(self, action: Any) -> tuple[float, bool, bool]:
+    def read_reward(self, reward: Any) -> float:
+        """Return the reward of a step as a number.
+
+        Raises:
+            MisreadError: it is none.
+        """
+        raise NotImplementedError
+
+    def step(self, action: Any) -> tuple[Any, bool, bool]:
         """Step, and return reward, terminated and truncated."""
         raise NotImplementedError
 

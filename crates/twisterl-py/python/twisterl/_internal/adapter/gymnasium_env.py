@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
+from twisterl._internal.adapter.reading.parameters import takes_seed
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
-
-LARGEST = scalars.LARGEST_REWARD
 
 
 class GymnasiumEnv(EnvAdapter):
@@ -33,11 +30,14 @@ class GymnasiumEnv(EnvAdapter):
         self.sparse, self.shape, self.encode = spaces.observation(rest, problem)
         if key is not None:
             self.encode = spaces.without_mask(env.observation_space, key, self.encode)
+        self.encodes = key is not None or not spaces.is_plain(rest)
         self.size = math.prod(self.shape)
         self.mask_key = key
         self.mask_way = masks.find(env, self.mask_reader)
         self._seen: Any = None
         self._encoded: Any = None
+        self._mask: list[Any] | None = None
+        self._has_mask = False
         self._info: dict[Any, Any] = {}
         self._solved = False
         self._bind()
@@ -49,7 +49,7 @@ class GymnasiumEnv(EnvAdapter):
 
     def _bind(self) -> None:
         super()._bind()
-        self._takes_seed = _takes_seed(self.env.reset)
+        self._takes_seed = takes_seed(self.env.reset, if_unknown=True)
 
     def difficulty(self) -> int:
         return max(super().difficulty(), 1)
@@ -68,15 +68,16 @@ class GymnasiumEnv(EnvAdapter):
                 outcome = self.env.reset(*by_position, **given)
         self._take(*scalars.beginning(outcome))
 
-    def step(self, action: Any) -> tuple[float, bool, bool]:
+    def read_reward(self, reward: Any) -> float:
+        return scalars.reward(reward, "the reward of step()")
+
+    def step(self, action: Any) -> tuple[Any, bool, bool]:
         outcome = self.env.step(self._decode(action))
         if type(outcome) is not tuple or len(outcome) != 5 or not isinstance(outcome[4], dict):
             outcome = scalars.outcome(outcome)
         seen, reward, terminated, truncated, info = outcome
         self._take(seen, info)
         # The usual types are told first, because collection spends its time here.
-        if type(reward) is not float or not -LARGEST <= reward <= LARGEST:
-            reward = scalars.reward(reward, "the reward of step()")
         if type(terminated) is not bool:
             terminated = scalars.flag(terminated, "terminated of step()")
         if type(truncated) is not bool:
@@ -87,6 +88,7 @@ class GymnasiumEnv(EnvAdapter):
         self._seen = seen
         self._encoded = self.encode(seen)
         self._info = info
+        self._has_mask = False
         solved = info.get("is_success") if info else None
         self._solved = solved is not None and scalars.flag(solved, "info['is_success']")
 
@@ -94,6 +96,13 @@ class GymnasiumEnv(EnvAdapter):
         return self._encoded
 
     def mask(self) -> list[Any] | None:
+        # Read once, since it may be an iterator.
+        if not self._has_mask:
+            self._mask, self._has_mask = self._given_mask(), True
+        return self._masker() if self._mask is None and self._masker is not None else self._mask
+
+    def _given_mask(self) -> list[Any] | None:
+        """Return the mask that came with the last observation, None if none did."""
         if self.mask_key is not None:
             return self.mask_reader(self._seen[self.mask_key], f"observation[{self.mask_key!r}]")
         if self._info:
@@ -104,7 +113,7 @@ class GymnasiumEnv(EnvAdapter):
                 for key in masks.INFO_ACTIONS:
                     if key in self._info:
                         return self.mask_reader.of_actions(self._info[key], f"info[{key!r}]")
-        return None if self._masker is None else self._masker()
+        return None
 
     def solved(self) -> bool:
         return self._solved
@@ -113,11 +122,3 @@ class GymnasiumEnv(EnvAdapter):
         if getattr(self.env, "render_mode", None) == "ansi":
             return str(self.env.render())
         return str(self._seen)
-
-
-def _takes_seed(reset: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(reset).parameters.values()
-    except (TypeError, ValueError):
-        return True  # of a compiled function, which cannot be asked
-    return any(p.name == "seed" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

@@ -29,6 +29,7 @@ class Layout:
         shape: the shape.
         encode: returns an observation in the trainer's form.
         is_list: True if a list that the environment returns consists of indices.
+        encodes: True if observations are not in the trainer's form as the environment returns them.
         mask_key: the entry of an observation that is its action mask, if it is a dict with one.
     """
 
@@ -36,6 +37,7 @@ class Layout:
     shape: list[int]
     encode: Callable[[Any], Any]
     is_list: bool = False
+    encodes: bool = False
     mask_key: str | None = None
 
 
@@ -43,20 +45,20 @@ def layout_of_space(space: Any, problem: Problem) -> Layout:
     """Return the layout that a plain environment declares by Gymnasium's `observation_space`."""
     from twisterl._internal.adapter import spaces
 
-    return Layout(*spaces.observation(space, problem))
+    return Layout(*spaces.observation(space, problem), encodes=not spaces.is_plain(space))
 
 
 def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
     """Return the layout of an environment whose shape is known.
 
-    The attribute `sparse` decides, where there is one. Otherwise the first observation does; and if that could be read
-    in two ways, the first of those that follow which could not.
+    The attribute `obs_sparse` decides, where there is one. Otherwise the first observation does; and if that could be
+    read in two ways, the first of those that follow which could not.
 
     Raises:
         MisreadError: no observation tells.
     """
-    declared = getattr(env.env, "sparse", None)
-    sparse = None if declared is None or callable(declared) else flag(declared, "sparse")
+    declared = getattr(env.env, "obs_sparse", None)
+    sparse = None if declared is None or callable(declared) else flag(declared, "obs_sparse")
     env.begin(None, 0, None)
     seen = env.seen()
     mask_key = _mask_key(seen)
@@ -69,7 +71,7 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
         sparse = _by_playing(env, shape, other)
     if sparse is None:
         raise MisreadError(SOURCE, "indices or one number a value", seen, f"{shown(seen)} could be both; {DECLARE}")
-    read: Callable[[Any], Any] = Indices(math.prod(shape)) if sparse else Values(shape)
+    read = _reader(sparse, shape)
     if other is None:
         return Layout(sparse, shape, read, is_list=sparse)
 
@@ -78,7 +80,11 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
             raise MisreadError(SOURCE, f"a dict with the keys {other!r} and {mask_key!r}", seen)
         return read(seen[other])
 
-    return Layout(sparse, shape, of_dict, mask_key=mask_key)
+    return Layout(sparse, shape, of_dict, encodes=True, mask_key=mask_key)
+
+
+def _reader(sparse: bool, shape: list[int]) -> Callable[[Any], Any]:
+    return Indices(math.prod(shape)) if sparse else Values(shape)
 
 
 def _mask_key(seen: Any) -> str | None:
@@ -102,6 +108,7 @@ def _by_playing(env: PlainEnv, shape: list[int], key: Any) -> bool | None:
         seen = env.seen() if key is None else env.seen()[key]
         sparse = is_sparse(seen, shape)
         if sparse is not None:
+            _reader(sparse, shape)(seen)  # which refuses what is neither
             return sparse
     # One bit that is always set is an index, as in the PyPI package.
     return True if math.prod(shape) == 1 else None

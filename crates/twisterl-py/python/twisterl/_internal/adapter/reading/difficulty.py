@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 from twisterl._internal.adapter.reading.masks import wrapped
+from twisterl._internal.adapter.reading.parameters import parameters_of
 from twisterl._internal.adapter.reading.scalars import whole
 
 NAME = "difficulty"
@@ -21,25 +22,27 @@ class Difficulty:
     class mentions but that is not there yet; and an argument of `reset`, by name, by position, or in `options`.
 
     Attributes:
-        own: the difficulty that the environment has by itself; None if it says none.
         settable: True if there is a way.
     """
 
     def __init__(self, env: Any, reset: Callable[..., Any]) -> None:
-        self.own = own(env)
         self._env = env
-        self._method = _method(env, "set_difficulty")
         self._holder: Any = None
         holder = _holder(env)
+        value = None if holder is None else getattr(holder, NAME, None)
+        # Names of difficulties and the like are not for a curriculum.
+        is_other = value is not None and not callable(value) and whole(value) is None
+        self._method = None if is_other else _method(env, "set_difficulty")
         if self._method is None and holder is not None and _is_settable(holder):
             self._holder = holder
         self._by_keyword, self._by_position = _argument(reset)
-        direct = self._method is not None or self._holder is not None or self._by_keyword or self._by_position
-        self._by_options = not direct and _reads_options(env, reset)
-        if holder is None and not direct and not self._by_options:
+        by_argument = self._by_keyword or self._by_position
+        self._by_options = not by_argument and _reads_options(env, reset)
+        if holder is None and self._method is None and not by_argument and not self._by_options:
             # In the PyPI package, the attribute is set whether it is there or not.
             self._holder = next((inner for inner in wrapped(env) if _mentions(type(inner))), None)
-        self.settable = direct or self._by_options or self._holder is not None
+        direct = self._method is not None or self._holder is not None
+        self.settable = direct or by_argument or self._by_options
 
     def set(self, level: int) -> bool:
         """Set the difficulty of the resets that follow. Return False if the environment refuses it."""
@@ -50,7 +53,7 @@ class Difficulty:
             try:
                 setattr(self._holder, NAME, level)
             except (AttributeError, TypeError):
-                return bool(self._by_keyword or self._by_position)
+                return self._by_keyword or self._by_position or self._by_options
         return True
 
     def arguments(self, level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
@@ -112,7 +115,7 @@ def _is_settable(holder: Any) -> bool:
 
 def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     """Return whether `reset` takes the difficulty by name, and whether by position."""
-    parameters = _parameters(reset)
+    parameters = parameters_of(reset) or []
     named = next((p for p in parameters if p.name == NAME), None)
     if named is not None:
         positional = named.kind is named.POSITIONAL_ONLY and parameters[0] is named
@@ -121,21 +124,16 @@ def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     required = [
         p
         for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "seed"
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.name not in ("seed", "options")
     ]
     return False, len(required) == 1 and parameters[0] is required[0]
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-
-
 def _reads_options(env: Any, reset: Callable[..., Any]) -> bool:
     """Return True if `reset` takes options and reads a difficulty in them."""
-    if not any(p.name == "options" or p.kind is p.VAR_KEYWORD for p in _parameters(reset)):
+    if not any(p.name == "options" or p.kind is p.VAR_KEYWORD for p in parameters_of(reset) or ()):
         return False
     return any(
         NAME in code.co_consts and "options" in (*code.co_varnames, *code.co_consts)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl.errors import ObservationError
 
 _BITS = frozenset((0, 1))
 ADDITIVE = "a mask that is added to logits is none of these; return `mask == 0` in its place"
@@ -90,7 +92,7 @@ class MaskReader:
             return self(given, source)
         numbers = [whole(action) for action in given]
         different = len({*numbers}) == len(numbers)
-        if len(given) == self.width and _BITS.issuperset(numbers):
+        if not isinstance(actions, (set, frozenset)) and len(given) == self.width and _BITS.issuperset(numbers):
             if not different:
                 return self(given, source)
             if self.width == 2:
@@ -133,10 +135,10 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     """Return the zeros and ones of a mask that is not given part by part."""
     width = choices.width
     expected = f"{width} booleans, or zeros and ones"
-    if not _is_row(mask):
+    if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:
-        array = np.asarray(mask if hasattr(mask, "dtype") else list(islice(mask, width + 1)))
+        array = bounded.array(mask, max(4 * width, 1024))  # others than `width` are named below
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise MisreadError(source, expected, mask) from error
     if not array.size and not width:
@@ -164,11 +166,38 @@ def _is_row(value: Any) -> bool:
     return isinstance(value, Iterable)
 
 
+def read_mask(components: list[tuple[int, Any, Any, list[int]]], mask: Any) -> list[bool]:
+    """Return a mask of an action with these components, each as `EnvAdapter.actions` has it, as a list of booleans.
+
+    Raises:
+        ObservationError: it is none.
+    """
+    parts = [
+        Choices.of([Choices(n)] * int(np.prod(shape))) if shape and n else Choices(n) for n, _, _, shape in components
+    ]
+    counts = [n for n, _, _, shape in components if n for _ in range(int(np.prod(shape)))]
+    return given_mask(MaskReader(parts[0] if len(parts) == 1 else Choices.of(parts), counts), mask)
+
+
+def given_mask(reader: MaskReader, mask: Any) -> list[bool]:
+    """Return a mask that a caller gives as a list of booleans.
+
+    Raises:
+        ObservationError: it is none.
+    """
+    try:
+        return [bool(bit) for bit in reader(mask, "mask")]
+    except MisreadError as error:
+        raise ObservationError(str(error)) from error.__cause__
+
+
 # Methods and attributes that return masks, and those that return the allowed actions.
 _MASKS = (
     *("action_masks", "action_mask", "masks", "get_action_masks", "get_action_mask", "valid_action_mask"),
     *("get_valid_action_mask", "legal_action_mask", "legal_actions_mask", "valid_actions_mask"),
 )
+# Those of the PyPI package and of libraries with maskable policies, which cannot mean anything else.
+_ALWAYS_MASKS = ("masks", "action_masks")
 _ACTIONS = (
     *("valid_actions", "legal_actions", "get_valid_actions", "get_legal_actions", "available_actions"),
     *("get_available_actions", "allowed_actions"),
@@ -239,7 +268,10 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
     except Exception:  # of a property that can only be read within an episode
         found = None
     if callable(found):
-        return (None if _needs_arguments(found) else found), True
+        needs = _needs_arguments(found)
+        if needs and name in _ALWAYS_MASKS:
+            raise MisreadError(f"{name}()", "a method without arguments", Text(f"{name}{inspect.signature(found)}"))
+        return (None if needs else found), True
     exists = found is not None or name in getattr(holder, "__dict__", ()) or hasattr(type(holder), name)
     return (lambda: getattr(holder, name)) if exists else None, False
 

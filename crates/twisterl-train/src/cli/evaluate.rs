@@ -1,0 +1,98 @@
+//! `evaluate`: solves many problems and prints figures.
+
+use super::envs::PolicyArgs;
+use super::solve_options::SolveFlags;
+use super::{Output, count};
+use crate::Result;
+use crate::system::files::states::{self, Instance, StateChecker};
+use crate::trainer::solving;
+use clap::Args;
+use serde_json::Value;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+use twisterl_core::env::Start;
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::evaluator::Evaluator;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::rng::Purpose;
+use twisterl_core::solve::SolvePlan;
+
+/// Evaluate a policy on given states or on scrambles.
+#[derive(Debug, Args)]
+pub(super) struct EvaluateArgs {
+    #[command(flatten)]
+    policy: PolicyArgs,
+    /// States to solve, as JSON (`{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states), JSON Lines,
+    /// a table with a header, or text with one state a line; `-` for standard input.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
+    states: Option<PathBuf>,
+    /// Number of scrambles to solve.
+    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = count(10_000_000))]
+    num_episodes: usize,
+    /// Difficulty of the scrambles; by default that of the environment's parameters.
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
+    difficulty: Option<usize>,
+    #[command(flatten)]
+    solve: SolveFlags,
+    /// Print one JSON object.
+    #[arg(long)]
+    json: bool,
+}
+
+impl EvaluateArgs {
+    /// Resolves the options of solving.
+    pub(super) fn plan(&self) -> Result<SolvePlan> {
+        self.solve.plan(1)
+    }
+
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
+        let plan = self.plan()?;
+        let loaded = self.policy.open(registry)?;
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
+        let instances = match &self.states {
+            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt))?,
+            None => Vec::new(),
+        };
+        let starts: Vec<Start<'_>> = if self.states.is_some() {
+            instances.iter().map(start_at).collect()
+        } else {
+            let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
+            vec![Start::Scramble { difficulty }; self.num_episodes]
+        };
+        let begun = Instant::now();
+        let problem = (&*spec, &executor as &dyn Evaluator);
+        let num_cores = self.solve.num_cores;
+        let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
+        let seconds = begun.elapsed().as_secs_f64();
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
+        let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
+        let mut figures = solving::figures(&solutions, &optimal, seconds);
+        if self.json {
+            figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
+            return Ok(format!("{}\n", Value::Object(figures)).into());
+        }
+        let mut text = String::new();
+        for (name, value) in &figures {
+            let _ = writeln!(text, "{name:18} {}", plain(value));
+        }
+        Ok(text.into())
+    }
+}
+
+/// Returns a start at this state, with the full budget.
+fn start_at(instance: &Instance) -> Start<'_> {
+    Start::State { state: &instance.state, difficulty: None }
+}
+
+/// Formats a figure for people.
+fn plain(value: &Value) -> String {
+    match value.as_f64() {
+        Some(number) if value.is_f64() && number.abs() >= 0.01 => format!("{number:.4}"),
+        Some(number) if value.is_f64() => format!("{number:.3e}"),
+        _ if value.is_null() => "-".into(),
+        _ => value.to_string(),
+    }
+}

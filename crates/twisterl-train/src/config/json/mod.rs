@@ -1,0 +1,120 @@
+//! Values of JSON: read from files, merged, and turned into structs and back.
+
+mod overrides;
+
+pub use overrides::Override;
+
+use crate::system::files::{MAX_CONFIG, Refusal, read_given};
+use crate::{Error, Result};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use std::path::Path;
+use twisterl_core::error::from_serde;
+use twisterl_core::error::json::{self, JsonError};
+
+/// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
+const MAX_DEPTH: usize = 192;
+
+/// Reads a JSON file of at most [`MAX_CONFIG`] bytes.
+///
+/// # Errors
+/// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
+/// column.
+pub fn read_file(path: &Path) -> Result<Value> {
+    let refused = |refusal: Refusal| match refusal.into_parts() {
+        Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
+        Err(error) => Error::io("read", path, error),
+    };
+    let bytes = read_given(path, MAX_CONFIG).map_err(refused)?;
+    json::parse(&bytes).map_err(|e| {
+        if let Some((value, found)) = not_finite(&bytes, &e) {
+            let place = format!("{}:{}: {value}", path.display(), e.line);
+            return Error::config(place, "a finite number", found);
+        }
+        let place = match e.line {
+            0 => path.display().to_string(),
+            line => format!("{}:{line}:{}", path.display(), e.column),
+        };
+        Error::config(place, e.expected, e.found)
+    })
+}
+
+/// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
+fn not_finite(bytes: &[u8], error: &JsonError) -> Option<(String, &'static str)> {
+    let text = json::text(bytes).ok()?;
+    let line = text.split('\n').nth(error.line.checked_sub(1)?)?;
+    let column = error.column.saturating_sub(1);
+    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
+    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
+    let found = (column.saturating_sub(2)..=column).find_map(|start| {
+        let rest = line.get(start..)?;
+        texts.into_iter().find(|text| rest.starts_with(text))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut reader);
+    Some((parsed.err()?.path().to_string(), found))
+}
+
+/// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists.
+///
+/// # Errors
+/// If the value is nested deeper than any config needs.
+pub(super) fn plain_lists(value: &mut Value) -> Result<()> {
+    plain_lists_at(0, value)
+}
+
+fn plain_lists_at(depth: usize, value: &mut Value) -> Result<()> {
+    if depth > MAX_DEPTH {
+        return Err(Error::config("config", format!("at most {MAX_DEPTH} nested levels"), "more"));
+    }
+    if let Value::Object(map) = value
+        && map.contains_key("__tuple_list__")
+        && let Some(list @ Value::Array(_)) = map.get_mut("list").map(Value::take)
+    {
+        *value = list;
+    }
+    match value {
+        Value::Array(items) => items.iter_mut().try_for_each(|v| plain_lists_at(depth + 1, v)),
+        Value::Object(map) => map.values_mut().try_for_each(|v| plain_lists_at(depth + 1, v)),
+        _ => Ok(()),
+    }
+}
+
+/// Puts the fields of `over` into `base`: field by field where both are objects, otherwise in place of what is there.
+pub(super) fn overlay(base: &mut Value, over: Value) {
+    match (base, over) {
+        (Value::Object(base), Value::Object(over)) => {
+            for (key, value) in over {
+                overlay(base.entry(key).or_insert(Value::Null), value);
+            }
+        }
+        (base, over) => *base = over,
+    }
+}
+
+/// Reads a struct.
+///
+/// # Errors
+/// [`twisterl_core::Error::Config`] for the first value that does not fit.
+pub(super) fn from_json<T: DeserializeOwned>(value: Value) -> Result<T> {
+    from_serde::read(value).map_err(config_error)
+}
+
+/// Writes a struct.
+pub(super) fn to_json<T: Serialize>(value: &T) -> Value {
+    match serde_json::to_value(value) {
+        Ok(value) => value,
+        Err(error) => unreachable!("a config has no keys other than strings: {error}"),
+    }
+}
+
+/// Returns an error about a config, whose root has the path `config`.
+pub(super) fn config_error(error: twisterl_core::Error) -> Error {
+    match error {
+        twisterl_core::Error::Config { path, expected, found } if path.is_empty() => {
+            Error::config("config", expected, found)
+        }
+        other => other.into(),
+    }
+}

@@ -1,0 +1,1 @@
+"""Generators of files: docs/config.md from the trainer's schema, and boards of small puzzles by breadth-first search."""
