@@ -22,7 +22,8 @@ pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResu
 }
 
 /// Does as [`resolve_config`] with a config that may lack an algorithm, which the preset of its environment completes. With
-/// `steps`, the number of iterations is that in which the run makes so many. Returns also what preset was used.
+/// `steps`, the number of iterations is that in which the run makes so many. Returns also what preset was used and why, in
+/// lines.
 #[pyfunction]
 #[pyo3(signature = (config, sets=Vec::new(), steps=None))]
 pub fn complete_config(
@@ -30,19 +31,15 @@ pub fn complete_config(
     config: &str,
     sets: Vec<String>,
     steps: Option<u64>,
-) -> PyResult<(String, Option<String>)> {
+) -> PyResult<(String, Vec<String>)> {
     let registry = registry().with_trust(Trust::Code);
     let value = json::value(py, config)?;
-    let (mut config, ignored, preset) = py.enter(|| {
+    let read = py.enter(|| {
         let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
-        presets::read(value, &sets, &registry)
+        presets::read(value, &sets, steps, &registry)
     })?;
-    if let Some(steps) = steps {
-        let iterations = py.attached(|| presets::iterations(&config.to_value(), steps))?;
-        config.num_iterations = Some(iterations);
-    }
-    json::warn(py, &ignored)?;
-    Ok((config.to_value().to_string(), preset.map(|preset| preset.to_string())))
+    json::warn(py, &read.ignored)?;
+    Ok((read.config.to_value().to_string(), read.notes))
 }
 
 /// Returns the JSON Schema of configs.

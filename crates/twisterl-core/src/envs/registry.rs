@@ -45,7 +45,10 @@ pub trait EnvSpec: Send + Sync {
     fn difficulty(&self) -> usize;
 
     /// The ways in which episodes may start.
-    fn starts(&self) -> Starts;
+    fn starts(&self) -> StartKinds;
+
+    /// Returns true if episodes are known to be solved or not; false if they have no more than returns, or none has told yet.
+    fn measures_success(&self) -> bool;
 
     /// The lengths at which episodes are truncated where the user sets no other.
     fn episode_limits(&self) -> EpisodeLimits {
@@ -90,7 +93,7 @@ pub trait EnvSpec: Send + Sync {
 
 /// The ways in which the episodes of an environment may start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Starts {
+pub struct StartKinds {
     /// The difficulty can be set, so that a curriculum can raise it.
     pub curriculum: bool,
     /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
@@ -179,12 +182,21 @@ impl<E: Environment> EnvSpec for Native<E> {
         self.prototype.difficulty()
     }
 
-    fn starts(&self) -> Starts {
+    fn starts(&self) -> StartKinds {
         let mut tried = self.prototype.clone();
-        tried.set_difficulty(self.difficulty() + 1);
-        let curriculum = tried.difficulty() != self.difficulty();
+        let difficulty = self.difficulty();
+        // The greatest difficulty may be set already.
+        let curriculum =
+            [difficulty.saturating_add(1), difficulty.saturating_sub(1)].into_iter().any(|other| {
+                tried.set_difficulty(other);
+                tried.difficulty() != difficulty
+            });
         let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
-        Starts { curriculum, uniform }
+        StartKinds { curriculum, uniform }
+    }
+
+    fn measures_success(&self) -> bool {
+        self.prototype.measures_success() || self.starts().curriculum
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

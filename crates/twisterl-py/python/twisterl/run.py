@@ -79,11 +79,12 @@ def train(
     if steps is not None and num_steps is not None:
         raise UsageError("steps: expected steps or num_steps, found both")
     total_steps = None if steps is None else arguments.whole("steps", steps)
-    resolved, preset = _core.complete_config(written(given), _overrides(set, seed, num_steps), total_steps)
-    if preset is not None and not quiet:
+    resolved, notes = _core.complete_config(written(given), _overrides(set, seed, num_steps), total_steps)
+    if not quiet:
         from twisterl.plotting import terminal
 
-        terminal.message(f"preset: {preset}")
+        for note in notes:
+            terminal.message(terminal.escape_controls(note))
     path = Path(run_path) if run_path is not None else Path("runs") / name
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:

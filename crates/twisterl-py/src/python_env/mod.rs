@@ -14,7 +14,7 @@ use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
-use twisterl_core::envs::registry::{EnvSpec, Starts};
+use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
@@ -215,8 +215,14 @@ impl EnvSpec for PythonEnvSpec {
         self.difficulty
     }
 
-    fn starts(&self) -> Starts {
-        Starts { curriculum: self.curriculum, uniform: false }
+    fn starts(&self) -> StartKinds {
+        StartKinds { curriculum: self.curriculum, uniform: false }
+    }
+
+    fn measures_success(&self) -> bool {
+        // The environment may say so later, or not at all: a fault of reading one's own attribute is no success.
+        let known = call_env(|py| self.problem.bind(py).getattr("measures_success")?.extract());
+        known.unwrap_or(false)
     }
 
     fn episode_limits(&self) -> EpisodeLimits {

@@ -2,7 +2,7 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, print_episode, seed, whole};
-use crate::config::presets;
+use crate::config::presets::{self, ReadConfig};
 use crate::config::{NumCores, Override, RunConfig, read_file};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::message;
@@ -33,6 +33,15 @@ pub(super) struct TrainArgs {
     /// Total number of iterations, overriding the config's `num_iterations`.
     #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
+    /// Number of steps of environments, from which the number of iterations follows (PPO).
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole(1, u64::MAX),
+        conflicts_with_all = ["num_steps", "resume"]
+    )]
+    steps: Option<u64>,
     /// Random seed, overriding the config's.
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
@@ -118,19 +127,21 @@ impl TrainArgs {
             Some(name) if is_name(given) => json!({"env_cls": name}),
             _ => read_file(given)?,
         };
-        let read = presets::read(value, overrides, registry).map_err(|error| match error {
-            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
-                if is_name(given) =>
-            {
-                let expected = format!("a config file, or the name of an environment ({known})");
-                Error::usage("CONFIG|ENV", expected, name)
-            }
-            other => other,
-        });
-        let (config, ignored, preset) = read?;
+        let read =
+            presets::read(value, overrides, self.steps, registry).map_err(|error| match error {
+                Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+                    if is_name(given) =>
+                {
+                    let expected =
+                        format!("a config file, or the name of an environment ({known})");
+                    Error::usage("CONFIG|ENV", expected, name)
+                }
+                other => other,
+            });
+        let ReadConfig { config, ignored, notes } = read?;
         show(&ignored);
-        if let (Some(preset), false) = (preset, self.quiet) {
-            message(format_args!("preset: {preset}"));
+        if !self.quiet {
+            notes.iter().for_each(message);
         }
         Ok(config)
     }
@@ -179,6 +190,9 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
         "{path}: {} iterations, {} steps, {:.1} s\n",
         summary.iterations, summary.env_steps, summary.elapsed
     );
+    if let Some(score) = summary.best_score {
+        let _ = writeln!(text, "best policy: {score}");
+    }
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; {}", advice(&summary.path));
     } else {

@@ -2,10 +2,10 @@
 
 use crate::config::AlgorithmClass;
 use serde_json::{Value, json};
-use twisterl_core::envs::registry::Starts;
+use twisterl_core::envs::registry::StartKinds;
 
 /// Returns the section `algorithm` and the number of iterations.
-pub(super) fn algorithm(class: AlgorithmClass, starts: Starts) -> (Value, u64) {
+pub(super) fn algorithm(class: AlgorithmClass, starts: StartKinds) -> (Value, u64) {
     match class {
         AlgorithmClass::Ppo => ppo(starts),
         AlgorithmClass::AlphaZero => alphazero(starts),
@@ -15,13 +15,13 @@ pub(super) fn algorithm(class: AlgorithmClass, starts: Starts) -> (Value, u64) {
 }
 
 /// Returns one evaluation, on uniformly random states where the environment has them.
-fn evals(starts: Starts, iterations: u64) -> Value {
+fn evals(starts: StartKinds, iterations: u64) -> Value {
     let start = if starts.uniform { "uniform" } else { "scramble" };
     let every = iterations / 10;
     json!({"greedy": {"start": start, "num_episodes": 1000, "deterministic": true, "every": every}})
 }
 
-fn ppo(starts: Starts) -> (Value, u64) {
+fn ppo(starts: StartKinds) -> (Value, u64) {
     let iterations = 4000;
     let drawn = match starts.uniform {
         true => json!({
@@ -47,7 +47,7 @@ fn ppo(starts: Starts) -> (Value, u64) {
     (algorithm, iterations)
 }
 
-fn alphazero(starts: Starts) -> (Value, u64) {
+fn alphazero(starts: StartKinds) -> (Value, u64) {
     let iterations = 300;
     let drawn = match starts.uniform {
         true => json!({"uniform": 0.5, "mixed": 0.3}),
@@ -71,7 +71,7 @@ fn alphazero(starts: Starts) -> (Value, u64) {
 
 fn backward_scramble() -> (Value, u64) {
     let iterations = 300;
-    let starts = Starts { curriculum: true, uniform: true };
+    let starts = StartKinds { curriculum: true, uniform: true };
     let algorithm = json!({
         "collecting": {"num_walks": 512, "walk_length": 50, "gamma": 0.99},
         "training": {
@@ -85,7 +85,7 @@ fn backward_scramble() -> (Value, u64) {
     (algorithm, iterations)
 }
 
-fn es(starts: Starts) -> (Value, u64) {
+fn es(starts: StartKinds) -> (Value, u64) {
     let iterations = 500;
     let mut evals = evals(starts, iterations);
     evals["now"] = json!({"num_episodes": 500, "deterministic": true, "every": 10});

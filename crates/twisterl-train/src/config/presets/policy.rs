@@ -14,8 +14,12 @@ const CHANNELS: usize = 16;
 /// found.
 const LOG_STD: f64 = 0.5;
 
-/// Returns the section `policy`.
-pub(super) fn network(preset: Preset, spec: &dyn EnvSpec) -> Value {
+/// The fields by which a config gives the sizes of its network.
+const SIZES: [&str; 5] =
+    ["embedding_size", "common_layers", "policy_layers", "value_layers", "conv_dim"];
+
+/// Returns the section `policy`, below a config that gives some of its fields.
+pub(super) fn network(preset: Preset, spec: &dyn EnvSpec, given: &Value) -> Value {
     let mut policy = Map::new();
     match preset.inputs {
         Inputs::Bits => {
@@ -30,7 +34,7 @@ pub(super) fn network(preset: Preset, spec: &dyn EnvSpec) -> Value {
             policy.insert("common_layers".into(), json!([64]));
             policy.insert("activation".into(), json!("tanh"));
         }
-        Inputs::Image => match convolutions(spec) {
+        Inputs::Image => match convolutions(spec).filter(|_| !has_network(given)) {
             Some(layers) => {
                 policy.insert("layers".into(), layers);
             }
@@ -53,6 +57,12 @@ pub(super) fn network(preset: Preset, spec: &dyn EnvSpec) -> Value {
     policy.into()
 }
 
+/// Returns true if a config says which network it wants.
+fn has_network(config: &Value) -> bool {
+    let policy = |field: &&str| config.pointer(&format!("/policy/{field}")).is_some();
+    config.get("policy_cls").is_some() || SIZES.iter().any(|field| policy(&field))
+}
+
 /// Returns true if the policy can see one of each set of symmetric states.
 fn symmetric(spec: &dyn EnvSpec) -> bool {
     let sparse = matches!(spec.observation_space(), ObservationSpace::SparseBinary { .. });
@@ -68,12 +78,35 @@ fn distribution(spec: &dyn EnvSpec) -> Option<Value> {
         let parts = components.iter().map(|part| match part {
             ActionComponent::Discrete { .. } => json!({"type": "categorical"}),
             ActionComponent::Binary { .. } => json!({"type": "bernoulli"}),
-            ActionComponent::Continuous { .. } => {
-                json!({"type": "gaussian", "log_std_init": LOG_STD})
-            }
+            ActionComponent::Continuous { low, high, .. } => match range(low, high) {
+                Range::Usual => json!({"type": "gaussian", "log_std_init": LOG_STD}),
+                Range::Finite => json!({"type": "squashed_gaussian"}),
+                Range::Infinite => json!({"type": "gaussian"}),
+            },
         });
         parts.collect()
     })
+}
+
+/// The bounds of continuous actions.
+enum Range {
+    /// As wide as the first actions of a policy.
+    Usual,
+    /// Others, to which actions are to be scaled.
+    Finite,
+    /// Not all are finite.
+    Infinite,
+}
+
+fn range(low: &[f32], high: &[f32]) -> Range {
+    let bounds = || low.iter().zip(high);
+    if bounds().any(|(low, high)| !(high - low).is_finite()) {
+        Range::Infinite
+    } else if bounds().all(|(low, high)| *low == -high && (0.5..=10.0).contains(high)) {
+        Range::Usual
+    } else {
+        Range::Finite
+    }
 }
 
 /// Returns convolutions for a large image with channels last, as Gymnasium has them.

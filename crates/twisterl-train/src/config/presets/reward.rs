@@ -9,14 +9,16 @@ use twisterl_core::space::ActionComponent;
 pub(super) fn algorithm(class: AlgorithmClass, spec: &dyn EnvSpec) -> (Value, u64) {
     match class {
         AlgorithmClass::Ppo => ppo(spec),
-        AlgorithmClass::AlphaZero => alphazero(),
-        AlgorithmClass::BackwardScramble => backward_scramble(),
-        AlgorithmClass::Es => es(),
+        AlgorithmClass::AlphaZero => alphazero(spec),
+        AlgorithmClass::BackwardScramble => backward_scramble(spec),
+        AlgorithmClass::Es => es(spec),
     }
 }
 
-fn evals(every: u64) -> Value {
-    json!({"greedy": {"num_episodes": 100, "deterministic": true, "every": every}})
+/// Returns one evaluation, of fewer episodes where the environment is not native and takes most of the time.
+fn evals(spec: &dyn EnvSpec, every: u64) -> Value {
+    let num_episodes = if spec.foreign_spec().is_some() { 20 } else { 100 };
+    json!({"greedy": {"num_episodes": num_episodes, "deterministic": true, "every": every}})
 }
 
 fn learning() -> Value {
@@ -41,13 +43,13 @@ fn ppo(spec: &dyn EnvSpec) -> (Value, u64) {
         },
         "learning": learning(),
         "optimizer": {"lr": 0.001, "lr_final": 0.0, "schedule": "linear", "eps": 1e-5},
-        "evals": evals(5),
+        "evals": evals(spec, 5),
         "logging": {"log_freq": 1, "checkpoint_freq": 0, "checkpoint_seconds": 10.0},
     });
     (algorithm, 100)
 }
 
-fn alphazero() -> (Value, u64) {
+fn alphazero(spec: &dyn EnvSpec) -> (Value, u64) {
     let algorithm = json!({
         "collecting": {
             "num_episodes": 16, "num_mcts_searches": 16, "selection": "gumbel", "gamma": 0.99,
@@ -58,22 +60,22 @@ fn alphazero() -> (Value, u64) {
         },
         "learning": learning(),
         "optimizer": {"lr": 0.001, "lr_final": 1e-4, "schedule": "cosine"},
-        "evals": evals(10),
+        "evals": evals(spec, 10),
         "logging": {"log_freq": 1, "checkpoint_freq": 0, "checkpoint_seconds": 10.0},
     });
     (algorithm, 100)
 }
 
-fn backward_scramble() -> (Value, u64) {
-    (json!({"learning": learning(), "evals": evals(10)}), 100)
+fn backward_scramble(spec: &dyn EnvSpec) -> (Value, u64) {
+    (json!({"learning": learning(), "evals": evals(spec, 10)}), 100)
 }
 
-fn es() -> (Value, u64) {
+fn es(spec: &dyn EnvSpec) -> (Value, u64) {
     let algorithm = json!({
         "es": {"population": 128, "num_episodes": 2, "sigma": 0.1},
         "learning": learning(),
         "optimizer": {"lr": 0.1, "lr_final": 0.02},
-        "evals": evals(5),
+        "evals": evals(spec, 5),
         "logging": {"log_freq": 1, "checkpoint_freq": 0, "checkpoint_seconds": 10.0},
     });
     (algorithm, 100)

@@ -5,8 +5,13 @@ use crate::config::RunConfig;
 
 fn completed(value: Value) -> (Value, Option<Preset>) {
     let mut config = value;
-    let preset = complete(&mut config, &[], &Registry::default()).unwrap();
-    (config, preset)
+    let used = complete(&mut config, &[], None, &Registry::default()).unwrap();
+    (config, used.map(|(preset, _)| preset))
+}
+
+fn read_with(value: Value, overrides: &[&str], steps: Option<u64>) -> ReadConfig {
+    let overrides: Vec<_> = overrides.iter().map(|text| Override::parse(text).unwrap()).collect();
+    read(value, &overrides, steps, &Registry::default()).unwrap()
 }
 
 #[test]
@@ -65,7 +70,7 @@ fn configs_with_an_algorithm_and_those_of_the_peer_stay_as_they_are() {
 #[test]
 fn wrong_names_and_parameters_are_errors() {
     let error = |mut config: Value| {
-        complete(&mut config, &[], &Registry::default()).unwrap_err().to_string()
+        complete(&mut config, &[], None, &Registry::default()).map(drop).unwrap_err().to_string()
     };
     assert!(error(json!({"env_cls": "CartPol-v1"})).contains("unknown environment"));
     assert!(error(json!({"env_cls": "Puzzle", "env": {"width": 99}})).contains("env.width"));
@@ -79,4 +84,65 @@ fn steps_become_iterations() {
     assert_eq!(iterations(&config, 200_000).unwrap(), 49);
     let config = completed(json!({"env_cls": "CartPole-v1", "algorithm_cls": "ES"})).0;
     assert!(iterations(&config, 1).unwrap_err().to_string().contains("num_steps"));
+}
+
+#[test]
+fn overrides_choose_the_algorithm_and_change_the_preset() {
+    let sets = ["algorithm_cls=ES", "algorithm.es.population=64", "policy.common_layers.0=32"];
+    let ReadConfig { config, notes, .. } =
+        read_with(json!({"env_cls": "CartPole-v1"}), &sets, None);
+    let value = config.to_value();
+    assert_eq!(
+        (&value["algorithm_cls"], &value["policy"]["common_layers"]),
+        (&json!("ES"), &json!([32]))
+    );
+    assert_eq!(value["algorithm"]["es"]["population"], 64);
+    assert_eq!(value["algorithm"]["es"]["num_episodes"], 2, "the rest is the preset's");
+    assert!(notes[0].contains("ES, 100 iterations, network 64-32 (tanh)"), "{notes:?}");
+}
+
+#[test]
+fn null_stands_for_what_is_not_given() {
+    let config = json!({"env_cls": "CartPole-v1", "env": null, "policy": null, "algorithm": null, "num_iterations": null});
+    assert_eq!(completed(config).0, completed(json!({"env_cls": "CartPole-v1"})).0);
+}
+
+#[test]
+fn the_number_of_evaluations_does_not_depend_on_the_length_of_the_run() {
+    let every = |config: Value, overrides: &[&str], steps| {
+        let value = read_with(config, overrides, steps).config.to_value();
+        (
+            value["num_iterations"].as_u64().unwrap(),
+            value["algorithm"]["evals"]["greedy"]["every"].as_u64().unwrap(),
+        )
+    };
+    let cart_pole = || json!({"env_cls": "CartPole-v1"});
+    assert_eq!(every(cart_pole(), &[], None), (100, 5));
+    assert_eq!(every(cart_pole(), &["num_iterations=1000"], None), (1000, 50));
+    assert_eq!(every(cart_pole(), &["num_iterations=3"], None), (3, 1));
+    assert_eq!(every(cart_pole(), &[], Some(81_920)), (20, 1));
+    assert_eq!(every(cart_pole(), &["algorithm.evals.greedy.every=7"], Some(81_920)), (20, 7));
+}
+
+#[test]
+fn the_reasons_are_told_in_two_lines() {
+    let notes = |env_cls: &str| read_with(json!({"env_cls": env_cls}), &[], None).notes;
+    assert_eq!(
+        notes("CartPole-v1"),
+        [
+            "preset for returns: PPO, 100 iterations, network 64-64 (tanh), observations normalized",
+            "since CartPole-v1 has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
+         a section `algorithm` replaces it",
+        ]
+    );
+    assert!(
+        notes("Puzzle")[0]
+            .starts_with("preset for goals: PPO, 4000 iterations, network 128-128 (relu)")
+    );
+    assert!(
+        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 numbers"),
+        "{:?}",
+        notes("Journey")
+    );
+    assert!(read_with(json!({"env_cls": "Puzzle", "algorithm": {}}), &[], None).notes.is_empty());
 }
