@@ -2,7 +2,7 @@
 
 use crate::convert::json;
 use crate::enter::{Enter as _, LOOK, wait};
-use crate::registry::{registry, registry_for_file};
+use crate::registry::registry_for_file;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -20,9 +20,13 @@ use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary, Warner};
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
 
-/// Starts a run in the folder `path`. Returns its summary as a dict.
+/// Starts a run in the folder `path`, with `env` in place of the environment that the config names, if given. Returns its
+/// summary as a dict.
 #[pyfunction]
-#[pyo3(signature = (config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None))]
+#[pyo3(signature = (
+    config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None
+))]
+#[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
     py: Python<'py>,
     config: &str,
@@ -31,17 +35,19 @@ pub fn train<'py>(
     num_cores: Option<usize>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
+    env: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
     let options =
         Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
-    watch(py, options, callback, |options| trainer::train(&config, &path, options, registry()))
+    watch(py, options, callback, |options| trainer::train(&config, &path, options, &registry))
 }
 
 /// Continues the run in the folder `path`, up to `num_iterations` in all.
 #[pyfunction]
 #[pyo3(signature = (
-    path, num_iterations=None, num_cores=None, quiet=false, callback=None, env=None, trust=false
+    path, num_iterations=None, num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
@@ -53,11 +59,13 @@ pub fn resume<'py>(
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
     trust: bool,
+    difficulty: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
     let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
     json::warn(py, &ignored)?;
-    let options = Options { quiet, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(threads);
+    let options = Options { difficulty, quiet, threads, ..Options::default() };
     watch(py, options, callback, |options| {
         trainer::resume(&path, num_iterations, options, &registry)
     })

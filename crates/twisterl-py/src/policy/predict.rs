@@ -58,6 +58,20 @@ impl Policy {
         Ok((parameters, PyArray1::from_vec(py, values)))
     }
 
+    /// Returns the outputs of the network for each row of a batch, and the values.
+    pub(super) fn outputs<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        num_cores: Option<usize>,
+    ) -> PyResult<Predicted<'py>> {
+        let py = observations.py();
+        let chunks = self.chunks(observations, None)?;
+        let (outputs, values) = py.enter(|| in_pool(num_cores, || self.parameters(&chunks)))?;
+        let shape = [values.len(), self.executor.action_width()];
+        let outputs = PyArray1::from_vec(py, outputs).reshape(shape)?;
+        Ok((outputs, PyArray1::from_vec(py, values)))
+    }
+
     /// Returns an action: drawn with this seed, or else the most probable one.
     pub(super) fn choose<'py>(
         &self,

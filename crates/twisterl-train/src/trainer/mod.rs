@@ -83,6 +83,9 @@ pub fn resume(
     let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone(), &options.interrupt)?;
     let lengths = trainer.restore(checkpoint)?;
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
     let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }

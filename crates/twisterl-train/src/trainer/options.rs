@@ -65,6 +65,8 @@ impl fmt::Debug for Observer {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// The difficulty at which a resumed run continues, instead of that of its checkpoint.
+    pub difficulty: Option<usize>,
     /// Show no progress.
     pub quiet: bool,
     /// Use exactly this many threads, whatever the config and the machine say.

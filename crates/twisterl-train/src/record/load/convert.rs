@@ -7,9 +7,12 @@ use crate::record::checkpoint::MAX_BYTES;
 use crate::record::disk::{read_file, write_file};
 use crate::record::pt::PtFile;
 use crate::{Error, Result};
+use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use std::path::Path;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::weights::PolicyHeader;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 
 /// A tensor of a file: name, shape, and values in row-major order.
@@ -35,6 +38,24 @@ pub fn read_tensors(path: &Path) -> Result<Vec<NamedTensor>> {
         PolicySource::Safetensors(file) => read_safetensors(&file),
         PolicySource::Pt(file) => to_list(&PtFile::read(&file)?.tensors()?),
     }
+}
+
+/// Returns the policy of `header` with the weights of these tensors, in the layout of a file.
+///
+/// # Errors
+/// If a tensor is missing, unexpected, of a wrong shape, or not finite.
+pub fn with_tensors(header: PolicyHeader, tensors: &[NamedTensor]) -> Result<Policy> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| {
+            Error::Core(twisterl_core::Error::weights(name, "values of this shape", e))
+        })?;
+        Ok((name.clone(), view))
+    });
+    Ok(header.with_tensors(&views.collect::<Result<Tensors<'_>>>()?)?)
 }
 
 /// Writes the policy that `input` leads to as a self-contained `.safetensors` file. [`load_policy`](super::load_policy)
