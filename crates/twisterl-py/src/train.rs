@@ -24,7 +24,7 @@ type Report = (Map<String, Value>, SyncSender<bool>);
 /// summary as a dict.
 #[pyfunction]
 #[pyo3(signature = (
-    config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None
+    config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None, difficulty=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
@@ -36,11 +36,12 @@ pub fn train<'py>(
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
+    difficulty: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
-    let options =
-        Options { load_checkpoint, quiet, threads: num_cores.map(threads), ..Options::default() };
+    let threads = num_cores.map(threads);
+    let options = Options { load_checkpoint, difficulty, quiet, threads, ..Options::default() };
     watch(py, options, callback, |options| trainer::train(&config, &path, options, &registry))
 }
 

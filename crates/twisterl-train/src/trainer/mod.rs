@@ -57,6 +57,9 @@ pub fn train(
     let differs = spec.check_replay()?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
     differs.into_iter().for_each(|text| trainer.notices.add(text));
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = RunFolder::create(path, config, &first)?;
     let log = RunLog::create(folder.path(), config.shared.logging.tensorboard)?;

@@ -65,7 +65,7 @@ impl fmt::Debug for Observer {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
-    /// The difficulty at which a resumed run continues, instead of that of its checkpoint.
+    /// The difficulty at which the run begins or continues, instead of that of its config or its checkpoint.
     pub difficulty: Option<usize>,
     /// Show no progress.
     pub quiet: bool,
