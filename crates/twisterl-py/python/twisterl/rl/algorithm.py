@@ -24,7 +24,7 @@ from twisterl._internal.peer.handed import Handed
 from twisterl._internal.peer.modules import checked_device
 from twisterl._internal.peer.native import evaluate, solve
 from twisterl._internal.peer.playing import bound, own_solution, solve_here
-from twisterl.defaults import make_config
+from twisterl.defaults import AZ_CONFIG, make_config
 from twisterl.errors import UsageError
 from twisterl.nn.policy import BasicPolicy
 from twisterl.policy import Policy
@@ -175,6 +175,7 @@ class Algorithm:
         """Return the whole config, including defaults."""
         if not isinstance(self._policy, BasicPolicy):
             return {**self._resolved, "algorithm": self.config}
+        collecting = self.config["collecting"]
         others = {key: self._whole[key] for key in ("seed", "num_iterations") if key in (self._whole or {})}
         config = {
             **others,
@@ -184,6 +185,9 @@ class Algorithm:
             "algorithm_cls": f"twisterl.rl.{self.algorithm_cls}",
             "algorithm": {key: value for key, value in self.config.items() if key not in ("device", "policy")},
         }
+        if collecting.get("seed") == AZ_CONFIG["collecting"]["seed"]:
+            # A default that no collector uses.
+            config["algorithm"]["collecting"] = {key: value for key, value in collecting.items() if key != "seed"}
         resolved: dict[str, Any] = json.loads(_core.resolve_config(json.dumps(config)))
         return resolved
 
@@ -321,8 +325,8 @@ class Algorithm:
     def data_to_torch(self, data: Any) -> Any:
         """Raise `UsageError`: there are no tensors of PyTorch."""
         raise UsageError(
-            f"data_to_torch: updates happen in the trainer, without PyTorch; learn(n) makes n whole iterations (the "
-            f"{len(data) if hasattr(data, '__len__') else 'collected'} steps are lists: torch.tensor(data.actions))"
+            "data_to_torch: updates happen in Rust, without PyTorch; learn(n) makes n whole iterations (collect() returns "
+            "lists, of which torch.tensor makes tensors)"
         )
 
     def train_step(self, torch_data: Any) -> Any:

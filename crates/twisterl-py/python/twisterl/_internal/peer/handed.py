@@ -109,10 +109,20 @@ class _Paused:
         return made
 
     def __getattr__(self, name: str) -> Any:
-        # The trainer must not find another way to begin an episode, or to copy.
-        if name.startswith("__") or name in ("_env", "env", "clone", "difficulty", "set_difficulty", "set_state"):
+        if name.startswith("__") or name in _HIDDEN:
             raise AttributeError(name)
-        return getattr(self.env, name)
+        found = getattr(self.env, name)
+        if not callable(found):
+            return found
+        # A reset replaces the environment below.
+        return lambda *args, **kwargs: getattr(self.env, name)(*args, **kwargs)
+
+
+# Other ways to begin an episode or to copy, and the interface of Gymnasium, whose resets return an observation.
+_HIDDEN = {
+    "_env", "env", "clone", "difficulty", "get_difficulty", "set_difficulty", "get_state", "set_state",
+    "observation_space", "action_space", "unwrapped",
+}
 
 
 def duplicate(env: Any) -> Any:
