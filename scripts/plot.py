@@ -9,7 +9,7 @@ Figures need matplotlib: pip install "twisterl[plot]".
 
 import sys
 
-from launcher.package_plotting import cli
+from launcher.package_plotting import cli, terminal
 
 if __name__ == "__main__":
-    sys.exit(cli.main())
+    sys.exit(terminal.run_program(cli.main, "plot.py"))

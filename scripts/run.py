@@ -26,8 +26,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launcher.launch import INTERRUPTED, Job, Launcher, RunError, failures, locked, read_json, shares, warn
-from launcher.package_plotting import cli, plotting
+from launcher.launch import Job, Launcher, RunError, failures, locked, read_json, shares
+from launcher.package_plotting import cli, plotting, terminal
 from launcher.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -140,19 +140,19 @@ def evaluate(binary: Path, jobs: Sequence[Job], states: Path, search: str) -> No
         (run / "evaluation.json").write_text(json.dumps({**asked, **found}) + "\n")
 
 
-def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job]) -> None:
-    """Write the table and the figures of the runs, and print the table."""
+def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job], figures: bool) -> None:
+    """Write the table and, if asked for, the figures of the runs, and print the table."""
     groups = plotting.load_groups([*(job.folder for job in jobs), *args.compare])
     table = plotting.write_table(groups, out, args.eval, args.threshold)
-    if not args.no_plot:
+    if figures:
         plotting.write_figures(groups, out, args.eval, args.formats)
-    print(table.to_markdown())
-    print(f"{'table' if args.no_plot else 'table and figures'}: {out}")
+    terminal.output(table.to_markdown())
+    terminal.output(f"{'table and figures' if figures else 'table'}: {terminal.escape_controls(out)}")
 
 
 def parse_args() -> argparse.Namespace:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = terminal.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
     parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
     parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")
@@ -169,7 +169,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--out", type=Path, metavar="DIR", help="for runs and results (default: runs/run-CONFIG)")
     parser.add_argument("--binary", type=Path, metavar="FILE", help="trainer to use instead of building one")
     cli.add_options(parser)
-    return parser.parse_args()
+    args: argparse.Namespace = parser.parse_args()
+    return args
 
 
 def check(args: argparse.Namespace) -> None:
@@ -204,17 +205,23 @@ def main() -> int:
         if args.states and not launcher.interrupts:
             evaluate(binary, begun, args.states, args.search)
         if begun:
-            results(args, out / "results", begun)
+            results(args, out / "results", begun, figures=not args.no_plot and not launcher.interrupts)
     if failed:
         raise RunError("\n".join(["some runs failed:", *failed]))
     if launcher.interrupts:
-        warn("stopped; the same command goes on")
-        return INTERRUPTED
+        terminal.message("stopped; the same command goes on")
+        return 128 + launcher.interrupts[0]
     return 0
 
 
-if __name__ == "__main__":
+def program() -> int:
+    """Run, and say what is wrong."""
     try:
-        sys.exit(main())
+        return main()
     except (RunError, plotting.PlotError) as error:
-        sys.exit(f"run.py: {error}")
+        terminal.message(f"run.py: {error}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(terminal.run_program(program, "run.py"))

@@ -3,6 +3,7 @@
 import copy
 import os
 import random
+import sqlite3
 import threading
 import time
 from typing import ClassVar
@@ -135,7 +136,7 @@ class SharedFile(Walk):
 
     def __init__(self, size=8, file=None):
         super().__init__(size)
-        self.file = file or open(os.devnull)  # noqa: SIM115
+        self.file = file or open(os.devnull)  # noqa: PTH123, SIM115
         if file is None:
             SharedFile.opened.append(self.file)
 
@@ -192,7 +193,7 @@ class WithFile(Walk):
 
     def __init__(self, size=8):
         super().__init__(size)
-        self.file = open(os.devnull)  # noqa: SIM115
+        self.file = open(os.devnull)  # noqa: PTH123, SIM115
 
     def close(self):
         self.file.close()
@@ -363,3 +364,39 @@ class SeededByKeywords(Line):
     def reset(self, **options):
         SeededByKeywords.seeds.append(options["seed"])
         return super().reset(seed=options["seed"])
+
+
+class NoisyView(Walk):
+    """Shows other numbers at every look."""
+
+    def __init__(self, size=8):
+        super().__init__(size)
+        self.rng = random.Random(3)
+
+    def observe(self):
+        return [self.place] if self.rng.random() < 0.5 else []
+
+
+class ReturnsItself(Walk):
+    """Has a method `clone` that returns the environment itself."""
+
+    def clone(self):
+        return self
+
+
+class WithDatabase(Walk):
+    """Has an object of a C library, which cannot be copied."""
+
+    def __init__(self, size=8):
+        super().__init__(size)
+        self.database = sqlite3.connect(":memory:", check_same_thread=False)
+
+    def close(self):
+        self.database.close()
+
+
+class RefusesDeepCopies(Walk):
+    """Says that it cannot be copied."""
+
+    def __deepcopy__(self, memo):
+        raise RuntimeError("one of a kind")

@@ -2,6 +2,7 @@
 
 import faulthandler
 import itertools
+import json
 import os
 import random
 import shutil
@@ -9,6 +10,7 @@ import sys
 import tempfile
 import traceback
 import warnings
+from pathlib import Path
 
 import numpy as np
 import twisterl
@@ -20,6 +22,7 @@ config, weights, seed, cases = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(s
 random.seed(seed)
 policy = twisterl.load_policy(weights, config)
 env = twisterl.make("Puzzle")
+gym = twisterl.gym.make("Puzzle")
 vector = twisterl.gym.make_vec("Puzzle", 2)
 pole = twisterl.make("CartPole-v1")
 os.chdir(tempfile.mkdtemp())
@@ -182,6 +185,27 @@ def changed():
     return config
 
 
+def states_file():
+    """Write a file of states in one of the formats, sometimes damaged, and return its path."""
+    boards = [random.sample(range(9), 9) for _ in range(random.randrange(1, 4))]
+    text = random.choice(
+        [
+            lambda: json.dumps({"instances": [{"state": board, "optimal": 3.0} for board in boards]}),
+            lambda: "\n".join(map(json.dumps, boards)),
+            lambda: "state,optimal\n" + "".join(f'"{board}",5\n' for board in boards),
+            lambda: "".join(f"{i} {' '.join(map(str, board))}\n" for i, board in enumerate(boards)),
+            lambda: str(np.array(boards).reshape(-1, 3)),
+            lambda: str(junk()),
+        ]
+    )()
+    for _ in range(random.randrange(3)):
+        at = random.randrange(len(text) + 1)
+        text = text[:at] + random.choice(["", "x", ",", "\n", '"', "[", "NaN", "-1", "\0", "#"]) + text[at + 1 :]
+    file = Path("states")
+    file.write_text(text, encoding="utf-8", errors="replace")
+    return file
+
+
 def train(config, **given):
     """Stops after an iteration, however many a lucky number asks for."""
     return twisterl.train(config, "run", quiet=True, **{"callback": lambda _: False, **given})
@@ -198,6 +222,8 @@ CALLS = {
     "scramble": lambda: policy.solve_scramble(random.choice([None, 3, -1, "x", 1.5, [], 2**70])),
     "load_policy": lambda: twisterl.load_policy(junk(), *[junk()] * random.randrange(2)),
     "load_run": lambda: twisterl.load_run(junk()),
+    "evaluate, file": lambda: policy.evaluate(states_file(), **SMALL),
+    "reset, options": lambda: random.choice([gym, vector]).reset(**options("seed", "options", "nonsense")),
     "make": lambda: twisterl.make(
         random.choice(["Puzzle", "CartPole-v1", junk()]), **options("width", "height", "seed", "difficulty", "x")
     ),

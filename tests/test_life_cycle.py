@@ -3,6 +3,8 @@
 import copy
 import gc
 import itertools
+import json
+import os
 import signal
 import subprocess
 import sys
@@ -145,6 +147,8 @@ COPIES = [
     *(("WithLock", "plays its episodes again"), ("WithFile", "plays its episodes again")),
     *(("WithGenerator", "plays its episodes again"), ("LineWithLock", "plays its episodes again")),
     *(("ByCopy", None), ("LineByCopy", None), ("Walk", None), ("Line", None), ("OtherClone", None)),
+    *(("WithDatabase", "plays its episodes again"), ("RefusesDeepCopies", "plays its episodes again")),
+    ("ReturnsItself", None),
     *(("SharedBoard", "is copied by copy.deepcopy"), ("SharedClones", "is copied by copy.deepcopy")),
     ("BrokenClone", "is copied by copy.deepcopy, since its own way does not work (clone(): AttributeError: no board)"),
 ]
@@ -155,15 +159,20 @@ def test_tree_search_copies_environments_in_a_way_that_works(tmp_path, env_cls, 
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         run = train(tmp_path / "run", env_cls, "AZ", 2)
-        # The same rules, copied in the plain way, give the same run.
-        plain = {"Line": "Line", "WithGenerator": None}.get(env_cls.removesuffix("ByCopy").removesuffix("WithLock"), "Walk")
-        if plain is not None:
-            other = train(tmp_path / "plain", plain, "AZ", 2)
+        if env_cls != "WithGenerator":  # which has other rewards
+            # The same rules, copied in the plain way, give the same run.
+            other = train(tmp_path / "plain", "Line" if env_cls.startswith("Line") else "Walk", "AZ", 2)
             for name, values in run.last_policy.weights().items():
                 assert (values == other.last_policy.weights()[name]).all()
     texts = [str(each.message) for each in caught]
     assert len(texts) == (warning is not None), texts
     assert all(warning in text and env_cls in text for text in texts)
+
+
+def test_noisy_observations_do_not_keep_an_environment_from_being_copied(tmp_path):
+    with pytest.warns(UserWarning, match="played again"):
+        run = train(tmp_path / "run", "NoisyView", "AZ", 2)
+    assert len(run.iterations()) == 2
 
 
 def test_copies_by_copy_are_those_of_the_class(tmp_path):
@@ -308,3 +317,53 @@ def test_the_curriculum_leaves_a_difficulty_that_begins_solved(tmp_path, metric)
     changed |= {"env_cls": "Puzzle", "env": {"width": 2, "height": 2, "difficulty": 0}}
     run = twisterl.train(changed, tmp_path / "run", num_steps=2, quiet=True)
     assert run.metrics["difficulty"].tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("search", ["greedy", "mcts=8"])
+@pytest.mark.parametrize("call", ["evaluate", "solve_batch"])
+def test_environments_are_closed_after_interrupted_calls(tmp_path, counted, call, search):
+    train(tmp_path / "run", "CountedSlow", "ES", 0)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    policy = twisterl.load_policy(tmp_path / "run", trust=True)
+    interrupt = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
+    interrupt.start()
+    work = {"evaluate": {"num_episodes": 5000, "difficulty": 7}, "solve_batch": {"states": [[7]] * 5000}}
+    with pytest.raises(KeyboardInterrupt):
+        getattr(policy, call)(search=search, **work[call])
+    interrupt.join()
+    del policy
+    assert_all_closed(counted, 300)
+
+
+@pytest.mark.slow
+def test_the_command_line_warns_and_closes(tmp_path):
+    made = tmp_path / "made.py"
+    made.write_text(
+        "import atexit, envs_with_lives as envs\n"
+        "Endless = envs.Endless\n"
+        "CountedWalk = envs.CountedWalk\n"
+        "atexit.register(lambda: print('made', len(envs.Counted.made), 'closed', len(envs.Counted.closed)))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+
+    def call(*args):
+        command = [sys.executable, "-m", "twisterl", *map(str, args)]
+        return subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False, timeout=100
+        )
+
+    changed = config("Endless", "ES", es={"num_episodes": 1, "population": 2, "max_steps": 5})
+    for env_cls in ("Endless", "CountedWalk"):
+        (tmp_path / "config.json").write_text(json.dumps({**changed, "env_cls": f"made.{env_cls}"}))
+        done = call("train", "config.json", "--num-steps", 1, "--run-path", env_cls, "--quiet")
+        assert done.returncode == 0, done.stderr
+        fields = [f"algorithm.evals.{name}.max_steps" for name in ("greedy", "tree")]
+        warned = [line.split(":")[1].strip() for line in done.stderr.splitlines() if line.startswith("warning: ")]
+        assert warned == (fields if env_cls == "Endless" else [])
+    made, closed = done.stdout.split()[1::2]
+    assert made == closed
+    assert int(made) > 5
+    done = call("solve", "Endless", "--state", 1, "--trust", "--greedy")
+    assert "warning: --max-steps: an episode did not end within 10000 steps" in done.stderr
+    done = call("evaluate", "Endless", "--trust", "--num-episodes", 1)
+    assert "warning: --max-steps: an episode did not end" in done.stderr

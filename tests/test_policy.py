@@ -155,7 +155,7 @@ def test_stronger_searches_find_shorter_solutions(policy):
     with pytest.raises(twisterl.UsageError, match="score: expected search beam"):
         policy.solve(start, search="greedy", score=1)
     for options, message in (
-        ({"num_cores": 0}, "num_cores: expected a whole number from 1 to 4096, found 0"),
+        ({"num_cores": -2}, "num_cores: expected a whole number from -1 to 4096"),
         ({"search": "beam=4", "deterministic": True}, "deterministic: expected no search with it, found beam=4"),
         ({"search": "beam=4", "backtracking": False}, "backtracking: expected search greedy, sample"),
         ({"search": "gumbel=4", "C": 1.0}, "C: expected search mcts=N with it, found gumbel=4"),

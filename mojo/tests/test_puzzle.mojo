@@ -5,6 +5,7 @@ from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_fal
 
 from twisterl.env.environment import Step
 from twisterl.env.puzzle import Puzzle, PuzzleParams
+from twisterl.env.symmetry import puzzle_twists
 from twisterl.io.json import Json
 from twisterl.rng import Purpose, Rng, StreamKey
 
@@ -250,6 +251,73 @@ def test_uniform_starts_reach_every_solvable_board_equally() raises:
     assert_equal(len(counts), 12)
     for entry in counts.items():
         assert_true(880 < entry.value and entry.value < 1120)
+
+
+def check_goal[height: Int, width: Int](boards: Int) raises:
+    """Checks the goal with the blank last: uniform starts, scrambles and parity against breadth-first search."""
+    var params = PuzzleParams(difficulty=0)
+    params.blank_last = True
+    var puzzle = Puzzle[height, width](params)
+    var goal = List[Int]()
+    for cell in range(height * width):
+        goal.append((cell + 1) % (height * width))
+    assert_equal(puzzle.state(), goal)
+    assert_true(puzzle.solved())
+    var rng = Rng(StreamKey(1, Purpose.START))
+    puzzle.reset(rng)
+    assert_true(puzzle.solved())
+    var seen = Dict[UInt64, Int]()
+    var queue = List[Puzzle[height, width]]()
+    queue.append(puzzle.copy())
+    seen[puzzle.state_key()] = 0
+    while len(queue) > 0:
+        var board = queue.pop()
+        for action in range(4):
+            var next = board.copy()
+            _ = next.step(action)
+            next.set_state(next.state())  # raises if it counts as unsolvable
+            if next.state_key() not in seen:
+                seen[next.state_key()] = 0
+                queue.append(next^)
+    assert_equal(len(seen), boards)
+    for _ in range(100):
+        puzzle.reset_uniform(rng)
+        assert_true(puzzle.state_key() in seen)
+
+
+def test_the_goal_may_have_the_blank_last() raises:
+    check_goal[2, 2](12)
+    check_goal[2, 3](360)
+    check_goal[3, 2](360)
+    with assert_raises(contains='moves lead to the goal of "goal": "blank_last"'):
+        var puzzle = new[4, 4]()
+        puzzle.set_state([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 0])
+
+
+def test_twists_are_symmetries_of_either_goal() raises:
+    var rng = Rng(StreamKey(2, Purpose.START))
+    for blank_last in [False, True]:
+        var params = PuzzleParams(difficulty=30)
+        params.blank_last = blank_last
+        var twist = puzzle_twists(3, 3, blank_last)[0].copy()
+        var puzzle = Puzzle[3, 3](params)
+        for _ in range(20):
+            puzzle.reset(rng)
+            # The image by the observation's permutation.
+            var image = List[Int](length=9, fill=0)
+            for cell in range(9):
+                var bit = twist.observation[9 * cell + puzzle.state()[cell]]
+                image[bit // 9] = bit % 9
+            var other = Puzzle[3, 3](params)
+            other.set_state(image)
+            puzzle.set_state(puzzle.state())
+            for _ in range(20):
+                var action = rng.below(4)
+                var (here, there) = (puzzle.step(action), other.step(twist.action[action]))
+                assert_equal(here.terminated, there.terminated)
+                for cell in range(9):
+                    var bit = twist.observation[9 * cell + puzzle.state()[cell]]
+                    assert_equal(other.state()[bit // 9], bit % 9)
 
 
 def test_boards_render_as_boxes() raises:

@@ -158,7 +158,7 @@ def main(arguments: list[str]) -> int:
         parser.error("no Mojo found; pip install --requirement mojo/requirements.txt, or give --mojo")
     folder = args.build_dir.resolve()
     if args.es:
-        config = json.loads(args.es.read_text())
+        config = json.loads(args.es.read_text("utf-8-sig"))
         programs = trainers(args.mojo, config, folder)
         config = es_config(config, args.es_difficulty, args.es_iterations, args.num_cores)
         rates = measure_es(programs, config, args.rounds)

@@ -81,7 +81,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("extra", nargs="*", help="further options of `evaluate`, after --")
     args = parser.parse_args(arguments)
     trainer = trainers.chosen(parser, args)
-    instances = json.loads(args.states.read_text())["instances"][: args.count]
+    instances = json.loads(args.states.read_text("utf-8-sig"))["instances"][: args.count]
     rows: Rows = []
     single: Rows = []
     with tempfile.TemporaryDirectory() as folder:

@@ -9,7 +9,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,9 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-INTERRUPTED = 130  # the trainer's exit code after Ctrl-C
+from .package_plotting import plotting
+
+files = plotting.files
+
 POLL_SECONDS = 0.2
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+INTERRUPTED = tuple(128 + number for number in SIGNALS)  # the trainer's exit codes after them
 
 
 class RunError(Exception):
@@ -112,13 +115,13 @@ class Job:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where there is none."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found: dict[str, Any] = files.read_object(path)
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path}: expected a JSON object: {error}") from error
-    if not isinstance(found, dict):
-        raise RunError(f"{path}: expected a JSON object, found a {type(found).__name__}")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}") from error
+    except files.FormatError as error:
+        raise RunError(f"{path}: {error}") from error
     return found
 
 
@@ -148,7 +151,7 @@ class Launcher:
     shares: Sequence[int]
     lock: int
     show: Callable[[Sequence[Job]], None]
-    interrupts: int = 0
+    interrupts: list[int] = field(default_factory=list)  # the signals so far
     _slots: dict[int, Job] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -157,8 +160,8 @@ class Launcher:
         The first signal lets each finish its iteration and save; another one ends them at once, which costs what came
         after their last checkpoint.
         """
-        heard = [number for number in SIGNALS if number != signal.SIGHUP or signal.getsignal(number) != signal.SIG_IGN]
-        handlers = {number: signal.signal(number, self._interrupt) for number in heard}  # nohup stays nohup
+        heard = [number for number in SIGNALS if signal.getsignal(number) != signal.SIG_IGN]  # nohup stays nohup
+        handlers = {number: signal.signal(number, self._interrupt) for number in heard}
         try:
             while self._advance():
                 self.show(self.jobs)
@@ -171,9 +174,9 @@ class Launcher:
             for number, handler in handlers.items():
                 signal.signal(number, handler)
 
-    def _interrupt(self, *_: object) -> None:
-        self.interrupts += 1
-        self._signal(signal.SIGINT)
+    def _interrupt(self, number: int, _: object) -> None:
+        self.interrupts.append(number)
+        self._signal(number)
 
     def _signal(self, number: int) -> None:
         for job in self._slots.values():
@@ -188,7 +191,8 @@ class Launcher:
             if code is None:
                 continue
             job.follow()
-            job.state = {0: "done", INTERRUPTED: "stopped"}.get(code, "stopped" if self.interrupts else "failed")
+            stopped = code in INTERRUPTED or bool(self.interrupts)
+            job.state = "done" if code == 0 else "stopped" if stopped else "failed"
             del self._slots[slot]
         waiting = [job for job in self.jobs if job.state == "waiting"]
         for slot, cores in enumerate(self.shares):
@@ -214,7 +218,7 @@ class Launcher:
         job.state = "running"
         self._slots[slot] = job
         if self.interrupts:  # one that came while the process was being made
-            self._signal(signal.SIGINT)
+            self._signal(self.interrupts[0])
 
 
 def failures(jobs: Sequence[Job]) -> list[str]:
@@ -227,8 +231,3 @@ def failures(jobs: Sequence[Job]) -> list[str]:
             message = text or f"the trainer ended with exit code {code} and said nothing"
             said.setdefault(message, []).append(job.label)
     return [f"{', '.join(labels)}: {message}" for message, labels in said.items()]
-
-
-def warn(text: str) -> None:
-    """Say something beside the results."""
-    print(text, file=sys.stderr, flush=True)

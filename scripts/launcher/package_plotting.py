@@ -23,3 +23,4 @@ if NAME not in sys.modules:
 
 plotting = sys.modules[NAME]
 cli = importlib.import_module(f"{NAME}.cli")
+terminal = importlib.import_module(f"{NAME}.terminal")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from launcher.launch import Job
+from launcher.package_plotting import terminal
 
 BAR = 16
 PLAIN_SECONDS = 10.0  # between the lines of a run where there is no terminal
@@ -33,9 +34,9 @@ def line(job: Job, width: int) -> str:
     success = "-" if job.success is None else f"{job.success:.1%}"
     rate = "-" if job.steps_per_second is None else f"{job.steps_per_second / 1e3:,.0f} k"
     end = f"{duration(job.seconds_left)} left" if job.state == "running" else job.state
+    label = terminal.escape_controls(job.label)
     return (
-        f"{job.label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  success {success:>6}"
-        f"  {rate:>7} steps/s  {end}"
+        f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  success {success:>6}  {rate:>7} steps/s  {end}"
     )
 
 
@@ -45,18 +46,25 @@ class Progress:
     def __init__(self, stream: TextIO = sys.stderr) -> None:
         self.stream = stream
         self.live = stream.isatty()
+        self.failed = False
         self.drawn = 0  # lines on the terminal that the next picture replaces
         self.last = 0.0
         self.plain: dict[int, tuple[str, float]] = {}  # of each job: the state and the time of its last line
 
     def __call__(self, jobs: Sequence[Job]) -> None:
-        """Show where they stand."""
+        """Show where they stand. If the stream fails, as when its reader has gone away, show no more."""
+        if self.failed:
+            return
         width = max(len(job.label) for job in jobs)
-        if self.live:
-            self._redraw(jobs, width)
-        else:
-            self._lines(jobs, width)
-        self.stream.flush()
+        try:
+            if self.live:
+                self._redraw(jobs, width)
+            else:
+                self._lines(jobs, width)
+            self.stream.flush()
+        except OSError:
+            self.failed = True
+            terminal.discard(self.stream)
 
     def _redraw(self, jobs: Sequence[Job], width: int) -> None:
         over = all(job.state not in ("running", "waiting") for job in jobs)

@@ -9,7 +9,7 @@ use crate::policy::Policy;
 use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
@@ -18,16 +18,17 @@ use twisterl_train::algorithms::alphazero::AlphaZero;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
 use twisterl_train::config::AlgorithmConfig;
+use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 
 /// A run of PPO that collects and does not learn.
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct PpoCollector {
-    run: Mutex<Run>,
+    run: Arc<Mutex<Run>>,
     interrupt: Interrupt,
     observation: ObservationSpace,
     actions: ActionSpace,
-    num_cores: usize,
+    num_cores: NumCores,
 }
 
 struct Run {
@@ -49,14 +50,16 @@ impl PpoCollector {
         };
         let interrupt = Interrupt::default();
         let (policy, spec) = (policy.weights(), policy.env(py)?);
-        let run = py.enter(|| {
-            let optimizer = &config.shared.optimizer;
-            let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
-            let ppo = Ppo::new(algorithm, config.seed, spec, &policy)?;
+        let (begun, heeded) = (policy.clone(), interrupt.clone());
+        let (algorithm, optimizer, seed) =
+            (algorithm.clone(), config.shared.optimizer.clone(), config.seed);
+        let run = py.enter_interruptible(&interrupt, move || {
+            let policy = PolicyInTraining::new(&optimizer, begun, &heeded)?;
+            let ppo = Ppo::new(&algorithm, seed, spec, &policy)?;
             Ok::<_, Error>(Run { ppo, policy, next: 0 })
         })?;
         Ok(Self {
-            run: Mutex::new(run),
+            run: Arc::new(Mutex::new(run)),
             interrupt,
             observation: policy.network.observation.clone(),
             actions: policy.network.actions.clone(),
@@ -66,11 +69,12 @@ impl PpoCollector {
 
     /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
     fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
-        let work = || {
-            let mut run = self.run.lock().unwrap_or_else(PoisonError::into_inner);
+        let (run, num_cores) = (Arc::clone(&self.run), self.num_cores);
+        let work = move || {
+            let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);
             let Run { ppo, policy, next } = &mut *run;
             let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
-            let collected = in_pool(Some(self.num_cores), || ppo.transitions(policy, &iteration))?;
+            let collected = in_pool(Some(num_cores), || ppo.transitions(policy, &iteration))?;
             *next += 1;
             Ok::<_, Error>(collected)
         };
@@ -123,11 +127,11 @@ fn observed<'py>(
 /// A run of AlphaZero that plays and does not learn.
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct AzCollector {
-    games: Mutex<Games>,
+    games: Arc<Mutex<Games>>,
     interrupt: Interrupt,
     observation: ObservationSpace,
     num_actions: usize,
-    num_cores: usize,
+    num_cores: NumCores,
 }
 
 struct Games {
@@ -149,14 +153,16 @@ impl AzCollector {
         };
         let interrupt = Interrupt::default();
         let (policy, spec) = (policy.weights(), policy.env(py)?);
-        let games = py.enter(|| {
-            let optimizer = &config.shared.optimizer;
-            let policy = PolicyInTraining::new(optimizer, policy.clone(), &interrupt)?;
-            let alphazero = AlphaZero::new(algorithm, config.seed, &*spec, &policy)?;
+        let (begun, heeded) = (policy.clone(), interrupt.clone());
+        let (algorithm, optimizer, seed) =
+            (algorithm.clone(), config.shared.optimizer.clone(), config.seed);
+        let games = py.enter_interruptible(&interrupt, move || {
+            let policy = PolicyInTraining::new(&optimizer, begun, &heeded)?;
+            let alphazero = AlphaZero::new(&algorithm, seed, &*spec, &policy)?;
             Ok::<_, Error>(Games { alphazero, policy, next: 0 })
         })?;
         Ok(Self {
-            games: Mutex::new(games),
+            games: Arc::new(Mutex::new(games)),
             interrupt,
             observation: policy.network.observation.clone(),
             num_actions: policy.network.actions.mask_width(),
@@ -166,11 +172,12 @@ impl AzCollector {
 
     /// Plays the games of the next iteration, at this difficulty. Returns their examples as arrays by name.
     fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
-        let work = || {
-            let mut games = self.games.lock().unwrap_or_else(PoisonError::into_inner);
+        let (games, num_cores) = (Arc::clone(&self.games), self.num_cores);
+        let work = move || {
+            let mut games = games.lock().unwrap_or_else(PoisonError::into_inner);
             let Games { alphazero, policy, next } = &mut *games;
             let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
-            let played = in_pool(Some(self.num_cores), || alphazero.examples(policy, &iteration))?;
+            let played = in_pool(Some(num_cores), || alphazero.examples(policy, &iteration))?;
             *next += 1;
             Ok::<_, Error>(played)
         };

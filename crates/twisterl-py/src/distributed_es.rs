@@ -1,5 +1,6 @@
 //! ES whose iterations are distributed over processes or machines by the caller.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
 use crate::enter::Enter as _;
 use crate::registry::registry;
@@ -7,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use serde_json::Value;
 use std::path::PathBuf;
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Result;
 use twisterl_train::algorithms::es::Returns;
@@ -18,7 +19,7 @@ use twisterl_train::trainer::threads::in_pool;
 #[pyclass(frozen, module = "twisterl._core")]
 pub struct DistributedEs {
     /// Only waited for without the interpreter's lock, which environments written in Python need meanwhile.
-    inner: RwLock<train::DistributedEs>,
+    inner: Arc<RwLock<train::DistributedEs>>,
     interrupt: Interrupt,
 }
 
@@ -28,13 +29,14 @@ impl DistributedEs {
     }
 
     /// Calls `work` on a thread of its own and `num_cores` more, while this one looks for signals.
-    fn interruptible<T: Send>(
+    fn interruptible<T: Send + 'static>(
         &self,
         py: Python<'_>,
-        num_cores: Option<usize>,
-        work: impl FnOnce() -> Result<T> + Send,
+        num_cores: Option<Cores>,
+        work: impl FnOnce(&RwLock<train::DistributedEs>) -> Result<T> + Send + 'static,
     ) -> PyResult<T> {
-        py.enter_interruptible(&self.interrupt, || in_pool(num_cores, work))
+        let (inner, num_cores) = (Arc::clone(&self.inner), num_cores.map(|cores| cores.0));
+        py.enter_interruptible(&self.interrupt, move || in_pool(num_cores, || work(&inner)))
     }
 }
 
@@ -51,11 +53,11 @@ impl DistributedEs {
         checkpoint: Option<PathBuf>,
     ) -> PyResult<Self> {
         let config = json::config(py, config, &[])?;
-        let run = py.enter(|| match checkpoint {
+        let run = py.enter_interruptible(&Interrupt::default(), move || match checkpoint {
             Some(folder) => train::DistributedEs::load(&config, &folder, registry()),
             None => train::DistributedEs::new(&config, weights.as_deref(), registry()),
         })?;
-        Ok(Self { interrupt: run.interrupt().clone(), inner: RwLock::new(run) })
+        Ok(Self { interrupt: run.interrupt().clone(), inner: Arc::new(RwLock::new(run)) })
     }
 
     /// The number of the next iteration, from 0.
@@ -83,9 +85,11 @@ impl DistributedEs {
         py: Python<'py>,
         first: u64,
         last: u64,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let work = || self.read(|es| es.ask_range(first..last));
+        let work = move |es: &RwLock<train::DistributedEs>| {
+            es.read().unwrap_or_else(PoisonError::into_inner).ask_range(first..last)
+        };
         Ok(PyBytes::new(py, &self.interruptible(py, num_cores, work)?.to_bytes()))
     }
 
@@ -95,12 +99,12 @@ impl DistributedEs {
         &self,
         py: Python<'py>,
         parts: Vec<Bound<'py, PyBytes>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyAny>> {
         let parts = parts.iter().map(|part| Returns::from_bytes(part.as_bytes()));
         let parts: Vec<Returns> = py.attached(|| parts.collect::<Result<_>>())?;
-        let work = || {
-            let mut es = self.inner.write().unwrap_or_else(PoisonError::into_inner);
+        let work = move |es: &RwLock<train::DistributedEs>| {
+            let mut es = es.write().unwrap_or_else(PoisonError::into_inner);
             Ok((es.tell(&parts)?, es.take_notices()))
         };
         let (metrics, notices) = self.interruptible(py, num_cores, work)?;

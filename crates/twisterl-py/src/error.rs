@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyType;
 use std::io::ErrorKind;
 use twisterl_core::Error as CoreError;
+use twisterl_core::error::escape::{escape_controls, escape_lines};
 use twisterl_train::Error;
 
 /// Returns the exception for `error`: the very one that was raised where an environment written in Python raised it.
@@ -17,7 +18,7 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     if error.is_interrupted() {
         return PyKeyboardInterrupt::new_err("interrupted");
     }
-    raise(py, class(error), &message(error))
+    raise(py, class(error), &escape_controls(&message(error)))
 }
 
 /// The name of the class in `twisterl.errors`.
@@ -63,6 +64,22 @@ fn message(error: &Error) -> String {
     }
 }
 
+/// Prints an exception with its traceback to standard error, with control characters escaped.
+pub fn print_traceback(py: Python<'_>, error: &PyErr) {
+    let printed = py.import("traceback").and_then(|traceback| {
+        let lines = traceback.call_method1(
+            "format_exception",
+            (error.get_type(py), error.value(py), error.traceback(py)),
+        )?;
+        let text: String = lines.extract::<Vec<String>>()?.concat();
+        let stderr = py.import("sys")?.getattr("stderr")?;
+        stderr.call_method1("write", (escape_lines(&text).as_ref(),))?;
+        stderr.call_method0("flush").map(drop)
+    });
+    // If it cannot be printed, there is nobody to tell.
+    drop(printed);
+}
+
 /// Returns the exception `class` of `twisterl.errors`.
 pub fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
     let found = py
@@ -70,7 +87,7 @@ pub fn raise(py: Python<'_>, class: &str, message: &str) -> PyErr {
         .and_then(|errors| errors.getattr(class))
         .and_then(|class| Ok(class.cast_into::<PyType>()?));
     match found {
-        Ok(class) => PyErr::from_type(class, (message.to_owned(),)),
+        Ok(class) => PyErr::from_type(class, (escape_lines(message).into_owned(),)),
         Err(error) => error,
     }
 }

@@ -7,6 +7,7 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load;
 use twisterl_train::record::run_folder::RunFolder;
@@ -43,20 +44,23 @@ pub fn convert(
     trust: bool,
 ) -> PyResult<()> {
     let registry = registry_for_file(env, trust)?;
-    py.enter(|| load::convert(&input, config.as_deref(), &output, &registry))
+    py.enter_interruptible(&Interrupt::default(), move || {
+        load::convert(&input, config.as_deref(), &output, &registry)
+    })
 }
 
 /// Writes the tensors of a `.pt` file as they are as a `.safetensors` file.
 #[pyfunction]
 pub fn convert_tensors(py: Python<'_>, input: PathBuf, output: PathBuf) -> PyResult<()> {
-    py.enter(|| load::convert_tensors(&input, &output))
+    py.enter_interruptible(&Interrupt::default(), move || load::convert_tensors(&input, &output))
 }
 
 /// Returns the tensors of a file of weights by name, as arrays.
 #[pyfunction]
 pub fn read_tensors(py: Python<'_>, path: PathBuf) -> PyResult<Bound<'_, PyDict>> {
     let dict = PyDict::new(py);
-    for (name, shape, values) in py.enter(|| load::read_tensors(&path))? {
+    let read = move || load::read_tensors(&path);
+    for (name, shape, values) in py.enter_interruptible(&Interrupt::default(), read)? {
         dict.set_item(name, PyArray1::from_vec(py, values).reshape(shape)?)?;
     }
     Ok(dict)

@@ -12,21 +12,55 @@ mod python_env;
 mod registry;
 mod train;
 
+use enter::calls::interrupt_envs;
+use enter::{Enter as _, LOOK, RETURN};
+use error::print_traceback;
+use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::ffi::OsString;
-use twisterl_train::Error;
+use std::ops::ControlFlow;
+use std::time::Instant;
+use twisterl_core::error::escape;
+use twisterl_train::{Error, cli};
 
-/// Runs the command line with these arguments, the program's name first, and returns its exit code. An exception that an
-/// environment written in Python raised is printed with its traceback.
+/// Runs the command line with these arguments, the program's name first, and returns its exit code. Signals stop it as
+/// they stop the program `twisterl-train`. An exception that an environment written in Python raised is printed with its
+/// traceback.
 #[pyfunction]
-fn run_cli(py: Python<'_>, args: Vec<OsString>) -> u8 {
-    let (exit, error) = py.detach(|| twisterl_train::cli::run_from(args, registry::registry()));
+fn run_cli(py: Python<'_>, args: Vec<OsString>) -> PyResult<u8> {
+    let work = || Ok::<_, Error>(cli::run_from(args, registry::registry()));
+    let mut raised = None;
+    let mut interrupted: Option<Instant> = None;
+    let ended = py.enter_watched(work, LOOK, |heard| {
+        if let Err(error) = heard {
+            cli::interrupt();
+            raised.get_or_insert(error);
+        }
+        if cli::is_interrupted() && interrupted.get_or_insert_with(Instant::now).elapsed() >= RETURN
+        {
+            interrupt_envs(py);
+        }
+        ControlFlow::Continue(())
+    })?;
+    // One that came at the end of the command is answered by its exit code as well.
+    for error in raised.into_iter().chain(py.check_signals().err()) {
+        if !error.is_instance_of::<PyKeyboardInterrupt>(py) {
+            return Err(error);
+        }
+    }
+    let Some((exit, error)) = ended else { return Ok(1) };
     if let Some(Error::Core(twisterl_core::Error::Raised { raised, .. })) = error
         && let Some(raised) = raised.downcast_ref::<PyErr>()
     {
-        raised.print(py);
+        print_traceback(py, raised);
     }
-    exit
+    Ok(exit)
+}
+
+/// Returns the text with the control characters escaped that change the display of a terminal, except newlines and tabs.
+#[pyfunction]
+fn escape_lines(text: &str) -> String {
+    escape::escape_lines(text).into_owned()
 }
 
 /// Returns the names of the built-in environments.
@@ -54,7 +88,7 @@ mod _core {
     use super::train::{resume, train};
     use super::*;
     #[pymodule_export]
-    use super::{env_names, run_cli};
+    use super::{env_names, escape_lines, run_cli};
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {

@@ -1,18 +1,20 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
+use crate::convert::arguments::Cores;
 use crate::convert::json;
-use crate::enter::{Enter as _, LOOK, wait};
+use crate::enter::calls::interrupt_envs;
+use crate::enter::{Enter as _, LOOK, Signals, wait};
 use crate::registry::registry_for_file;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use serde_json::{Map, Value};
-use std::path::PathBuf;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::record::run_folder::RunFolder;
 use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary, Warner};
@@ -32,7 +34,7 @@ pub fn train<'py>(
     config: &str,
     path: PathBuf,
     load_checkpoint: Option<PathBuf>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
@@ -40,9 +42,11 @@ pub fn train<'py>(
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
-    let threads = num_cores.map(threads);
+    let threads = num_cores.map(|cores| cores.0.threads());
     let options = Options { load_checkpoint, difficulty, quiet, threads, ..Options::default() };
-    watch(py, options, callback, |options| trainer::train(&config, &path, options, &registry))
+    watch(py, &path.clone(), options, callback, move |options| {
+        trainer::train(&config, &path, options, &registry)
+    })
 }
 
 /// Continues the run in the folder `path`, up to `num_iterations` in all.
@@ -55,7 +59,7 @@ pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
     num_iterations: Option<u64>,
-    num_cores: Option<usize>,
+    num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
@@ -65,24 +69,22 @@ pub fn resume<'py>(
     let registry = registry_for_file(env, trust)?;
     let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
     json::warn(py, &ignored)?;
-    let threads = num_cores.map(threads);
+    let threads = num_cores.map(|cores| cores.0.threads());
     let options = Options { difficulty, quiet, threads, ..Options::default() };
-    watch(py, options, callback, |options| {
+    watch(py, &path.clone(), options, callback, move |options| {
         trainer::resume(&path, num_iterations, options, &registry)
     })
 }
 
-fn threads(bound: usize) -> usize {
-    thread::available_parallelism().map_or(1, usize::from).min(bound).max(1)
-}
-
 /// Runs `work` on a thread of its own. The calling thread shows metrics to the callback and looks for signals; either
-/// may stop the run, which ends in order before the exception is raised.
+/// may stop the run in the folder `path`, which ends in order before the exception is raised. A second signal raises at
+/// once, as does the first if the run does not end within a second.
 fn watch<'py>(
     py: Python<'py>,
+    path: &Path,
     mut options: Options,
     callback: Option<&Bound<'py, PyAny>>,
-    work: impl FnOnce(&Options) -> Result<Summary> + Send,
+    work: impl FnOnce(&Options) -> Result<Summary> + Send + 'static,
 ) -> PyResult<Bound<'py, PyDict>> {
     let (reports, mut received) = mpsc::sync_channel::<Report>(0);
     if callback.is_some() {
@@ -96,38 +98,41 @@ fn watch<'py>(
     let queue = Arc::clone(&warnings);
     options.warner = Some(Warner::new(move |text| lock(&queue).push(text.to_owned())));
     let (stop, interrupt) = (Arc::clone(&options.stop), options.interrupt.clone());
-    let mut reason: Option<(PyErr, Instant)> = None;
+    let mut signals = Signals::default();
     // With a callback, the time between two looks for signals is spent on waiting for metrics.
     let pause = if callback.is_some() { Duration::ZERO } else { LOOK };
     let run = move || work(&options);
     let ended = py.enter_watched(run, pause, |heard| {
+        signals.hear(heard);
         let shown = callback.map_or(Ok(()), |callback| answer(callback, &mut received));
-        let warned = warn(py, &warnings);
-        for error in [heard, shown, warned].into_iter().filter_map(PyResult::err) {
-            reason.get_or_insert((error, Instant::now()));
-        }
-        if let Some((_, since)) = &reason {
+        signals.hear_callback(py, shown);
+        signals.hear_callback(py, warn(py, &warnings));
+        if let Some(since) = signals.since() {
             stop.store(true, Ordering::Relaxed);
-            if since.elapsed() >= GRACE {
+            if since >= GRACE {
                 interrupt.set();
+                interrupt_envs(py);
             }
         }
+        if signals.abandon() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
-    let warned = warn(py, &warnings);
+    signals.hear_callback(py, warn(py, &warnings));
     let summary = ended?;
-    warned?;
-    match reason {
-        Some((error, _)) if error.is_instance_of::<PyKeyboardInterrupt>(py) => {
-            let path = summary.path.display();
-            let message = format!(
-                "{path}: stopped after iteration {}; twisterl.resume({path:?}) continues it",
-                summary.iterations
-            );
-            Err(PyKeyboardInterrupt::new_err(message))
+    match (signals.into_exception(), summary) {
+        (Some(raised), summary) if raised.is_instance_of::<PyKeyboardInterrupt>(py) => {
+            Err(PyKeyboardInterrupt::new_err(stopped(path, summary.as_ref())))
         }
-        Some((error, _)) => Err(error),
-        None => dict(py, &summary),
+        (Some(raised), _) => Err(raised),
+        (None, Some(summary)) => dict(py, &summary),
+        (None, None) => Err(PyKeyboardInterrupt::new_err(stopped(path, None))),
     }
+}
+
+/// The message about a run that was stopped.
+fn stopped(path: &Path, summary: Option<&Summary>) -> String {
+    let at = summary
+        .map_or("stopped".to_owned(), |s| format!("stopped after iteration {}", s.iterations));
+    format!("{}: {at}; twisterl.resume({path:?}) continues it", path.display())
 }
 
 fn lock(warnings: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {

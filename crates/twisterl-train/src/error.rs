@@ -78,15 +78,16 @@ pub enum Error {
     #[error("candle: {0}")]
     Candle(Box<candle_core::Error>),
     /// A quantity of the update is infinite or not a number.
-    #[error(
-        "training diverged: {quantity} is {found}; lower algorithm.optimizer.lr or set \
-         algorithm.training.max_grad_norm"
-    )]
+    #[error("training diverged{}: {quantity} is {found}; {advice}", in_iteration(*iteration))]
     Diverged {
         /// Name of the first such quantity.
         quantity: String,
         /// Its value.
         found: String,
+        /// The iteration, from 0, where it is known.
+        iteration: Option<u64>,
+        /// The change of the config that may help.
+        advice: String,
     },
     /// The operating system refused a request of the process.
     #[error("cannot {action}: {cause}")]
@@ -96,6 +97,13 @@ pub enum Error {
         /// The cause.
         cause: String,
     },
+}
+
+/// The advice for losses and gradients that are too large.
+const SMALLER_STEPS: &str = "lower algorithm.optimizer.lr or set algorithm.training.max_grad_norm";
+
+fn in_iteration(iteration: Option<u64>) -> String {
+    iteration.map_or_else(String::new, |number| format!(" in iteration {number}"))
 }
 
 /// Returns the place in a file as the beginning of a message.
@@ -166,7 +174,31 @@ impl Error {
 
     /// Returns an [`Error::Diverged`].
     pub fn diverged(quantity: impl Into<String>, found: impl ToString) -> Self {
-        Self::Diverged { quantity: quantity.into(), found: found.to_string() }
+        let (quantity, found) = (quantity.into(), found.to_string());
+        Self::Diverged { quantity, found, iteration: None, advice: SMALLER_STEPS.into() }
+    }
+
+    /// Returns the [`Error::Diverged`] of returns that are too large for single precision, the largest of which is
+    /// `found`.
+    pub fn rewards(quantity: impl Into<String>, found: impl ToString) -> Self {
+        let advice = "the rewards of the environment are too large for single precision: choose smaller ones in env, or \
+                      lower algorithm.collecting.reward_scale, which PPO has";
+        let (quantity, found) = (quantity.into(), found.to_string());
+        Self::Diverged { quantity, found, iteration: None, advice: advice.into() }
+    }
+
+    /// Adds the iteration to an error of numbers that are not finite. Returns other errors unchanged.
+    #[must_use]
+    pub fn in_iteration(self, number: u64) -> Self {
+        match self {
+            Self::Diverged { quantity, found, advice, .. } => {
+                Self::Diverged { quantity, found, iteration: Some(number), advice }
+            }
+            Self::Core(twisterl_core::Error::NonFinite { quantity, found }) => {
+                Self::diverged(format!("the {quantity}"), found).in_iteration(number)
+            }
+            other => other,
+        }
     }
 
     /// Returns an [`Error::System`].
@@ -187,6 +219,35 @@ impl Error {
 
 impl From<candle_core::Error> for Error {
     fn from(source: candle_core::Error) -> Self {
-        Self::Candle(Box::new(source))
+        Self::Candle(Box::new(without_backtrace(source)))
+    }
+}
+
+/// Returns an error without the backtraces that candle adds to its message if `RUST_BACKTRACE` is set.
+fn without_backtrace(error: candle_core::Error) -> candle_core::Error {
+    use candle_core::Error as E;
+    match error {
+        E::WithBacktrace { inner, .. } => without_backtrace(*inner),
+        E::WithPath { inner, path } => {
+            E::WithPath { inner: Box::new(without_backtrace(*inner)), path }
+        }
+        E::Context { inner, context } => {
+            E::Context { inner: Box::new(without_backtrace(*inner)), context }
+        }
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_of_candle_have_no_backtrace() {
+        let inner = Box::new(candle_core::Error::Msg("cause".into()));
+        let backtrace = Box::new(std::backtrace::Backtrace::force_capture());
+        let traced = candle_core::Error::WithBacktrace { inner, backtrace };
+        let error = Error::from(traced.context("in a layer"));
+        assert_eq!(error.to_string().lines().collect::<Vec<_>>(), ["candle: in a layer", "cause"]);
     }
 }

@@ -8,8 +8,10 @@ pub mod cli;
 pub mod config;
 pub mod data;
 mod error;
+pub mod files;
 pub mod gradient;
 pub mod record;
+mod terminal;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -8,6 +8,8 @@
 mod campaign;
 #[path = "hostile/inputs.rs"]
 mod inputs;
+#[path = "hostile/states.rs"]
+mod states_files;
 mod support;
 
 use campaign::{MEMORY, PATIENCE, campaign};
@@ -22,8 +24,10 @@ use std::time::{Duration, Instant};
 use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
+use twisterl_train::files::states::{self, StateChecker};
 use twisterl_train::record::load::{build_policy_network, convert, load_policy};
 use twisterl_train::trainer;
 
@@ -100,6 +104,35 @@ fn states_are_played_or_refused() {
         }
         assert!(steps.iter().all(|step| step.reward.is_finite()));
         text(seen.check(&spec.observation_space()))
+    });
+}
+
+#[test]
+fn states_files_are_read_as_they_were_written() {
+    let registry = Registry::default();
+    let sides = (2..=5).flat_map(|w| (2..=5).map(move |h| (w, h)));
+    let specs: Vec<_> = sides
+        .map(|(width, height)| {
+            let goal = if width == 3 { "blank_last" } else { "blank_first" };
+            let params = json!({"width": width, "height": height, "goal": goal});
+            (registry.make("Puzzle", &params).unwrap(), width)
+        })
+        .collect();
+    let path = Path::new("states");
+    campaign("states files by format", 1, |rng| {
+        let (spec, width) = pick(rng, &specs);
+        let boards = states_files::boards(rng, &**spec);
+        let (written, expected) = states_files::file(rng, boards, *width);
+        let mut checker = StateChecker::new(&**spec, &Interrupt::default());
+        let read = states::parse(path, written.as_bytes(), &mut checker);
+        let read =
+            read.map(|all| all.into_iter().map(|i| (i.state, i.optimal)).collect::<Vec<_>>());
+        assert_eq!(read.map_err(|error| error.to_string()), Ok(expected), "{written}");
+        let mut damaged = written.into_bytes();
+        damage(rng, &mut damaged);
+        let read = text(states::parse(path, &damaged, &mut checker))?;
+        assert!(read.iter().all(|instance| checker.check(&instance.state).is_ok()));
+        Ok(())
     });
 }
 

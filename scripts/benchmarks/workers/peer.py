@@ -141,7 +141,7 @@ def solve_boards(job):
 
 def mcts(args):
     """Simulations/s of MCTS on the boards of ``--states``, in as many processes as cores; loading is off the clock."""
-    boards = [instance["state"] for instance in json.loads(Path(args.states).read_text())["instances"]]
+    boards = [instance["state"] for instance in json.loads(Path(args.states).read_text("utf-8-sig"))["instances"]]
     jobs = [(args.config, args.checkpoint, boards[i :: args.num_cores]) for i in range(args.num_cores)]
     with ProcessPoolExecutor(args.num_cores) as pool:
         list(pool.map(solve_boards, [(*job[:2], job[2][:1]) for job in jobs]))  # warm up: load, and solve one

@@ -60,7 +60,11 @@ fn parameters_out_of_range_are_refused_with_their_path() {
         ("Puzzle", json!({"height": 7}), "env.height: expected 2 to 6, found 7"),
         ("Puzzle", json!({"max_depth": 0}), "env.max_depth: expected 1 to 1000000, found 0"),
         ("Puzzle", json!({"difficulty": 1e15 as u64}), "env.difficulty: expected 0 to 1000000"),
-        ("Puzzle", json!({"move_reward": 1e300}), "env.move_reward: expected a finite number"),
+        (
+            "Puzzle",
+            json!({"move_reward": 1e300}),
+            "env.move_reward: expected a number from -1e18 to 1e18",
+        ),
         ("Puzzle", json!({"widht": 3}), "env.widht: expected one of the keys `width`, `height`"),
     ] {
         let error = Registry::default().make(name, &params).unwrap_err().to_string();

@@ -42,6 +42,18 @@ pub fn describe(value: &Value) -> String {
     }
 }
 
+/// Returns the message of an error of serde_json without the names of types.
+pub fn in_words(message: &impl Display) -> String {
+    let message = message.to_string();
+    let Some((before, expected)) = message.rsplit_once("expected ") else { return message };
+    let (name, after) = match expected.split_once(" at line ") {
+        Some((name, place)) => (name, format!(" at line {place}")),
+        None => (expected, String::new()),
+    };
+    let before = before.replace("invalid type: ", "").replace("invalid value: ", "");
+    format!("{before}expected {}{after}", type_in_words(name))
+}
+
 /// Returns at most 120 characters of `text`.
 pub fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_QUOTE) {
@@ -202,8 +214,9 @@ impl<'de> de::Deserializer<'de> for Json {
 /// Returns serde's name of a type in words.
 fn type_in_words(expected: &str) -> String {
     match expected {
-        "usize" | "u64" | "u32" => "a whole number, 0 or more".into(),
-        "i64" | "i32" | "isize" => "a whole number".into(),
+        "u64" => format!("a whole number from 0 to {}", u64::MAX),
+        "usize" | "u32" | "u16" | "u8" => "a whole number, 0 or more".into(),
+        "i64" | "i32" | "i16" | "i8" | "isize" => "a whole number".into(),
         "f64" | "f32" => "a number".into(),
         "a boolean" => "true or false".into(),
         "a map" => "an object".into(),
@@ -221,6 +234,12 @@ fn found_in_words(found: Unexpected<'_>) -> String {
         Unexpected::Bool(truth) => truth.to_string(),
         Unexpected::Unsigned(number) => number.to_string(),
         Unexpected::Signed(number) => number.to_string(),
+        // Whole numbers beyond 64 bits, which JSON has as floating-point numbers.
+        Unexpected::Float(number)
+            if number.fract() == 0.0 && (1e16..1e40).contains(&number.abs()) =>
+        {
+            format!("{number}")
+        }
         Unexpected::Float(number) => format!("{number:?}"),
         Unexpected::Unit => "null".into(),
         Unexpected::Seq => "a list".into(),

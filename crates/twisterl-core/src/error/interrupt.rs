@@ -2,7 +2,10 @@
 
 use crate::{Error, Result};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+/// The number of [`Hold`]s in this process.
+static HOLDS: AtomicUsize = AtomicUsize::new(0);
 
 /// A flag that requests interruption. Every evaluation of a policy and every step of a learner checks it. Clones share
 /// one flag.
@@ -31,5 +34,44 @@ impl Interrupt {
     /// [`Error::Interrupted`] if interruption was requested.
     pub fn check(&self) -> Result<()> {
         if self.is_set() { Err(Error::Interrupted) } else { Ok(()) }
+    }
+}
+
+/// Work that must not be abandoned when interruption was requested once: the writing of a checkpoint, or a call into an
+/// environment of another language. Other work that does not end soon after the request is left behind.
+#[derive(Debug)]
+pub struct Hold(());
+
+impl Hold {
+    /// Marks the beginning of such work, which ends when the result is dropped.
+    #[must_use]
+    pub fn begin() -> Self {
+        HOLDS.fetch_add(1, Ordering::SeqCst);
+        Self(())
+    }
+
+    /// Returns true if any thread of this process is doing such work.
+    pub fn any() -> bool {
+        HOLDS.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        HOLDS.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn holds_last_until_they_are_dropped() {
+        let (one, two) = (Hold::begin(), Hold::begin());
+        drop(one);
+        assert!(Hold::any());
+        drop(two);
+        assert!(!Hold::any());
     }
 }

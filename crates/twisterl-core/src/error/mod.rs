@@ -1,7 +1,9 @@
 //! The error type of this crate.
 
+pub mod escape;
 pub mod from_serde;
 pub mod interrupt;
+pub mod json;
 mod option;
 
 pub use option::OptionError;

@@ -151,35 +151,20 @@ mod tests {
         for index in 0..50 {
             env.reset_uniform(&mut stream(0, Purpose::Start, 0, index));
             let here = evaluate(&mock, &env);
-            let images: Vec<_> = (0..twists.len())
-                .map(|twist| {
-                    let mut image = env.clone();
-                    image.set_state(&env.twisted_state(twist).unwrap()).unwrap();
-                    evaluate(&mock, &image)
-                })
-                .collect();
             let share = 1.0 / (1 + twists.len()) as f32;
-            let (mean, mean_value) = evaluate(&Twisted::average(&mock, &twists), &env);
-            for (twist, there) in twists.iter().zip(&images) {
-                let (twisted, value) = evaluate(&Twisted::image(&mock, twist), &env);
-                assert_eq!(value, there.1);
-                for a in 0..actions {
-                    assert_eq!(twisted[a], there.0[twist.action[a] as usize]);
-                }
+            let (mut sums, mut total): (Vec<f32>, f32) =
+                (here.0.iter().map(|logit| share * logit).collect(), share * here.1);
+            for (index, twist) in twists.iter().enumerate() {
+                let mut image = env.clone();
+                image.set_state(&env.twisted_state(index).unwrap()).unwrap();
+                let (there, value) = evaluate(&mock, &image);
+                let back: Vec<f32> = twist.action.iter().map(|&to| there[to as usize]).collect();
+                let twisted = evaluate(&Twisted::image(&mock, twist), &env);
+                assert_eq!(twisted, (back.clone(), value));
+                sums.iter_mut().zip(back).for_each(|(sum, logit)| *sum += share * logit);
+                total += share * value;
             }
-            let total = |mut add: Box<dyn FnMut(&(Vec<f32>, f32), Option<&Twist>) -> f32>| {
-                let identity = share * add(&here, None);
-                images
-                    .iter()
-                    .zip(&twists)
-                    .fold(identity, |sum, (image, twist)| sum + share * add(image, Some(twist)))
-            };
-            assert_eq!(mean_value, total(Box::new(|image, _| image.1)));
-            for a in 0..actions {
-                let at =
-                    move |twist: Option<&Twist>| twist.map_or(a, |twist| twist.action[a] as usize);
-                assert_eq!(mean[a], total(Box::new(move |image, twist| image.0[at(twist)])));
-            }
+            assert_eq!(evaluate(&Twisted::average(&mock, &twists), &env), (sums, total));
         }
     }
 

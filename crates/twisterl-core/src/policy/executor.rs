@@ -390,13 +390,14 @@ impl Evaluator for Executor {
         out.values.resize(rows, 0.0);
         out.scratch.resize(5 * self.block * self.widest, 0.0);
         out.scratch2.resize(self.block * self.work, 0.0);
-        self.interrupt.check()?;
         let mut scaled = std::mem::take(&mut out.scaled);
         let seen = match &self.scaling {
             None => observations,
             Some(scaling) => scaling.scaled(observations, &mut scaled),
         };
         for start in (0..rows).step_by(self.block) {
+            // Large networks take long, even for one block.
+            self.interrupt.check()?;
             self.block(seen, start, self.block.min(rows - start), out)?;
         }
         out.scaled = scaled;

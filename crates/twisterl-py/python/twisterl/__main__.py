@@ -7,6 +7,7 @@ from pathlib import Path
 
 from twisterl import _core
 from twisterl._internal import environments
+from twisterl.plotting.terminal import run_program
 
 
 def command(args: list[str], name: str = "twisterl") -> int:
@@ -23,9 +24,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
     return _core.run_cli([name, *args])
 
 
-def main() -> None:
-    """Run the command with the arguments of the process, and exit."""
-    sys.exit(command(sys.argv[1:]))
+def main(args: list[str] | None = None, name: str = "twisterl") -> None:
+    """Run the command with these arguments, or else those of the process, and exit."""
+    given = sys.argv[1:] if args is None else args
+    sys.exit(run_program(lambda: command(given, name), name))
 
 
 if __name__ == "__main__":

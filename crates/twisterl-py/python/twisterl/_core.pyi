@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "AzCollector",
     "DistributedEs",
     "EnvBatch",
     "EnvSpec",
@@ -47,6 +48,9 @@ class Policy:
         env: _Env | None = None,
         trust: bool = False,
         like: Policy | None = None,
+        weights: dict[str, NDArray[np.float32]] | None = None,
+        twists: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None,
+        spaces: tuple[Sequence[int], int] | None = None,
     ) -> Self: ...
     @property
     def spec(self) -> EnvSpec: ...
@@ -72,6 +76,9 @@ class Policy:
     def predict_batch(
         self, observations: Sequence[_Row] | NDArray[Any], masks: Any = None, num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def forward_batch(
+        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,
         observation: _Row,
@@ -81,6 +88,7 @@ class Policy:
     ) -> Any: ...
     def solve_states(self, states: Sequence[Any], options: dict[str, Any]) -> list[_Solved]: ...
     def solve_scrambles(self, count: int, difficulty: int | None, options: dict[str, Any]) -> list[_Solved]: ...
+    def read_states(self, path: _Path) -> tuple[list[list[float]], list[int | None]]: ...
     def evaluate_json(
         self,
         states: Sequence[Any] | None,
@@ -151,6 +159,11 @@ class DistributedEs:
     def save(self, folder: _Path) -> None: ...
 
 @final
+class AzCollector:
+    def __new__(cls, config: str, policy: Policy) -> Self: ...
+    def collect(self, difficulty: int) -> dict[str, Any]: ...
+
+@final
 class PpoCollector:
     def __new__(cls, config: str, policy: Policy) -> Self: ...
     def collect(self, difficulty: int) -> dict[str, Any]: ...
@@ -171,6 +184,8 @@ def train(
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
+    env: _Env | None = None,
+    difficulty: int | None = None,
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
@@ -180,6 +195,8 @@ def resume(
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     trust: bool = False,
+    difficulty: int | None = None,
 ) -> dict[str, Any]: ...
 def run_cli(args: list[str]) -> int: ...
+def escape_lines(text: str) -> str: ...
 def env_names() -> list[str]: ...

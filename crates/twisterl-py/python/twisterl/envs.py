@@ -8,7 +8,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl import _core
-from twisterl.errors import ConfigError, StateError
+from twisterl._internal.written import written
+from twisterl.errors import StateError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -29,7 +30,7 @@ def make(env_cls: str | Callable[..., Any], seed: int | None = None, **params: A
         seed: random seed of the episodes.
         **params: parameters of the environment.
     """
-    return of_spec(_core.EnvSpec(env_cls, _written(params)), seed)
+    return of_spec(_core.EnvSpec(env_cls, written(params, "env")), seed)
 
 
 def of_spec(spec: _core.EnvSpec, seed: int | None = None) -> Env:
@@ -46,7 +47,7 @@ class Env(_core.EnvBatch):
 
     def __new__(cls, env_cls: str | Callable[..., Any], seed: int | None = None, **params: Any) -> Env:
         """Return a new environment; see `make`."""
-        return super().__new__(cls, _core.EnvSpec(env_cls, _written(params)), 1, seed)
+        return super().__new__(cls, _core.EnvSpec(env_cls, written(params, "env")), 1, seed)
 
     @property
     def env_cls(self) -> str:
@@ -93,7 +94,8 @@ class Env(_core.EnvBatch):
 class Puzzle(Env):
     """The sliding puzzle.
 
-    A state lists a board of `width` x `height` row by row, with 0 for the blank. A sorted board is solved.
+    A state lists a board of `width` x `height` row by row, with 0 for the blank. A sorted board is solved, or with
+    `goal="blank_last"` the board 1, 2, ..., 0.
     """
 
     _draft: list[int] | None = None
@@ -112,7 +114,7 @@ class Puzzle(Env):
         """Return a new puzzle. `twisterl-train envs Puzzle` lists the other parameters."""
         shape = {"width": width, "height": height, "difficulty": difficulty}
         budget = {"depth_slope": depth_slope, "max_depth": max_depth}
-        spec = _core.EnvSpec("Puzzle", _written({**shape, **budget, **params}))
+        spec = _core.EnvSpec("Puzzle", written({**shape, **budget, **params}, "env"))
         return _core.EnvBatch.__new__(cls, spec, 1, seed)
 
     def _at(self, x: int, y: int) -> int:
@@ -153,11 +155,4 @@ class PyEnv(Env):
 
     def __new__(cls, pyenv_cls: str, seed: int | None = None, **params: Any) -> PyEnv:
         """Return a new environment of the class at the dotted path `pyenv_cls` with these parameters."""
-        return _core.EnvBatch.__new__(cls, _core.EnvSpec(pyenv_cls, _written(params)), 1, seed)
-
-
-def _written(params: dict[str, Any]) -> str:
-    try:
-        return json.dumps(params)
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"env: expected parameters that JSON can hold, found {params!r}") from error
+        return _core.EnvBatch.__new__(cls, _core.EnvSpec(pyenv_cls, written(params, "env")), 1, seed)

@@ -6,7 +6,6 @@ this module registers each environment as `twisterl/NAME-v0`.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import gymnasium
@@ -14,6 +13,8 @@ import numpy as np
 from gymnasium.vector.utils import batch_space
 
 from twisterl import _core
+from twisterl._internal import arguments
+from twisterl._internal.written import written
 from twisterl.envs import names
 from twisterl.errors import ActionError, UsageError
 
@@ -66,7 +67,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         if render_mode is not None and not (isinstance(render_mode, str) and render_mode == "ansi"):
             raise UsageError(f"render_mode: expected None or 'ansi', found {render_mode!r}")
         self.render_mode = render_mode
-        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, json.dumps(params)))
+        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, written(params, "env")))
         self.observation_space, self.action_space = spaces(self._env)
 
     def _look(self) -> tuple[Any, _Info]:
@@ -76,14 +77,16 @@ class GymEnv(gymnasium.Env[Any, Any]):
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
         """Begin an episode. `options` may contain a `difficulty` or a `state`."""
+        given = arguments.options("options", options, ("difficulty", "state"))
+        if seed is not None:
+            seed = arguments.seed(seed)
         super().reset(seed=seed)
         if seed is not None:
             self._env.set_seed(seed)
-        options = options or {}
-        if "difficulty" in options:
-            self._env.difficulty = options["difficulty"]
-        if "state" in options:
-            self._env.set_state(options["state"])
+        if "difficulty" in given:
+            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
+        if "state" in given:
+            self._env.set_state(given["state"])
         else:
             self._env.begin()
         return self._look()
@@ -109,7 +112,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     def __init__(self, env_cls: str, num_envs: int = 1, **params: Any) -> None:
         self.num_envs = num_envs
         self.metadata = {"autoreset_mode": gymnasium.vector.AutoresetMode.NEXT_STEP}
-        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, json.dumps(params)), num_envs)
+        self._env = _core.EnvBatch(_core.EnvSpec(env_cls, written(params, "env")), num_envs)
         self.single_observation_space, self.single_action_space = spaces(self._env)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
@@ -122,11 +125,12 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         return rows.reshape(self.observation_space.shape), {"action_mask": masks, "is_success": solved}
 
     def reset(self, *, seed: Any = None, options: dict[str, Any] | None = None) -> tuple[Any, _Info]:
-        """Begin an episode in every slot. Of a list of seeds, only the first is used."""
+        """Begin an episode in every slot. Of several seeds, the first is used. `options` may contain a `difficulty`."""
+        given = arguments.options("options", options, ("difficulty",))
         if seed is not None:
-            self._env.set_seed(int(np.ravel(seed)[0]))
-        if options and "difficulty" in options:
-            self._env.difficulty = options["difficulty"]
+            self._env.set_seed(arguments.seed(np.ravel(seed)[0]))
+        if "difficulty" in given:
+            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
         for slot in self._slots:
             self._env.begin(slot)
         self._over[:] = False

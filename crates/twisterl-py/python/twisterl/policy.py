@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import html
+import itertools
 import json
 import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 __all__ = ["Policy", "Solution", "load_policy"]
 
 _Path = str | os.PathLike[str]
+# The most states of an evaluation, as of scrambles.
+_MAX_STATES = 10_000_000
 
 
 def load_policy(
@@ -116,7 +119,7 @@ class Policy(_core.Policy):
         """Solve many problems on all threads.
 
         Args:
-            states: the start states.
+            states: the start states; a state is a sequence or an array of numbers, flat or in rows, or text.
             search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; by default the best
                 of 64 samples.
             deterministic: take the most likely action instead of sampling.
@@ -135,7 +138,7 @@ class Policy(_core.Policy):
             seconds: maximum time per problem.
             max_steps: maximum length of a solution.
             seed: random seed.
-            num_cores: maximum number of threads.
+            num_cores: maximum number of threads; 0 and -1, as None: as many as there are processors.
 
         Returns:
             The best solution or attempt of each problem.
@@ -163,11 +166,13 @@ class Policy(_core.Policy):
 
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a scramble drawn by the environment."""
+        if difficulty is not None:
+            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
         return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
 
     def evaluate(
         self,
-        states: Sequence[Any] | None = None,
+        states: Iterable[Any] | _Path | None = None,
         *,
         num_episodes: int = 1000,
         difficulty: int | None = None,
@@ -176,7 +181,8 @@ class Policy(_core.Policy):
         """Evaluate the policy on many problems.
 
         Args:
-            states: start states, or dicts with `state` and, if known, `optimal`.
+            states: start states, or dicts with `state` and, if known, `optimal`; or the path of a file in any of the
+                formats of `evaluate --states`.
             num_episodes: number of scrambles to solve if no states are given.
             difficulty: difficulty of the scrambles.
             **options: as for `solve_batch`; by default one sample per problem.
@@ -186,15 +192,16 @@ class Policy(_core.Policy):
             `nodes_per_state` and `seconds_per_state`. If optimal lengths are known, also `mean_optimal` and
             `optimal_fraction`.
         """
+        rows: list[Any] | None = None
         optimal: list[int | None] = []
-        if states is not None:
-            if not len(states):
-                raise UsageError("states: expected at least one, found none")
-            optimal = [s.get("optimal") if isinstance(s, Mapping) else None for s in states]
-            states = [s.get("state") if isinstance(s, Mapping) else s for s in states]
-        figures: dict[str, float | None] = json.loads(
-            self.evaluate_json(states, optimal, num_episodes, difficulty, options)
-        )
+        if isinstance(states, (str, os.PathLike)):
+            rows, optimal = self.read_states(arguments.path("states", states))
+        elif states is not None:
+            rows, optimal = _instances(states)
+        count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
+        if difficulty is not None:
+            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
+        figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
         return figures
 
     def save(self, path: _Path) -> None:
@@ -297,6 +304,32 @@ class Solution(Sequence[Any]):
 
 def _revive(kind: type[Policy], data: bytes) -> Policy:
     return kind(data=data)
+
+
+def _instances(states: Any) -> tuple[list[Any], list[int | None]]:
+    """Return states, and the lengths of shortest solutions that are known."""
+    # Iterators may have no end.
+    most = _MAX_STATES if hasattr(states, "__len__") else _MAX_STATES // 10
+    try:
+        count = len(states) if hasattr(states, "__len__") else 0
+        given = list(itertools.islice(states, most + 1)) if count <= most else []
+    except TypeError as error:
+        raise UsageError(f"states: expected states or the path of a file, found {type(states).__name__}") from error
+    count = max(count, len(given))
+    if not 1 <= count <= most:
+        found = "more" if count else "none"
+        raise UsageError(f"states: expected at least one, at most {most}, found {found}")
+    rows, optimal = [], []
+    for i, item in enumerate(given):
+        if isinstance(item, Mapping):
+            if "state" not in item:
+                raise UsageError(f"states[{i}]: expected a dict with 'state', found the keys {list(item)!r:.60}")
+            rows.append(item["state"])
+            optimal.append(arguments.optimal_length(f"states[{i}].optimal", item.get("optimal")))
+        else:
+            rows.append(item)
+            optimal.append(None)
+    return rows, optimal
 
 
 def _kind(choices: int, low: list[float], _: list[float], shape: list[int]) -> str:

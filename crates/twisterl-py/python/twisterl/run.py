@@ -12,6 +12,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal import arguments
+from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
 
@@ -60,10 +61,10 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
-    changes = [f"{path}={json.dumps(value)}" for path, value in (set or {}).items()]
-    changes += [f"seed={arguments.whole('seed', seed)}"] if seed is not None else []
+    changes = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
+    changes += [f"seed={arguments.seed(seed)}"] if seed is not None else []
     changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
-    resolved = _core.resolve_config(json.dumps(given), changes)
+    resolved = _core.resolve_config(written(given), changes)
     path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
@@ -141,12 +142,16 @@ class Run:
 
     def iterations(self) -> list[dict[str, Any]]:
         """Return the logged metrics, one dict per iteration."""
+        from twisterl.plotting import files
+
         file = self.path / "metrics.jsonl"
         rows = []
         try:
-            lines = file.read_text("utf-8").splitlines() if file.exists() else []
-        except (OSError, UnicodeDecodeError) as error:
+            lines = list(files.lines(file)) if file.exists() else []
+        except OSError as error:
             raise FileError(f"{file}: cannot read: {error}") from error
+        except files.FormatError as error:
+            raise CheckpointError(f"{file}: {error}") from error
         for number, line in enumerate(lines, 1):
             try:
                 rows.append(json.loads(line))
@@ -233,17 +238,16 @@ def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
 
 
 def _read_json(file: Path) -> dict[str, Any]:
+    from twisterl.plotting import files
+
     try:
-        value = json.loads(file.read_text("utf-8"))
+        return files.read_object(file, files.MAX_CONFIG)
     except FileNotFoundError as error:
         raise MissingError(f"{file}: expected a config, found nothing") from error
     except OSError as error:
         raise FileError(f"{file}: cannot read: {error}") from error
-    except ValueError as error:
-        raise ConfigError(f"{file}: expected JSON, found {error}") from error
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a JSON object, found {type(value).__name__}")
-    return value
+    except files.FormatError as error:
+        raise ConfigError(f"{file}: {error}") from error
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -26,8 +26,8 @@ class _Callable(types.ModuleType):
 
 
 if __name__ == "__main__":
-    from twisterl.__main__ import command
+    from twisterl import __main__ as program
 
-    sys.exit(command(["train", *sys.argv[1:]], "python -m twisterl.train"))
+    program.main(["train", *sys.argv[1:]], "python -m twisterl.train")
 
 sys.modules[__name__].__class__ = _Callable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import importlib
-import json
 import logging
 import os
 from collections.abc import Callable
@@ -34,11 +33,12 @@ _CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 def load_config(config_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
+    from twisterl.plotting import files
     from twisterl.run import _read_json
 
-    _read_json(Path(config_path))
-    with Path(config_path).open(encoding="utf-8") as file:
-        config: dict[str, Any] = json.load(file, object_hook=json_load_tuples)
+    file = Path(config_path)
+    _read_json(file)
+    config: dict[str, Any] = files.parse(files.read(file, files.MAX_CONFIG), object_hook=json_load_tuples)
     return config
 
 

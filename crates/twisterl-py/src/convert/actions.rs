@@ -4,7 +4,7 @@ use super::numbers::{as_f64, kind};
 use crate::error::refuse;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyTuple};
+use pyo3::types::{PyBool, PyInt, PyList, PyTuple};
 use twisterl_core::space::{Action, ActionComponent, ActionSpace, Actions};
 
 /// One component of an action: number of choices, or 0; lower bounds; upper bounds; shape.
@@ -31,14 +31,16 @@ pub fn component((n, low, high, shape): Component) -> ActionComponent {
     }
 }
 
-/// Adds one action mask, all true where there is none.
+/// Adds one action mask, all true where there is none. `problem`, a `twisterl._internal.adapter.Problem`, reads those that
+/// are not a plain row of zeros and ones as its environment's own; without one, the same rules hold for `space`.
 ///
 /// # Errors
-/// `ObservationError` if it is not as many booleans as there are choices, or leaves none of a component.
+/// `ObservationError` if it is no mask of the space, or leaves none of a component.
 pub fn push_mask(
     masks: &mut Vec<bool>,
     value: Option<&Bound<'_, PyAny>>,
     space: &ActionSpace,
+    problem: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<()> {
     let width = space.mask_width();
     let Some(value) = value else {
@@ -47,34 +49,47 @@ pub fn push_mask(
     };
     let py = value.py();
     let first = masks.len();
-    if let Ok(array) = value.cast::<PyArrayDyn<bool>>()
-        && array.ndim() == 1
-        && let Ok(array) = array.try_readonly()
-        && let Ok(values) = array.as_slice()
-    {
-        masks.extend_from_slice(values);
-    } else {
-        // One more than fits is enough to see that there are too many, even of an iterator without end.
-        for item in value.try_iter()?.take(width + 1) {
-            masks.push(truth(&item?)?);
-        }
+    if !push_bits(masks, value, width) {
+        masks.truncate(first);
+        let read = match problem {
+            Some(problem) => problem.call_method1("read_mask", (value,))?,
+            None => py
+                .import("twisterl._internal.adapter.reading.masks")?
+                .call_method1("read_mask", (components(space), value))?,
+        };
+        masks.extend(read.extract::<Vec<bool>>()?);
     }
     let row = &masks[first..];
     if row.len() != width || !space.leaves_a_choice(row) {
-        let found = if row.len() == width { "none".into() } else { kind(value) };
         let expected = format!("{width} booleans, at least one of them true");
-        return Err(refuse(py, "ObservationError", "mask", &expected, &found));
+        return Err(refuse(py, "ObservationError", "mask", &expected, "none"));
     }
     Ok(())
 }
 
-fn truth(item: &Bound<'_, PyAny>) -> PyResult<bool> {
-    match item.cast::<PyBool>() {
-        Ok(truth) => Ok(truth.is_true()),
-        Err(_) => item
-            .is_truthy()
-            .map_err(|_| refuse(item.py(), "ObservationError", "mask", "booleans", &kind(item))),
+/// Adds a one-dimensional array of booleans, or a list of booleans, zeros and ones. Returns false for anything else.
+fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) -> bool {
+    if let Ok(array) = value.cast::<PyArrayDyn<bool>>()
+        && array.ndim() == 1
+        && array.len() == width
+        && let Ok(array) = array.try_readonly()
+        && let Ok(values) = array.as_slice()
+    {
+        masks.extend_from_slice(values);
+        return true;
     }
+    let Ok(list) = value.cast::<PyList>() else { return false };
+    let bit = |item: Bound<'_, PyAny>| match item.cast_exact::<PyInt>() {
+        Ok(number) => match number.extract::<u8>() {
+            Ok(0) => Some(false),
+            Ok(1) => Some(true),
+            _ => None,
+        },
+        Err(_) => item.cast::<PyBool>().ok().map(|truth| truth.is_true()),
+    };
+    let first = masks.len();
+    masks.extend(list.iter().map_while(bit));
+    masks.len() == first + width && list.len() == width
 }
 
 /// Adds an action of `space` from Python: a number, an array of values, or a tuple with one part for each component.

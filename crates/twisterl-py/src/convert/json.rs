@@ -6,6 +6,8 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use serde_json::Value;
 use std::ffi::CString;
+use twisterl_core::error::escape::escape_controls;
+use twisterl_core::error::json;
 use twisterl_train::config::{IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
@@ -16,8 +18,8 @@ use twisterl_train::{Error, Result};
 /// If it is no valid config, or warnings are errors.
 pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
     let (config, ignored) = py.attached(|| -> Result<_> {
-        let mut value: Value =
-            serde_json::from_str(config).map_err(|e| Error::config("config", "JSON", e))?;
+        let mut value: Value = json::parse(config.as_bytes())
+            .map_err(|e| Error::config("config", e.expected, e.found))?;
         for set in sets {
             Override::parse(set)?.apply(&mut value)?;
         }
@@ -40,8 +42,8 @@ pub fn warn(py: Python<'_>, ignored: &[IgnoredField]) -> PyResult<()> {
 /// # Errors
 /// If warnings are errors.
 pub fn warn_of(py: Python<'_>, text: &str) -> PyResult<()> {
-    // A path from JSON may hold a NUL, which C strings cannot.
-    let message = CString::new(text.replace('\0', "\\0"))?;
+    // Without NUL, too, which C strings cannot hold.
+    let message = CString::new(escape_controls(text).into_owned())?;
     PyErr::warn(py, &py.get_type::<PyUserWarning>(), &message, 2)
 }
 

@@ -112,12 +112,17 @@ pub fn push_observation(
         return push_values(py, observations, &values, space);
     }
     let values = numbers.to_f64()?;
-    let ones = if values.len() == size {
-        ones(py, &values)?
-    } else if numbers.may_be_indices() {
-        indices(py, &values, size)?
-    } else {
-        return Err(misfit());
+    // A list of whole numbers is one of indices wherever it can be, as that of an environment is. An array as long as the
+    // observation consists of zeros and ones.
+    let listed = matches!(numbers, Numbers::Whole(_)).then(|| indices(&values, size)).flatten();
+    let ones = match listed {
+        Some(indices) => indices,
+        None if values.len() == size => ones(py, &values)?,
+        None if numbers.may_be_indices() => indices(&values, size).ok_or_else(|| {
+            let expected = format!("different indices of ones below {size}");
+            refuse(py, "ObservationError", "observation", &expected, &listing(&values))
+        })?,
+        None => return Err(misfit()),
     };
     observations.push_with(|row| row.ones(ones.iter().copied()));
     Ok(())
@@ -145,16 +150,23 @@ fn ones(py: Python<'_>, values: &[f64]) -> PyResult<Vec<usize>> {
     Ok(ones)
 }
 
-fn indices(py: Python<'_>, values: &[f64], size: usize) -> PyResult<Vec<usize>> {
+/// Returns the numbers as indices, or `None` unless they are whole, below `size`, and all different.
+fn indices(values: &[f64], size: usize) -> Option<Vec<usize>> {
     let mut ones = Vec::with_capacity(values.len());
     for &value in values {
         let fits = value.fract() == 0.0 && value >= 0.0 && value < size as f64;
-        if !fits || ones.contains(&(value as usize)) {
-            let expected = format!("different indices of ones below {size}");
-            let found = value.to_string();
-            return Err(refuse(py, "ObservationError", "observation", &expected, &found));
+        if !fits {
+            return None;
         }
         ones.push(value as usize);
     }
-    Ok(ones)
+    let mut sorted = ones.clone();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1]).then_some(ones)
+}
+
+/// Returns the beginning of a row, for messages.
+fn listing(values: &[f64]) -> String {
+    let (shown, rest) = values.split_at(values.len().min(20));
+    format!("{shown:?}{}", if rest.is_empty() { "" } else { "..." })
 }

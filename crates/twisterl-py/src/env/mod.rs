@@ -5,12 +5,13 @@ mod copies;
 pub use copies::revive_env;
 
 use crate::convert::actions::{Component, components, push_action};
+use crate::convert::arguments::Seed;
 use crate::convert::numbers::{kind, rows};
 use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::python_env::Factory;
+use crate::python_env::PythonEnvSpec;
 use crate::registry::env_of_caller;
 use copies::Record;
 use numpy::{PyArray1, PyArray2, PyArrayMethods as _};
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
+use twisterl_core::error::json;
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
 /// An environment with its parameters, from which batches are created.
@@ -35,8 +37,8 @@ impl EnvSpec {
     #[pyo3(signature = (env, params, name=None))]
     fn new(env: &Bound<'_, PyAny>, params: &str, name: Option<&str>) -> PyResult<Self> {
         let py = env.py();
-        let params = serde_json::from_str(params)
-            .map_err(|e| refuse(py, "ConfigError", "env", "JSON", &e.to_string()))?;
+        let params = json::parse(params.as_bytes())
+            .map_err(|e| refuse(py, "ConfigError", "env", &e.expected, &e.found))?;
         let made = env_of_caller(env, &params, name)?;
         py.attached(|| made).map(Self)
     }
@@ -44,7 +46,7 @@ impl EnvSpec {
     /// Returns what pickle stores: the name of a built-in environment or the factory of another, and the parameters.
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let name = self.0.name();
-        let maker = self.0.foreign_maker().and_then(|maker| maker.downcast_ref::<Factory>());
+        let maker = PythonEnvSpec::of_spec(&*self.0).map(PythonEnvSpec::factory);
         let env = match maker {
             Some(factory) => factory.bind(py).clone(),
             None => name.into_pyobject(py)?.into_any(),
@@ -122,7 +124,7 @@ impl EnvBatch {
         py: Python<'_>,
         spec: &EnvSpec,
         count: usize,
-        seed: Option<u64>,
+        seed: Option<Seed>,
         like: Option<&Self>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
@@ -136,7 +138,7 @@ impl EnvBatch {
             env: spec.batch(count),
             difficulty: spec.difficulty(),
             // From the operating system's entropy, where no seed is given.
-            seed: seed.unwrap_or_else(|| RandomState::new().hash_one(0)),
+            seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
             begun: 0,
             last: vec![Step::default(); count],
             episodes: vec![Record::default(); count],
@@ -179,8 +181,8 @@ impl EnvBatch {
     }
 
     /// Sets the seed of the episodes that follow.
-    fn set_seed(&mut self, seed: u64) {
-        (self.seed, self.begun) = (seed, 0);
+    fn set_seed(&mut self, seed: Seed) {
+        (self.seed, self.begun) = (seed.0, 0);
     }
 
     /// The difficulty of the episodes that a reset begins.

@@ -6,6 +6,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
+use crate::convert::arguments::{Cores, Seed};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -16,11 +17,12 @@ use parts::{Permutations, Spaces};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
-use solve::Solved;
+use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
@@ -35,7 +37,7 @@ use twisterl_train::record::load::LoadedPolicy;
 #[pyclass(frozen, subclass, module = "twisterl._core")]
 pub struct Policy {
     policy: Weights,
-    executor: Executor,
+    executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
     /// Memory of single predictions; a second thread makes its own.
@@ -44,7 +46,7 @@ pub struct Policy {
 
 impl Policy {
     fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
-        let executor = Executor::of(&policy)?;
+        let executor = Arc::new(Executor::of(&policy)?);
         Ok(Self { policy, executor, env, memory: Mutex::new(None) })
     }
 
@@ -118,21 +120,22 @@ impl Policy {
         let registry = registry_for_file(env, trust)?;
         if let Some(initial) = initial {
             let config = json::config(py, initial, &[])?;
-            return match spaces {
-                Some(spaces) => Self::detached(py, &config, spaces, twists.unwrap_or_default()),
-                None => py.enter(|| Self::initial(&config, path.as_deref(), &registry)),
-            };
+            if let Some(spaces) = spaces {
+                return Self::detached(py, &config, spaces, twists.unwrap_or_default());
+            }
+            let begin = move || Self::initial(&config, path.as_deref(), &registry);
+            return py.enter_interruptible(&Interrupt::default(), begin);
         }
-        let policy = match (data, path) {
-            (Some(data), _) => {
-                py.enter(|| Self::loaded(LoadedPolicy::from_bytes(data, &registry)?))?
-            }
-            (None, Some(path)) => {
-                let open = || load::open_policy(&path, config.as_deref(), &registry);
-                py.enter(|| Self::loaded(open()?))?
-            }
-            (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
-        };
+        if data.is_none() && path.is_none() {
+            return Err(refuse(py, "UsageError", "path", "one", "none"));
+        }
+        let data = data.map(<[u8]>::to_vec);
+        let policy = py.enter_interruptible(&Interrupt::default(), move || {
+            Self::loaded(match (data, path) {
+                (None, Some(path)) => load::open_policy(&path, config.as_deref(), &registry)?,
+                (data, _) => LoadedPolicy::from_bytes(&data.unwrap_or_default(), &registry)?,
+            })
+        })?;
         if env.is_some() || trust {
             // Asked for, so that its absence is an error.
             policy.env(py)?;
@@ -223,9 +226,9 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
-        self.predict_many(observations, masks, num_cores)
+        self.predict_many(observations, masks, num_cores, false)
     }
 
     /// Returns the outputs of the network for many observations, on all threads: `[row, output]`, logits if an action is
@@ -234,22 +237,22 @@ impl Policy {
     fn forward_batch<'py>(
         &self,
         observations: &Bound<'py, PyAny>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
-        self.outputs(observations, num_cores)
+        self.predict_many(observations, None, num_cores, true)
     }
 
     /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
     /// or one drawn with `seed`.
-    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
+    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=Seed(0)))]
     fn act<'py>(
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
-        seed: u64,
+        seed: Seed,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.choose(observation, mask, (!deterministic).then_some(seed))
+        self.choose(observation, mask, (!deterministic).then_some(seed.0))
     }
 
     /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.
@@ -270,6 +273,11 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         self.solve_drawn(py, (count, difficulty), options)
+    }
+
+    /// Reads a file of states. Returns the states, and the lengths of shortest solutions that are known.
+    fn read_states(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        self.states_of(py, path)
     }
 
     /// Returns the figures of an evaluation, as JSON.

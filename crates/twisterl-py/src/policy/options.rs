@@ -1,20 +1,17 @@
 //! Options of solving as keyword arguments.
 
-use crate::convert::numbers::kind;
+use crate::convert::arguments::{Cores, SEEDS, refused};
 use crate::error::refuse;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::str::FromStr;
 use twisterl_core::error::OptionError;
 use twisterl_core::solve::{BeamScore, SolveOptions, SolvePlan};
+use twisterl_train::config::NumCores;
 
 /// The keyword arguments of `Policy.solve_batch`.
 const KEYWORDS: &str = "search, deterministic, backtracking, num_searches, num_mcts_searches, C, max_expand_depth, \
                         temperature, gamma, leaves, score, twists, nodes, seconds, max_steps, seed, num_cores";
-/// The largest bound on threads.
-const MAX_CORES: usize = 4096;
-/// The longest part of a value that an error repeats, in characters.
-const MAX_QUOTE: usize = 100;
 
 /// Converts keyword arguments and resolves them. Without a method, it is the best of `default_searches` samples. Returns
 /// the plan, and the maximum number of threads.
@@ -24,7 +21,7 @@ const MAX_QUOTE: usize = 100;
 pub fn solve_plan(
     keywords: &Bound<'_, PyDict>,
     default_searches: usize,
-) -> PyResult<(SolvePlan, Option<usize>)> {
+) -> PyResult<(SolvePlan, Option<NumCores>)> {
     let py = keywords.py();
     let (mut options, mut num_cores) = (SolveOptions::default(), None);
     for (name, value) in keywords {
@@ -50,14 +47,10 @@ pub fn solve_plan(
             "nodes" => options.nodes = argument.extract("a whole number from 1 on")?,
             "seconds" => options.seconds = argument.number()?,
             "max_steps" => options.max_steps = argument.whole()?,
-            "seed" => options.seed = argument.extract("a whole number, 0 or more")?.unwrap_or(0),
-            "num_cores" => num_cores = argument.whole()?,
+            "seed" => options.seed = argument.extract(SEEDS)?.unwrap_or(0),
+            "num_cores" => num_cores = value.extract::<Option<Cores>>()?.map(|cores| cores.0),
             _ => return Err(argument.refused(&format!("one of the arguments {KEYWORDS}"))),
         }
-    }
-    if let Some(cores) = num_cores.filter(|cores| !(1..=MAX_CORES).contains(cores)) {
-        let expected = format!("a whole number from 1 to {MAX_CORES}");
-        return Err(refuse(py, "UsageError", "num_cores", &expected, &cores.to_string()));
     }
     let plan = options.resolve(default_searches).map_err(|error| {
         let OptionError { option, expected, found } = error;
@@ -84,9 +77,7 @@ struct Argument<'a, 'py> {
 
 impl<'py> Argument<'_, 'py> {
     fn refused(&self, expected: &str) -> PyErr {
-        let found = self.value.repr().map_or_else(|_| kind(self.value), |text| text.to_string());
-        let found: String = found.chars().take(MAX_QUOTE).collect();
-        refuse(self.value.py(), "UsageError", self.name, expected, &found)
+        refused(self.name, self.value, expected)
     }
 
     fn extract<T>(&self, expected: &str) -> PyResult<Option<T>>

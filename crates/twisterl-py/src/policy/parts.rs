@@ -57,7 +57,7 @@ impl Policy {
             return py.attached(|| Self::new(policy, self.env.clone()));
         };
         let tensors = read_tensors(weights)?;
-        py.enter(|| Self::new(load::with_tensors(header, &tensors)?, self.env.clone()))
+        py.enter(|| Self::new(load::from_tensors(header, &tensors)?, self.env.clone()))
     }
 }
 

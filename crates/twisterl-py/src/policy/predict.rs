@@ -2,18 +2,23 @@
 
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
+use crate::convert::arguments::Cores;
 use crate::convert::numbers::{kind, readable, rows};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
 use crate::error::refuse;
+use crate::python_env::PythonEnvSpec;
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use rayon::prelude::*;
+use std::sync::Arc;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::{BatchedEvaluation, action_count};
 use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::{Choice, argmax, sample};
-use twisterl_core::evaluator::{Evaluation, Evaluator as _};
+use twisterl_core::evaluator::{Evaluation, Evaluator, Interruptible};
 use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
@@ -40,36 +45,31 @@ impl Policy {
         })
     }
 
+    /// Evaluates a batch. Returns the probabilities of the choices if an action is one choice and `outputs` is false, else
+    /// the outputs of the network.
     pub(super) fn predict_many<'py>(
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        num_cores: Option<usize>,
+        num_cores: Option<Cores>,
+        outputs: bool,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let mut chunks = self.chunks(observations, masks)?;
-        let (parameters, values) = if self.actions().single_discrete().is_some() {
-            py.enter(|| self.probabilities(&mut chunks, num_cores))?
-        } else {
-            py.enter(|| in_pool(num_cores, || self.parameters(&chunks)))?
-        };
+        let single = !outputs && self.actions().single_discrete().is_some();
+        let num_cores = num_cores.map(|cores| cores.0);
+        let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
+        let heeded = interrupt.clone();
+        let (parameters, values) = py.enter_interruptible(&interrupt, move || {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            match single {
+                true => probabilities(&evaluator, &mut chunks, num_cores),
+                false => in_pool(num_cores, || parameters(&evaluator, &chunks)),
+            }
+        })?;
         let width = self.executor.action_width();
         let parameters = PyArray1::from_vec(py, parameters).reshape([values.len(), width])?;
         Ok((parameters, PyArray1::from_vec(py, values)))
-    }
-
-    /// Returns the outputs of the network for each row of a batch, and the values.
-    pub(super) fn outputs<'py>(
-        &self,
-        observations: &Bound<'py, PyAny>,
-        num_cores: Option<usize>,
-    ) -> PyResult<Predicted<'py>> {
-        let py = observations.py();
-        let chunks = self.chunks(observations, None)?;
-        let (outputs, values) = py.enter(|| in_pool(num_cores, || self.parameters(&chunks)))?;
-        let shape = [values.len(), self.executor.action_width()];
-        let outputs = PyArray1::from_vec(py, outputs).reshape(shape)?;
-        Ok((outputs, PyArray1::from_vec(py, values)))
     }
 
     /// Returns an action: drawn with this seed, or else the most probable one.
@@ -84,7 +84,7 @@ impl Policy {
         if self.actions().single_discrete().is_none() {
             let choice = if seed.is_some() { Choice::Sample } else { Choice::Greedy };
             let mut decision = self.decided(observation, mask)?;
-            py.attached(|| decision.choose(&self.executor, choice, &mut draws()))?;
+            py.attached(|| decision.choose(&*self.executor, choice, &mut draws()))?;
             return action_object(py, decision.actions.row(0), self.actions());
         }
         let chosen = self.evaluated(observation, mask, |evaluation| {
@@ -111,9 +111,8 @@ impl Policy {
         let kept = self.memory.try_lock().ok().and_then(|mut memory| memory.take());
         let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
         evaluation.clear();
-        push_observation(&mut evaluation.observations, observation, self.space())?;
-        push_mask(&mut evaluation.masks, mask, actions)?;
-        py.attached(|| evaluation.evaluate_log_probs(&self.executor))?;
+        self.push(&mut evaluation, observation, mask)?;
+        py.attached(|| evaluation.evaluate_log_probs(&*self.executor))?;
         let result = read(&evaluation);
         if let Ok(mut memory) = self.memory.try_lock() {
             *memory = Some(evaluation);
@@ -128,51 +127,9 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        push_observation(&mut decision.evaluated.observations, observation, self.space())?;
-        push_mask(&mut decision.evaluated.masks, mask, self.actions())?;
-        observation.py().attached(|| decision.evaluated.evaluate(&self.executor))?;
+        self.push(&mut decision.evaluated, observation, mask)?;
+        observation.py().attached(|| decision.evaluated.evaluate(&*self.executor))?;
         Ok(decision)
-    }
-
-    /// Returns the parameters of the distribution of each row of a batch, and the values.
-    fn parameters(&self, chunks: &[BatchedEvaluation]) -> Result<(Vec<f32>, Vec<f32>)> {
-        let evaluate = |chunk: &BatchedEvaluation| {
-            let mut evaluation = Evaluation::default();
-            self.executor.evaluate(&chunk.observations, &mut evaluation)?;
-            Ok((evaluation.actions, evaluation.values))
-        };
-        let parts = chunks.par_iter().map(evaluate).collect::<Vec<Result<_, Error>>>();
-        let (mut parameters, mut values) = (Vec::new(), Vec::new());
-        for part in parts {
-            let (more, more_values) = part?;
-            parameters.extend(more);
-            values.extend(more_values);
-        }
-        Ok((parameters, values))
-    }
-
-    /// Returns the probabilities of the choices of each row of a batch, and the values.
-    fn probabilities(
-        &self,
-        chunks: &mut [BatchedEvaluation],
-        num_cores: Option<usize>,
-    ) -> Result<(Vec<f32>, Vec<f32>)> {
-        let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate_log_probs(&self.executor);
-        match &mut *chunks {
-            [one] => evaluate(one)?,
-            many => in_pool(num_cores, || {
-                let ended = many.par_iter_mut().map(evaluate).collect::<Vec<_>>();
-                Ok(ended.into_iter().collect::<Result<(), _>>()?)
-            })?,
-        }
-        let (mut probabilities, mut values) = (Vec::new(), Vec::new());
-        for chunk in chunks {
-            for row in 0..chunk.observations.len() {
-                probabilities.extend(chunk.log_probs(row).iter().map(|log| log.exp()));
-                values.push(chunk.value(row));
-            }
-        }
-        Ok((probabilities, values))
     }
 
     /// Returns the rows of a batch with their masks, in chunks.
@@ -182,33 +139,66 @@ impl Policy {
         masks: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let py = observations.py();
-        let mut chunks = match self.array(observations)? {
-            Some(array) => {
-                let given: Vec<&[f32]> =
-                    array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
-                self.cut(&given, |chunk, row| {
-                    push_values(py, &mut chunk.observations, row, self.space())
-                })?
-            }
-            None => self.cut(&rows(observations, "observations")?, |chunk, row| {
-                push_observation(&mut chunk.observations, row, self.space())
-            })?,
+        let whole = if self.reader().is_some() { None } else { self.array(observations)? };
+        let Some(array) = whole else {
+            let rows = rows(observations, "observations")?;
+            let masks = self.mask_rows(py, masks, rows.len())?;
+            let pairs: Vec<_> = rows.into_iter().zip(masks).collect();
+            return self.cut(&pairs, |chunk, (row, mask)| self.push(chunk, row, mask.as_ref()));
         };
-        let count = chunks.iter().map(|chunk| chunk.observations.len()).sum();
-        let masks = match masks {
-            Some(masks) => rows(masks, "masks")?.into_iter().map(Some).collect(),
-            None => vec![None; count],
-        };
+        let given: Vec<&[f32]> = array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
+        let masks = self.mask_rows(py, masks, given.len())?;
+        let pairs: Vec<_> = given.into_iter().zip(masks).collect();
+        self.cut(&pairs, |chunk, (row, mask)| {
+            push_values(py, &mut chunk.observations, row, self.space())?;
+            push_mask(&mut chunk.masks, mask.as_ref(), self.actions(), self.problem(py))
+        })
+    }
+
+    /// Returns the masks of `count` rows.
+    fn mask_rows<'py>(
+        &self,
+        py: Python<'py>,
+        masks: Option<&Bound<'py, PyAny>>,
+        count: usize,
+    ) -> PyResult<Vec<Option<Bound<'py, PyAny>>>> {
+        let Some(masks) = masks else { return Ok(vec![None; count]) };
+        let masks = rows(masks, "masks")?;
         if masks.len() != count {
             let (expected, found) = (format!("{count} rows"), masks.len().to_string());
             return Err(refuse(py, "ObservationError", "masks", &expected, &found));
         }
-        for (chunk, masks) in chunks.iter_mut().zip(masks.chunks(CHUNK)) {
-            for mask in masks {
-                push_mask(&mut chunk.masks, mask.as_ref(), self.actions())?;
-            }
-        }
-        Ok(chunks)
+        Ok(masks.into_iter().map(Some).collect())
+    }
+
+    /// Adds an observation and its mask, read as those of the environment are.
+    fn push<'py>(
+        &self,
+        rows: &mut BatchedEvaluation,
+        observation: &Bound<'py, PyAny>,
+        mask: Option<&Bound<'py, PyAny>>,
+    ) -> PyResult<()> {
+        let py = observation.py();
+        let Some(problem) = self.reader() else {
+            push_observation(&mut rows.observations, observation, self.space())?;
+            return push_mask(&mut rows.masks, mask, self.actions(), self.problem(py));
+        };
+        let read = problem.bind(py).call_method1("read", (observation,))?;
+        let (encoded, within): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) = read.extract()?;
+        push_observation(&mut rows.observations, &encoded, self.space())?;
+        push_mask(&mut rows.masks, mask.or(within.as_ref()), self.actions(), Some(problem.bind(py)))
+    }
+
+    /// Returns the `twisterl._internal.adapter.Problem` of an environment written in Python.
+    fn problem<'a, 'py>(&'a self, py: Python<'py>) -> Option<&'a Bound<'py, PyAny>> {
+        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
+        Some(spec.problem().bind(py))
+    }
+
+    /// Returns the same where observations are not yet in the policy's form, so that it has to read them.
+    fn reader(&self) -> Option<&Py<PyAny>> {
+        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
+        spec.encodes().then_some(spec.problem())
     }
 
     /// Cuts rows into chunks, which `push` fills.
@@ -254,4 +244,48 @@ impl Policy {
             .map_err(|_| refused())?;
         readable(&array, "observations").map(Some)
     }
+}
+
+/// Returns the parameters of the distribution of each row of a batch, and the values.
+fn parameters(
+    evaluator: &dyn Evaluator,
+    chunks: &[BatchedEvaluation],
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let evaluate = |chunk: &BatchedEvaluation| {
+        let mut evaluation = Evaluation::default();
+        evaluator.evaluate(&chunk.observations, &mut evaluation)?;
+        Ok((evaluation.actions, evaluation.values))
+    };
+    let parts = chunks.par_iter().map(evaluate).collect::<Vec<Result<_, Error>>>();
+    let (mut parameters, mut values) = (Vec::new(), Vec::new());
+    for part in parts {
+        let (more, more_values) = part?;
+        parameters.extend(more);
+        values.extend(more_values);
+    }
+    Ok((parameters, values))
+}
+
+/// Returns the probabilities of the choices of each row of a batch, and the values.
+fn probabilities(
+    evaluator: &dyn Evaluator,
+    chunks: &mut [BatchedEvaluation],
+    num_cores: Option<NumCores>,
+) -> Result<(Vec<f32>, Vec<f32>)> {
+    let evaluate = |chunk: &mut BatchedEvaluation| chunk.evaluate_log_probs(evaluator);
+    match &mut *chunks {
+        [one] => evaluate(one)?,
+        many => in_pool(num_cores, || {
+            let ended = many.par_iter_mut().map(evaluate).collect::<Vec<_>>();
+            Ok(ended.into_iter().collect::<Result<(), _>>()?)
+        })?,
+    }
+    let (mut probabilities, mut values) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        for row in 0..chunk.observations.len() {
+            probabilities.extend(chunk.log_probs(row).iter().map(|log| log.exp()));
+            values.push(chunk.value(row));
+        }
+    }
+    Ok((probabilities, values))
 }

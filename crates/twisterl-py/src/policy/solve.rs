@@ -5,18 +5,24 @@ use super::options::solve_plan;
 use crate::convert::actions::{action_object, push_action};
 use crate::convert::json;
 use crate::convert::numbers::rows;
-use crate::convert::states::{state, state_object};
+use crate::convert::states::{batch, state, state_object};
 use crate::enter::Enter as _;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::Error as CoreError;
 use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::evaluator::Interruptible;
+use twisterl_core::error::json as json_text;
+use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
+use twisterl_train::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
 use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
@@ -26,12 +32,16 @@ use twisterl_train::{Error, Result};
 /// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
 pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
+/// States, and the lengths of shortest solutions that are known.
+pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
+
 /// Frames of a solution: the board at the start, then (action's name, board) for each action.
 type Frames = (String, Vec<(String, String)>);
 
 /// Reads an evaluation from JSON. Invalid fields are errors of the argument of `evaluate`.
 fn eval_config(json: &str) -> Result<EvalConfig> {
-    let value = serde_json::from_str(json).map_err(|e| Error::usage("evaluate", "JSON", e))?;
+    let value = json_text::parse(json.as_bytes())
+        .map_err(|e| Error::usage("evaluate", e.expected, e.found))?;
     EvalConfig::from_value(value).map_err(|error| match error {
         Error::Core(twisterl_core::Error::Config { path, expected, found }) => {
             Error::usage(format!("evaluate: {path}"), expected, found)
@@ -47,9 +57,9 @@ impl Policy {
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
         let py = states.py();
-        let states = read_states(states)?;
+        let states = batch(states)?;
         let (solutions, _) =
-            self.play(py, options, &at(&states), (Purpose::Solve, SOLVE_SEARCHES))?;
+            self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -59,8 +69,8 @@ impl Policy {
         (count, difficulty): (usize, Option<usize>),
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
-        let starts = self.scrambles(py, count, difficulty)?;
-        let (solutions, _) = self.play(py, options, &starts, (Purpose::Solve, SOLVE_SEARCHES))?;
+        let problems = self.scrambles(py, count, difficulty)?;
+        let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
     }
 
@@ -71,13 +81,23 @@ impl Policy {
         (num_episodes, difficulty): (usize, Option<usize>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
-        let states = states.map(read_states).transpose()?.unwrap_or_default();
-        let starts = match states.is_empty() {
+        let states = states.map(batch).transpose()?.unwrap_or_default();
+        let problems = match states.is_empty() {
             true => self.scrambles(py, num_episodes, difficulty)?,
-            false => at(&states),
+            false => Problems::States(states),
         };
-        let (solutions, seconds) = self.play(py, options, &starts, (Purpose::Evaluate, 1))?;
+        let (solutions, seconds) = self.play(py, options, problems, (Purpose::Evaluate, 1))?;
         Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+    }
+
+    /// Reads a file of states.
+    pub(super) fn states_of(&self, py: Python<'_>, path: PathBuf) -> PyResult<States> {
+        let (env, interrupt) = (self.env(py)?, Interrupt::default());
+        let heeded = interrupt.clone();
+        let instances = py.enter_interruptible(&interrupt, move || {
+            states::read(&path, &mut StateChecker::new(&*env, &heeded))
+        })?;
+        Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
 
     pub(super) fn evaluate_one(
@@ -88,9 +108,11 @@ impl Policy {
     ) -> PyResult<(f64, f64)> {
         let env = self.env(py)?;
         let interrupt = Interrupt::default();
-        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
-        let result = py.enter_interruptible(&interrupt, || -> Result<_> {
-            let config = eval_config(entry)?;
+        let (executor, heeded) = (Arc::clone(&self.executor), interrupt.clone());
+        let entry = entry.to_owned();
+        let result = py.enter_interruptible(&interrupt, move || -> Result<_> {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            let config = eval_config(&entry)?;
             in_pool(Some(config.num_cores), || {
                 evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
             })
@@ -114,7 +136,8 @@ impl Policy {
             push_action(&mut batch, &action, &space)?;
         }
         let start_state = state(start)?;
-        let replay = py.enter(|| replay(&*env, &start_state, &batch))?;
+        let work = move || replay(&*env, &start_state, &batch);
+        let replay = py.enter_interruptible(&Interrupt::default(), work)?;
         Ok((replay.first, replay.moves))
     }
 
@@ -123,45 +146,78 @@ impl Policy {
         py: Python<'_>,
         count: usize,
         difficulty: Option<usize>,
-    ) -> PyResult<Vec<Start<'static>>> {
+    ) -> PyResult<Problems> {
         let difficulty = match difficulty {
             Some(difficulty) => difficulty,
             None => self.env(py)?.difficulty(),
         };
-        Ok(vec![Start::Scramble { difficulty }; count])
+        Ok(Problems::Scrambles { difficulty, count })
     }
 
-    /// Plays from each start. Returns the solutions and the seconds taken.
+    /// Plays each problem. Returns the solutions and the seconds taken.
     fn play(
         &self,
         py: Python<'_>,
         options: &Bound<'_, PyDict>,
-        starts: &[Start<'_>],
+        problems: Problems,
         (purpose, default_searches): (Purpose, usize),
     ) -> PyResult<(Vec<Solution>, f64)> {
         let (plan, num_cores) = solve_plan(options, default_searches)?;
         let env = self.env(py)?;
         let begun = Instant::now();
         let interrupt = Interrupt::default();
-        let evaluator = Interruptible { evaluator: &self.executor, interrupt: &interrupt };
-        let solutions = py.enter_interruptible(&interrupt, || {
-            solving::solve(&plan, num_cores, (&*env, &evaluator), purpose, starts)
+        let (executor, heeded) = (Arc::clone(&self.executor), interrupt.clone());
+        let (solutions, reached) = py.enter_interruptible(&interrupt, move || -> Result<_> {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            let (problem, starts) = ((&*env, &evaluator as &dyn Evaluator), problems.starts());
+            let solutions = solving::solve(&plan, num_cores, problem, purpose, &starts)
+                .map_err(|error| numbered(error, &starts, &*env, &heeded))?;
+            let reached = plan.reached_default_limit(&*env, &solutions);
+            Ok((solutions, reached))
         })?;
         let seconds = begun.elapsed().as_secs_f64();
-        if let Some(limit) = plan.reached_default_limit(&*env, &solutions) {
+        if let Some(limit) = reached {
             json::warn_of(py, &reached_limit("max_steps", limit))?;
         }
         Ok((solutions, seconds))
     }
 }
 
-fn read_states(states: &Bound<'_, PyAny>) -> PyResult<Vec<Vec<f64>>> {
-    rows(states, "states")?.iter().map(state).collect()
+/// Adds the position of the refused start to the error, if there are several.
+fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &Interrupt) -> Error {
+    if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
+        return error;
+    }
+    let mut checker = StateChecker::new(env, interrupt);
+    let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
+        Start::State { state, .. } => Some((i, checker.check(state).err()?)),
+        _ => None,
+    });
+    match refused {
+        Some((i, CoreError::State { expected, found })) => {
+            CoreError::state(expected, format!("{found}, in states[{i}]")).into()
+        }
+        _ => error,
+    }
 }
 
-/// Starts at these states, with the full budget.
-fn at(states: &[Vec<f64>]) -> Vec<Start<'_>> {
-    states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+/// The problems to solve.
+enum Problems {
+    /// These states, with the full budget.
+    States(Vec<Vec<f64>>),
+    /// This many scrambles.
+    Scrambles { difficulty: usize, count: usize },
+}
+
+impl Problems {
+    fn starts(&self) -> Vec<Start<'_>> {
+        match self {
+            Self::States(states) => {
+                states.iter().map(|state| Start::State { state, difficulty: None }).collect()
+            }
+            &Self::Scrambles { difficulty, count } => vec![Start::Scramble { difficulty }; count],
+        }
+    }
 }
 
 fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {

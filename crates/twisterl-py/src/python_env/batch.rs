@@ -2,6 +2,7 @@
 
 use super::observed::{Observed, push_masks};
 use super::{PythonEnvSpec, broken, end, raised};
+use crate::enter::calls::EnvCall;
 use pyo3::prelude::*;
 use rand::Rng as _;
 use twisterl_core::Result;
@@ -44,6 +45,7 @@ impl PythonEnvBatch {
     /// Calls into the batch with the interpreter attached.
     fn call<T>(&mut self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T> {
         Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
@@ -63,7 +65,11 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        Python::attach(|py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
+        Python::attach(|py| {
+            let _call = EnvCall::begin(py);
+            work(batch.bind(py))
+        })
+        .map_err(|e| raised(&self.name, e))
     }
 }
 

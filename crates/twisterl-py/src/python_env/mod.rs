@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::enter::calls::{EnvCall, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
+    encodes: bool,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
@@ -48,6 +50,7 @@ impl PythonEnvSpec {
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
         let made = Python::attach(|py| {
+            let _call = EnvCall::begin(py);
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -95,12 +98,14 @@ impl PythonEnvSpec {
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
+        let encodes = problem.getattr("encodes")?.extract()?;
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
+            encodes,
             observation_space,
             size,
             action_space,
@@ -109,6 +114,26 @@ impl PythonEnvSpec {
             limits,
         };
         Ok(spec.checked())
+    }
+
+    /// Returns the specification of an environment written in Python, `None` for any other.
+    pub fn of_spec(spec: &dyn EnvSpec) -> Option<&Self> {
+        spec.foreign_maker()?.downcast_ref()
+    }
+
+    /// The class or function that makes the environment.
+    pub fn factory(&self) -> &Factory {
+        &self.factory
+    }
+
+    /// `twisterl._internal.adapter.Problem`.
+    pub fn problem(&self) -> &Py<PyAny> {
+        &self.problem
+    }
+
+    /// True if observations are not in the trainer's form as the environment returns them.
+    pub fn encodes(&self) -> bool {
+        self.encodes
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -136,6 +161,7 @@ impl Drop for PythonEnvSpec {
 /// When the interpreter exits, it has closed the environments already.
 fn end(object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
+        let _call = EnvCall::begin(py);
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -148,8 +174,11 @@ fn end(object: &Py<PyAny>, method: &str) {
     });
 }
 
-/// Returns the error for an environment that raised an exception.
+/// Returns the error for an environment that raised an exception, or was interrupted.
 pub fn raised(name: &str, error: PyErr) -> Error {
+    if Python::attach(|py| is_interruption(py, &error)) {
+        return Error::Interrupted;
+    }
     Error::Raised { name: name.into(), raised: Raised::new(error) }
 }
 
@@ -188,7 +217,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
-        Some(&self.factory)
+        Some(self)
     }
 
     fn check_replay(&self) -> Result<Option<String>> {

@@ -11,9 +11,9 @@ pub mod policy_optimizer;
 pub mod ppo;
 mod weight_average;
 
-use crate::Result;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::record::snapshot::Snapshot;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::rng::{Purpose, StreamKey};
@@ -39,6 +39,22 @@ impl Iteration {
     pub fn key(&self, seed: u64, purpose: Purpose) -> StreamKey {
         StreamKey::new(seed, purpose).iteration(self.number)
     }
+}
+
+/// The largest magnitude of a return whose square is far from the limit of single precision.
+const MAX_RETURN: f32 = 1e18;
+
+/// Returns the error of an update: by its cause, if that is one of the `returns` that it learned from.
+fn by_returns(error: Error, returns: &[f32]) -> Error {
+    // Batches refuse what is not finite before there is a loss.
+    let config = matches!(error, Error::Core(twisterl_core::Error::Config { .. }));
+    let caused = config || matches!(error, Error::Diverged { .. });
+    // A NaN is not within the limit either.
+    let largest = returns
+        .iter()
+        .find(|value| !(-MAX_RETURN..=MAX_RETURN).contains(*value))
+        .filter(|_| caused);
+    largest.map_or(error, |value| Error::rewards("the return of a state", format!("{value:e}")))
 }
 
 /// The result of one iteration.

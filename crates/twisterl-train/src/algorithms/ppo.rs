@@ -6,7 +6,8 @@ use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
+use crate::config::limits::MAX_STEPS as MOST_STEPS;
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
@@ -106,13 +107,21 @@ impl Ppo {
                 memory: self.failures.states(),
             },
             horizon: self.horizon,
-            max_steps: self
-                .config
-                .collecting
-                .max_steps
-                .unwrap_or(self.spec.episode_limits().rollout),
+            max_steps: self.config.collecting.max_steps.unwrap_or(self.limit()),
         })?;
         Ok(())
+    }
+
+    /// Returns the default limit on the length of episodes. Whole episodes of an environment that may never end one must
+    /// fit in memory, too.
+    fn limit(&self) -> usize {
+        let limit = self.spec.episode_limits().rollout;
+        match self.horizon {
+            Horizon::Episodes if self.spec.foreign_maker().is_some() => {
+                limit.min(MOST_STEPS / self.config.collecting.num_episodes.max(1)).max(1)
+            }
+            _ => limit,
+        }
     }
 
     /// Fills the batch with all transitions: scales rewards, then estimates lambda-returns and advantages.
@@ -211,7 +220,8 @@ impl Algorithm for Ppo {
         self.estimate();
         let explained = self.prepare(policy);
         timer.end(names::TARGETS);
-        let mut losses = self.update(policy, iteration)?;
+        let updated = self.update(policy, iteration);
+        let mut losses = updated.map_err(|error| by_returns(error, &self.batch.returns))?;
         losses.insert(names::EXPLAINED_VARIANCE.into(), json!(explained));
         timer.end(names::UPDATE);
         Ok(IterationOutput {
@@ -239,8 +249,7 @@ impl Algorithm for Ppo {
     }
 
     fn default_limit(&self) -> Option<(&'static str, usize)> {
-        let limit = self.spec.episode_limits().rollout;
-        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, limit))
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.limit()))
     }
 }
 

@@ -9,6 +9,7 @@ use crate::Result;
 use crate::data::batch::Batch;
 use std::fmt::{self, Debug, Formatter};
 use std::time::{Duration, Instant};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::network::Network;
 use twisterl_core::space::ActionComponent;
 
@@ -61,9 +62,13 @@ impl Workload {
     /// Measures its units per second, for at least `seconds` on the current rayon pool.
     ///
     /// # Errors
-    /// Those of the workload.
-    pub fn rate(&mut self, seconds: f64) -> Result<f64> {
-        let [rate] = rates([&mut |_| self.call().map(|()| self.amount)], seconds)?;
+    /// Those of the workload, or if interruption was requested.
+    pub fn rate(&mut self, seconds: f64, interrupt: &Interrupt) -> Result<f64> {
+        let mut call = |_| {
+            interrupt.check()?;
+            self.call().map(|()| self.amount)
+        };
+        let [rate] = rates([&mut call], seconds)?;
         Ok(rate)
     }
 }

@@ -4,10 +4,12 @@ use super::{Output, count};
 use crate::Result;
 use crate::bench::population::bench_population;
 use crate::bench::workloads;
+use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::{Registry, Trust};
+use twisterl_core::error::interrupt::Interrupt;
 
 /// Measure one hot path and print one JSON object.
 #[derive(Debug, Args)]
@@ -70,7 +72,7 @@ struct Problem {
     #[arg(long, default_value = "Puzzle")]
     env: String,
     /// Parameters of the environment, as JSON.
-    #[arg(long, default_value = "{}", value_parser = |text: &str| serde_json::from_str::<Value>(text))]
+    #[arg(long, default_value = "{}", value_parser = |text: &str| twisterl_core::error::json::parse::<Value>(text.as_bytes()))]
     params: Value,
     /// Difficulty of the scrambles.
     #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
@@ -78,13 +80,14 @@ struct Problem {
 }
 
 impl BenchArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
-        let figures = in_pool(Some(self.num_cores), || match &self.part {
+        let figures = in_pool(NumCores::new(self.num_cores as i64), || match &self.part {
             &Part::Learner { minibatch, cells } => {
-                let rate = workloads::learner(&sizes, cells, minibatch)?.rate(seconds)?;
+                let mut learner = workloads::learner(&sizes, cells, minibatch)?;
+                let rate = learner.rate(seconds, interrupt)?;
                 Ok(json!({"samples_per_second": rate, "minibatch": minibatch}))
             }
             Part::Collection { problem, num_envs, rollout_length } => {
@@ -92,7 +95,7 @@ impl BenchArgs {
                 let spec = registry.make(env, params)?;
                 let shape = (*num_envs, *rollout_length);
                 let mut collection = workloads::collection(&*spec, &sizes, *difficulty, shape)?;
-                let rate = collection.rate(seconds)?;
+                let rate = collection.rate(seconds, interrupt)?;
                 Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
             }
             Part::Population { problem, population, rank } => {

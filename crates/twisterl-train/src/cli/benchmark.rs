@@ -2,6 +2,8 @@
 
 use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
+use crate::config::NumCores;
+use crate::terminal::temporary::Temporary;
 use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
@@ -10,6 +12,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
+use twisterl_core::error::interrupt::Interrupt;
 
 /// The number of measurements of each workload, which take turns with those of the others. The median is shown, so that a
 /// short disturbance does not matter.
@@ -22,8 +25,8 @@ pub(super) struct BenchmarkArgs {
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = count(3600))]
     seconds: usize,
     /// Maximum number of threads.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Print JSON.
     #[arg(long)]
     json: bool,
@@ -75,12 +78,12 @@ struct Report {
 }
 
 impl BenchmarkArgs {
-    pub(super) fn run(self) -> Result<Output> {
+    pub(super) fn run(self, interrupt: &Interrupt) -> Result<Output> {
         in_pool(self.num_cores, || {
             let folder = TemporaryFolder::new()?;
             let mut workloads = vec![limits::products(), limits::triad()];
-            workloads.extend(workloads::all(&folder.0)?);
-            let rows = self.measure(workloads)?;
+            workloads.extend(workloads::all(&folder.path)?);
+            let rows = self.measure(workloads, interrupt)?;
             // The first two workloads are the products and the triad.
             let peaks = Peaks { flops: rows[0].median(), bytes: rows[1].median() };
             let report = Report { peaks, rows };
@@ -90,7 +93,7 @@ impl BenchmarkArgs {
     }
 
     /// Measures the workloads in turn.
-    fn measure(&self, workloads: Vec<Workload>) -> Result<Vec<Row>> {
+    fn measure(&self, workloads: Vec<Workload>, interrupt: &Interrupt) -> Result<Vec<Row>> {
         let rows = workloads.into_iter().map(|workload| Row { workload, rates: [0.0; ROUNDS] });
         let mut rows: Vec<Row> = rows.collect();
         let total = (rows.len() * ROUNDS) as u64;
@@ -104,7 +107,7 @@ impl BenchmarkArgs {
         for round in 0..ROUNDS {
             for row in &mut rows {
                 bar.set_message(row.workload.name.clone());
-                row.rates[round] = row.workload.rate(share)?;
+                row.rates[round] = row.workload.rate(share, interrupt)?;
                 bar.inc(1);
             }
         }
@@ -117,21 +120,25 @@ impl BenchmarkArgs {
 }
 
 /// A temporary folder, which is removed when it is dropped.
-struct TemporaryFolder(PathBuf);
+struct TemporaryFolder {
+    path: PathBuf,
+    _temporary: Temporary,
+}
 
 impl TemporaryFolder {
     fn new() -> Result<Self> {
         let name = format!("twisterl-benchmark-{}", std::process::id());
         let folder = std::env::temp_dir().join(name);
+        let _temporary = Temporary::at(&folder);
         std::fs::create_dir_all(&folder).map_err(|e| Error::io("create", &folder, e))?;
-        Ok(Self(folder))
+        Ok(Self { path: folder, _temporary })
     }
 }
 
 impl Drop for TemporaryFolder {
     fn drop(&mut self) {
         // If this fails, files remain in the system's folder of temporary files, which does no harm.
-        let _ = std::fs::remove_dir_all(&self.0);
+        let _ = std::fs::remove_dir_all(&self.path);
     }
 }
 
@@ -248,7 +255,7 @@ mod tests {
     #[test]
     fn the_temporary_folder_is_removed() {
         let folder = TemporaryFolder::new().unwrap();
-        let path = folder.0.clone();
+        let path = folder.path.clone();
         assert!(path.is_dir());
         drop(folder);
         assert!(!path.exists());

@@ -7,6 +7,7 @@ use crate::record::load;
 use clap::Args;
 use std::path::PathBuf;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::escape::escape_controls;
 
 /// Write a policy as one self-contained file.
 #[derive(Debug, Args)]
@@ -28,6 +29,7 @@ impl ConvertArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let registry = self.env.registry(registry);
         load::convert(&self.input, self.config.as_deref(), &self.output, &registry)?;
-        Ok(format!("{}\n", self.output.display()).into())
+        let path = self.output.display().to_string();
+        Ok(format!("{}\n", escape_controls(&path)).into())
     }
 }

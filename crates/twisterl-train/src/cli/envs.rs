@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
+use twisterl_core::error::escape::escape_lines;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
@@ -17,11 +19,12 @@ pub(super) struct EnvsArgs {
 }
 
 impl EnvsArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let mut text = String::new();
         let registry = registry.with_trust(Trust::Code);
         let names = registry.names().map(str::to_owned);
         for name in self.name.map_or_else(|| names.collect(), |name| vec![name]) {
+            interrupt.check()?;
             let described = match registry.make(&name, &json!({})) {
                 Ok(spec) => describe(&*spec),
                 // Some of its parameters have no default.
@@ -31,7 +34,7 @@ impl EnvsArgs {
             let gap = if text.is_empty() { "" } else { "\n" };
             let _ = write!(text, "{gap}{name}\n{described}");
         }
-        Ok(text.into())
+        Ok(escape_lines(&text).into_owned().into())
     }
 }
 

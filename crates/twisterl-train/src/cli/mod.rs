@@ -1,7 +1,8 @@
 //! The command line.
 //!
 //! [`run`] is the whole program. A crate with an environment of its own registers it and calls [`run`].
-//! Exit codes: 0 success, 1 failure (an error, or an unsolved problem), 2 invalid arguments, 130 interruption.
+//! Exit codes: 0 success, 1 failure (an error, an unsolved problem, or a result that cannot be written), 2 invalid
+//! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
 mod bench;
 mod benchmark;
@@ -16,13 +17,19 @@ mod solve_options;
 mod tests;
 mod train;
 
+pub use crate::terminal::signals::{interrupt, is_interrupted};
+
+use crate::terminal::signals::{Listening, Stop};
+use crate::terminal::{self, message};
 use crate::{Error, Result};
-use clap::builder::RangedU64ValueParser;
+use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
+use std::str::FromStr;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::escape::{escape_controls, escape_lines};
 
 /// Train policies for problems that need a short sequence of moves, found fast, and solve problems with them.
 #[derive(Debug, Parser)]
@@ -52,8 +59,28 @@ enum Command {
 }
 
 /// Accepts whole numbers from 1 to `max`.
-fn count(max: u64) -> RangedU64ValueParser<usize> {
-    RangedU64ValueParser::new().range(1..=max)
+fn count(max: u64) -> impl TypedValueParser<Value = usize> {
+    whole(1, max).map(|number| number as usize)
+}
+
+/// Accepts seeds.
+fn seed() -> impl TypedValueParser<Value = u64> {
+    whole(0, u64::MAX)
+}
+
+/// Accepts whole numbers from `low` to `high`, with an error that says so.
+fn whole(low: u64, high: u64) -> impl TypedValueParser<Value = u64> {
+    StringValueParser::new().try_map(move |text: String| {
+        let number = text.trim().parse().ok().filter(|number| (low..=high).contains(number));
+        number.ok_or_else(|| format!("expected a whole number from {low} to {high}"))
+    })
+}
+
+/// Accepts numbers.
+fn number<T: FromStr + Clone + Send + Sync + 'static>() -> impl TypedValueParser<Value = T> {
+    StringValueParser::new().try_map(|text: String| {
+        text.trim().parse::<T>().map_err(|_| "expected a number".to_owned())
+    })
 }
 
 /// The exit code of a command.
@@ -62,6 +89,7 @@ enum Exit {
     Done = 0,
     Failed = 1,
     Usage = 2,
+    /// Stands for 128 plus the number of the signal.
     Interrupted = 130,
 }
 
@@ -89,42 +117,85 @@ pub fn run_from(
     args: impl IntoIterator<Item = OsString>,
     registry: &Registry,
 ) -> (u8, Option<Error>) {
-    let cli = match Cli::try_parse_from(args) {
+    let args: Vec<OsString> = args.into_iter().collect();
+    let cli = match Cli::try_parse_from(&args) {
         Ok(cli) => cli,
-        Err(error) => {
-            let exit = if error.use_stderr() { Exit::Usage } else { Exit::Done };
-            // Output can fail, here and below, if its reader has exited, as `head` does. There is nobody to tell.
-            let _ = error.print();
-            return (exit as u8, None);
+        Err(error) if error.use_stderr() => {
+            show_refusal(&args, &error);
+            return (Exit::Usage as u8, None);
         }
+        Err(help) => return ended(show_help(&help), None),
     };
-    match execute(cli, registry) {
-        Ok(Output { text, exit }) => {
-            let mut out = io::stdout().lock();
-            let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-            (exit as u8, None)
+    let listening = match Listening::begin() {
+        Ok(listening) => listening,
+        Err(error) => return ended(Err(error), None),
+    };
+    let stop = listening.stop();
+    let exit = execute(cli, registry, stop)
+        .and_then(|Output { text, exit }| terminal::result(&text).map(|()| exit));
+    ended(exit, Some(stop))
+}
+
+/// Shows the error of a command, if there is one. Returns the exit code and the error.
+fn ended(result: Result<Exit>, stop: Option<&Stop>) -> (u8, Option<Error>) {
+    let code = |exit: Exit| match (exit, stop) {
+        (Exit::Interrupted, Some(stop)) => stop.code(),
+        (exit, _) => exit as u8,
+    };
+    let error = match result {
+        Ok(exit) => return (code(exit), None),
+        Err(error) => error,
+    };
+    let exit = match &error {
+        Error::Usage { .. } | Error::Occupied { .. } => Exit::Usage,
+        error if error.is_interrupted() => Exit::Interrupted,
+        _ => Exit::Failed,
+    };
+    match stop {
+        Some(stop) if exit == Exit::Interrupted => {
+            message(format_args!("error: {}", stop.message()));
         }
-        Err(error) => {
-            let _ = writeln!(io::stderr(), "error: {error}");
-            let exit = match &error {
-                Error::Usage { .. } | Error::Occupied { .. } => Exit::Usage,
-                error if error.is_interrupted() => Exit::Interrupted,
-                _ => Exit::Failed,
-            };
-            (exit as u8, Some(error))
+        _ => message(format_args!("error: {error}")),
+    }
+    (code(exit), Some(error))
+}
+
+/// Prints the help or the version.
+fn show_help(help: &clap::Error) -> Result<Exit> {
+    match help.print().and_then(|()| io::stdout().flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output", error))
         }
+        _ => Ok(Exit::Done),
     }
 }
 
-fn execute(cli: Cli, registry: &Registry) -> Result<Output> {
+/// Prints the error about invalid arguments, with their control characters escaped.
+fn show_refusal(args: &[OsString], error: &clap::Error) {
+    let shown: Vec<OsString> = args
+        .iter()
+        .map(|arg| escape_controls(&arg.to_string_lossy()).into_owned().into())
+        .collect();
+    // If it cannot be printed, there is nobody to tell.
+    let _ = if shown == args {
+        error.print()
+    } else {
+        match Cli::try_parse_from(&shown) {
+            Err(error) => error.print(),
+            Ok(_) => writeln!(io::stderr(), "{}", escape_lines(&error.render().to_string())),
+        }
+    };
+}
+
+fn execute(cli: Cli, registry: &Registry, stop: &Stop) -> Result<Output> {
     match cli.command {
-        None => cli.train.run(registry),
-        Some(Command::Evaluate(args)) => args.run(registry),
-        Some(Command::Solve(args)) => args.run(registry),
+        None => cli.train.run(registry, stop),
+        Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Schema(args)) => Ok(args.run()),
-        Some(Command::Envs(args)) => args.run(registry),
-        Some(Command::Benchmark(args)) => args.run(),
-        Some(Command::Bench(args)) => args.run(registry),
+        Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Benchmark(args)) => args.run(stop.interrupt()),
+        Some(Command::Bench(args)) => args.run(registry, stop.interrupt()),
     }
 }

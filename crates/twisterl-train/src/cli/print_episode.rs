@@ -5,6 +5,8 @@ use crate::trainer::solving;
 use std::fmt::Write as _;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::escape::{escape_board, escape_controls, visible_length};
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
@@ -24,8 +26,10 @@ pub(super) fn solve_scramble(
     policy: &Policy,
     spec: &dyn EnvSpec,
     difficulty: usize,
+    interrupt: &Interrupt,
 ) -> Result<String> {
-    let executor = Executor::of(policy)?;
+    let mut executor = Executor::of(policy)?;
+    executor.interrupt_by(interrupt);
     let starts = [Start::Scramble { difficulty }; SCRAMBLES];
     let plan = SolveOptions::default().resolve(SOLVE_SEARCHES).map_err(|e| e.below(""))?;
     let problem = (spec, &executor as &dyn Evaluator);
@@ -49,14 +53,15 @@ pub(super) fn print(spec: &dyn EnvSpec, solution: &Solution) -> Result<String> {
 fn boards(replay: &Replay) -> String {
     let start = ("start".to_owned(), &replay.first);
     let moves = replay.moves.iter().enumerate();
-    let moves = moves.map(|(i, (name, board))| (format!("{} {name}", i + 1), board));
+    let moves =
+        moves.map(|(i, (name, board))| (format!("{} {}", i + 1, escape_controls(name)), board));
     let frames: Vec<Vec<String>> = std::iter::once(start)
         .chain(moves)
         .map(|(title, board)| {
-            std::iter::once(title).chain(board.lines().map(str::to_owned)).collect()
+            std::iter::once(title).chain(board.lines().map(escape_board)).collect()
         })
         .collect();
-    let length = |line: &String| line.chars().count();
+    let length = |line: &String| visible_length(line);
     let width = frames.iter().flatten().map(length).max().unwrap_or(0) + GAP;
     let mut text = String::new();
     for row in frames.chunks((PAGE / width).max(1)) {
@@ -64,7 +69,7 @@ fn boards(replay: &Replay) -> String {
             let mut line = String::new();
             for frame in row {
                 let part = frame.get(i).map_or("", String::as_str);
-                let _ = write!(line, "{part:width$}");
+                let _ = write!(line, "{part}{:1$}", "", width - visible_length(part));
             }
             text.push_str(line.trim_end());
             text.push('\n');

@@ -4,6 +4,7 @@ use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
 use crate::Result;
+use crate::files::states;
 use crate::record::load::open_policy;
 use crate::trainer::solving;
 use clap::Args;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
@@ -23,7 +25,7 @@ pub(super) struct SolveArgs {
     /// A run, a checkpoint, or a file of weights.
     #[arg(value_name = "RUN|CHECKPOINT")]
     policy: PathBuf,
-    /// The problem's state: numbers joined by commas, such as `8,7,5,3,2,0,4,6,1`.
+    /// The problem's state: numbers separated by commas or blanks, such as `8,7,5,3,2,0,4,6,1`; in rows with brackets, too.
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     state: StateArg,
     /// Config for a file of bare weights.
@@ -43,25 +45,23 @@ impl FromStr for StateArg {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let inner = text.trim().trim_start_matches('[').trim_end_matches(']');
-        let number = |part: &str| match part.trim().parse::<f64>() {
-            Ok(number) if number.is_finite() => Ok(number),
-            _ => Err(format!("expected numbers joined by commas, found {part:?}")),
-        };
-        inner.split(',').map(number).collect::<Result<_, _>>().map(Self)
+        let refused = |(expected, found)| format!("expected {expected}, found {found}");
+        states::one(text).map(Self).map_err(refused)
     }
 }
 
 impl SolveArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
         let registry = self.env.registry(registry);
         let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
         let start = Start::State { state: &self.state.0, difficulty: None };
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Solve, &[start])?;
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         // One for the one start.
         let solution = &solutions[0];
         let exit = if solution.solved { Exit::Done } else { Exit::Failed };
@@ -79,14 +79,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn states_are_numbers_joined_by_commas() {
+    fn states_are_numbers_separated_by_commas_or_blanks() {
         let state = |text: &str| text.parse::<StateArg>().map(|s| s.0);
-        assert_eq!(state("8,7,-1.5").unwrap(), [8.0, 7.0, -1.5]);
-        assert_eq!(state(" [8, 7] ").unwrap(), [8.0, 7.0]);
-        for (text, found) in
-            [("", ""), ("1,,2", ""), ("1,x", "x"), ("1,NaN", "NaN"), ("1e999", "1e999")]
-        {
-            let message = format!("expected numbers joined by commas, found {found:?}");
+        for text in [
+            "8,7,-1.5",
+            " [8, 7, -1.5] ",
+            "8 7 -1.5",
+            "[[8], [7], [-1.5]]",
+            "(8;7;-1.5)",
+            "'8 7' -1.5",
+        ] {
+            assert_eq!(state(text).unwrap(), [8.0, 7.0, -1.5], "{text}");
+        }
+        for (text, found) in [
+            ("", "none"),
+            ("[]", "none"),
+            ("1,,2", "nothing in place of value 2"),
+            ("1,x", "\"x\""),
+            ("1,NaN", "\"NaN\""),
+            ("1e999", "\"1e999\""),
+        ] {
+            let message = format!("expected numbers separated by blanks or commas, found {found}");
             assert_eq!(state(text).unwrap_err(), message);
         }
     }

@@ -1,10 +1,14 @@
 //! The flags of commands that solve problems.
 
-use super::count;
+use super::{count, number, seed, whole};
+use crate::config::NumCores;
+use crate::terminal::message;
+use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;
+use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::OptionError;
-use twisterl_core::solve::{BeamScore, Method, SolveOptions, SolvePlan, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Method, Solution, SolveOptions, SolvePlan, SymmetryUse};
 
 /// Options of solving.
 #[derive(Debug, Clone, Default, Args)]
@@ -21,25 +25,25 @@ pub(super) struct SolveFlags {
     #[arg(long, alias = "no_backtracking")]
     no_backtracking: bool,
     /// Attempts at each problem, of which the best counts.
-    #[arg(long, alias = "num_searches", value_name = "N", group = "method")]
+    #[arg(long, alias = "num_searches", value_name = "N", group = "method", allow_negative_numbers = true, value_parser = count(65536))]
     num_searches: Option<usize>,
     /// Simulations per move; the same as --search mcts=N.
-    #[arg(long, alias = "num_mcts_searches", value_name = "N", group = "method", value_parser = count(65536))]
+    #[arg(long, alias = "num_mcts_searches", value_name = "N", group = "method", allow_negative_numbers = true, value_parser = count(65536))]
     num_mcts_searches: Option<usize>,
     /// Exploration constant of mcts, against values between 0 and 1.
-    #[arg(long, alias = "C", value_name = "C")]
+    #[arg(long, alias = "C", value_name = "C", allow_negative_numbers = true, value_parser = number::<f32>())]
     exploration: Option<f32>,
     /// Nodes that one simulation of mcts or gumbel adds, each below the one before.
-    #[arg(long, alias = "max_expand_depth", value_name = "N")]
+    #[arg(long, alias = "max_expand_depth", value_name = "N", allow_negative_numbers = true, value_parser = count(65_536))]
     max_expand_depth: Option<usize>,
     /// Discount per step in mcts and gumbel; 1 by default.
-    #[arg(long, value_name = "G")]
+    #[arg(long, value_name = "G", allow_negative_numbers = true, value_parser = number::<f32>())]
     gamma: Option<f32>,
     /// Temperature of the choice among the visit counts of mcts; 0, the most visited action, by default.
-    #[arg(long, value_name = "T")]
+    #[arg(long, value_name = "T", allow_negative_numbers = true, value_parser = number::<f32>())]
     temperature: Option<f32>,
     /// Leaves of one tree that mcts and gumbel evaluate together.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count(65_536))]
     leaves: Option<usize>,
     /// Ranking of the states of a beam: policy, value, or a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
@@ -49,23 +53,30 @@ pub(super) struct SolveFlags {
     #[arg(long, value_name = "USE")]
     twists: Option<SymmetryUse>,
     /// Maximum number of states evaluated per problem.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1, u64::MAX))]
     nodes: Option<u64>,
     /// Maximum number of seconds per problem; the best solution so far counts.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = number::<f64>())]
     seconds: Option<f64>,
     /// Maximum length of an episode; as long as the environment allows by default.
-    #[arg(long, alias = "max_steps", value_name = "N")]
+    #[arg(long, alias = "max_steps", value_name = "N", allow_negative_numbers = true, value_parser = count(1_000_000))]
     max_steps: Option<usize>,
     /// Seed of all randomness.
-    #[arg(long, value_name = "S", default_value_t = 0)]
+    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true, value_parser = seed())]
     seed: u64,
-    /// Maximum number of threads; results do not depend on it.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    pub(super) num_cores: Option<usize>,
+    /// Maximum number of threads; 0 or -1, as without it: as many as there are processors. Results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    pub(super) num_cores: Option<NumCores>,
 }
 
 impl SolveFlags {
+    /// Writes a warning to standard error if an episode reached the default limit.
+    pub(super) fn warn_of_limit(plan: &SolvePlan, spec: &dyn EnvSpec, solutions: &[Solution]) {
+        if let Some(limit) = plan.reached_default_limit(spec, solutions) {
+            message(format_args!("warning: {}", reached_limit("--max-steps", limit)));
+        }
+    }
+
     /// Resolves the options; the best of `default_searches` samples is the default method.
     ///
     /// # Errors

@@ -15,7 +15,8 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 /// Returns the output of a command and its exit code.
 fn run(args: &[&str]) -> Result<(String, Exit), String> {
     let cli = parse(args).map_err(|e| e.to_string())?;
-    let Output { text, exit } = execute(cli, &Registry::default()).map_err(|e| e.to_string())?;
+    let Output { text, exit } =
+        execute(cli, &Registry::default(), &Stop::default()).map_err(|e| e.to_string())?;
     Ok((text, exit))
 }
 
@@ -115,7 +116,9 @@ fn invalid_arguments_are_refused() {
         &["--resume", "run", "a.json"],
         &["--resume", "run", "--seed", "1"],
         &["--resume", "run", "--set", "seed=1"],
-        &["a.json", "--num-cores", "0"],
+        &["a.json", "--num-cores", "-2"],
+        &["a.json", "--seed", "-1"],
+        &["a.json", "--seed", "18446744073709551616"],
         &["a.json", "--num-steps", "-1"],
         &["a.json", "--set", "seed"],
         &["evaluate"],
@@ -131,7 +134,7 @@ fn invalid_arguments_are_refused() {
         &["evaluate", "run", "--num-searches", "0"],
         &["evaluate", "run", "--num-mcts-searches", "0"],
         &["evaluate", "run", "--max-steps", "0"],
-        &["evaluate", "run", "--num-cores", "0"],
+        &["evaluate", "run", "--num-cores", "4097"],
         &["evaluate", "run", "--leaves", "2"],
         &["evaluate", "run", "--exploration", "1"],
         &["evaluate", "run", "--search", "gumbel=4", "--exploration", "1"],
@@ -219,7 +222,7 @@ fn a_run_is_evaluated_on_scrambles_and_on_states() {
     );
     fs::write(&states, "[[0, 1, 2, 3], [0, 2, 1, 3]]").unwrap();
     let refused = run(&["evaluate", run_path, "--states", &states]).unwrap_err();
-    assert!(refused.contains("states.json: state 1: expected"), "{refused}");
+    assert!(refused.contains("states.json: line 1, [1]: expected"), "{refused}");
 }
 
 #[test]

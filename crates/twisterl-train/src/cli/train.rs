@@ -1,20 +1,19 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, count, print_episode};
-use crate::config::{IgnoredField, Override, RunConfig};
+use super::{Exit, Output, print_episode, seed, whole};
+use crate::config::{IgnoredField, NumCores, Override, RunConfig};
 use crate::record::run_folder::RunFolder;
+use crate::terminal::message;
+use crate::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::threads;
 use crate::trainer::{GRACE, Options, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
@@ -30,14 +29,14 @@ pub(super) struct TrainArgs {
     #[arg(long, alias = "run_path", value_name = "DIR")]
     run_path: Option<PathBuf>,
     /// Total number of iterations, overriding the config's `num_iterations`.
-    #[arg(long, alias = "num_steps", value_name = "N")]
+    #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
     /// Random seed, overriding the config's.
-    #[arg(long, value_name = "S")]
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
-    /// Maximum number of threads; results do not depend on it.
-    #[arg(long, alias = "num_cores", value_name = "N", value_parser = count(4096))]
-    num_cores: Option<usize>,
+    /// Maximum number of threads; 0 or -1: as many as there are processors. Results do not depend on it.
+    #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
+    num_cores: Option<NumCores>,
     /// Resume the run in this folder; it continues bit-identically, also if it was killed.
     #[arg(
         long,
@@ -64,20 +63,20 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     /// Trains, then solves a problem of the reached difficulty and prints the solution.
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
-        let (stop, interrupt) = stop_on_interrupt()?;
+    pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
             quiet: self.quiet,
-            threads: self.num_cores.map(threads::available),
-            stop,
-            interrupt,
+            threads: self.num_cores.map(NumCores::threads),
+            stop: stop.with_grace(GRACE),
+            interrupt: stop.interrupt().clone(),
             ..Options::default()
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
                 show_ignored(&RunFolder::open(folder)?.config()?.1);
                 let registry = self.env.registry(registry);
+                stop.advise(advice(folder));
                 trainer::resume(folder, self.num_steps, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
@@ -88,12 +87,13 @@ impl TrainArgs {
                 let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
                 show_ignored(&ignored);
                 let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
+                stop.advise(advice(&path));
                 trainer::train(&config, &path, &options, registry)?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
-        let text = if self.quiet { String::new() } else { report(&summary)? };
+        let text = if self.quiet { String::new() } else { report(&summary, stop.interrupt())? };
         Ok(Output { text, exit })
     }
 
@@ -112,35 +112,13 @@ impl TrainArgs {
 /// Writes a note to standard error for each field of the config that is ignored.
 fn show_ignored(fields: &[IgnoredField]) {
     for field in fields {
-        // If this fails, there is nobody to tell.
-        let _ = writeln!(io::stderr(), "note: {field}");
+        message(format_args!("note: {field}"));
     }
 }
 
-/// Returns the flags that Ctrl-C sets: at once the one that stops the run after the iteration, and after [`GRACE`] the one
-/// that interrupts the iteration. A second Ctrl-C ends the process, which leaves no half-written file either.
-fn stop_on_interrupt() -> Result<(Arc<AtomicBool>, Interrupt)> {
-    type Flags = (Arc<AtomicBool>, Interrupt);
-    // A process can have only one handler.
-    static FLAGS: LazyLock<Result<Flags, ctrlc::Error>> = LazyLock::new(|| {
-        let flags = Flags::default();
-        let (stop, interrupt) = flags.clone();
-        ctrlc::set_handler(move || {
-            if stop.swap(true, Ordering::Relaxed) {
-                std::process::exit(Exit::Interrupted as i32);
-            }
-            let interrupt = interrupt.clone();
-            std::thread::spawn(move || {
-                std::thread::sleep(GRACE);
-                interrupt.set();
-            });
-        })?;
-        Ok(flags)
-    });
-    let (stop, interrupt) = FLAGS.as_ref().map_err(|e| Error::system("handle Ctrl-C", e))?;
-    stop.store(false, Ordering::Relaxed);
-    interrupt.clear();
-    Ok((Arc::clone(stop), interrupt.clone()))
+/// Returns the advice for the user of an interrupted run.
+fn advice(run: &Path) -> String {
+    format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
 /// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
@@ -149,17 +127,18 @@ fn default_path(config: &Path) -> PathBuf {
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.
-fn report(summary: &Summary) -> Result<String> {
-    let path = summary.path.display();
+fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
+    let path = summary.path.display().to_string();
+    let path = escape_controls(&path);
     let mut text = format!(
         "{path}: {} iterations, {} steps, {:.1} s\n",
         summary.iterations, summary.env_steps, summary.elapsed
     );
     if summary.interrupted {
-        let _ = writeln!(text, "interrupted; continue with --resume {path}");
+        let _ = writeln!(text, "interrupted; {}", advice(&summary.path));
     } else {
         let (policy, spec) = (&summary.best, &*summary.env);
-        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty)?;
+        let problem = print_episode::solve_scramble(policy, spec, summary.difficulty, interrupt)?;
         let _ = write!(text, "\n{problem}");
     }
     Ok(text)

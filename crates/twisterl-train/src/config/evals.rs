@@ -1,6 +1,6 @@
 //! The `algorithm.evals` part of a config.
 
-use super::limits::tree_growth;
+use super::limits::{NumCores, tree_growth};
 use crate::Error;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
@@ -41,11 +41,10 @@ pub struct EvalConfig {
     /// and otherwise one drawn in proportion to the visits.
     #[schemars(range(max = 65_536))]
     pub num_mcts_searches: usize,
-    /// Added to the seed of the run.
+    /// Added to the seed of the run; below 2^64.
     pub seed: u64,
-    /// Upper bound on threads.
-    #[schemars(range(min = 1, max = 4096))]
-    pub num_cores: usize,
+    /// Upper bound on threads; 0, -1 and `null`: as many as there are processors. Results do not depend on it.
+    pub num_cores: NumCores,
     /// Exploration constant of the tree search.
     #[serde(rename = "C")]
     #[schemars(range(min = 0, max = 1e6))]
@@ -75,7 +74,7 @@ impl Default for EvalConfig {
             num_searches: 1,
             num_mcts_searches: 0,
             seed: 0,
-            num_cores: 32,
+            num_cores: NumCores::default(),
             c: 1.41,
             max_expand_depth: 1,
             difficulty: None,

@@ -1,38 +1,55 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
+use crate::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use std::fs::File;
-use std::io::Read as _;
 use std::path::Path;
 use twisterl_core::error::from_serde;
+use twisterl_core::error::json::{self, JsonError};
 
-/// The largest config file that is read, in bytes.
-const MAX_BYTES: u64 = 1 << 20;
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
 pub(super) const MAX_DEPTH: usize = 192;
 
-/// Reads a JSON file of at most 1 MB.
+/// Reads a JSON file of at most [`MAX_CONFIG`] bytes.
 ///
 /// # Errors
-/// If the file cannot be read, is larger, or is not JSON; the error gives line and column.
+/// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
+/// column.
 pub(super) fn read_file(path: &Path) -> Result<Value> {
-    let mut bytes = Vec::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
-        .map_err(|e| Error::io("read", path, e))?;
-    if bytes.len() as u64 > MAX_BYTES {
-        let found = "a larger one";
-        return Err(Error::config(path.display().to_string(), "a file of at most 1 MB", found));
-    }
-    serde_json::from_slice(&bytes).map_err(|e| {
-        let message = e.to_string();
-        let what = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-        let place = format!("{}:{}:{}", path.display(), e.line(), e.column());
-        Error::config(place, "JSON", what)
+    let refused = |refusal: Refusal| match refusal.into_parts() {
+        Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
+        Err(error) => Error::io("read", path, error),
+    };
+    let bytes = read_given(path, MAX_CONFIG).map_err(refused)?;
+    json::parse(&bytes).map_err(|e| {
+        if let Some((value, found)) = not_finite(&bytes, &e) {
+            let place = format!("{}:{}: {value}", path.display(), e.line);
+            return Error::config(place, "a finite number", found);
+        }
+        let place = match e.line {
+            0 => path.display().to_string(),
+            line => format!("{}:{line}:{}", path.display(), e.column),
+        };
+        Error::config(place, e.expected, e.found)
     })
+}
+
+/// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
+fn not_finite(bytes: &[u8], error: &JsonError) -> Option<(String, &'static str)> {
+    let text = json::text(bytes).ok()?;
+    let line = text.split('\n').nth(error.line.checked_sub(1)?)?;
+    let column = error.column.saturating_sub(1);
+    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
+    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
+    let found = (column.saturating_sub(2)..=column).find_map(|start| {
+        let rest = line.get(start..)?;
+        texts.into_iter().find(|text| rest.starts_with(text))
+    })?;
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut reader);
+    Some((parsed.err()?.path().to_string(), found))
 }
 
 /// Replaces the peer's `{"__tuple_list__": true, "list": [...]}` objects by their lists.

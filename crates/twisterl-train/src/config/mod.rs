@@ -10,7 +10,7 @@ mod check;
 mod class;
 mod evals;
 mod json;
-mod limits;
+pub(crate) mod limits;
 mod overrides;
 mod policy;
 mod schema;
@@ -26,6 +26,7 @@ pub use algorithm::{
 };
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use limits::NumCores;
 pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{
@@ -91,7 +92,7 @@ struct Document {
     /// Parameters of the algorithm and of the run around it.
     #[serde(default)]
     algorithm: SharedConfig,
-    /// Seed of all randomness of the run.
+    /// Seed of all randomness of the run, below 2^64.
     #[serde(default)]
     seed: u64,
     /// Iterations after which the run ends; without it, it continues until stopped. The peer's command line calls this
@@ -164,7 +165,7 @@ impl RunConfig {
     /// [`read`](Self::read).
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 1 MB or is not JSON, and as for [`read`](Self::read).
+    /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
         let mut value = json::read_file(path)?;
         for change in overrides {

@@ -4,6 +4,7 @@ use super::json::MAX_DEPTH;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use twisterl_core::error::from_serde::shorten;
+use twisterl_core::error::json;
 
 /// The most keys in a path; no config is nested as deep.
 const MAX_KEYS: usize = 32;
@@ -36,12 +37,19 @@ impl Override {
     /// Reads `path=value`. The value is JSON, or where it is not, a string.
     ///
     /// # Errors
-    /// If there is no `=`, and as for [`new`](Self::new).
+    /// If there is no `=`, an object of the value repeats a key, and as for [`new`](Self::new).
     pub fn parse(text: &str) -> Result<Self> {
         let (path, value) = text.split_once('=').ok_or_else(|| {
             Error::config("override", "PATH=VALUE", format!("{:?}", shorten(text)))
         })?;
-        let value = serde_json::from_str::<Value>(value).unwrap_or_else(|_| value.into());
+        let value = match json::parse::<Value>(value.as_bytes()) {
+            Ok(value) => value,
+            Err(error) if error.is_repeated_key() => {
+                let place = format!("{}.{}", shorten(path.trim()), error.path);
+                return Err(Error::config(place, error.expected, error.found));
+            }
+            Err(_) => value.into(),
+        };
         Self::new(path.trim(), value)
     }
 

@@ -1,6 +1,7 @@
 //! The sections of `algorithm` that all algorithms share.
 
 use super::evals::{EvalConfig, Evals, ROLLOUT_METRIC};
+use super::limits::{NumCores, vanishes};
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -39,14 +40,13 @@ pub enum Device {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SharedCollecting {
-    /// Upper bound on threads.
-    #[schemars(range(min = 1, max = 4096))]
-    pub num_cores: usize,
+    /// Upper bound on threads; 0, -1 and `null`: as many as there are processors. Results do not depend on it.
+    pub num_cores: NumCores,
 }
 
 impl Default for SharedCollecting {
     fn default() -> Self {
-        Self { num_cores: 32 }
+        Self { num_cores: NumCores::default() }
     }
 }
 
@@ -178,6 +178,11 @@ impl OptimizerConfig {
         let path = "algorithm.optimizer";
         if self.amsgrad {
             return Err(Error::config(format!("{path}.amsgrad"), "false", "true"));
+        }
+        for (name, rate) in [("lr", Some(self.lr)), ("lr_final", self.lr_final)] {
+            if let Some(rate) = rate.filter(|&rate| rate != 0.0 && rate as f32 == 0.0) {
+                return Err(vanishes(&format!("{path}.{name}"), format!("{rate:e}")).into());
+            }
         }
         match (self.schedule(), self.lr_final) {
             (Schedule::Constant, Some(_)) => {

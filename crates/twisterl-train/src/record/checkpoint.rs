@@ -14,16 +14,20 @@
 //! If the process is killed at any moment, the newest checkpoint is the first complete one of `NAME`, `NAME.new` and
 //! `NAME.old`.
 
+use crate::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
 use crate::record::disk::{Disk, read_file, sync_folder, with_suffix};
 use crate::record::snapshot::ArrayData;
-use crate::{Error, Result};
+use crate::{Error, Result, files};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
 use std::path::{Path, PathBuf};
+use twisterl_core::error::from_serde::shorten;
+use twisterl_core::error::json;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, write_tensors};
 
@@ -36,9 +40,8 @@ const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
 /// The version of the folder format that this code writes and reads.
 const FORMAT: u64 = 1;
-/// The maximum size of a file of weights or arrays, in bytes: 2^28 values.
-pub const MAX_BYTES: u64 = 1 << 30;
-const MAX_MANIFEST: u64 = 1 << 16;
+/// The files beside the manifest, with the most bytes of each.
+const FILES: [(&str, u64); 3] = [(POLICY, MAX_WEIGHTS), (ARRAYS, MAX_WEIGHTS), (STATE, MAX_STATE)];
 
 /// Everything needed to resume a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,10 +96,8 @@ impl Checkpoint {
             (ARRAYS, write_arrays(&self.arrays)?),
             (STATE, to_json(&self.state)?),
         ];
-        if let Some((name, bytes)) = files.iter().find(|(_, bytes)| bytes.len() as u64 > MAX_BYTES)
-        {
-            let limit = format!("at most {MAX_BYTES} bytes");
-            return Err(Error::checkpoint(folder.join(name), limit, bytes.len()));
+        for (name, bytes) in &files {
+            check_length(&folder.join(name), bytes.len() as u64, limit(name))?;
         }
         let digests = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes)));
         let manifest = to_json(&Manifest { format: FORMAT, files: digests.collect() })?;
@@ -133,8 +134,7 @@ impl Checkpoint {
             let policy = read_policy_file(&folder, &manifest)?;
             let arrays =
                 read_arrays(&folder.join(ARRAYS), &read_part(&folder, ARRAYS, &manifest)?)?;
-            let state = serde_json::from_slice(&read_part(&folder, STATE, &manifest)?)
-                .map_err(|e| Error::checkpoint(folder.join(STATE), "JSON", e))?;
+            let state = parse(&folder.join(STATE), &read_part(&folder, STATE, &manifest)?)?;
             Ok(Self { policy, state, arrays })
         })
     }
@@ -192,8 +192,7 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
         let found = if folder.is_dir() { "no manifest.json in it" } else { "no such folder" };
         return Err(Error::checkpoint(folder, "a checkpoint folder", found));
     }
-    let value: Value = serde_json::from_slice(&read_file(&path, MAX_MANIFEST)?)
-        .map_err(|e| Error::checkpoint(&path, "JSON", e))?;
+    let value: Value = parse(&path, &read_file(&path, MAX_MANIFEST)?)?;
     match value.get("format") {
         Some(format) if format == FORMAT => {}
         format => {
@@ -202,8 +201,36 @@ fn read_manifest(folder: &Path) -> Result<Manifest> {
             return Err(Error::checkpoint(&path, expected, found));
         }
     }
-    serde_json::from_value(value)
-        .map_err(|e| Error::checkpoint(&path, "lengths and checksums of files", e))
+    let manifest: Manifest = serde_json::from_value(value)
+        .map_err(|e| Error::checkpoint(&path, "lengths and checksums of files", e))?;
+    // Names lead nowhere but to the files of a checkpoint: not to devices, and not out of the folder.
+    if let Some(name) = manifest.files.keys().find(|name| FILES.iter().all(|(n, _)| n != name)) {
+        let expected = format!("no files other than {}", FILES.map(|(name, _)| name).join(", "));
+        return Err(Error::checkpoint(&path, expected, format!("{:?}", shorten(name))));
+    }
+    Ok(manifest)
+}
+
+/// Reads JSON from the file at `path`.
+fn parse<T: DeserializeOwned>(path: &Path, bytes: &[u8]) -> Result<T> {
+    json::parse(bytes).map_err(|e| match e.line {
+        0 => Error::checkpoint(path, e.expected, e.found),
+        line => {
+            Error::input(path, format!("line {line}, column {}", e.column), e.expected, e.found)
+        }
+    })
+}
+
+/// Returns the most bytes of a file of a checkpoint.
+fn limit(name: &str) -> u64 {
+    FILES.iter().find(|(known, _)| *known == name).map_or(0, |(_, limit)| *limit)
+}
+
+fn check_length(path: &Path, length: u64, limit: u64) -> Result<()> {
+    if length > limit {
+        return Err(Error::checkpoint(path, format!("at most {limit} bytes"), length));
+    }
+    Ok(())
 }
 
 /// Reads one file of a checkpoint and checks it against the manifest.
@@ -216,11 +243,13 @@ fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> 
             "none",
         ));
     };
-    if expected.length > MAX_BYTES {
-        let limit = format!("at most {MAX_BYTES} bytes");
-        return Err(Error::checkpoint(&path, limit, expected.length));
+    let limit = limit(name);
+    check_length(&path, expected.length, limit)?;
+    let (_, length) = files::open(&path, limit).map_err(|refusal| refusal.of_checkpoint(&path))?;
+    if length != expected.length {
+        return Err(Error::checkpoint(&path, expected.to_string(), format!("{length} bytes")));
     }
-    let bytes = read_file(&path, MAX_BYTES)?;
+    let bytes = read_file(&path, limit)?;
     let found = FileDigest::of(&bytes);
     if found != *expected {
         return Err(Error::checkpoint(&path, expected.to_string(), found));

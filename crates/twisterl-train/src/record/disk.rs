@@ -1,8 +1,9 @@
 //! Atomic writes of files and folders: a killed process leaves no half-written file behind.
 
-use crate::{Error, Result};
+use crate::terminal::temporary::Temporary;
+use crate::{Error, Result, files};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 /// Writes a file atomically: under a temporary name next to `path`, which is then renamed. `path` holds either its
@@ -12,6 +13,7 @@ use std::path::{Path, PathBuf};
 /// If the folder cannot be written to.
 pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     let temporary = with_suffix(path, &format!(".new-{}", std::process::id()));
+    let _temporary = Temporary::at(&temporary);
     let disk = &mut Disk::default();
     disk.write_synced(&temporary, bytes).and_then(|()| disk.rename(&temporary, path)).inspect_err(
         |_| {
@@ -21,22 +23,12 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     )
 }
 
-/// Reads a file of at most `limit` bytes.
+/// Reads a regular file of at most `limit` bytes.
 ///
 /// # Errors
-/// If it cannot be read or is larger.
+/// If it cannot be read, is of another kind or is larger.
 pub fn read_file(path: &Path, limit: u64) -> Result<Vec<u8>> {
-    let failed = |e| Error::io("read", path, e);
-    let file = File::open(path).map_err(failed)?;
-    let length = file.metadata().map_err(failed)?.len();
-    // The capacity is only a hint.
-    let mut bytes = Vec::with_capacity(usize::try_from(length.min(limit)).unwrap_or(0));
-    file.take(limit.saturating_add(1)).read_to_end(&mut bytes).map_err(failed)?;
-    if bytes.len() as u64 > limit {
-        let expected = format!("a file of at most {limit} bytes");
-        return Err(Error::checkpoint(path, expected, format!("{} bytes", length.max(limit + 1))));
-    }
-    Ok(bytes)
+    files::read(path, limit).map_err(|refusal| refusal.of_checkpoint(path))
 }
 
 /// Appends `suffix` to the last component of `path`.

@@ -2,6 +2,7 @@
 
 pub mod checkpoint;
 mod disk;
+mod format;
 pub mod load;
 pub mod metrics;
 pub mod pt;

@@ -13,6 +13,7 @@ use crate::trainer::evaluation::EvaluationResult;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
 /// one resumes.
@@ -110,6 +111,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// # Errors
     /// If the disk cannot be written to.
     pub(super) fn save_last(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+        let _hold = Hold::begin();
         let begun = Instant::now();
         self.checkpoint(&log.lengths()?).write(&folder.last())?;
         self.clock =
@@ -143,6 +145,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         };
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
+            let _hold = Hold::begin();
             self.checkpoint(&log.lengths()?).write(&folder.best())?;
         }
         Ok(())

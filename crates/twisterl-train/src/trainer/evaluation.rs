@@ -56,8 +56,11 @@ pub fn evaluate(
     let key = StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
         .iteration(((position as u64) << 48) | iteration);
     let clock = || 0.0;
-    let solver =
-        Solver { record: false, ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate) };
+    let solver = Solver {
+        record: false,
+        strict: false,
+        ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate)
+    };
     let starts = vec![start; config.num_episodes];
     let again = |number| key.iteration(key.iteration | number << 32);
     let solutions = solver.run_tries(&starts, plan.tries, again)?;

@@ -186,25 +186,22 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         options: &Options,
         work: impl FnOnce(&mut Self) -> Result<T> + Send,
     ) -> Result<T> {
-        let allowed = threads::available(self.config.shared.collecting.num_cores);
+        let allowed = self.config.shared.collecting.num_cores.threads();
         threads::on_threads(options.threads.unwrap_or(allowed), || work(self))
     }
 
     /// Makes the evaluations that are due; all of them if `all`.
     fn evaluate(&mut self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
+        let (spec, evaluator) = (&*self.spec, self.policy.evaluated());
+        let (difficulty, seed, iteration) =
+            (self.curriculum.difficulty, self.config.seed, self.iteration);
         let evals = self.config.shared.evals.iter().enumerate();
         let results = evals
-            .filter(|(_, (_, eval))| all || self.iteration.is_multiple_of(eval.every))
+            .filter(|(_, (_, eval))| all || iteration.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
-                let result = evaluate(
-                    eval,
-                    position,
-                    &*self.spec,
-                    self.policy.evaluated(),
-                    self.curriculum.difficulty,
-                    self.config.seed,
-                    self.iteration,
-                )?;
+                let result = threads::at_most(eval.num_cores, || {
+                    evaluate(eval, position, spec, evaluator, difficulty, seed, iteration)
+                })?;
                 Ok((name.clone(), result))
             })
             .collect::<Result<Vec<_>>>()?;

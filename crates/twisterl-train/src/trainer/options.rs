@@ -11,7 +11,7 @@ use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
 /// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
-pub const GRACE: Duration = Duration::from_millis(700);
+pub const GRACE: Duration = Duration::from_millis(500);
 
 /// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
 /// after this iteration, with a checkpoint.

@@ -1,8 +1,9 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
+use crate::terminal::message;
 use indicatif::{ProgressBar, ProgressStyle};
-use std::io::{self, Write as _};
 use std::time::{Duration, Instant};
+use twisterl_core::error::escape::escape_controls;
 
 /// The time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(2);
@@ -56,14 +57,14 @@ impl Progress {
     /// Shows the state of the run.
     pub fn update(&mut self, status: &Status) {
         let success = status.success.map_or("  -  ".to_owned(), |s| format!("{:5.1}%", s * 100.0));
-        let message = format!(
+        let figures = format!(
             "difficulty {:>3}  success {success}  {:>7.0} k steps/s",
             status.difficulty,
             status.steps_per_second / 1e3
         );
         if !self.bar.is_hidden() {
             self.bar.set_position(status.iteration);
-            self.bar.set_message(message);
+            self.bar.set_message(figures);
         } else if !self.quiet
             && (self.last_line.is_none_or(|t| t.elapsed() >= LINE_EVERY)
                 || Some(status.iteration) == self.total)
@@ -74,7 +75,7 @@ impl Progress {
                 let left = elapsed / done * total.saturating_sub(status.iteration) as f64;
                 (format!("/{total}"), format!("  {left:.0} s left"))
             });
-            eprintln!("iteration {}{of}  {message}{left}", status.iteration);
+            message(format_args!("iteration {}{of}  {figures}{left}", status.iteration));
             self.last_line = Some(Instant::now());
         }
     }
@@ -83,16 +84,15 @@ impl Progress {
     pub fn line(&self, text: &str) {
         if self.quiet {
         } else if self.bar.is_hidden() {
-            eprintln!("{text}");
+            message(text);
         } else {
-            self.bar.println(text);
+            self.bar.println(escape_controls(text));
         }
     }
 
     /// Writes a warning to standard error, above the bar, even if quiet.
     pub fn warn(&self, text: &str) {
-        // If this fails, there is nobody to tell.
-        self.bar.suspend(|| drop(writeln!(io::stderr(), "warning: {text}")));
+        self.bar.suspend(|| message(format_args!("warning: {text}")));
     }
 
     /// Ends the bar and leaves its last state on the screen.

@@ -1,6 +1,7 @@
 //! Problems solved by a policy, and the figures of an evaluation.
 
 use crate::Result;
+use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +10,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Solution, SolvePlan};
+use twisterl_core::solve::{Solution, SolvePlan, Solver};
 
 /// Solves every start on a new pool of at most `num_cores` threads.
 ///
@@ -17,14 +18,16 @@ use twisterl_core::solve::{Solution, SolvePlan};
 /// If a start is refused, the environment fails, or the method cannot search its actions.
 pub fn solve(
     plan: &SolvePlan,
-    num_cores: Option<usize>,
+    num_cores: Option<NumCores>,
     (spec, evaluator): (&dyn EnvSpec, &dyn Evaluator),
     purpose: Purpose,
     starts: &[Start<'_>],
 ) -> Result<Vec<Solution>> {
     let begun = Instant::now();
     let clock = || begun.elapsed().as_secs_f64();
-    let solver = plan.solver(spec, evaluator, &clock, purpose);
+    // Figures may be those of an environment that does not repeat itself; solutions that are returned may not.
+    let strict = purpose == Purpose::Solve;
+    let solver = Solver { strict, ..plan.solver(spec, evaluator, &clock, purpose) };
     let key = |number| plan.key(number, purpose);
     in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
 }

@@ -1,21 +1,29 @@
 //! Thread pools.
 
+use crate::config::NumCores;
 use crate::{Error, Result};
-
-/// Returns the number of threads to use: at most `bound`, and at most one per processor.
-pub(crate) fn available(bound: usize) -> usize {
-    std::thread::available_parallelism().map_or(1, usize::from).min(bound)
-}
 
 /// Runs `work` on a new pool of at most `num_cores` threads, and at most one per processor.
 ///
 /// # Errors
 /// Those of `work`, or if no threads can be started.
 pub fn in_pool<T: Send>(
-    num_cores: Option<usize>,
+    num_cores: Option<NumCores>,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
-    on_threads(available(num_cores.unwrap_or(usize::MAX)), work)
+    on_threads(num_cores.unwrap_or(NumCores::ALL).threads(), work)
+}
+
+/// Runs `work` on at most `num_cores` threads of the current pool, or on a new and smaller pool.
+///
+/// # Errors
+/// Those of `work`, or if no threads can be started.
+pub(crate) fn at_most<T: Send>(
+    num_cores: NumCores,
+    work: impl FnOnce() -> Result<T> + Send,
+) -> Result<T> {
+    let threads = num_cores.threads();
+    if threads < rayon::current_num_threads() { on_threads(threads, work) } else { work() }
 }
 
 /// Runs `work` on a new pool of exactly this many threads.

@@ -11,6 +11,7 @@ use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
+use twisterl_core::error::interrupt::Hold;
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +44,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             Err(error) if error.is_interrupted() => End::Interrupted,
             Err(error) => return Err(error),
         };
+        // The run is ending: the rest does not take long, unless the disk is slow.
+        let _hold = Hold::begin();
         // What an interrupted iteration has changed must not be saved.
         if end != End::Interrupted {
             self.save_last(folder, &log)?;
@@ -108,11 +111,12 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let start = Instant::now();
         let now = self.now();
         let Iteration { number, difficulty, .. } = now;
-        let results = self.evaluate(false)?;
+        let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
         self.warn(progress, options);
         self.save_if_best(folder, log, &results)?;
-        let output = self.algorithm.iterate(&mut self.policy, &now)?;
+        let output = self.algorithm.iterate(&mut self.policy, &now);
+        let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
         self.warn(progress, options);
         let seconds = start.elapsed().as_secs_f64();

@@ -6,6 +6,8 @@ from .context import Algorithm, ConfigContext, algorithm_name
 
 comptime MAX_COUNT = 1 << 20
 """The largest count of episodes, environments or steps."""
+comptime MAX_CORES = 4096
+"""The largest bound on threads."""
 comptime MAX_STEPS = 1 << 24
 """The most environment steps of an iteration that `num_envs` and `rollout_length` may ask for."""
 comptime MAX_NODES = 1 << 22
@@ -49,12 +51,18 @@ struct CollectingConfig(ImplicitlyCopyable, Movable):
     """Iterations whose games are learned from (AlphaZero)."""
 
 
+def read_cores(mut fields: JsonFields[_]) raises -> Int:
+    """Reads an upper bound on threads; 0 and -1 stand for all processors."""
+    var cores = fields.integer("num_cores", 32, -1, MAX_CORES)
+    return cores if cores > 0 else MAX_CORES
+
+
 def read_collecting(mut fields: JsonFields[_], mut context: ConfigContext) raises -> CollectingConfig:
     """Reads `algorithm.collecting`."""
     var is_az = context.algorithm == Algorithm.AZ
     var starts = fields.section("starts")
     var config = CollectingConfig(
-        num_cores=fields.integer("num_cores", 32, 1, 4096),
+        num_cores=read_cores(fields),
         num_episodes=fields.integer("num_episodes", 512 if is_az else 512 * 32, 1, MAX_COUNT),
         num_envs=fields.integer("num_envs", 0, 1, MAX_COUNT),
         rollout_length=fields.integer("rollout_length", 32, 1, MAX_COUNT),

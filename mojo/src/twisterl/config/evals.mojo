@@ -2,6 +2,7 @@
 
 from ..io.json import Json
 from ..io.json_fields import JsonFields
+from .collecting import read_cores
 
 comptime MAX_EVALS = 64
 """The most evaluations of a config."""
@@ -66,7 +67,7 @@ def read_eval(name: String, mut fields: JsonFields[_]) raises -> EvalConfig:
     """Reads one evaluation."""
     var config = EvalConfig(
         name,
-        num_cores=fields.integer("num_cores", 32, 1, 4096),
+        num_cores=read_cores(fields),
         num_episodes=fields.integer("num_episodes", 100, 1, 10_000_000),
         deterministic=fields.boolean("deterministic", True),
         num_searches=fields.integer("num_searches", 1, 1, 1 << 16),

@@ -18,7 +18,7 @@ def policy_without_weights(config: RunConfig) raises -> Policy:
         "Puzzle",
         puzzle.to_json(),
         [cells, cells],
-        puzzle_twists(puzzle.height, puzzle.width),
+        puzzle_twists(puzzle.height, puzzle.width, puzzle.params.blank_last),
         config.policy.canonical,
         config.policy.backtracking,
     )

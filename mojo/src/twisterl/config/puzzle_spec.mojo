@@ -36,6 +36,7 @@ struct PuzzleSpec(ImplicitlyCopyable, Movable):
         self.params.solved_reward = read_reward(fields, "solved_reward", self.params.solved_reward)
         self.params.failed_reward = read_reward(fields, "failed_reward", self.params.failed_reward)
         self.params.move_reward = read_reward(fields, "move_reward", self.params.move_reward)
+        self.params.blank_last = fields.choice("goal", "blank_first", ["blank_first", "blank_last"]) == 1
 
     def to_json(self) -> String:
         """Returns the description as JSON."""
@@ -59,10 +60,10 @@ struct PuzzleSpec(ImplicitlyCopyable, Movable):
             p.failed_reward.cast[DType.float64](),
             ',"move_reward":',
             p.move_reward.cast[DType.float64](),
-            "}",
+            ',"goal":"blank_last"}' if p.blank_last else "}",
         )
 
 
 def read_reward(mut fields: JsonFields[_], key: String, default: Float32) raises -> Float32:
     """Reads a number of single precision."""
-    return fields.number(key, default.cast[DType.float64](), -3e38, 3e38).cast[DType.float32]()
+    return fields.number(key, default.cast[DType.float64](), -1e18, 1e18).cast[DType.float32]()

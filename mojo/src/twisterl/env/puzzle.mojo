@@ -1,7 +1,7 @@
 """The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
 
-Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ... A move slides the blank left (0), up (1), right (2)
-or down (3). A move off the board is masked; if it is made anyway, it changes nothing but costs one move of the budget.
+Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ..., or 1, 2, ..., 0 if the blank is last. A move slides
+the blank left (0), up (1), right (2) or down (3). A move off the board is masked; if it is made anyway, it changes nothing but costs one move of the budget.
 The bit `cell * cells + tile` of the observation is set if `tile` lies on `cell`.
 
 Rules, scrambles and rewards equal those of the Rust implementation and draw from the same random streams.
@@ -36,6 +36,8 @@ struct PuzzleParams(ImplicitlyCopyable, Movable):
     """Reward of the move that exhausts the budget without solving."""
     var move_reward: Float32
     """Reward of every other move."""
+    var blank_last: Bool
+    """True for the goal 1, 2, ..., 0; false for 0, 1, 2, ..."""
 
     def __init__(out self, *, difficulty: Int = 1, max_depth: Int = 128):
         """Creates the default parameters; `move_reward` is `-0.5 / max_depth`."""
@@ -46,6 +48,7 @@ struct PuzzleParams(ImplicitlyCopyable, Movable):
         self.solved_reward = 1.0
         self.failed_reward = -0.5
         self.move_reward = -0.5 / Float32(max_depth)
+        self.blank_last = False
 
 
 def board_lanes(cells: Int) -> Int:
@@ -87,6 +90,8 @@ struct Puzzle[height: Int, width: Int](Environment):
     """Tiles row-major, `[LANES]`. Entries beyond the board hold their own index."""
     var blank: UInt8
     """The cell of the blank."""
+    var home: UInt8
+    """The cell of the blank in the goal, the first or the last."""
     var budget: Int32
     """Moves left."""
     var solved_reward: Float32
@@ -109,8 +114,9 @@ struct Puzzle[height: Int, width: Int](Environment):
         check_finite("solved_reward", params.solved_reward)
         check_finite("failed_reward", params.failed_reward)
         check_finite("move_reward", params.move_reward)
-        self.board = Self.goal()
-        self.blank = 0
+        self.board = Self.goal(params.blank_last)
+        self.home = UInt8(Self.CELLS - 1 if params.blank_last else 0)
+        self.blank = self.home
         self.solved_reward = params.solved_reward
         self.failed_reward = params.failed_reward
         self.move_reward = params.move_reward
@@ -123,11 +129,14 @@ struct Puzzle[height: Int, width: Int](Environment):
 
     @staticmethod
     @always_inline
-    def goal() -> Array[UInt8, Self.LANES]:
+    def goal(blank_last: Bool = False) -> Array[UInt8, Self.LANES]:
         """Returns the solved board."""
         var board = Array[UInt8, Self.LANES](fill=0)
         comptime for cell in range(Self.LANES):
             board[cell] = UInt8(cell)
+        if blank_last:
+            comptime for cell in range(Self.CELLS):
+                board[cell] = UInt8((cell + 1) % Self.CELLS)
         return board^
 
     @always_inline
@@ -154,8 +163,8 @@ struct Puzzle[height: Int, width: Int](Environment):
 
         Illegal moves do nothing, so a scramble may be shorter and may even end solved.
         """
-        self.board = Self.goal()
-        self.blank = 0
+        self.board = Self.goal(self.home != 0)
+        self.blank = self.home
         var left = self.scramble
         while left > 0:
             var bits = rng.next_u32()
@@ -175,7 +184,7 @@ struct Puzzle[height: Int, width: Int](Environment):
         for cell in range(Self.CELLS):
             if board[cell] == 0:
                 blank = cell
-        if not Self.solvable(board, blank):
+        if not Self.solvable(board, blank, Int(self.home)):
             # Maps the unsolvable boards one to one to the solvable ones, so that all of these stay equally likely.
             swap_tiles(board, 1 if blank == 0 else 0, 2 if blank < 2 else 1)
         self.board = board^
@@ -215,7 +224,11 @@ struct Puzzle[height: Int, width: Int](Environment):
     def solved(self) -> Bool:
         """Returns true if the board is the goal."""
         # The blank decides for most boards, without the longer comparison.
-        return self.blank == 0 and self.tiles() == Self.goal().unsafe_ptr().unsafe_load[width=Self.LANES]()
+        if self.blank != self.home:
+            return False
+        if self.home == 0:
+            return self.tiles() == Self.goal().unsafe_ptr().unsafe_load[width=Self.LANES]()
+        return self.tiles() == Self.goal(True).unsafe_ptr().unsafe_load[width=Self.LANES]()
 
     def state(self) -> List[Int]:
         """Returns the tiles row-major, `[CELLS]`."""
@@ -248,15 +261,19 @@ struct Puzzle[height: Int, width: Int](Environment):
                 )
             place[tile] = cell
             board[cell] = UInt8(tile)
-        if not Self.solvable(board, place[0]):
-            raise Error("state: expected a board that moves can solve, found one that is one swap of two tiles off")
+        if not Self.solvable(board, place[0], Int(self.home)):
+            var found = String("one that is one swap of two tiles off")
+            if Self.solvable(board, place[0], Self.CELLS - 1 - Int(self.home)):
+                var other = "blank_first" if self.home != 0 else "blank_last"
+                found += String(' (moves lead to the goal of "goal": "', other, '")')
+            raise Error("state: expected a board that moves can solve, found ", found)
         self.board = board^
         self.blank = UInt8(place[0])
         self.budget = self.max_depth
 
     @staticmethod
-    def solvable(board: Array[UInt8, Self.LANES], blank: Int) -> Bool:
-        """Returns true if moves lead from this board to the goal.
+    def solvable(board: Array[UInt8, Self.LANES], blank: Int, home: Int) -> Bool:
+        """Returns true if moves lead from this board to the goal with the blank at `home`, the first or the last cell.
 
         Every move swaps two entries and changes the blank's distance to its goal by one, so the parity of the
         permutation equals the parity of that distance exactly on the reachable boards (W. E. Story, "Notes on the '15'
@@ -268,9 +285,11 @@ struct Puzzle[height: Int, width: Int](Environment):
             var cell = start
             while not seen[cell]:  # a cycle of length n is n - 1 swaps
                 seen[cell] = True
-                cell = Int(board[cell])
+                cell = (Int(board[cell]) + home) % Self.CELLS  # the tile's place in the goal
                 odd ^= cell != start
-        return odd == ((blank // Self.width + blank % Self.width) % 2 == 1)
+        var rows = abs(blank // Self.width - home // Self.width)
+        var columns = abs(blank % Self.width - home % Self.width)
+        return odd == ((rows + columns) % 2 == 1)
 
     def difficulty(self) -> Int:
         """Returns the number of random moves of a scramble."""

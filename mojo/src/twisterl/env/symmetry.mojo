@@ -90,7 +90,7 @@ def original_action(twists: List[Twist], frame: Int, action: Int) -> Int:
     return action
 
 
-def square_twists(side: Int) -> List[Twist]:
+def square_twists(side: Int, blank_last: Bool = False) -> List[Twist]:
     """Returns the symmetry of a square sliding puzzle: the reflection across the main diagonal.
 
     It maps the goal to itself if each tile is renamed to the number that belongs where the tile's goal cell is
@@ -98,14 +98,17 @@ def square_twists(side: Int) -> List[Twist]:
     """
     var cells = side * side
     var observation = List[Int](capacity=cells * cells)
+    var home = cells - 1 if blank_last else 0
     for bit in range(cells * cells):
-        observation.append(transposed(bit // cells, side) * cells + transposed(bit % cells, side))
+        # The tile's place in the goal, and the tile of the reflected place.
+        var place = transposed((bit % cells + home) % cells, side)
+        observation.append(transposed(bit // cells, side) * cells + (place + cells - home) % cells)
     return [Twist(observation^, [1, 0, 3, 2])]
 
 
-def puzzle_twists(height: Int, width: Int) -> List[Twist]:
+def puzzle_twists(height: Int, width: Int, blank_last: Bool) -> List[Twist]:
     """Returns the symmetries of a sliding puzzle without the identity: none unless the board is square."""
-    return square_twists(width) if height == width else List[Twist]()
+    return square_twists(width, blank_last) if height == width else List[Twist]()
 
 
 def transposed(cell: Int, side: Int) -> Int:

@@ -36,6 +36,9 @@ const MAX_CELLS: usize = MAX_SIDE * MAX_SIDE;
 /// The greatest difficulty and budget. A scramble of this many moves takes some milliseconds, so that no config can hang.
 const LIMIT: usize = 1_000_000;
 
+/// The greatest magnitude of a reward: its square, which losses take, must fit single precision.
+const MAX_REWARD: f32 = 1e18;
+
 /// Tiles row-major. Entries beyond the board hold their own index, so that boards of all sizes compare with the goal.
 type Board = [u8; MAX_CELLS];
 
@@ -192,8 +195,9 @@ impl Environment for Puzzle {
             ("failed_reward", params.failed_reward),
             ("move_reward", move_reward),
         ] {
-            if !reward.is_finite() {
-                return Err(Error::config(path, "a finite number", reward));
+            if !(-MAX_REWARD..=MAX_REWARD).contains(&reward) {
+                let expected = format!("a number from -{MAX_REWARD:e} to {MAX_REWARD:e}");
+                return Err(Error::config(path, expected, format!("{reward:?}")));
             }
         }
         let cells = width * height;

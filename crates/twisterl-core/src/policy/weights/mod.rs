@@ -3,12 +3,15 @@
 //! Matrices in a file are `[outputs, inputs]`, as in PyTorch's `nn.Linear`. Embeddings are transposed on loading, so
 //! that the weight row of each one of an observation is contiguous in memory.
 
+mod names;
 pub mod tensors;
 
 use super::network::{Network, ParameterSpec};
 use super::policy::{Policy, check_network};
 use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
+use crate::error::from_serde::in_words;
+use crate::error::json;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use safetensors::Dtype;
@@ -72,10 +75,11 @@ impl PolicyHeader {
     fn from_metadata(text: &str) -> Result<Self> {
         let broken = |path: String, e: &dyn std::fmt::Display| {
             Error::weights(format!("metadata {METADATA_KEY}"), "a policy's description", {
-                if path == "." { e.to_string() } else { format!("{path}: {e}") }
+                let message = in_words(&e);
+                if path == "." { message } else { format!("{path}: {message}") }
             })
         };
-        let mut value: Value = serde_json::from_str(text).map_err(|e| broken(".".into(), &e))?;
+        let mut value: Value = json::parse(text.as_bytes()).map_err(|e| broken(".".into(), &e))?;
         let format = value.as_object_mut().and_then(|map| map.shift_remove("format"));
         if format != Some(FORMAT.into()) {
             return Err(Error::weights(
@@ -171,13 +175,16 @@ pub fn is_self_contained(bytes: &[u8]) -> Result<bool> {
 }
 
 /// Returns the weights of `network` from the tensors of a file, in the order and layout of [`Network::parameters`].
-/// All sizes are checked against the tensors before memory is allocated.
+/// All sizes are checked against the tensors before memory is allocated. The names may have those of wrappers of PyTorch in
+/// them, such as `module.`, and a common prefix, such as `model.`. Tensors of whole numbers that the network does not have,
+/// such as counters, are left out.
 ///
 /// # Errors
-/// Names the tensor that is missing, unexpected, of a wrong shape, of a type other than F32 and F64, or not finite.
+/// Names the tensor that is missing, unexpected, of a wrong shape, not of floating-point numbers, or not finite.
 pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Result<Vec<f32>> {
     check_network(network)?;
     let specs = network.parameters();
+    let tensors = &names::of_network(&specs, tensors)?;
     check_shapes(&specs, tensors)?;
     let known: HashSet<_> = specs.iter().map(|spec| &spec.name).collect();
     // PyTorch writes a layer that is registered under two names twice.
@@ -190,7 +197,10 @@ pub fn parameters_from_tensors(network: &Network, tensors: &Tensors<'_>) -> Resu
         };
         specs.iter().any(same)
     };
-    let others = tensors.iter().filter(|(name, _)| !known.contains(name));
+    let is_other = |(name, tensor): &(&String, &TensorView<'_>)| {
+        !known.contains(name) && names::is_weight(tensor.dtype())
+    };
+    let others = tensors.iter().filter(is_other);
     if let Some((name, tensor)) = others.into_iter().find(|(_, tensor)| !twice(tensor)) {
         return Err(Error::weights(
             name,
@@ -226,7 +236,8 @@ fn check_shapes(specs: &[ParameterSpec], tensors: &Tensors<'_>) -> Result<()> {
         let expected = shape_in_file(spec);
         match tensors.get(&spec.name) {
             None => {
-                let found = format!("none among {} tensors", tensors.len());
+                let found =
+                    format!("none among {} tensors{}", tensors.len(), names::in_words(tensors));
                 return Err(Error::weights(
                     &spec.name,
                     format!("a tensor of shape {expected:?}"),

@@ -1,9 +1,12 @@
 //! Reading and writing of untrusted safetensors files.
 
+use crate::error::json;
 use crate::{Error, Result};
+use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
 use std::collections::BTreeMap;
+use std::io::Read;
 
 /// The longest header that is read or written. Parsing needs a few dozen times its length in memory.
 const MAX_HEADER: usize = 8 << 20;
@@ -37,16 +40,29 @@ impl<'a> TensorFile<'a> {
                 format!("a header of {length} bytes in a file of {}", bytes.len()),
             ));
         };
-        let metadata: Metadata = serde_json::from_slice(header)
-            .map_err(|e| broken("a valid safetensors header", e.to_string()))?;
-        // Checked here because the crate adds the lengths without overflow checks.
-        if metadata.data_len() != data.len() {
-            return Err(broken(
-                &format!("{} bytes of tensors, as the header says", metadata.data_len()),
-                data.len().to_string(),
-            ));
+        Ok(Self { metadata: parse_header(header, data.len() as u64)?, data })
+    }
+
+    /// Checks the header of a file of `length` bytes before the rest is read.
+    ///
+    /// # Errors
+    /// If the header is not one, or describes fewer or more bytes; if it cannot be read.
+    pub fn check_start(mut file: impl Read, length: u64) -> Result<()> {
+        let unreadable = |e: std::io::Error| Error::weights("file", "a safetensors file", e);
+        let mut size = [0; 8];
+        file.read_exact(&mut size).map_err(unreadable)?;
+        let size = u64::from_le_bytes(size);
+        let Some(rest) = length.checked_sub(8).and_then(|rest| rest.checked_sub(size)) else {
+            let found = format!("a header of {size} bytes in a file of {length}");
+            return Err(Error::weights("file", "a safetensors file", found));
+        };
+        if size > MAX_HEADER as u64 {
+            let found = format!("a header of {size} bytes");
+            return Err(Error::weights("file", "a header of at most 8 MiB", found));
         }
-        Ok(Self { metadata, data })
+        let mut header = Vec::new();
+        file.take(size).read_to_end(&mut header).map_err(unreadable)?;
+        parse_header(&header, rest).map(drop)
     }
 
     /// Returns an entry of the file's metadata.
@@ -76,6 +92,18 @@ impl<'a> TensorFile<'a> {
     }
 }
 
+/// Reads a header that `length` bytes of data follow.
+fn parse_header(header: &[u8], length: u64) -> Result<Metadata> {
+    let metadata: Metadata = json::parse(header)
+        .map_err(|e| Error::weights("file", "a valid safetensors header", e.to_string()))?;
+    // Checked here because the crate adds the lengths without overflow checks.
+    if metadata.data_len() as u64 != length {
+        let expected = format!("{} bytes of tensors, as the header says", metadata.data_len());
+        return Err(Error::weights("file", expected, length));
+    }
+    Ok(metadata)
+}
+
 /// Writes tensors and one metadata entry as a safetensors file. Equal arguments give equal bytes.
 ///
 /// # Errors
@@ -91,7 +119,7 @@ pub fn write_tensors(tensors: &Tensors<'_>, entry: Option<(&str, String)>) -> Re
 /// Returns the values of a tensor in single precision.
 ///
 /// # Errors
-/// If the type is neither F32 nor F64.
+/// If the type is none of F64, F32, F16 and BF16.
 pub fn f32_values<'a>(
     name: &str,
     tensor: &'a TensorView<'_>,
@@ -105,7 +133,15 @@ pub fn f32_values<'a>(
             let (values, _) = tensor.data().as_chunks::<8>();
             Ok(Box::new(values.iter().map(|b| f64::from_le_bytes(*b) as f32)))
         }
-        other => Err(Error::weights(name, "values of type F32 or F64", other)),
+        Dtype::F16 => {
+            let (values, _) = tensor.data().as_chunks::<2>();
+            Ok(Box::new(values.iter().map(|b| f16::from_le_bytes(*b).to_f32())))
+        }
+        Dtype::BF16 => {
+            let (values, _) = tensor.data().as_chunks::<2>();
+            Ok(Box::new(values.iter().map(|b| bf16::from_le_bytes(*b).to_f32())))
+        }
+        other => Err(Error::weights(name, "values of type F64, F32, F16 or BF16", other)),
     }
 }
 
@@ -128,6 +164,16 @@ mod tests {
     #[test]
     fn claims_beyond_the_file_are_refused() {
         assert!(refusal(&[1, 2, 3]).contains("3 bytes"));
+        // The same is known without the data.
+        let bytes = file(r#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#, 4);
+        let (start, length) = (&bytes[..bytes.len() - 4], bytes.len() as u64);
+        TensorFile::check_start(start, length).unwrap();
+        let early =
+            |bytes: &[u8], length| TensorFile::check_start(bytes, length).unwrap_err().to_string();
+        assert!(early(start, 1 << 30).contains("4 bytes of tensors, as the header says"));
+        assert!(early(&[0xff; 8], 1 << 30).contains("in a file of 1073741824"));
+        assert!(early(&[0, 0, 0, 1, 0, 0, 0, 0], 1 << 30).contains("at most 8 MiB"));
+        assert!(!early(&bytes[..20], length).is_empty());
         assert!(refusal(&u64::MAX.to_le_bytes()).contains("18446744073709551615"));
         let tensor = |shape: &str, from: u64, to: u64| {
             format!(r#"{{"dtype":"U8","shape":[{shape}],"data_offsets":[{from},{to}]}}"#)
@@ -158,5 +204,30 @@ mod tests {
         assert_eq!(file.tensors().unwrap(), tensors);
         assert_eq!(f32_values("b", &tensors["b"]).unwrap().collect::<Vec<_>>(), [1.0]);
         assert!(f32_values("a", &tensors["a"]).is_err());
+    }
+
+    #[test]
+    fn half_precision_is_widened_exactly() {
+        let read = |dtype, bytes: &[u8]| -> Vec<f32> {
+            let view = TensorView::new(dtype, vec![bytes.len() / 2], bytes).unwrap();
+            f32_values("w", &view).unwrap().collect()
+        };
+        // One, the largest and the smallest positive number, minus zero, by IEEE 754.
+        let f16 = [0x00, 0x3c, 0xff, 0x7b, 0x01, 0x00, 0x00, 0x80];
+        assert_eq!(read(Dtype::F16, &f16), [1.0, 65504.0, 2f32.powi(-24), -0.0]);
+        // The upper half of a number of single precision.
+        let pi = 3.140_625_f32;
+        let bf16 = &pi.to_le_bytes()[2..];
+        assert_eq!(read(Dtype::BF16, bf16), [pi]);
+    }
+
+    #[test]
+    fn repeated_keys_of_a_header_are_refused() {
+        let tensor = r#"{"dtype": "F32", "shape": [1], "data_offsets": [0, 4]}"#;
+        let twice = file(&format!(r#"{{"w": {tensor}, "w": {tensor}}}"#), 4);
+        assert!(refusal(&twice).contains("each key once, found `w` twice"), "{}", refusal(&twice));
+        let twice =
+            file(&format!(r#"{{"__metadata__": {{"a": "1", "a": "2"}}, "w": {tensor}}}"#), 4);
+        assert!(refusal(&twice).contains("found `__metadata__.a` twice"));
     }
 }

@@ -195,7 +195,8 @@ fn double_precision_is_narrowed_and_other_types_and_values_are_refused() {
     let policy = read(Dtype::F64, &0.25f64.to_le_bytes()).unwrap();
     assert_eq!(policy.parameters.last(), Some(&0.25));
     for (dtype, data) in [
-        (Dtype::F16, &[0u8, 0][..]),
+        (Dtype::I16, &[0u8, 0][..]),
+        (Dtype::F16, &[0, 0x7c]),
         (Dtype::I32, &[0; 4]),
         (Dtype::F32, &f32::NAN.to_le_bytes()),
         (Dtype::F64, &1e300f64.to_le_bytes()),
@@ -203,6 +204,71 @@ fn double_precision_is_narrowed_and_other_types_and_values_are_refused() {
         let message = read(dtype, data).unwrap_err().to_string();
         assert!(message.contains("value.0.bias"), "{message}");
     }
+}
+
+/// Returns the weights of the peer's file if each name is `rename`d, and more tensors are added.
+fn renamed(rename: impl Fn(&str) -> String, more: &[(&str, Dtype)]) -> Result<Vec<f32>> {
+    let bytes = peer_file("ppo_puzzle8_v1.safetensors");
+    let tensors = TensorFile::parse(&bytes).unwrap().tensors().unwrap();
+    let mut tensors: Tensors<'_> =
+        tensors.into_iter().map(|(name, tensor)| (rename(&name), tensor)).collect();
+    let data = [0; 8];
+    for (name, dtype) in more {
+        let data = &data[..dtype.bitsize() / 8];
+        tensors.insert((*name).into(), TensorView::new(*dtype, vec![1], data).unwrap());
+    }
+    parameters_from_tensors(&peer_header(9, &[256]).network, &tensors)
+}
+
+#[test]
+fn names_with_prefixes_of_wrappers_are_read() {
+    let expected = renamed(str::to_owned, &[]).unwrap();
+    let counter = ("n_averaged", Dtype::I64);
+    let critic = ("critic.weight", Dtype::F32);
+    for (prefix, more) in [
+        ("module.", &[counter][..]),
+        ("_orig_mod.", &[]),
+        ("module._orig_mod.", &[]),
+        ("_orig_mod.module.", &[]),
+        ("_fsdp_wrapped_module._orig_mod.", &[]),
+        ("model.", &[]),
+        ("model._orig_mod.", &[counter, critic]),
+        ("module.policy.net.", &[critic]),
+        ("", &[("num_batches_tracked", Dtype::I64), ("mask", Dtype::BOOL)]),
+    ] {
+        let found = renamed(|name| format!("{prefix}{name}"), more);
+        assert_eq!(found.unwrap(), expected, "{prefix}");
+    }
+    // A layer that was compiled alone.
+    let compiled = |name: &str| name.replace("embeddings.", "embeddings._orig_mod.");
+    assert_eq!(renamed(compiled, &[]).unwrap(), expected);
+}
+
+#[test]
+fn names_that_fit_no_network_or_several_are_refused() {
+    let refusal =
+        |rename: &dyn Fn(&str) -> String, more| renamed(rename, more).unwrap_err().to_string();
+    let message = refusal(&|name| format!("x{name}"), &[]);
+    assert!(
+        message.starts_with(
+            "weights: embeddings.weight: expected a tensor of shape [512, 81], found none among 8 \
+             tensors (xaction.0.bias, xaction.0.weight, xcommon.0.bias, xcommon.0.weight, ...)"
+        ),
+        "{message}"
+    );
+    let twice = refusal(&|name| format!("module.{name}"), &[("value.0.bias", Dtype::F32)]);
+    assert!(twice.contains("value.0.bias: expected one tensor of this name, found two"), "{twice}");
+    let inside = refusal(&|name| format!("model.{name}"), &[("model.x", Dtype::F32)]);
+    assert!(inside.contains("weights: x: expected no tensor of this name"), "{inside}");
+
+    let bytes = peer_file("ppo_puzzle8_v1.safetensors");
+    let file = TensorFile::parse(&bytes).unwrap().tensors().unwrap();
+    let both = ["model.", "target."].into_iter().flat_map(|prefix| {
+        file.iter().map(move |(name, tensor)| (format!("{prefix}{name}"), tensor.clone()))
+    });
+    let network = peer_header(9, &[256]).network;
+    let message = parameters_from_tensors(&network, &both.collect()).unwrap_err().to_string();
+    assert!(message.ends_with("found several, below `model.`, `target.`"), "{message}");
 }
 
 #[test]

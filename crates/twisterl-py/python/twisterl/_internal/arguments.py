@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
 import operator
 import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,46 @@ def whole(name: str, value: Any) -> int:
         return operator.index(value)
     except TypeError as error:
         raise UsageError(f"{name}: expected a whole number, found {value!r:.100}") from error
+
+
+def within(name: str, value: Any, low: int, high: int) -> int:
+    """Return a whole number from `low` to `high`."""
+    number = whole(name, value)
+    if not low <= number <= high:
+        raise UsageError(f"{name}: expected a whole number from {low} to {high}, found {number}")
+    return number
+
+
+def seed(value: Any) -> int:
+    """Return a random seed."""
+    return within("seed", value, 0, 2**64 - 1)
+
+
+def options(name: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:
+    """Return a dict of options, all of which are known; None counts as an empty one."""
+    if given is None:
+        return {}
+    if not isinstance(given, Mapping):
+        raise UsageError(f"{name}: expected a dict, found {type(given).__name__}")
+    for key in given:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, 1)
+            hint = f" (did you mean {near[0]!r}?)" if near else ""
+            raise UsageError(f"{name}: expected {' and '.join(map(repr, known))}, found {key!r:.60}{hint}")
+    return given
+
+
+def optimal_length(name: str, value: Any) -> int | None:
+    """Return the length of a shortest solution, which may be a float such as 20.0; None or NaN if it is not known."""
+    if value is None or value != value:
+        return None
+    try:
+        number = int(value)
+        if number == value and 0 <= number < 2**32:
+            return number
+    except (TypeError, ValueError, OverflowError):
+        pass
+    raise UsageError(f"{name}: expected a whole number of moves, 0 or more, found {value!r:.60}")
 
 
 def path(name: str, value: str | os.PathLike[str]) -> Path:

@@ -1,5 +1,7 @@
 """The exceptions of the package. Each derives from `TwisteRLError` and from a fitting built-in exception."""
 
+from twisterl import _core
+
 __all__ = [
     "ActionError",
     "CheckpointError",
@@ -18,6 +20,10 @@ __all__ = [
 
 class TwisteRLError(Exception):
     """The base class of all errors of this package."""
+
+    def __str__(self) -> str:
+        """Return the message with control characters escaped, which names in files may contain."""
+        return _core.escape_lines(super().__str__())
 
 
 class ConfigError(TwisteRLError, ValueError):

@@ -6,7 +6,6 @@ when it is handed to it, and then has the trained weights.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from twisterl._internal.arguments import whole
 from twisterl._internal.peer.modules import Conv1d, Linear, Module, ReLU, Sequential, checked_device
 from twisterl._internal.peer.tensors import handed_out, taken
+from twisterl._internal.written import written
 from twisterl.errors import ObservationError, UsageError
 from twisterl.policy import Policy
 
@@ -88,7 +88,7 @@ class BasicPolicy(Module):
     def _detached(self) -> Policy:
         """Return the initial policy, without an environment."""
         initial = {"env_cls": "none", "policy_cls": self._policy_cls, "policy": self._section, "seed": self._seed}
-        return Policy(initial=json.dumps(initial), spaces=(self.obs_shape, self.num_actions))
+        return Policy(initial=written(initial), spaces=(self.obs_shape, self.num_actions))
 
     @classmethod
     def _of(cls, policy: Policy, section: Mapping[str, Any], twists: tuple[Any, Any]) -> BasicPolicy:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from .report import write_figures, write_table
 from .runs import SEED_FOLDER, PlotError, load_groups
 from .style import FORMATS
 from .table import THRESHOLD
+from .terminal import Parser, escape_controls, message, output
 
 EPILOG = """\
   %(prog)s runs/ppo_puzzle8_v1                               one run
@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the command line, write the results, and return the exit code."""
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog=prog,
         description="Write the table of results and the figures of runs.",
         epilog=EPILOG,
@@ -63,8 +63,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         if not args.no_plot:
             write_figures(groups, out, args.eval, args.formats)
     except PlotError as error:
-        print(f"{parser.prog}: {error}", file=sys.stderr)
+        message(f"{parser.prog}: {error}")
         return 1
-    print(table.to_markdown())
-    print(f"table and figures: {out}" if not args.no_plot else f"table: {out}")
+    output(table.to_markdown())
+    output(f"{'table' if args.no_plot else 'table and figures'}: {escape_controls(out)}")
     return 0

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from . import files
+from .terminal import escape_lines
+
 METRICS = "metrics.jsonl"
 EVALUATION = "evaluation.json"  # the output of `evaluate --json`, stored in the run's folder
 SEED_FOLDER = re.compile(r"seed-\d+")
@@ -18,6 +21,10 @@ TRAINING = "rollout"  # stands for the training episodes in place of an evaluati
 
 class PlotError(ValueError):
     """Runs cannot be summarised or drawn; the message says which ones and why."""
+
+    def __str__(self) -> str:
+        """Return the message with control characters escaped, which names in files may contain."""
+        return escape_lines(super().__str__())
 
 
 @dataclass(frozen=True)
@@ -134,9 +141,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     Raises ``PlotError`` if the file cannot be read, has no records, or has a line that is not a JSON object.
     """
     try:
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+        lines = list(files.lines(path))
     except OSError as error:
         raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
+    except files.FormatError as error:
+        raise PlotError(f"{path}: {error}") from error
     records = []
     for number, line in enumerate(lines, 1):
         try:
@@ -156,16 +165,13 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 def _read_object(path: Path) -> dict[str, Any] | None:
     """Read a JSON object, or return None if the file does not exist."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        return files.read_object(path)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise PlotError(f"{path}: cannot be read: {error.strerror}") from error
-    except (ValueError, RecursionError) as error:
-        raise PlotError(f"{path}: expected a JSON object: {error}") from error
-    if not isinstance(found, dict):
-        raise PlotError(f"{path}: expected a JSON object, found a {type(found).__name__}")
-    return found
+    except files.FormatError as error:
+        raise PlotError(f"{path}: {error}") from error
 
 
 def load_run(folder: str | Path) -> History:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .runs import PlotError
+from .terminal import escape_lines
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,10 +80,12 @@ def _new_figure(**options: Any) -> Figure:
 
     class _StyledFigure(Figure):  # defined here because matplotlib is optional
         def draw(self, renderer: Any) -> None:
+            _escape_texts(self)
             with mpl.rc_context(RC):
                 super().draw(renderer)
 
         def savefig(self, *args: Any, **kwargs: Any) -> None:
+            _escape_texts(self)
             with mpl.rc_context(RC):
                 super().savefig(*args, **kwargs)
 
@@ -92,6 +96,15 @@ def _new_figure(**options: Any) -> Figure:
             return data.getvalue()
 
     return _StyledFigure(**options)
+
+
+def _escape_texts(figure: Figure) -> None:
+    """Escape control characters, which names of runs and evaluations may contain and SVG files must not."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and (shown := escape_lines(text.get_text())) != text.get_text():
+            text.set_text(shown)
 
 
 def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
@@ -158,9 +171,13 @@ def save(figure: Figure, path: str | Path, formats: Sequence[str] = FORMATS) -> 
     written = []
     for suffix in formats:
         target = Path(f"{path}.{suffix}")
+        unfinished = Path(f"{path}.{suffix}.new-{os.getpid()}")  # so that Ctrl-C leaves no half of a figure
         try:
-            figure.savefig(target, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
+            figure.savefig(unfinished, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
+            unfinished.replace(target)
         except (OSError, ValueError) as error:  # ValueError: unknown format
             raise PlotError(f"{target}: cannot be written: {error}") from error
+        finally:
+            unfinished.unlink(missing_ok=True)
         written.append(target)
     return written

@@ -12,6 +12,7 @@ from typing import Any
 
 from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
 from .stats import CONFIDENCE, RESAMPLES, Summary, summarise
+from .terminal import escape_controls
 
 THRESHOLD = 0.95  # success rate to which steps and seconds are counted
 
@@ -136,6 +137,7 @@ class Table:
             for key, summary in row.figures.items():
                 about = [row.label, row.algorithm or "", row.environment or "", row.evaluation, key]
                 low, high = summary.interval or ("", "")
+                about = [escape_controls(text) for text in about]
                 writer.writerow([*about, len(summary.values), summary.median, summary.iqm, low, high])
         return text.getvalue()
 
@@ -150,7 +152,7 @@ class Table:
             cells = [_escape(row.label), str(row.runs)]
             cells += [_cell(row.figures.get(column.key), column.show, row.runs) for column in shown]
             lines.append("| " + " | ".join(cells) + " |")
-        names = ", ".join(f"`{name}`" for name in dict.fromkeys(row.evaluation for row in self.rows))
+        names = ", ".join(f"`{escape_controls(name)}`" for name in dict.fromkeys(row.evaluation for row in self.rows))
         note = (
             f"Median over seeds / interquartile mean [its {100 * CONFIDENCE:g} % interval by stratified bootstrap, "
             f"{RESAMPLES:,} resamples]. "
@@ -203,7 +205,7 @@ def _cell(summary: Summary | None, show: Callable[[float], str], runs: int) -> s
 
 
 def _escape(label: str) -> str:
-    return label.replace("|", "\\|").replace("\n", " ")
+    return escape_controls(label.replace("|", "\\|").replace("\n", " "))
 
 
 def results_table(groups: Sequence[Group], evaluation: str | None = None, threshold: float = THRESHOLD) -> Table:

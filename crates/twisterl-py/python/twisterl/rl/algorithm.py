@@ -24,6 +24,7 @@ from twisterl._internal.peer.handed import Handed
 from twisterl._internal.peer.modules import checked_device
 from twisterl._internal.peer.native import evaluate, solve
 from twisterl._internal.peer.playing import bound, own_solution, solve_here
+from twisterl._internal.written import written
 from twisterl.defaults import AZ_CONFIG, make_config
 from twisterl.errors import UsageError
 from twisterl.nn.policy import BasicPolicy
@@ -83,12 +84,12 @@ class Algorithm:
         else:
             self._begin(Handed(env), policy, {} if config is None else config, run_path)
             return
-        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(json.dumps(whole)))
+        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(written(whole)))
         self._weights = weights
         self._whole = dict(whole)
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = path
-        self._policy: Any = Policy(weights, initial=json.dumps(self._resolved))
+        self._policy: Any = Policy(weights, initial=written(self._resolved))
         self.env: Any = self._policy.make_env(seed=self._resolved["seed"])
         self._handed = Handed(self.env)
         self._begin_curriculum()
@@ -188,7 +189,7 @@ class Algorithm:
         if collecting.get("seed") == AZ_CONFIG["collecting"]["seed"]:
             # A default that no collector uses.
             config["algorithm"]["collecting"] = {key: value for key, value in collecting.items() if key != "seed"}
-        resolved: dict[str, Any] = json.loads(_core.resolve_config(json.dumps(config)))
+        resolved: dict[str, Any] = json.loads(_core.resolve_config(written(config)))
         return resolved
 
     def _native(self) -> Policy:
@@ -236,7 +237,7 @@ class Algorithm:
                 if self._learned:
                     _core.resume(path, total, None, shown.quiet, shown.callback, factory, True, difficulty)
                 else:
-                    config = json.dumps({**self._run_config(), "num_iterations": total})
+                    config = written({**self._run_config(), "num_iterations": total})
                     with self._first_weights() as weights:
                         _core.train(config, path, weights, None, shown.quiet, shown.callback, factory, difficulty)
             except KeyboardInterrupt:
@@ -372,7 +373,7 @@ class Algorithm:
         Returns:
             The success rate and the mean reward as a tuple, and the time taken in seconds.
         """
-        return self._native().evaluate_entry(json.dumps(dict(kwargs)), self._difficulty())
+        return self._native().evaluate_entry(written(dict(kwargs)), self._difficulty())
 
     @timed
     def collect(self) -> Any:
@@ -384,7 +385,7 @@ class Algorithm:
         native = self._native()
         collector = self._collector
         if collector is None or collector[0] is not native:
-            collector = self._collector = (native, self._new_collector(json.dumps(self._run_config()), native))
+            collector = self._collector = (native, self._new_collector(written(self._run_config()), native))
         return self._collected(collector[1].collect(self._difficulty()), native)
 
     def _new_collector(self, config: str, policy: Policy) -> Any:

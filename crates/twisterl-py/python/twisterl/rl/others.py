@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal.arguments import whole
+from twisterl._internal.written import written
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
 from twisterl.rl.algorithm import Algorithm
@@ -104,7 +104,7 @@ class ES(_OfConfig):
 
     def load(self, path: str | os.PathLike[str]) -> None:
         """Continue from a checkpoint folder written by `save`, or the `checkpoint_last` of a run with this config."""
-        es = _core.DistributedEs(json.dumps(self._resolved), checkpoint=path)
+        es = _core.DistributedEs(written(self._resolved), checkpoint=path)
         self._distributed = es
         self._take(es)
 
@@ -118,7 +118,7 @@ class ES(_OfConfig):
         """Return the distributed state, created from the initial weights or the last checkpoint of `learn`."""
         if self._distributed is None:
             learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._learned else None
-            self._distributed = _core.DistributedEs(json.dumps(self._resolved), self._weights, learned)
+            self._distributed = _core.DistributedEs(written(self._resolved), self._weights, learned)
         return self._distributed
 
     def _take(self, es: _core.DistributedEs) -> None:

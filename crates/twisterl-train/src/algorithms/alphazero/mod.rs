@@ -10,7 +10,7 @@ use self::game::Game;
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
 use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, SelectionName};
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
@@ -282,7 +282,8 @@ impl Algorithm for AlphaZero {
         let training = &self.config.training;
         let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
         let plan = UpdatePlan::supervised(training);
-        let losses = self.optimizer.update(policy, &objective, &plan, iteration)?.metrics;
+        let updated = self.optimizer.update(policy, &objective, &plan, iteration);
+        let losses = updated.map_err(|e| by_returns(e, &self.examples.values))?.metrics;
         timer.end(names::UPDATE);
         let env_steps = episodes.iter().map(|e| e.length as u64).sum();
         Ok(IterationOutput { env_steps, episodes, losses, seconds: timer.seconds() })

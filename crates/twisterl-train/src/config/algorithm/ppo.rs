@@ -46,7 +46,7 @@ pub struct PpoCollecting {
     #[schemars(range(max = 1e9), extend("exclusiveMinimum" = 0))]
     pub clip_rewards: f64,
     /// The longest episode; longer ones are truncated. If not given, episodes are as long as the environment allows, and at
-    /// most 10,000 steps in environments written in Python.
+    /// most 10,000 steps in environments written in Python; with `num_episodes`, at most 2^24 steps in all.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_steps: Option<usize>,
     /// The starts of episodes.

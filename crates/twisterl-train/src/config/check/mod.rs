@@ -3,6 +3,7 @@
 pub(super) mod unused;
 
 use super::json::config_error;
+use super::limits::vanishes;
 use super::schema::{field, properties};
 use serde_json::{Number, Value};
 use twisterl_core::error::from_serde::{shorten, unknown_key};
@@ -72,8 +73,16 @@ fn in_range(path: &str, number: &Number, schema: &Value) -> Result<()> {
         && max.is_none_or(|b| value <= b)
         && above.is_none_or(|b| value > b)
         && below.is_none_or(|b| value < b);
+    if fits && above == Some(0.0) && value as f32 == 0.0 {
+        return Err(vanishes(path, number));
+    }
     if fits {
         return Ok(());
+    }
+    // Seeds, above all.
+    let any = min == Some(0.0) && max.is_none();
+    if any && schema.get("format").is_some_and(|format| format == "uint64") {
+        return Err(Error::config(path, format!("a whole number from 0 to {}", u64::MAX), number));
     }
     let expected: Vec<String> =
         [("at least", min), ("more than", above), ("at most", max), ("less than", below)]

@@ -22,7 +22,7 @@ fn any_json() -> impl Strategy<Value = Value> {
 }
 
 /// Every path of a resolved config.
-fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
+pub(super) fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
     let mut add = |key: &str, inner: &Value| {
         let path = if prefix.is_empty() { key.to_owned() } else { format!("{prefix}.{key}") };
         paths(inner, &path, out);
@@ -36,7 +36,7 @@ fn paths(value: &Value, prefix: &str, out: &mut Vec<String>) {
 }
 
 /// A resolved config of each algorithm.
-fn resolved() -> [Value; 4] {
+pub(super) fn resolved() -> [Value; 4] {
     AlgorithmClass::ALL.map(|(class, _)| {
         let config = json!({"env_cls": "Puzzle", "algorithm_cls": class, "num_iterations": 1000});
         parse(config).to_value()

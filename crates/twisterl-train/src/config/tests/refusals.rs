@@ -79,7 +79,11 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
             json!([]),
             "algorithm.collecting.starts: expected an object, found a list",
         ),
-        ("seed", json!(-3), "seed: expected at least 0, found -3"),
+        (
+            "seed",
+            json!(-3),
+            "seed: expected a whole number from 0 to 18446744073709551615, found -3",
+        ),
         ("algorithm.evals", json!([]), "algorithm.evals: expected an object, found a list"),
         ("algorithm.evals.a", json!(3), "algorithm.evals.a: expected an object, found 3"),
         ("algorithm.device", json!("cuda"), "algorithm.device: expected `cpu`, found `cuda`"),
@@ -300,7 +304,10 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
     for (text, message) in [
         ("policy.common_layers.1=64", "policy.common_layers: expected a position below 1, found 1"),
         ("env.width.x=1", "env.width: expected an object or a list, found 3"),
-        ("seed=x", "seed: expected a whole number, 0 or more, found string \"x\""),
+        (
+            "seed=x",
+            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"",
+        ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);
     }
@@ -336,7 +343,17 @@ fn hostile_files_are_refused() {
     );
     assert!(load("object.json", deep.as_bytes()).contains("recursion limit exceeded"));
     assert!(load("utf8.json", b"{\"env_cls\": \"\xff\"}").contains("expected JSON"));
-    assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MB"));
+    assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MiB"));
+    let twice = br#"{"env_cls": "Puzzle", "env": {"width": 2, "height": 3, "width": 3}}"#;
+    assert!(
+        load("twice.json", twice)
+            .ends_with("twice.json:1:62: expected each key once, found `env.width` twice")
+    );
+    let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert!(
+        load("utf16.json", &utf16)
+            .ends_with("utf16.json: expected JSON in UTF-8, found UTF-16 (save the file as UTF-8)")
+    );
     let long = format!("{{\"env_cls\": \"a\", \"seed\": \"{}\"}}", "x".repeat(1_000_000));
     assert!(load("long.json", long.as_bytes()).len() < 300, "a message quotes little");
     let long = format!("{{\"env_cls\": \"a\", \"{}\": 1}}", "x".repeat(1_000_000));
@@ -344,6 +361,27 @@ fn hostile_files_are_refused() {
     let missing = RunConfig::load(&folder.path().join("none.json"), &[]).unwrap_err().to_string();
     assert!(missing.contains("none.json: cannot read: "), "{missing}");
     assert!(RunConfig::load(folder.path(), &[]).is_err(), "a folder");
+    let hole = folder.path().join("hole.json");
+    std::fs::File::create(&hole).unwrap().set_len(1 << 42).unwrap();
+    let message = RunConfig::load(&hole, &[]).unwrap_err().to_string();
+    assert!(message.ends_with("a file of at most 1 MiB, found 4398046511104 bytes"), "{message}");
+}
+
+#[test]
+fn byte_order_marks_of_utf8_are_skipped() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("marked.json");
+    std::fs::write(&path, "\u{feff}{\"env_cls\": \"Puzzle\", \"seed\": 7}").unwrap();
+    assert_eq!(RunConfig::load(&path, &[]).unwrap().0.seed, 7);
+}
+
+#[test]
+fn overrides_with_repeated_keys_are_refused() {
+    let refusal = |text: &str| Override::parse(text).unwrap_err().to_string();
+    let repeated = r#"env={"width": 2, "a": {"b": 1, "b": 2}}"#;
+    assert_eq!(refusal(repeated), "env.a.b: expected each key once, found `a.b` twice");
+    // Text that is no JSON is a string, as before.
+    assert!(Override::parse("env_cls={Puzzle").is_ok());
 }
 
 #[test]

@@ -124,6 +124,60 @@ fn folders_without_a_valid_checkpoint_are_refused() {
     let huge =
         r#"{"format": 1, "files": {"policy.safetensors": {"length": 10737418240, "crc32c": 0}}}"#;
     assert!(manifest(huge).contains("found 10737418240"));
+    let twice =
+        r#"{"format": 1, "files": {"state.json": {"length": 1, "crc32c": 0, "length": 2}}}"#;
+    assert!(manifest(twice).ends_with("each key once, found `files.state.json.length` twice"));
+}
+
+#[test]
+fn manifests_lead_to_no_other_files() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("checkpoint");
+    checkpoint(1).write(&folder).unwrap();
+    let original = fs::read_to_string(folder.join(MANIFEST)).unwrap();
+    for name in ["/dev/zero", "../secret", "policy.safetensors/", "./state.json", "other", ""] {
+        let mut manifest: Value = serde_json::from_str(&original).unwrap();
+        manifest["files"][name] = json!({"length": 1 << 20, "crc32c": 0});
+        fs::write(folder.join(MANIFEST), manifest.to_string()).unwrap();
+        for read in
+            [Checkpoint::read(&folder).map(drop), Checkpoint::read_policy(&folder).map(drop)]
+        {
+            let message = read.unwrap_err().to_string();
+            let expected = "no files other than policy.safetensors, train.safetensors, state.json";
+            assert!(message.contains(&format!("{expected}, found {name:?}")), "{message}");
+        }
+        // Nor while the newest one is looked for.
+        fs::rename(&folder, with_suffix(&folder, ".new")).unwrap();
+        assert!(!Checkpoint::exists(&folder));
+        fs::rename(with_suffix(&folder, ".new"), &folder).unwrap();
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn files_of_other_kinds_and_lengths_are_not_read() {
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("checkpoint");
+    checkpoint(1).write(&folder).unwrap();
+    let written = files(&folder);
+    for (name, bytes) in &written {
+        let path = folder.join(name);
+        let refusal = || Checkpoint::read(&folder).unwrap_err().to_string();
+        fs::remove_file(&path).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", &path).unwrap();
+        assert!(!refusal().is_empty(), "{name}");
+        fs::remove_file(&path).unwrap();
+        assert!(std::process::Command::new("mkfifo").arg(&path).status().unwrap().success());
+        assert!(!refusal().is_empty(), "{name}");
+        fs::remove_file(&path).unwrap();
+        fs::File::create(&path).unwrap().set_len(1 << 42).unwrap();
+        assert!(refusal().contains("4398046511104 bytes"), "{name}: {}", refusal());
+        fs::write(&path, bytes).unwrap();
+    }
+    // One byte more than the manifest says is refused by the length alone.
+    fs::write(folder.join(ARRAYS), [&written[ARRAYS][..], b"x"].concat()).unwrap();
+    let message = Checkpoint::read(&folder).unwrap_err().to_string();
+    assert!(message.ends_with(&format!("found {} bytes", written[ARRAYS].len() + 1)), "{message}");
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! The files and folders that hold the weights of a policy.
 
+use crate::files::{self, MAX_WEIGHTS};
 use crate::record::checkpoint;
-use crate::record::checkpoint::{Checkpoint, MAX_BYTES};
+use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;
+use crate::record::format::Format;
 use crate::record::pt::PtFile;
 use crate::record::run_folder::{BEST, LAST};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
+use twisterl_core::policy::weights::tensors::TensorFile;
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
 
 /// The file or folder with the weights of a policy.
@@ -46,16 +49,20 @@ impl PolicySource {
                 "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
             ));
         }
-        match extension(path) {
-            Some("safetensors") => Ok(Self::Safetensors(path.to_owned())),
-            Some("pt" | "pth") => Ok(Self::Pt(path.to_owned())),
-            other => Err(Error::checkpoint(
+        match (Format::of_file(path)?, extension(path)) {
+            // A truncated file may begin like no other: the name says what it was to be.
+            (Format::Safetensors, _) | (Format::Unknown, Some("safetensors")) => {
+                Ok(Self::Safetensors(path.to_owned()))
+            }
+            (Format::Zip | Format::LegacyPt, _) => Ok(Self::Pt(path.to_owned())),
+            (other, _) => Err(Error::checkpoint(
                 path,
-                "a file that ends in .safetensors or .pt",
-                in_words(other),
+                "the weights of a policy (a safetensors file, or a .pt file of PyTorch)",
+                other,
             )),
         }
     }
+
     /// Reads the policy. `header` describes a file of bare tensors.
     pub(super) fn read(self, header: impl FnOnce(&Path) -> Result<PolicyHeader>) -> Result<Policy> {
         match self {
@@ -72,12 +79,21 @@ impl PolicySource {
     }
 }
 
+/// Reads a `.safetensors` file, after its header has been checked.
+pub(super) fn read_safetensors_bytes(file: &Path) -> Result<Vec<u8>> {
+    let (start, length) =
+        files::open(file, MAX_WEIGHTS).map_err(|refusal| refusal.of_checkpoint(file))?;
+    TensorFile::check_start(start, length)
+        .map_err(|e| Error::checkpoint(file, "a safetensors file", e))?;
+    read_file(file, MAX_WEIGHTS)
+}
+
 /// Reads a policy from a `.safetensors` file.
 fn read_safetensors(
     file: &Path,
     header: impl FnOnce(&Path) -> Result<PolicyHeader>,
 ) -> Result<Policy> {
-    let bytes = read_file(file, MAX_BYTES)?;
+    let bytes = read_safetensors_bytes(file)?;
     let invalid = |e| Error::checkpoint(file, "a policy", e);
     let header = match is_self_contained(&bytes).map_err(invalid)? {
         true => None,

@@ -153,12 +153,84 @@ fn missing_and_invalid_files_are_named() {
 
     assert!(refusal(&folder.path().join("nothing.pt")).contains("found nothing"));
     let message = refusal(&beside);
-    assert!(message.contains("ends in .safetensors or .pt, found .json"), "{message}");
+    assert!(
+        message.ends_with("found JSON text (is it the config beside the weights?)"),
+        "{message}"
+    );
     for (name, bytes) in [("bad.pt", &b"PK\x03\x04"[..]), ("bad.safetensors", b"12345678901")] {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
         assert!(refusal(&path).contains(name));
     }
+}
+
+#[test]
+fn files_are_known_by_their_content() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = peer_policy("ppo_puzzle8_v1", "pt");
+    fs::copy(config("ppo_puzzle8_v1"), folder.path().join(CONFIG)).unwrap();
+    for ending in ["pt", "safetensors"] {
+        for name in ["weights", "a.bin", "b.ckpt", "c.pt", "d.safetensors", "e.PTH"] {
+            let path = folder.path().join(name);
+            fs::copy(vector(&format!("ppo_puzzle8_v1.{ending}")), &path).unwrap();
+            assert_eq!(load(&path).unwrap(), expected, "{name}");
+        }
+    }
+    let tar = [&[0x30; 257][..], b"ustar\0"].concat();
+    for (bytes, found) in [
+        (
+            &b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"[..],
+            "a pointer of Git LFS in place of the file (run `git lfs pull`",
+        ),
+        (b"\n<!DOCTYPE html><html>", "a web page in place of the file"),
+        (b"<html>", "a web page in place of the file"),
+        (b"\x1f\x8b\x08\0", "a gzip file (unpack it)"),
+        (b"\x93NUMPY\x01\0", "a NumPy array"),
+        (b"\x89HDF\r\n\x1a\n\0", "an HDF5 file"),
+        (b"\x08\x07\x12\x07pytorch", "an ONNX model"),
+        (b"\x80\x04\x95\x05\0", "a Python pickle that torch.save did not write"),
+        (b"GGUF\x03", "a GGUF file"),
+        (b"\x18\0\0\0TFL3", "a TensorFlow Lite model"),
+        (&tar, "a tar archive"),
+        (&[0; 100], "a file of zeros"),
+        (b"", "an empty file"),
+        (b"Not Found", "found text"),
+        (b"\xfe\xdc\xba\x98", "a file of an unknown format"),
+    ] {
+        for name in ["x.pt", "x.safetensors", "x"] {
+            let path = folder.path().join(name);
+            fs::write(&path, bytes).unwrap();
+            let message = refusal(&path);
+            // What claims to be safetensors and is nothing known is a damaged file of that format.
+            let unknown = name == "x.safetensors" && found == "a file of an unknown format";
+            assert!(message.contains(found) || unknown, "{name}: {message}");
+            assert!(message.contains(name), "{message}");
+        }
+    }
+}
+
+#[test]
+fn files_that_are_too_long_are_refused_unread() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy(config("ppo_puzzle8_v1"), folder.path().join(CONFIG)).unwrap();
+    for name in ["x.pt", "x.safetensors", "x"] {
+        let path = folder.path().join(name);
+        fs::File::create(&path).unwrap().set_len(2 << 40).unwrap();
+        let message = refusal(&path);
+        assert!(
+            message.ends_with("a file of at most 1 GiB, found 2199023255552 bytes"),
+            "{message}"
+        );
+    }
+    // A safetensors file whose length its header contradicts.
+    let path = folder.path().join("sparse.safetensors");
+    let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
+    fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header].concat()).unwrap();
+    fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
+    let started = std::time::Instant::now();
+    let message = refusal(&path);
+    assert!(message.contains("4 bytes of tensors, as the header says"), "{message}");
+    assert!(started.elapsed().as_millis() < 500, "the file was read");
 }
 
 #[test]

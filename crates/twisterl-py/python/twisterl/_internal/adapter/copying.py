@@ -1,8 +1,9 @@
 """Copies of environments, for tree search and for users.
 
-Not every way of copying works for every environment, or gives independent copies. The first copy of an environment tries
-them in order: its methods `clone`, `copy` and `__copy__`, then `copy.deepcopy`, then another environment that plays the
-same episode. The first one is taken whose copies look like the original, do the same, and leave the original alone.
+Not every way of copying works for every environment, or gives independent copies. The first copy of an environment
+tries them in order: its methods `clone`, `copy` and `__copy__`, then `copy.deepcopy`, then another environment that
+plays the same episode. The first one is taken whose copies look like the original, do the same, and leave the original
+alone.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ class Copying:
                 trial.replay(env.start())
                 try:
                     failure = self._failure(way, trial)
-                except _NotACopy:
+                except _NoCopyError:
                     continue
                 except Exception as error:
                     failure = f"{type(error).__name__}: {error}"
@@ -75,8 +76,8 @@ class Copying:
         if loose is not None:
             return loose
         raise EnvError(
-            f"environment {self._problem.name}: expected one that can be copied, as tree search requires, found none of "
-            f"these ways to work: {_listed(failures)}. Give {type(_base(trial.env)).__name__} a method clone() that "
+            f"{self._problem.place()}: expected one that can be copied, as tree search requires, found none of these "
+            f"ways to work: {_listed(failures)}. Give {type(_base(trial.env)).__name__} a method clone() that "
             "returns an independent copy, or let all of its randomness come from the seed of reset()"
         )
 
@@ -93,6 +94,8 @@ class Copying:
         before = problem.view(env)
         copies = [way.first_copy(env)]
         try:
+            if problem.view(env) != before:
+                return _DIFFERENT  # observations that change by themselves tell nothing
             if problem.view(copies[0]) != before:
                 return "a copy shows another observation than its original"
             if env.is_over():
@@ -126,13 +129,13 @@ class Copying:
             text = f"is copied by {way.name}, since its own way does not work ({_listed(failures)})"
         else:
             return
-        warnings.warn(f"environment {self._problem.name} {text}", stacklevel=2)
+        warnings.warn(f"{self._problem.place()} {text}", stacklevel=2)
 
 
 _DIFFERENT = "two copies do not do the same, or they share what they change"
 
 
-class _NotACopy(Exception):
+class _NoCopyError(Exception):
     """A method of this name does something else than copying."""
 
 
@@ -196,7 +199,7 @@ def _by_method(name: str) -> Callable[[Any], Any]:
         base = _base(env)
         twin = getattr(base, name)()
         if twin is base or type(twin) is not type(base):
-            raise _NotACopy
+            raise _NoCopyError
         return twin if base is env else copy.deepcopy(env, {id(base): twin})
 
     return duplicate

@@ -40,6 +40,7 @@ class EnvAdapter:
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
+        encodes: True if what the environment observes is not in the trainer's form yet.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
         steps: the number of steps of the episode so far.
         is_copy: True for a copy, which the factory did not make.
@@ -54,6 +55,7 @@ class EnvAdapter:
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
+    encodes = False
     encode: Callable[[Any], Any]
     is_copy = False
     owns_resources = False

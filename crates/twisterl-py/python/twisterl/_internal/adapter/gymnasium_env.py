@@ -33,11 +33,14 @@ class GymnasiumEnv(EnvAdapter):
         self.sparse, self.shape, self.encode = spaces.observation(rest, problem)
         if key is not None:
             self.encode = spaces.without_mask(env.observation_space, key, self.encode)
+        self.encodes = key is not None or not spaces.is_plain(rest)
         self.size = math.prod(self.shape)
         self.mask_key = key
         self.mask_way = masks.find(env, self.mask_reader)
         self._seen: Any = None
         self._encoded: Any = None
+        self._mask: list[Any] | None = None
+        self._has_mask = False
         self._info: dict[Any, Any] = {}
         self._solved = False
         self._bind()
@@ -87,6 +90,7 @@ class GymnasiumEnv(EnvAdapter):
         self._seen = seen
         self._encoded = self.encode(seen)
         self._info = info
+        self._has_mask = False
         solved = info.get("is_success") if info else None
         self._solved = solved is not None and scalars.flag(solved, "info['is_success']")
 
@@ -94,6 +98,13 @@ class GymnasiumEnv(EnvAdapter):
         return self._encoded
 
     def mask(self) -> list[Any] | None:
+        # Read once, since it may be an iterator.
+        if not self._has_mask:
+            self._mask, self._has_mask = self._given_mask(), True
+        return self._masker() if self._mask is None and self._masker is not None else self._mask
+
+    def _given_mask(self) -> list[Any] | None:
+        """Return the mask that came with the last observation, None if none did."""
         if self.mask_key is not None:
             return self.mask_reader(self._seen[self.mask_key], f"observation[{self.mask_key!r}]")
         if self._info:
@@ -104,7 +115,7 @@ class GymnasiumEnv(EnvAdapter):
                 for key in masks.INFO_ACTIONS:
                     if key in self._info:
                         return self.mask_reader.of_actions(self._info[key], f"info[{key!r}]")
-        return None if self._masker is None else self._masker()
+        return None
 
     def solved(self) -> bool:
         return self._solved

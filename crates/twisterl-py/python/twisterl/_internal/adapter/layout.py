@@ -29,6 +29,7 @@ class Layout:
         shape: the shape.
         encode: returns an observation in the trainer's form.
         is_list: True if a list that the environment returns consists of indices.
+        encodes: True if observations are not in the trainer's form as the environment returns them.
         mask_key: the entry of an observation that is its action mask, if it is a dict with one.
     """
 
@@ -36,6 +37,7 @@ class Layout:
     shape: list[int]
     encode: Callable[[Any], Any]
     is_list: bool = False
+    encodes: bool = False
     mask_key: str | None = None
 
 
@@ -43,7 +45,7 @@ def layout_of_space(space: Any, problem: Problem) -> Layout:
     """Return the layout that a plain environment declares by Gymnasium's `observation_space`."""
     from twisterl._internal.adapter import spaces
 
-    return Layout(*spaces.observation(space, problem))
+    return Layout(*spaces.observation(space, problem), encodes=not spaces.is_plain(space))
 
 
 def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
@@ -78,7 +80,7 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
             raise MisreadError(SOURCE, f"a dict with the keys {other!r} and {mask_key!r}", seen)
         return read(seen[other])
 
-    return Layout(sparse, shape, of_dict, mask_key=mask_key)
+    return Layout(sparse, shape, of_dict, encodes=True, mask_key=mask_key)
 
 
 def _mask_key(seen: Any) -> str | None:

@@ -47,6 +47,7 @@ class PlainEnv(EnvAdapter):
         self.size = math.prod(self.shape)
         self.mask_key = layout.mask_key
         self._is_list = layout.is_list
+        self.encodes = layout.encodes
         self._bind()
 
     def _declared(self, name: str) -> Any:
@@ -123,7 +124,7 @@ class PlainEnv(EnvAdapter):
         reward = self._reward()
         if type(reward) is float and -LARGEST <= reward <= LARGEST:
             return reward
-        return scalars.reward(reward, "the reward")
+        return scalars.reward(reward, "value()" if callable(getattr(self.env, "value", None)) else "reward()")
 
     def solved(self) -> bool:
         if self._success is not None:

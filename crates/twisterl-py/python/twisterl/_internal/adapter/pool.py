@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 import weakref
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
@@ -62,8 +63,9 @@ class Pool:
     def retire(self) -> None:
         """Close all environments; those in use, when they are given back."""
         self._retired = True
-        while self._free:
-            self.close(self._free.pop())
+        with ExitStack() as stack:  # all of them, whatever is raised
+            while self._free:
+                stack.callback(self.close, self._free.pop())
 
 
 def close_env(name: str, env: Any) -> None:

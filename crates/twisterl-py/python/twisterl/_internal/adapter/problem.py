@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 from twisterl._internal.adapter import replay
@@ -15,6 +16,7 @@ from twisterl._internal.adapter.layout import Layout
 from twisterl._internal.adapter.plain_env import PlainEnv
 from twisterl._internal.adapter.pool import Pool, close_env
 from twisterl._internal.adapter.reading.kinds import is_gymnasium
+from twisterl._internal.adapter.reading.masks import given_mask
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.observations import SOURCE, Indices
 from twisterl.errors import EnvError, ObservationError
@@ -37,6 +39,7 @@ class Problem:
             self.sparse, self.shape, self.layout = first.sparse, first.shape, first.layout
             self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
             self.max_steps = _declared_limit(first.env)
+            self.encodes = first.encodes
             self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
         except BaseException:
             self.pool.close(first)
@@ -117,6 +120,14 @@ class Problem:
             return encoded, None if key is None else self._mask_reader(seen[key], f"observation[{key!r}]")
         except MisreadError as error:
             raise ObservationError(str(error).replace(f"{SOURCE}:", "observation:", 1)) from error.__cause__
+
+    def read_mask(self, mask: Any) -> list[bool]:
+        """Return a mask that is not the environment's own as a list of booleans.
+
+        Raises:
+            ObservationError: it is none of the environment's actions.
+        """
+        return given_mask(self._mask_reader, mask)
 
 
 def _declared_limit(env: Any) -> int:
@@ -200,6 +211,8 @@ class Batch:
     def _explain(self, error: Exception, slot: int) -> None:
         """Raise the error of what a slot misread; otherwise add the environment and the step to the exception."""
         env = self._envs[slot]
+        if isinstance(error, EnvError):
+            return
         if isinstance(error, MisreadError):
             raise self._problem.misread(error, env) from error.__cause__
         if hasattr(error, "add_note"):
@@ -246,8 +259,9 @@ class Batch:
 
     def release(self) -> None:
         """Give the environments back. The batch is not used any more."""
-        for slot in range(len(self._envs)):
-            self._release(slot)
+        with ExitStack() as stack:  # all of them, whatever is raised
+            for slot in range(len(self._envs)):
+                stack.callback(self._release, slot)
 
     def _release(self, slot: int) -> None:
         env, self._envs[slot] = self._envs[slot], None

@@ -58,6 +58,15 @@ def observation(space: gym.Space[Any], problem: Problem) -> tuple[bool, list[int
     return False, [size], encode
 
 
+def is_plain(space: gym.Space[Any]) -> bool:
+    """Return True for a space whose elements are in the trainer's form already."""
+    if isinstance(space, gym.spaces.MultiBinary):
+        # As a list, two bits could be two indices.
+        return int(np.prod(space.shape)) > 2
+    # One number may come without a list around it.
+    return isinstance(space, gym.spaces.Box) and int(np.prod(space.shape)) > 1
+
+
 def mask_within(space: gym.Space[Any], width: int) -> tuple[str | None, gym.Space[Any]]:
     """Return the entry of a Dict space that is the action mask, and the space of the rest.
 

@@ -23,7 +23,7 @@ def algorithm_of(config: Mapping[str, Any], run_path: Any, load_checkpoint_path:
         raise ConfigError(f"config: expected a dict, found {type(config).__name__}")
     algorithm = _class(config, "algorithm_cls", rl.CLASSES, rl.Algorithm)
     policy = _class(config, "policy_cls", {}, BasicPolicy)
-    if policy is None or algorithm not in (rl.PPO, rl.AZ) and not issubclass(algorithm, (rl.PPO, rl.AZ)):
+    if policy is None or (algorithm not in (rl.PPO, rl.AZ) and not issubclass(algorithm, (rl.PPO, rl.AZ))):
         return algorithm(dict(config), run_path, load_checkpoint_path)
     env = _environment(config)
     if not _has_one_choice(env):

@@ -14,6 +14,7 @@ import numpy as np
 from twisterl import _core
 from twisterl._internal.adapter.reading.difficulty import own
 from twisterl._internal.environments import path_of
+from twisterl._internal.written import written
 from twisterl.errors import EnvError, UsageError
 
 
@@ -56,7 +57,7 @@ class Handed:
         if isinstance(self.env, _core.EnvBatch):
             return self.env.spec
         env = Copies(self.env) if not self.by_name else self.entry["env_cls"]
-        return _core.EnvSpec(env, json.dumps(self.entry["env"]))
+        return _core.EnvSpec(env, written(self.entry["env"]))
 
     @property
     def difficulty(self) -> int | None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from twisterl import _core
 from twisterl._internal.peer.handed import FromHere, Handed, duplicate
 from twisterl._internal.peer.native import Policy as NativePolicy
+from twisterl._internal.written import written
 from twisterl.errors import UsageError
 from twisterl.nn.policy import BasicPolicy
 from twisterl.policy import Policy
@@ -31,7 +31,7 @@ def bound(handed: Handed, policy: Any, factory: Any = None) -> Policy:
             "(modules of PyTorch cannot be used: describe the network by BasicPolicy, and load_state_dict)"
         )
     config = {**handed.entry, "policy_cls": policy._policy_cls, "policy": policy._section}
-    made = Policy(initial=json.dumps(config), env=handed.factory() if factory is None else factory)
+    made = Policy(initial=written(config), env=handed.factory() if factory is None else factory)
     return policy._twisted(Policy(like=made, weights=policy._native.weights()), policy.obs_perms, policy.act_perms)
 
 
@@ -48,7 +48,7 @@ def solve_here(env: Any, policy: Any, options: dict[str, Any]) -> tuple[tuple[fl
 def evaluate_on(env: Any, policy: Any, entry: dict[str, Any]) -> tuple[float, float]:
     """Return the success rate and the mean reward of the evaluation that an entry of `evals` describes."""
     handed = Handed(env)
-    return bound(handed, policy).evaluate_entry(json.dumps(entry), handed.difficulty or 0)
+    return bound(handed, policy).evaluate_entry(written(entry), handed.difficulty or 0)
 
 
 def own_solution(env: Any, actions: list[int]) -> list[int]:

@@ -34,12 +34,13 @@ class Difficulty:
         if self._method is None and holder is not None and _is_settable(holder):
             self._holder = holder
         self._by_keyword, self._by_position = _argument(reset)
-        direct = self._method is not None or self._holder is not None or self._by_keyword or self._by_position
-        self._by_options = not direct and _reads_options(env, reset)
-        if holder is None and not direct and not self._by_options:
+        by_argument = self._by_keyword or self._by_position
+        self._by_options = not by_argument and _reads_options(env, reset)
+        if holder is None and self._method is None and not by_argument and not self._by_options:
             # In the PyPI package, the attribute is set whether it is there or not.
             self._holder = next((inner for inner in wrapped(env) if _mentions(type(inner))), None)
-        self.settable = direct or self._by_options or self._holder is not None
+        direct = self._method is not None or self._holder is not None
+        self.settable = direct or by_argument or self._by_options
 
     def set(self, level: int) -> bool:
         """Set the difficulty of the resets that follow. Return False if the environment refuses it."""
@@ -50,7 +51,7 @@ class Difficulty:
             try:
                 setattr(self._holder, NAME, level)
             except (AttributeError, TypeError):
-                return bool(self._by_keyword or self._by_position)
+                return self._by_keyword or self._by_position or self._by_options
         return True
 
     def arguments(self, level: int) -> tuple[tuple[int, ...], dict[str, Any]]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl.errors import ObservationError
 
 _BITS = frozenset((0, 1))
 ADDITIVE = "a mask that is added to logits is none of these; return `mask == 0` in its place"
@@ -90,7 +91,7 @@ class MaskReader:
             return self(given, source)
         numbers = [whole(action) for action in given]
         different = len({*numbers}) == len(numbers)
-        if len(given) == self.width and _BITS.issuperset(numbers):
+        if not isinstance(actions, (set, frozenset)) and len(given) == self.width and _BITS.issuperset(numbers):
             if not different:
                 return self(given, source)
             if self.width == 2:
@@ -162,6 +163,31 @@ def _is_row(value: Any) -> bool:
     if hasattr(value, "dtype"):
         return bool(np.ndim(value))
     return isinstance(value, Iterable)
+
+
+def read_mask(components: list[tuple[int, Any, Any, list[int]]], mask: Any) -> list[bool]:
+    """Return a mask of an action with these components, each as `EnvAdapter.actions` has it, as a list of booleans.
+
+    Raises:
+        ObservationError: it is none.
+    """
+    parts = [
+        Choices.of([Choices(n)] * int(np.prod(shape))) if shape and n else Choices(n) for n, _, _, shape in components
+    ]
+    counts = [n for n, _, _, shape in components if n for _ in range(int(np.prod(shape)))]
+    return given_mask(MaskReader(parts[0] if len(parts) == 1 else Choices.of(parts), counts), mask)
+
+
+def given_mask(reader: MaskReader, mask: Any) -> list[bool]:
+    """Return a mask that a caller gives as a list of booleans.
+
+    Raises:
+        ObservationError: it is none.
+    """
+    try:
+        return [bool(bit) for bit in reader(mask, "mask")]
+    except MisreadError as error:
+        raise ObservationError(str(error)) from error.__cause__
 
 
 # Methods and attributes that return masks, and those that return the allowed actions.

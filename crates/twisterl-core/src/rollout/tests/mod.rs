@@ -1,5 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
+mod unusual;
+
 use super::*;
 use crate::env::Step;
 use crate::envs::registry::Registry;

@@ -1,24 +1,23 @@
 //! `evaluate`: solves many problems and prints figures.
 
-mod states;
-
 use super::envs::EnvFlags;
 use super::solve_options::SolveFlags;
 use super::{Output, count};
+use crate::Result;
+use crate::files::states::{self, Instance, StateChecker};
 use crate::record::load::open_policy;
 use crate::trainer::solving;
-use crate::{Error, Result};
 use clap::Args;
 use serde_json::Value;
-use states::Instance;
 use std::fmt::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Instant;
 use twisterl_core::env::Start;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_core::rng::Purpose;
 use twisterl_core::solve::SolvePlan;
 
 /// Evaluate a policy on given states or on scrambles.
@@ -27,14 +26,15 @@ pub(super) struct EvaluateArgs {
     /// A run, a checkpoint, or a file of weights.
     #[arg(value_name = "RUN|CHECKPOINT")]
     policy: PathBuf,
-    /// States to solve: `{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states.
+    /// States to solve, as JSON (`{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states), JSON Lines,
+    /// a table with a header, or text with one state a line; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
     states: Option<PathBuf>,
     /// Number of scrambles to solve.
-    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, value_parser = count(10_000_000))]
+    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = count(10_000_000))]
     num_episodes: usize,
     /// Difficulty of the scrambles; by default that of the environment's parameters.
-    #[arg(long, value_name = "D", value_parser = count(1_000_000))]
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
     difficulty: Option<usize>,
     /// Config for a file of bare weights.
     #[arg(long, value_name = "FILE")]
@@ -54,17 +54,14 @@ impl EvaluateArgs {
         self.solve.plan(1)
     }
 
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.plan()?;
         let registry = self.env.registry(registry);
         let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
-        let (spec, executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
+        executor.interrupt_by(interrupt);
         let instances = match &self.states {
-            Some(file) => {
-                let instances = states::read(file)?;
-                check_states(&instances, &*spec, file)?;
-                instances
-            }
+            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt))?,
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {
@@ -78,6 +75,7 @@ impl EvaluateArgs {
         let num_cores = self.solve.num_cores;
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
+        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let mut figures = solving::figures(&solutions, &optimal, seconds);
         if self.json {
@@ -95,21 +93,6 @@ impl EvaluateArgs {
 /// Returns a start at this state, with the full budget.
 fn start_at(instance: &Instance) -> Start<'_> {
     Start::State { state: &instance.state, difficulty: None }
-}
-
-/// Begins an episode in each state, so that the error names a wrong one.
-fn check_states(instances: &[Instance], spec: &dyn EnvSpec, file: &Path) -> Result<()> {
-    let mut env = spec.batch(1);
-    let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
-    for (i, instance) in instances.iter().enumerate() {
-        env.begin(0, start_at(instance), &mut rng).map_err(|error| match error {
-            twisterl_core::Error::State { expected, found } => {
-                Error::input(file, format!("state {i}"), expected, found)
-            }
-            other => other.into(),
-        })?;
-    }
-    Ok(())
 }
 
 /// Formats a figure for people.

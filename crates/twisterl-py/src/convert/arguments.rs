@@ -1,0 +1,44 @@
+//! Arguments that are numbers, with the rules of the command line.
+
+use super::numbers::kind;
+use crate::error::refuse;
+use pyo3::prelude::*;
+use twisterl_train::config::NumCores;
+
+/// The longest part of a value that an error repeats, in characters.
+const MAX_QUOTE: usize = 100;
+
+/// An upper bound on threads.
+#[derive(Clone, Copy)]
+pub struct Cores(pub NumCores);
+
+/// The accepted seeds.
+pub const SEEDS: &str = "a whole number from 0 to 18446744073709551615";
+
+/// A random seed.
+#[derive(Clone, Copy)]
+pub struct Seed(pub u64);
+
+/// Returns the exception for an argument that cannot be used.
+pub fn refused(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
+    let found = value.repr().map_or_else(|_| kind(value), |text| text.to_string());
+    let found: String = found.chars().take(MAX_QUOTE).collect();
+    refuse(value.py(), "UsageError", name, expected, &found)
+}
+
+impl<'py> FromPyObject<'_, 'py> for Cores {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        let cores = value.extract::<i64>().ok().and_then(NumCores::new);
+        cores.map(Self).ok_or_else(|| refused("num_cores", &value, NumCores::EXPECTED))
+    }
+}
+
+impl<'py> FromPyObject<'_, 'py> for Seed {
+    type Error = PyErr;
+
+    fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
+        value.extract().map(Self).map_err(|_| refused("seed", &value, SEEDS))
+    }
+}

@@ -1,0 +1,31 @@
+//! The terminal: results on standard output, messages on standard error, and signals.
+
+mod disposition;
+pub(crate) mod signals;
+pub(crate) mod temporary;
+
+use crate::{Error, Result};
+use std::fmt::Display;
+use std::io::{self, Write as _};
+use twisterl_core::error::escape::escape_controls;
+
+/// Writes one line to standard error. If it cannot be written, there is nobody to tell, and nothing else happens: a reader
+/// that goes away, as `head` does, must not end the program. Control characters, which come from files and arguments, are
+/// escaped.
+pub(crate) fn message(text: impl Display) {
+    let _ = writeln!(io::stderr(), "{}", escape_controls(&text.to_string()));
+}
+
+/// Writes a result to standard output. A reader that has gone away is no error: it has read what it wanted.
+///
+/// # Errors
+/// If the result cannot be written for another reason, such as a full disk.
+pub(crate) fn result(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(Error::io("write", "standard output", error))
+        }
+        _ => Ok(()),
+    }
+}
