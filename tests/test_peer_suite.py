@@ -45,9 +45,9 @@ def test_notebooks_run(notebook, root, tmp_path):
     cells = json.loads((folder / f"{notebook}.ipynb").read_text("utf-8"))["cells"]
     code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
     prelude = {
-        "puzzle": "twisterl.utils.convert_pt_to_safetensors('ppo_puzzle8_v1.pt')",
+        "puzzle": "convert('ppo_puzzle8_v1.pt')",
         # In place of the download.
-        "hub_puzzle_model": "twisterl.utils.convert_pt_to_safetensors('ppo_puzzle8_v1.pt', 'checkpoint_best.safetensors')\n"
+        "hub_puzzle_model": "convert('ppo_puzzle8_v1.pt', 'checkpoint_best.safetensors')\n"
         "shutil.copy('ppo_puzzle8_v1.json', 'base_config.json')\n"
         "twisterl.utils.HfApi = lambda: types.SimpleNamespace(list_repo_files=lambda *_, **__: os.listdir())\n"
         "twisterl.utils.snapshot_download = lambda *_, **__: '.'",
@@ -55,7 +55,14 @@ def test_notebooks_run(notebook, root, tmp_path):
         "grid_world/game": f"sys.path.insert(0, {str(root / 'tests/peer_suite')!r})\n"
         "import grid_world_stand_in; sys.modules['grid_world'] = grid_world_stand_in",
     }[notebook]
-    script = "\n".join(["import os, shutil, sys, types, twisterl.utils", prelude, *code])
+    script = "\n".join(
+        [
+            "import os, shutil, sys, types, twisterl.utils",
+            "convert = twisterl.utils.convert_pt_to_safetensors",
+            prelude,
+            *code,
+        ]
+    )
     cwd = (folder / f"{notebook}.ipynb").parent
     done = subprocess.run([sys.executable, "-c", script], cwd=cwd, capture_output=True, text=True, timeout=1800)
     assert done.returncode == 0, done.stderr

@@ -75,9 +75,7 @@ _HOMES = {
     "resume": "run",
 }
 # `train` is a callable module, because the PyPI package has a module of this name.
-_MODULES = {
-    "defaults", "envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "twisterl", "utils"
-}
+_MODULES = {"defaults", "envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "twisterl", "utils"}
 
 
 class _Compiled(types.ModuleType):

@@ -1,7 +1,7 @@
 """Policies by their sizes, with the interface of the PyPI package `twisterl`.
 
-They are not modules of PyTorch: networks and gradients are those of the trainer. A policy becomes the one of an algorithm
-when it is handed to it, and then has the trained weights.
+They are not modules of PyTorch: networks and gradients are those of the trainer. An algorithm trains the policy that it
+is made with.
 """
 
 from __future__ import annotations
@@ -143,11 +143,14 @@ class BasicPolicy(Module):
         chosen = np.asarray(taken("perm_indices", perm_indices), int)
         if chosen.shape != rows.shape[:1] or not ((chosen >= -1) & (chosen < len(self.obs_perms))).all():
             raise ObservationError(
-                f"perm_indices: expected {len(rows)} numbers from -1 to {len(self.obs_perms) - 1}, found {chosen!s:.100}"
+                f"perm_indices: expected {len(rows)} numbers from -1 to {len(self.obs_perms) - 1}, found {chosen!s:.90}"
             )
-        seen = [row if index < 0 else row[np.argsort(self.obs_perms[index])] for row, index in zip(rows, chosen)]
+        seen = [
+            row if index < 0 else row[np.argsort(self.obs_perms[index])]
+            for row, index in zip(rows, chosen, strict=True)
+        ]
         logits, values = self._outputs(np.reshape(seen, rows.shape))
-        logits = [row if index < 0 else row[self.act_perms[index]] for row, index in zip(logits, chosen)]
+        logits = [row if index < 0 else row[self.act_perms[index]] for row, index in zip(logits, chosen, strict=True)]
         return handed_out(np.reshape(logits, (len(rows), self.num_actions))), handed_out(values[:, None])
 
     def _outputs(self, rows: Any) -> tuple[Any, Any]:
@@ -242,7 +245,9 @@ class BasicPolicy(Module):
 
     def __repr__(self) -> str:
         shape = "x".join(map(str, self.obs_shape))
-        return f"<{type(self).__name__}: {shape} -> {self.num_actions} actions, {self._native.num_parameters:,} weights>"
+        return (
+            f"<{type(self).__name__}: {shape} -> {self.num_actions} actions, {self._native.num_parameters:,} weights>"
+        )
 
 
 class Conv1dPolicy(BasicPolicy):
@@ -263,7 +268,7 @@ class Conv1dPolicy(BasicPolicy):
         act_perms: _Permutations = (),
         **fields: Any,
     ) -> None:
-        """Describe a network as `BasicPolicy` does, with `conv_dim`, the axis of the observation that is convolved away."""
+        """Describe a network as `BasicPolicy` does; `conv_dim` is the axis that is convolved away."""
         self.conv_dim = whole("conv_dim", conv_dim)
         super().__init__(
             obs_shape,

@@ -7,23 +7,19 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
-import tempfile
 import time
-import weakref
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from functools import wraps
-from pathlib import Path
 from typing import Any, ClassVar
 
 from twisterl import _core
 from twisterl._internal.arguments import whole as whole_number
-from twisterl._internal.peer.data import CollectedData
+from twisterl._internal.peer.data import CollectedData, Collector
 from twisterl._internal.peer.handed import Handed
 from twisterl._internal.peer.modules import checked_device
 from twisterl._internal.peer.native import evaluate, solve
 from twisterl._internal.peer.playing import bound, own_solution, solve_here
+from twisterl._internal.peer.runs import ScriptRun, Session
 from twisterl._internal.written import written
 from twisterl.defaults import AZ_CONFIG, make_config
 from twisterl.errors import UsageError
@@ -51,9 +47,9 @@ def timed(func: Callable[..., Any]) -> Callable[..., tuple[Any, float]]:
 class Algorithm:
     """An algorithm with its environment and its policy.
 
-    It is made of an environment, a policy, and the section `algorithm` of a config, as in the PyPI package; or of a whole
-    config, which names them: `PPO(config, run_path, load_checkpoint_path)`. The config is the user's: the module of an
-    environment that it names is imported.
+    It is made of an environment, a policy, and the section `algorithm` of a config, as in the PyPI package; or of a
+    whole config, which names them: `PPO(config, run_path, load_checkpoint_path)`. The config is the user's: the module
+    of an environment that it names is imported.
 
     Attributes:
         env: the environment that was handed over, or else a new one; its difficulty follows the curriculum, and a
@@ -67,6 +63,10 @@ class Algorithm:
 
     algorithm_cls: ClassVar[str] = ""
 
+    # The config that it was made of, and the weights that it begins with, if it was made of a whole config.
+    _whole: dict[str, Any] | None
+    _weights: str | None
+
     # long function: both interfaces
     def __init__(
         self,
@@ -78,15 +78,15 @@ class Algorithm:
     ) -> None:
         self._prepare()
         if isinstance(env, Mapping):
-            whole, path, weights = env, policy if run_path is None else run_path, load_checkpoint_path or config
+            given, path, weights = env, policy if run_path is None else run_path, load_checkpoint_path or config
         elif env is None and isinstance(config, Mapping):
-            whole, path, weights = config, run_path, load_checkpoint_path
+            given, path, weights = config, run_path, load_checkpoint_path
         else:
             self._begin(Handed(env), policy, {} if config is None else config, run_path)
             return
-        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(written(whole)))
+        self._resolved: dict[str, Any] = json.loads(_core.resolve_config(written(given)))
         self._weights = weights
-        self._whole = dict(whole)
+        self._whole = dict(given)
         self.config: dict[str, Any] = self._resolved["algorithm"]
         self.run_path = path
         self._policy: Any = Policy(weights, initial=written(self._resolved))
@@ -107,15 +107,10 @@ class Algorithm:
 
     def _prepare(self) -> None:
         self.tb_writer: Any = None
-        self._whole: dict[str, Any] | None = None
-        self._weights: str | None = None
+        self._whole, self._weights = None, None
         # The description's policy for the environment.
         self._bound: Policy | None = None
-        # The run that `learn` continues: its iterations, its folder, and the weights that it ended with.
-        self._learned = 0
-        self._run: Path | None = None
-        self._trained: dict[str, Any] | None = None
-        self._temporary = False
+        self._run = ScriptRun()
         # A collector, and the policy with which it collects.
         self._collector: tuple[Policy, Any] | None = None
 
@@ -124,8 +119,8 @@ class Algorithm:
             raise UsageError("policy: expected a policy of twisterl.nn, found a loaded policy; it plays by itself")
         if not isinstance(policy, BasicPolicy):
             raise UsageError(
-                f"policy: expected a policy of twisterl.nn, found {type(policy).__name__} (modules of PyTorch cannot be "
-                "trained: describe the network by twisterl.nn.BasicPolicy, or by the section `policy` of a config)"
+                f"policy: expected a policy of twisterl.nn, found {type(policy).__name__} (modules of PyTorch cannot "
+                "be trained: describe the network by BasicPolicy, or by the section `policy` of a config)"
             )
         if not isinstance(config, Mapping):
             raise UsageError(f"config: expected the section `algorithm` of a config, found {type(config).__name__}")
@@ -166,6 +161,16 @@ class Algorithm:
         return int(count()) if callable(count) else int(self._policy.num_actions)
 
     @property
+    def optimizer(self) -> Any:
+        """Raise `UsageError`: the optimizer is the trainer's."""
+        raise UsageError("optimizer: updates happen in Rust; set config['optimizer']['lr'] before learn")
+
+    @property
+    def collector(self) -> Any:
+        """The collector of the PyPI package, for `collect(env, rs_pol)`."""
+        return Collector(self.algorithm_cls, dict(self.config["collecting"]))
+
+    @property
     def rs_pol(self) -> Any:
         """The policy as the functions of `twisterl.twisterl` take it."""
         return self._policy.to_rust() if isinstance(self._policy, BasicPolicy) else self._policy
@@ -177,8 +182,9 @@ class Algorithm:
         if not isinstance(self._policy, BasicPolicy):
             return {**self._resolved, "algorithm": self.config}
         collecting = self.config["collecting"]
-        others = {key: self._whole[key] for key in ("seed", "num_iterations") if key in (self._whole or {})}
-        config = {
+        given = self._whole or {}
+        others = {key: given[key] for key in ("seed", "num_iterations") if key in given}
+        config: dict[str, Any] = {
             **others,
             **self._handed.entry,
             "policy_cls": self._policy._policy_cls,
@@ -223,77 +229,33 @@ class Algorithm:
         for name in (*_OF_TORCH, *names):
             if getattr(type(self), name) is not getattr(Algorithm, name):
                 raise UsageError(
-                    f"{type(self).__name__}.{name}: learning would not call this method, since gradients and updates are "
-                    "those of the trainer; set the fields of `training` and `optimizer` in the config instead"
+                    f"{type(self).__name__}.{name}: learning would not call this method, since updates happen in Rust; "
+                    "set the fields of `training` and `optimizer` in the config instead"
                 )
 
     def _learn(self, num_steps: int, callback: Callable[[dict[str, Any]], Any] | None, quiet: bool = False) -> None:
-        from twisterl import run
+        if num_steps < 0:
+            raise UsageError(f"num_steps: expected 0 or more, found {num_steps}")
+        native = self._native()
+        self.run_path = self._run.place(self.run_path, native)
+        settings = (self._run_config(), self._handed.factory(), self._difficulty(), native)
+        session = Session(*settings, not isinstance(self._policy, BasicPolicy), self._weights)
+        try:
+            self._run.go_on(self.run_path, num_steps, session, callback, quiet)
+        finally:
+            if self._run.policy is not None:
+                self._take_over(self._run.policy)
+                self._handed.difficulty = self._run.difficulty
 
-        path = self._folder()
-        total, factory, difficulty = self._learned + num_steps, self._handed.factory(), self._difficulty()
-        with run._Progress(quiet, total, callback) as shown:
-            try:
-                if self._learned:
-                    _core.resume(path, total, None, shown.quiet, shown.callback, factory, True, difficulty)
-                else:
-                    config = written({**self._run_config(), "num_iterations": total})
-                    with self._first_weights() as weights:
-                        _core.train(config, path, weights, None, shown.quiet, shown.callback, factory, difficulty)
-            except KeyboardInterrupt:
-                self._take_over(path, factory)
-                raise
-        self._take_over(path, factory)
-
-    @contextmanager
-    def _first_weights(self) -> Iterator[str | None]:
-        """Return a file with the weights to begin with; None for those of the config."""
-        if not isinstance(self._policy, BasicPolicy):
-            yield self._weights
-            return
-        with tempfile.TemporaryDirectory(prefix="twisterl-") as folder:
-            file = Path(folder) / "policy.safetensors"
-            self._native().save(file)
-            yield str(file)
-
-    def _folder(self) -> Path:
-        """Return the folder of the run to begin or to continue."""
-        weights = self._policy.weights()
-        replaced = self._trained is not None and any((weights[name] != w).any() for name, w in self._trained.items())
-        if self._run is not None and (replaced or (self.run_path is not None and Path(self.run_path) != self._run)):
-            if replaced and not self._temporary and Path(str(self.run_path)) == self._run:
-                raise UsageError(
-                    f"learn: the weights were replaced after the run in {self.run_path} had begun; set run_path to a new "
-                    "folder, or to None, to begin another run with them"
-                )
-            self.run_path = None if self._temporary and Path(str(self.run_path)) == self._run else self.run_path
-            self._learned, self._run, self._trained = 0, None, None
-        if self.run_path is None:
-            folder = tempfile.mkdtemp(prefix="twisterl-")
-            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
-            self.run_path, self._temporary = str(Path(folder) / "run"), True
-        elif self._run is None:
-            self._temporary = False
-        return Path(self.run_path)
-
-    def _take_over(self, path: Path, factory: Callable[..., Any] | None) -> None:
-        """Take over the policy and the difficulty of the last checkpoint, if there is one."""
-        last = path / "checkpoint_last"
-        if not (last / "state.json").is_file():
-            return
-        state = json.loads((last / "state.json").read_text("utf-8"))
-        self._learned = state["iteration"]
-        self._handed.difficulty = state["curriculum"]["difficulty"]
-        trained = Policy(last, env=factory, trust=True)
+    def _take_over(self, policy: Policy) -> None:
         if isinstance(self._policy, BasicPolicy):
-            self._policy._become(trained)
+            self._policy._become(policy)
             self._bound = self._policy._native
         else:
-            self._policy = trained
-        self._run, self._trained = path, trained.weights()
+            self._policy = policy
 
     def _tell_writer(self, metrics: dict[str, Any]) -> None:
-        """Pass the benchmarks of an iteration to the writer of the script, unless the run's own events are there, too."""
+        """Pass the benchmarks of an iteration to the script's writer, unless it writes where the run's events are."""
         if os.fspath(getattr(self.tb_writer, "log_dir", None) or "") == str(self.run_path):
             return
         for name in ("difficulty", "success", "reward"):
@@ -326,8 +288,8 @@ class Algorithm:
     def data_to_torch(self, data: Any) -> Any:
         """Raise `UsageError`: there are no tensors of PyTorch."""
         raise UsageError(
-            "data_to_torch: updates happen in Rust, without PyTorch; learn(n) makes n whole iterations (collect() returns "
-            "lists, of which torch.tensor makes tensors)"
+            "data_to_torch: updates happen in Rust, without PyTorch; learn(n) makes n whole iterations (collect() "
+            "returns lists, of which torch.tensor makes tensors)"
         )
 
     def train_step(self, torch_data: Any) -> Any:

@@ -117,7 +117,7 @@ class ES(_OfConfig):
     def _begun(self) -> _core.DistributedEs:
         """Return the distributed state, created from the initial weights or the last checkpoint of `learn`."""
         if self._distributed is None:
-            learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._learned else None
+            learned = Path(self.run_path) / "checkpoint_last" if self.run_path and self._run.iterations else None
             self._distributed = _core.DistributedEs(written(self._resolved), self._weights, learned)
         return self._distributed
 

@@ -13,7 +13,7 @@ from twisterl.errors import ConfigError
 from twisterl.nn.policy import BasicPolicy
 
 
-def algorithm_of(config: Mapping[str, Any], run_path: Any, load_checkpoint_path: Any) -> rl.Algorithm:
+def algorithm_of(config: Mapping[str, Any], run_path: Any, load_checkpoint_path: Any) -> Any:
     """Return the algorithm of a config, with its environment and its policy.
 
     If the config names the classes of the policy and of the algorithm by paths, as the PyPI package requires, they are
@@ -60,8 +60,8 @@ def _class(config: Mapping[str, Any], key: str, known: Mapping[str, type], base:
         raise ConfigError(f"{key}: expected one of {names}, found {name!r:.100} ({error})") from error
     if not (isinstance(found, type) and issubclass(found, base)):
         raise ConfigError(
-            f"{key}: expected {base.__name__} or a class derived from it, found {name!r:.100} (classes of PyTorch cannot "
-            "be used, since networks and gradients are those of the trainer)"
+            f"{key}: expected {base.__name__} or a class derived from it, found {name!r:.100} (classes of PyTorch "
+            "cannot be used, since networks and gradients are those of the trainer)"
         )
     return found
 

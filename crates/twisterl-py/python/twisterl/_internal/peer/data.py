@@ -17,8 +17,8 @@ class CollectedData:
 
     Attributes:
         obs: the indices of the ones of each observation; an array of numbers for environments that show numbers.
-        logits: the logits of the actions, -1e10 where one is not allowed; in examples of AlphaZero, the probabilities that
-            the policy learns. Where an action is not one choice, the log-probability of the action.
+        logits: the logits of the actions, -1e10 where one is not allowed; in examples of AlphaZero, the probabilities
+            that the policy learns. Where an action is not one choice, the log-probability of the action.
         perms: the symmetry with which each observation was seen; -1 for none, which is always so here.
         values: the policy's value of each state.
         rewards: the rewards as the update sees them: scaled, and normalized if the config says so.

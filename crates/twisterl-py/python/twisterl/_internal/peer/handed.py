@@ -121,8 +121,17 @@ class _Paused:
 
 # Other ways to begin an episode or to copy, and the interface of Gymnasium, whose resets return an observation.
 _HIDDEN = {
-    "_env", "env", "clone", "difficulty", "get_difficulty", "set_difficulty", "get_state", "set_state",
-    "observation_space", "action_space", "unwrapped",
+    "_env",
+    "env",
+    "clone",
+    "difficulty",
+    "get_difficulty",
+    "set_difficulty",
+    "get_state",
+    "set_state",
+    "observation_space",
+    "action_space",
+    "unwrapped",
 }
 
 

@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from twisterl._internal.peer.data import CollectedData
+from twisterl._internal.peer.data import CollectedData, Collector
 from twisterl.envs import Env, Puzzle, of_spec
 from twisterl.errors import UsageError
 
 if TYPE_CHECKING:
-    from twisterl._internal.peer.data import Collector
     from twisterl.nn.policy import BasicPolicy
 
 __all__ = ["collector", "env", "nn"]
@@ -119,7 +118,7 @@ def _described(embeddings: EmbeddingBag, nets: tuple[Sequential, Sequential, Seq
     common_layers, policy_layers, value_layers = (
         [len(layer.bias) for layer in layers] for layers in (common, action[:-1], value[:-1])
     )
-    sizes = {"common_layers": common_layers, "policy_layers": policy_layers, "value_layers": value_layers}
+    sizes: Any = {"common_layers": common_layers, "policy_layers": policy_layers, "value_layers": value_layers}
     shape, actions = embeddings.obs_shape, len(action[-1].bias)
     weights = {
         f"{name}.{2 * number}.{kind}": getattr(layer, kind)
@@ -148,7 +147,8 @@ def _mask(masks: Items[bool], logits: Any) -> Any:
 def _probabilities(logits: Any, masks: Items[bool]) -> list[float]:
     mask = _mask(masks, logits)
     weights = np.where(mask, np.exp(logits - logits[mask].max(initial=-np.inf)), 0) if mask.any() else 0 * logits
-    return (weights / max(weights.sum(), 1e-30)).tolist()
+    shares: list[float] = (weights / max(weights.sum(), 1e-30)).tolist()
+    return shares
 
 
 class PyEnv(Env):
@@ -197,34 +197,35 @@ def evaluate(
     """Return the success rate and the mean reward in episodes of the difficulty of an environment."""
     from twisterl._internal.peer.playing import evaluate_on
 
-    entry = {"num_episodes": num_episodes, "deterministic": deterministic, "num_searches": num_searches, "seed": seed}
-    entry |= {"num_mcts_searches": num_mcts_searches, "C": C, "max_expand_depth": max_expand_depth}
+    entry: dict[str, Any] = {"num_episodes": num_episodes, "deterministic": deterministic, "seed": seed}
+    entry |= {"num_searches": num_searches, "num_mcts_searches": num_mcts_searches, "C": C}
+    entry["max_expand_depth"] = max_expand_depth
     return evaluate_on(py_env, policy, {**entry, "num_cores": num_cores, **more})
 
 
-def PPOCollector(  # noqa: N802 (a class in the PyPI package)
-    num_episodes: int, gamma: float, num_cores: int, **gae: float
-) -> Collector:
-    """Return a collector of the transitions that PPO learns from; `lambda` is a keyword argument, too."""
-    from twisterl._internal.peer.data import Collector
+class PPOCollector(Collector):
+    """A collector of the transitions that PPO learns from."""
 
-    settings = {"num_episodes": num_episodes, "gamma": gamma, "num_cores": num_cores, **gae}
-    return Collector("PPO", settings)
+    def __init__(self, num_episodes: int, gamma: float, num_cores: int, **more: Any) -> None:
+        """Take the settings; `lambda` is a keyword argument, too."""
+        super().__init__("PPO", {"num_episodes": num_episodes, "gamma": gamma, "num_cores": num_cores, **more})
 
 
-def AZCollector(  # noqa: N802 (a class in the PyPI package)
-    num_episodes: int,
-    num_mcts_searches: int,
-    C: float,  # noqa: N803
-    max_expand_depth: int,
-    num_cores: int,
-    **more: Any,
-) -> Collector:
-    """Return a collector of the examples that AlphaZero learns from."""
-    from twisterl._internal.peer.data import Collector
+class AZCollector(Collector):
+    """A collector of the examples that AlphaZero learns from."""
 
-    settings = {"num_episodes": num_episodes, "num_mcts_searches": num_mcts_searches, "C": C}
-    return Collector("AZ", {**settings, "max_expand_depth": max_expand_depth, "num_cores": num_cores, **more})
+    def __init__(
+        self,
+        num_episodes: int,
+        num_mcts_searches: int,
+        C: float,  # noqa: N803
+        max_expand_depth: int,
+        num_cores: int,
+        **more: Any,
+    ) -> None:
+        """Take the settings."""
+        searches = {"num_mcts_searches": num_mcts_searches, "C": C, "max_expand_depth": max_expand_depth}
+        super().__init__("AZ", {"num_episodes": num_episodes, "num_cores": num_cores, **searches, **more})
 
 
 def _submodule(name: str, **contents: Any) -> types.ModuleType:

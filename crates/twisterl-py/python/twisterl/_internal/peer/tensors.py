@@ -29,9 +29,9 @@ class Array(np.ndarray[Any, Any]):
         """Return the array, which stays in the memory of the processor."""
         return self
 
-    def float(self) -> Self:
+    def float(self) -> Array:
         """Return the array in single precision."""
-        return self.astype(np.float32)
+        return self.astype(np.float32).view(Array)
 
     def numpy(self) -> NDArray[Any]:
         """Return the array without these methods."""

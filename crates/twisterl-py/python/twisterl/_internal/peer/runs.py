@@ -1,0 +1,141 @@
+"""The run behind an algorithm object: begun by its first call of `learn`, and continued by the following ones."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import tempfile
+import weakref
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from twisterl import _core
+from twisterl._internal.written import written
+from twisterl.errors import UsageError
+from twisterl.policy import Policy
+
+
+@dataclass
+class Session:
+    """What an algorithm object wants of its run.
+
+    Attributes:
+        config: the whole config, including defaults.
+        factory: makes the environments; None if the config names them.
+        difficulty: the difficulty of the next iteration.
+        policy: the policy to go on with.
+        by_config: whether a first run begins as the config says, with the weights in the file `weights` if there is one.
+        weights: see `by_config`.
+    """
+
+    config: dict[str, Any]
+    factory: Callable[..., Any] | None
+    difficulty: int
+    policy: Policy
+    by_config: bool
+    weights: str | None
+
+
+@dataclass
+class ScriptRun:
+    """A run, and how far it is.
+
+    Attributes:
+        iterations: the number of iterations made.
+        path: its folder, None before it begins.
+        difficulty: the difficulty that it has reached.
+        policy: the policy that it has reached.
+    """
+
+    iterations: int = 0
+    path: Path | None = None
+    difficulty: int = 0
+    policy: Policy | None = None
+    _weights: dict[str, Any] = field(default_factory=dict)
+    _config: dict[str, Any] = field(default_factory=dict)
+    _temporary: bool = False
+
+    def place(self, run_path: Any, policy: Policy) -> str:
+        """Return the folder in which to go on: `run_path`, or a temporary one. Another folder begins another run.
+
+        Raises:
+            UsageError: the policy is not the one that the run in this folder ended with.
+        """
+        moved = self.path is not None and (run_path is None or Path(run_path) != self.path)
+        now = policy.weights()
+        replaced = any((now[name] != values).any() for name, values in self._weights.items())
+        if replaced and not moved and not self._temporary:
+            raise UsageError(
+                f"learn: the weights were replaced after the run in {run_path} had begun; set run_path to a new "
+                "folder, or to None, to begin another run with them"
+            )
+        if replaced or moved:
+            run_path = run_path if moved else None
+            self.iterations, self.path, self._weights = 0, None, {}
+        if run_path is None:
+            folder = tempfile.mkdtemp(prefix="twisterl-")
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+            self._temporary = True
+            return str(Path(folder) / "run")
+        self._temporary = self._temporary and self.path is not None
+        return str(run_path)
+
+    def go_on(self, path: str, num_steps: int, session: Session, callback: Any, quiet: bool) -> None:
+        """Make `num_steps` more iterations in the folder that `place` returned.
+
+        Raises:
+            UsageError: a setting of the config differs from what the run began with.
+        """
+        from twisterl import run
+
+        folder, total = Path(path), self.iterations + num_steps
+        if self.iterations:
+            self._check_unchanged(session.config)
+        with run._Progress(quiet, total, callback) as shown:
+            rest = (None, shown.quiet, shown.callback, session.factory)
+            try:
+                if self.iterations:
+                    _core.resume(folder, total, *rest, True, session.difficulty)
+                else:
+                    self._config = session.config
+                    self._begin(folder, total, session, rest)
+            except KeyboardInterrupt:
+                self._take_over(folder, session.factory)
+                raise
+        self._take_over(folder, session.factory)
+
+    def _begin(self, folder: Path, total: int, session: Session, rest: tuple[Any, ...]) -> None:
+        text = written({**session.config, "num_iterations": total})
+        with tempfile.TemporaryDirectory(prefix="twisterl-") as held:
+            weights = session.weights
+            if not session.by_config or self.policy is not None:
+                weights = str(Path(held) / "policy.safetensors")
+                session.policy.save(weights)
+            _core.train(text, folder, weights, *rest, session.difficulty)
+
+    def _take_over(self, folder: Path, factory: Callable[..., Any] | None) -> None:
+        """Read what the last checkpoint holds."""
+        state = folder / "checkpoint_last" / "state.json"
+        if not state.is_file():
+            return
+        found = json.loads(state.read_text("utf-8"))
+        self.path, self.iterations, self.difficulty = folder, found["iteration"], found["curriculum"]["difficulty"]
+        self.policy = Policy(state.parent, env=factory, trust=True)
+        self._weights = self.policy.weights()
+
+    def _check_unchanged(self, config: dict[str, Any]) -> None:
+        begun = self._config["algorithm"]
+        sections = {name: fields for name, fields in config["algorithm"].items() if isinstance(fields, Mapping)}
+        changed = [
+            f"{section}.{name}"
+            for section, fields in sections.items()
+            for name in fields
+            if fields[name] != begun[section].get(name)
+        ]
+        if changed:
+            raise UsageError(
+                f"learn: {changed[0]} in the config was changed after the run in {self.path} had begun; set run_path "
+                "to a new folder, or to None, to begin another run with it"
+            )
