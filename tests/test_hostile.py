@@ -27,3 +27,19 @@ def test_no_argument_breaks_the_package(root):
     refused, _, answered, _ = done.stdout.split()
     assert int(refused) > CASES / 2
     assert int(answered) > CASES / 20
+
+
+@pytest.mark.slow
+def test_no_damage_to_a_pt_file_gives_other_values(root):
+    done = subprocess.run(
+        [sys.executable, root / "tests/fuzz_pt.py", "0", str(CASES)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert done.returncode == 0, f"exit {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+    read, _, refused, _, compared, *_ = done.stdout.split()
+    assert int(read) > CASES / 5
+    assert int(refused) > CASES / 5
+    assert int(compared) > CASES / 3

@@ -10,7 +10,7 @@ import time
 
 import pytest
 import run
-from launcher import launch, progress
+from launcher import launch, progress, writing
 
 PNG = b"\x89PNG"
 TINY = {
@@ -130,6 +130,42 @@ def test_runs_of_something_else_are_left_alone(script, config, train_bin, tmp_pa
     assert "the config has changed" in script(*command).stderr
     (tmp_path / "out/tiny/launch.json").unlink()
     assert "not made by run.py" in script(*command).stderr
+
+
+@pytest.mark.parametrize("trap", ["link", "dangling", "hard link", "pipe", "folder"])
+def test_nothing_but_regular_files_is_written(tmp_path, trap):
+    place, victim = tmp_path / "place", tmp_path / "victim"
+    victim.write_text("precious")
+    make = {
+        "link": lambda: place.symlink_to(victim),
+        "dangling": lambda: place.symlink_to(tmp_path / "absent"),
+        "hard link": lambda: place.hardlink_to(victim),
+        "pipe": lambda: os.mkfifo(place),
+        "folder": place.mkdir,
+    }
+    make[trap]()
+    with pytest.raises(writing.NotRegularError, match=f"{place}: expected a regular file"):
+        writing.write(place, "text")
+    assert victim.read_text() == "precious"
+    assert not (tmp_path / "absent").exists()
+    if trap == "folder":
+        place.rmdir()
+    else:
+        place.unlink()
+    for text in ("some text", "less"):
+        writing.write(place, text)
+        assert place.read_text() == text
+
+
+@pytest.mark.parametrize("name", [".lock", "tiny/launch.json", "tiny/seed-0.log"])
+def test_links_among_the_folders_of_runs_are_refused(script, config, train_bin, tmp_path, name):
+    place, victim = tmp_path / "out" / name, tmp_path / "victim"
+    place.parent.mkdir(parents=True)
+    place.symlink_to(victim)
+    result = script("run.py", config, "--num-steps", 1, "--binary", train_bin, "--no-plot", "--out", "out")
+    assert result.returncode == 1, result.stderr
+    assert f"{name}: expected a regular file, found a symbolic link" in result.stderr
+    assert not victim.exists()
 
 
 def test_two_launchers_do_not_share_a_folder(script, config, train_bin, tmp_path):

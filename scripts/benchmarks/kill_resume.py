@@ -1,21 +1,25 @@
 """Kill training runs at random moments, resume them, and compare the outcome with a run that was left alone.
 
-    scripts/benchmark.py kill_resume --binary target/release/twisterl-train --runs 20
+    scripts/benchmark.py kill_resume --binary target/release/twisterl-train --runs 20 --double-starts 20
 
-Each run is killed with SIGKILL and resumed, again and again as chance will have it, until it reaches its end. Weights
-and optimiser state must then equal those of the undisturbed run byte for byte, and so must the metrics without their
-times. The kills follow from the seed up to the pace of the machine. Exit code 1 if anything differs.
+Each run is killed with SIGKILL and resumed, again and again as chance will have it, until it reaches its end. Every now
+and then a second process is started in the folder while the first one trains: it must be refused, or take over if the
+first one was killed in the meantime. Weights and optimiser state must then equal those of the undisturbed run byte for
+byte, and so must the metrics without their times. The kills follow from the seed up to the pace of the machine. Exit
+code 1 if anything differs.
 """
 
 import argparse
 import json
 import random
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from enum import Enum, auto
 from pathlib import Path
 from typing import Any
 
@@ -45,37 +49,105 @@ class RunError(Exception):
     """The trainer failed by itself; the message is its own."""
 
 
-@dataclass(frozen=True)
-class Ended:
-    """A run that came to its end."""
-
-    kills: int
-    restarts: int  # kills before the run folder was there
+REFUSALS = ("expected a run folder that no process trains in", "expected a new or empty folder")
 
 
-def attempt(command: Sequence[str | Path], kill_after: float | None) -> bool:
-    """Run the trainer, kill it after so many seconds, and return whether it came to its end before that."""
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+class Outcome(Enum):
+    """The end of a process of the trainer."""
+
+    FINISHED = auto()
+    KILLED = auto()
+    REFUSED = auto()
+
+
+@dataclass
+class Events:
+    """The events of a run until its end."""
+
+    kills: int = 0
+    restarts: int = 0  # kills before the run could be resumed
+    double_starts: int = 0
+    refusals: int = 0
+
+    def add(self, other: "Events") -> None:
+        """Add the events of another run."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+Process = subprocess.Popen[str]
+
+
+def start(command: Sequence[str | Path]) -> Process:
+    """Start the trainer."""
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+
+
+def outcome(process: Process, kill_after: float | None) -> Outcome:
+    """Wait for the end of a process, and kill it after so many seconds."""
+    with process:
         try:
             _, message = process.communicate(timeout=kill_after)
         except subprocess.TimeoutExpired:
             process.kill()
-            return False
-    if process.returncode != 0:
-        raise RunError(f"{' '.join(map(str, command))}: exit code {process.returncode}: {message.strip()}")
-    return True
+            _, message = process.communicate()
+    if process.returncode == 0:
+        return Outcome.FINISHED
+    if process.returncode == -signal.SIGKILL:
+        return Outcome.KILLED
+    if any(refusal in message for refusal in REFUSALS):
+        return Outcome.REFUSED
+    raise RunError(f"{process.args!r}: exit code {process.returncode}: {message.strip()}")
 
 
-def run_with_kills(binary: Path, config: Path, run: Path, span: float, rng: random.Random) -> Ended:
-    """Train to the end through kills at moments up to ``span`` seconds after each start."""
-    kills = restarts = 0
-    while True:
-        arguments: list[str | Path] = ["--resume", run] if run.exists() else [config, "--run-path", run]
-        command = [binary, "--quiet", *arguments]
-        if attempt(command, rng.uniform(0, span) if kills < MAX_KILLS else None):
-            return Ended(kills, restarts)
-        kills += 1
-        restarts += not run.exists()
+@dataclass
+class Disturbed:
+    """A run that is killed and started twice at random moments, up to ``span`` seconds after each start."""
+
+    binary: Path
+    config: Path
+    run: Path
+    span: float
+    rng: random.Random
+
+    def train(self, double_starts: int) -> Events:
+        """Train to the end, with so many double starts unless the end comes before."""
+        events = Events()
+        first: Process | None = None
+        while True:
+            first = first or self._start()
+            second = None
+            if events.double_starts < double_starts and self._trains(first, self.rng.uniform(0, self.span)):
+                second = self._start()
+                events.double_starts += 1
+                if self.rng.random() < 0.5:  # while the first one lives
+                    events.refusals += outcome(second, None) is Outcome.REFUSED
+                    second = None
+            ended = outcome(first, self.rng.uniform(0, self.span) if events.kills < MAX_KILLS else None)
+            events.kills += ended is Outcome.KILLED
+            events.restarts += ended is Outcome.KILLED and not self._resumable()
+            events.refusals += ended is Outcome.REFUSED
+            if ended is Outcome.FINISHED:
+                events.refusals += second is not None and outcome(second, None) is Outcome.REFUSED
+                return events
+            first = second
+
+    def _start(self) -> Process:
+        resumed: list[str | Path] = ["--resume", self.run]
+        arguments = resumed if self._resumable() else [self.config, "--run-path", self.run]
+        return start([self.binary, "--quiet", *arguments])
+
+    def _resumable(self) -> bool:
+        return (self.run / "config.json").exists()
+
+    @staticmethod
+    def _trains(process: Process, seconds: float) -> bool:
+        """Wait, and tell if the process is still there."""
+        try:
+            process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
@@ -92,31 +164,40 @@ def differences(run: Path, reference: Path) -> list[str]:
     return differing
 
 
-def compare(binary: Path, runs: int, seed: int, folder: Path) -> int:
+def compare(binary: Path, runs: int, double_starts: int, seed: int, folder: Path) -> int:
     """Make the reference and all runs, print a line for each, and return how many went wrong."""
     config = folder / "config.json"
     config.write_text(json.dumps(CONFIG), encoding="utf-8")
     reference = folder / "reference"
-    start = time.monotonic()
-    attempt([binary, "--quiet", config, "--run-path", reference], None)
-    seconds = time.monotonic() - start
+    begun = time.monotonic()
+    outcome(start([binary, "--quiet", config, "--run-path", reference]), None)
+    seconds = time.monotonic() - begun
     print(f"reference: {len(metrics(reference))} iterations in {seconds:.2f} s", flush=True)
-    span = seconds / 2  # so that most runs are killed more than once
-    wrong = kills = 0
+    span = seconds / 4  # so that most runs are killed several times
+    wrong = 0
+    total = Events()
     for number in range(runs):
         run = folder / f"run-{number}"
+        # Those that earlier runs were too short for are made up for.
+        due = double_starts * (number + 1) // runs - total.double_starts
         try:
-            ended = run_with_kills(binary, config, run, span, random.Random(f"{seed}/{number}"))
-            kills += ended.kills
+            events = Disturbed(binary, config, run, span, random.Random(f"{seed}/{number}")).train(due)
+            total.add(events)
             differing = differences(run, reference)
-            outcome = f"differs in {', '.join(differing)}" if differing else "the same bytes"
-            text = f"{ended.kills} kills, {ended.restarts} before its folder was there: {outcome}"
+            result = f"differs in {', '.join(differing)}" if differing else "the same bytes"
+            text = (
+                f"{events.kills} kills, {events.restarts} before it could be resumed; "
+                f"{events.double_starts} double starts: {result}"
+            )
         except (RunError, OSError, json.JSONDecodeError) as error:
             differing = [str(error)]
             text = f"failed: {error}"
         wrong += bool(differing)
         print(f"run {number}: {text}", flush=True)
-    print(f"{runs - wrong} of {runs} runs came to the same end through {kills} kills")
+    print(
+        f"{runs - wrong} of {runs} runs came to the same end through {total.kills} kills and "
+        f"{total.double_starts} double starts, {total.refusals} of which were refused"
+    )
     return wrong
 
 
@@ -127,6 +208,13 @@ def positive(text: str) -> int:
     return number
 
 
+def natural(text: str) -> int:
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"expected a whole number from 0, found {text}")
+    return number
+
+
 def main(arguments: list[str]) -> int:
     summary, _, details = __doc__.partition("\n")
     parser = argparse.ArgumentParser(
@@ -134,11 +222,14 @@ def main(arguments: list[str]) -> int:
     )
     parser.add_argument("--binary", type=Path, required=True, metavar="PATH", help="the trainer, twisterl-train")
     parser.add_argument("--runs", type=positive, default=20, metavar="N", help="runs to kill (default: %(default)s)")
+    parser.add_argument(
+        "--double-starts", type=natural, default=20, metavar="N", help="second processes in all (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=0, metavar="S", help="of the kills (default: %(default)s)")
     args = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="kill-resume-") as folder:
         try:
-            wrong = compare(args.binary.resolve(), args.runs, args.seed, Path(folder))
+            wrong = compare(args.binary.resolve(), args.runs, args.double_starts, args.seed, Path(folder))
         except (RunError, OSError) as error:
             print(f"error: {error}", file=sys.stderr)
             return 1

@@ -37,13 +37,13 @@ fn class(error: &Error) -> &'static str {
             CoreError::NonFinite { .. } => "DivergedError",
             _ => "TwisteRLError",
         },
-        Error::Input { .. } => "ConfigError",
+        Error::Input { .. } | Error::Changed { .. } => "ConfigError",
         Error::Checkpoint { .. } => "CheckpointError",
         Error::Missing { .. } => "MissingError",
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
-        Error::Usage { .. } | Error::Occupied { .. } => "UsageError",
+        Error::Usage { .. } | Error::Occupied { .. } | Error::InUse { .. } => "UsageError",
         _ => "TwisteRLError",
     }
 }
@@ -56,6 +56,9 @@ fn message(error: &Error) -> String {
              twisterl.resume({path:?}), or choose another run_path",
             path.display()
         ),
+        Error::Changed { .. } => {
+            error.to_string().replace("`--load-checkpoint`", "`load_checkpoint=`")
+        }
         Error::Core(CoreError::UntrustedEnvironment { name }) => format!(
             "env_cls: expected a built-in or registered environment, found {name:?}; code that a file names is not \
              imported: pass its class (env=...), register it (twisterl.register) or trust the file (trust=True)"

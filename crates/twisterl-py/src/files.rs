@@ -10,7 +10,6 @@ use std::path::PathBuf;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load;
-use twisterl_train::record::run_folder::RunFolder;
 
 /// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Returns it with all
 /// defaults written out.
@@ -24,12 +23,6 @@ pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResu
 #[pyfunction]
 pub fn schema() -> String {
     RunConfig::schema().to_string()
-}
-
-/// Returns the first of `path`, `path-2`, `path-3`, ... that does not exist.
-#[pyfunction]
-pub fn free_run_path(path: PathBuf) -> PathBuf {
-    RunFolder::unused_path(&path)
 }
 
 /// Writes the policy that `input` leads to as one `.safetensors` file.

@@ -79,13 +79,11 @@ mod _core {
     #[pymodule_export]
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
-    use super::files::{
-        convert, convert_tensors, free_run_path, read_tensors, resolve_config, schema,
-    };
+    use super::files::{convert, convert_tensors, read_tensors, resolve_config, schema};
     #[pymodule_export]
     use super::policy::Policy;
     #[pymodule_export]
-    use super::train::{resume, train};
+    use super::train::{config_changes, forget_locks, resume, train};
     use super::*;
     #[pymodule_export]
     use super::{env_names, escape_lines, run_cli};

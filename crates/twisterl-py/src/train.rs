@@ -16,49 +16,55 @@ use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use twisterl_train::Result;
-use twisterl_train::record::run_folder::RunFolder;
-use twisterl_train::trainer::{self, GRACE, Observer, Options, Summary, Warner};
+use twisterl_train::config::Override;
+use twisterl_train::record::run_folder::{self, RunFolder, RunPath};
+use twisterl_train::trainer::{self, GRACE, Observer, Options, Starter, Summary, Warner};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
 
-/// Starts a run in the folder `path`, with `env` in place of the environment that the config names, if given. Returns its
-/// summary as a dict.
+/// Starts a run in the folder `path`, or in the first new one of `path`, `path-2`, ... if `numbered`, with `env` in place of
+/// the environment that the config names, if given. Returns its summary as a dict.
 #[pyfunction]
 #[pyo3(signature = (
-    config, path, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None, difficulty=None
+    config, path, numbered, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None, difficulty=None,
+    peer_names=false
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
     py: Python<'py>,
     config: &str,
     path: PathBuf,
+    numbered: bool,
     load_checkpoint: Option<PathBuf>,
     num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
     difficulty: Option<usize>,
+    peer_names: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options = Options { load_checkpoint, difficulty, quiet, threads, ..Options::default() };
+    let options =
+        Options { load_checkpoint, difficulty, peer_names, quiet, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
-        trainer::train(&config, &path, options, &registry)
+        let path = if numbered { RunPath::Numbered(&path) } else { RunPath::At(&path) };
+        trainer::train(&config, path, options, &registry)
     })
 }
 
-/// Continues the run in the folder `path`, up to `num_iterations` in all.
+/// Continues the run in the folder `path`, with `sets` (`path=value`) set in its config.
 #[pyfunction]
 #[pyo3(signature = (
-    path, num_iterations=None, num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None
+    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
     py: Python<'py>,
     path: PathBuf,
-    num_iterations: Option<u64>,
+    sets: Vec<String>,
     num_cores: Option<Cores>,
     quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
@@ -67,13 +73,38 @@ pub fn resume<'py>(
     difficulty: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
-    let (_, ignored) = py.enter(|| RunFolder::open(&path)?.config())?;
+    let (overrides, ignored) = py.enter(|| -> Result<_> {
+        let overrides = overrides(&sets)?;
+        let (_, ignored) = RunFolder::open(&path)?.config_with(&overrides)?;
+        Ok((overrides, ignored))
+    })?;
     json::warn(py, &ignored)?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options = Options { difficulty, quiet, threads, ..Options::default() };
+    let options = Options { difficulty, quiet, overrides, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
-        trainer::resume(&path, num_iterations, options, &registry)
+        trainer::resume(&path, None, options, &registry)
     })
+}
+
+/// Returns the fields in which the config of the run in `path`, with `sets` set in it, differs from the one that it was
+/// trained with, each as one line.
+///
+/// # Errors
+/// If one of them may not change.
+#[pyfunction]
+pub fn config_changes(py: Python<'_>, path: PathBuf, sets: Vec<String>) -> PyResult<Vec<String>> {
+    let changes = py.enter(|| trainer::changes(&path, &overrides(&sets)?))?;
+    Ok(changes.iter().map(ToString::to_string).collect())
+}
+
+/// Gives up the locks of run folders in a process that was just forked. They belong to the process that it came from.
+#[pyfunction]
+pub fn forget_locks() {
+    run_folder::forget_after_fork();
+}
+
+fn overrides(sets: &[String]) -> Result<Vec<Override>> {
+    sets.iter().map(|set| Override::parse(set)).collect()
 }
 
 /// Runs `work` on a thread of its own. The calling thread shows metrics to the callback and looks for signals; either
@@ -98,6 +129,9 @@ fn watch<'py>(
     let queue = Arc::clone(&warnings);
     options.warner = Some(Warner::new(move |text| lock(&queue).push(text.to_owned())));
     let (stop, interrupt) = (Arc::clone(&options.stop), options.interrupt.clone());
+    let place = Arc::new(Mutex::new(path.to_owned()));
+    let known = Arc::clone(&place);
+    options.starter = Some(Starter::new(move |path| path.clone_into(&mut lock(&known))));
     let mut signals = Signals::default();
     // With a callback, the time between two looks for signals is spent on waiting for metrics.
     let pause = if callback.is_some() { Duration::ZERO } else { LOOK };
@@ -120,11 +154,11 @@ fn watch<'py>(
     let summary = ended?;
     match (signals.into_exception(), summary) {
         (Some(raised), summary) if raised.is_instance_of::<PyKeyboardInterrupt>(py) => {
-            Err(PyKeyboardInterrupt::new_err(stopped(path, summary.as_ref())))
+            Err(PyKeyboardInterrupt::new_err(stopped(&lock(&place), summary.as_ref())))
         }
         (Some(raised), _) => Err(raised),
         (None, Some(summary)) => dict(py, &summary),
-        (None, None) => Err(PyKeyboardInterrupt::new_err(stopped(path, None))),
+        (None, None) => Err(PyKeyboardInterrupt::new_err(stopped(&lock(&place), None))),
     }
 }
 
@@ -135,8 +169,8 @@ fn stopped(path: &Path, summary: Option<&Summary>) -> String {
     format!("{}: {at}; twisterl.resume({path:?}) continues it", path.display())
 }
 
-fn lock(warnings: &Mutex<Vec<String>>) -> MutexGuard<'_, Vec<String>> {
-    warnings.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Issues the warnings that the run has given since the last call.

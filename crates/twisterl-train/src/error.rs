@@ -42,6 +42,26 @@ pub enum Error {
         /// The folder.
         path: PathBuf,
     },
+    /// A process trains in the run folder.
+    #[error("{}: expected a run folder that no process trains in, found one in use by {holder}", path.display())]
+    InUse {
+        /// The folder.
+        path: PathBuf,
+        /// The process and its machine.
+        holder: String,
+    },
+    /// Fields of a run's config were changed that cannot change once the run has begun.
+    #[error(
+        "{}: expected the values with which the run was trained, found other ones:\n{}\nrestore them to resume the run, or \
+         start another one from its weights (`--load-checkpoint`)",
+        path.display(), fields.join("\n")
+    )]
+    Changed {
+        /// The config file.
+        path: PathBuf,
+        /// The fields, each with both values.
+        fields: Vec<String>,
+    },
     /// A file or folder cannot be read or written.
     #[error("{}: cannot {action}: {source}", path.display())]
     Io {

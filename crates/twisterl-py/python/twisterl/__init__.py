@@ -10,11 +10,12 @@ Everything that takes time runs in Rust. Heavy modules are imported on first use
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import types
 from typing import TYPE_CHECKING, Any
 
-from twisterl._core import __version__
+from twisterl._core import __version__, forget_locks
 from twisterl._internal import errors
 from twisterl._internal.errors import (
     ActionError,
@@ -62,6 +63,10 @@ __all__ = [
     "resume",
     "train",
 ]
+
+# Processes that an environment forks would hold a run's lock for as long as they live.
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=forget_locks)
 
 _HOMES = {
     "Env": "envs",

@@ -16,10 +16,11 @@ __all__ = [
     "Policy",
     "PpoCollector",
     "__version__",
+    "config_changes",
     "convert",
     "convert_tensors",
     "env_names",
-    "free_run_path",
+    "forget_locks",
     "read_tensors",
     "resolve_config",
     "resume",
@@ -171,7 +172,6 @@ class PpoCollector:
 def revive_env(kind: type[EnvBatch], spec: EnvSpec, saved: str) -> EnvBatch: ...
 def resolve_config(config: str, sets: list[str] = ...) -> str: ...
 def schema() -> str: ...
-def free_run_path(path: _Path) -> str: ...
 def convert(
     input: _Path, output: _Path, config: _Path | None = None, env: _Env | None = None, trust: bool = False
 ) -> None: ...
@@ -180,16 +180,18 @@ def read_tensors(path: _Path) -> dict[str, NDArray[np.float32]]: ...
 def train(
     config: str,
     path: _Path,
+    numbered: bool,
     load_checkpoint: _Path | None = None,
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     difficulty: int | None = None,
+    peer_names: bool = False,
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
-    num_iterations: int | None = None,
+    sets: list[str] = ...,
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
@@ -197,6 +199,8 @@ def resume(
     trust: bool = False,
     difficulty: int | None = None,
 ) -> dict[str, Any]: ...
+def config_changes(path: _Path, sets: list[str]) -> list[str]: ...
+def forget_locks() -> None: ...
 def run_cli(args: list[str]) -> int: ...
 def escape_lines(text: str) -> str: ...
 def env_names() -> list[str]: ...

@@ -61,15 +61,12 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     given, name = _config(config)
-    changes = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
-    changes += [f"seed={arguments.seed(seed)}"] if seed is not None else []
-    changes += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
-    resolved = _core.resolve_config(written(given), changes)
-    path = Path(run_path) if run_path is not None else Path(_core.free_run_path(Path("runs") / name))
+    resolved = _core.resolve_config(written(given), _overrides(set, seed, num_steps))
+    path = Path(run_path) if run_path is not None else Path("runs") / name
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        _core.train(resolved, path, load_checkpoint, num_cores, shown.quiet, shown.callback)
-    return Run(path, trust=True)
+        ended = _core.train(resolved, path, run_path is None, load_checkpoint, num_cores, shown.quiet, shown.callback)
+    return Run(ended["path"], trust=True)
 
 
 def resume(
@@ -78,27 +75,50 @@ def resume(
     num_steps: int | None = None,
     callback: Callback | None = None,
     num_cores: int | None = None,
+    set: Mapping[str, Any] | None = None,
     quiet: bool = False,
     env: str | Callable[..., Any] | None = None,
     trust: bool = False,
 ) -> Run:
     """Continue a run that was stopped or killed, bit-identically.
 
+    The config of the run may change in the meantime, in its `config.json` or by `num_steps` and `set`, where iterations
+    do not depend on it: the number of iterations, `algorithm.learning` without `diff_start`, `algorithm.evals`,
+    `algorithm.logging` and `algorithm.collecting.num_cores`. Changes are printed.
+
     Args:
         run_path: folder of the run.
         num_steps: total number of iterations, overriding the config's `num_iterations`.
         callback: see `train`.
         num_cores: see `train`.
+        set: see `train`.
         quiet: see `train`.
         env: see `load_policy`. A run whose environment is written in Python needs `env` or `trust`, unless that is
             registered.
         trust: see `load_policy`.
+
+    Raises:
+        ConfigError: a field of the config was changed that cannot change.
+        UsageError: another process trains in this folder.
     """
     run = Run(run_path, env=env, trust=trust)
+    sets = _overrides(set, None, num_steps)
+    changes = _core.config_changes(run.path, sets)
+    if not quiet:
+        for change in changes:
+            print(f"note: {change}", file=sys.stderr)
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        _core.resume(run.path, num_steps, num_cores, shown.quiet, shown.callback, env, trust)
-    return run
+        ended = _core.resume(run.path, sets, num_cores, shown.quiet, shown.callback, env, trust)
+    return Run(ended["path"], env=env, trust=trust)
+
+
+def _overrides(set: Mapping[str, Any] | None, seed: int | None, num_steps: int | None) -> list[str]:
+    """Return `path=value` for each override of a config."""
+    overrides = [f"{path}={written(value, path)}" for path, value in (set or {}).items()]
+    overrides += [f"seed={arguments.seed(seed)}"] if seed is not None else []
+    overrides += [f"num_iterations={arguments.whole('num_steps', num_steps)}"] if num_steps is not None else []
+    return overrides
 
 
 def load_run(run_path: _Path, *, env: str | Callable[..., Any] | None = None, trust: bool = False) -> Run:

@@ -5,7 +5,11 @@ use crate::error::refuse;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyList, PyTuple};
+use twisterl_core::error::from_serde::shorten;
 use twisterl_core::space::{Action, ActionComponent, ActionSpace, Actions};
+
+/// The longest sequence that an error shows, in items.
+const MAX_SHOWN: usize = 32;
 
 /// One component of an action: number of choices, or 0; lower bounds; upper bounds; shape.
 pub type Component = (usize, Vec<f32>, Vec<f32>, Vec<usize>);
@@ -106,7 +110,10 @@ pub fn push_action(
             Some(n) => format!("a whole number from 0 to {}", n - 1),
             None => format!("an element of {:?}", space.components()),
         };
-        let found = value.str().map_or_else(|_| kind(value), |s| s.to_string());
+        let found = match value.len() {
+            Ok(len) if len > MAX_SHOWN => kind(value),
+            _ => value.str().map_or_else(|_| kind(value), |s| shorten(&s.to_string_lossy())),
+        };
         refuse(value.py(), "ActionError", "action", &expected, &found)
     };
     if let Some(n) = space.single_discrete() {

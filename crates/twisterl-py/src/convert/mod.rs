@@ -2,7 +2,9 @@
 
 pub mod actions;
 pub mod arguments;
+mod bounded;
 pub mod json;
+mod kind;
 pub mod numbers;
 pub mod observations;
 pub mod states;

@@ -1,10 +1,16 @@
 //! Rows of numbers from Python, before it is known what they mean.
 
+use super::bounded::bounded;
 use crate::error::refuse;
 use numpy::{PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::borrow::Cow;
+
+pub use super::kind::{kind, shape_of};
+
+/// The most rows of a batch of Python objects.
+const MAX_ROWS: usize = 1 << 24;
 
 /// A row of numbers.
 pub enum Numbers<'py> {
@@ -94,9 +100,9 @@ pub fn readable<'py>(
     })
 }
 
-/// Returns true for a list or a tuple, whose length can be trusted.
+/// Returns true for a list or a tuple, whose length can be trusted. That of a subclass may be anything.
 pub fn is_row(value: &Bound<'_, PyAny>) -> bool {
-    value.is_instance_of::<PyList>() || value.is_instance_of::<PyTuple>()
+    value.is_exact_instance_of::<PyList>() || value.is_exact_instance_of::<PyTuple>()
 }
 
 /// Returns `value` as a contiguous array of f64.
@@ -109,6 +115,7 @@ pub fn as_f64<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDyn<
         refuse(py, "ObservationError", "array", "numbers", &format!("{} ({e})", kind(value)))
     };
     let numpy = py.import("numpy")?;
+    let value = &bounded(value)?;
     // Complex numbers would lose their imaginary part, and a single number is no row.
     let given = numpy.call_method1("asarray", (value,)).map_err(|e| not_numbers(&e))?;
     let kind_of: String = given.getattr("dtype")?.getattr("kind")?.extract()?;
@@ -120,18 +127,6 @@ pub fn as_f64<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyArrayDyn<
     array.cast_into::<PyArrayDyn<f64>>().map_err(|e| not_numbers(&e))
 }
 
-/// Returns what a value is, for messages.
-pub fn kind(value: &Bound<'_, PyAny>) -> String {
-    let name = value.get_type().name().map_or_else(|_| "an object".into(), |n| n.to_string());
-    match value.getattr("shape").and_then(|shape| shape.extract::<Vec<usize>>()) {
-        Ok(shape) => format!("{name} of shape {shape:?}"),
-        Err(_) => match value.len() {
-            Ok(len) => format!("{name} of length {len}"),
-            Err(_) => name,
-        },
-    }
-}
-
 /// Returns the rows of a batch: a sequence of them, or an array whose first axis they are.
 ///
 /// # Errors
@@ -140,5 +135,9 @@ pub fn rows<'py>(value: &Bound<'py, PyAny>, what: &str) -> PyResult<Vec<Bound<'p
     let refused =
         || refuse(value.py(), "ObservationError", what, "a sequence of rows", &kind(value));
     let len = value.len().map_err(|_| refused())?;
+    if len > MAX_ROWS {
+        let expected = format!("at most {MAX_ROWS} rows");
+        return Err(refuse(value.py(), "ObservationError", what, &expected, &kind(value)));
+    }
     value.try_iter().map_err(|_| refused())?.take(len).collect()
 }

@@ -3,12 +3,15 @@
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
 use crate::convert::arguments::Cores;
-use crate::convert::numbers::{kind, readable, rows};
+use crate::convert::numbers::{kind, readable, rows, shape_of};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
 use crate::error::refuse;
 use crate::python_env::PythonEnvSpec;
-use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
+use numpy::{
+    PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn,
+    PyUntypedArrayMethods as _,
+};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -24,6 +27,9 @@ use twisterl_train::{Error, Result};
 
 /// Rows of a batch that are evaluated together on one thread.
 const CHUNK: usize = 512;
+
+/// The most numbers of a batch that is not a contiguous array of single precision, and has to be copied.
+const MAX_COPIED: usize = 1 << 28;
 
 /// Probabilities or parameters, `[row, parameter]`, and values, `[row]`.
 pub type Predicted<'py> = (Bound<'py, PyArray2<f32>>, Bound<'py, PyArray1<f32>>);
@@ -220,10 +226,7 @@ impl Policy {
         observations: &Bound<'py, PyAny>,
     ) -> PyResult<Option<PyReadonlyArrayDyn<'py, f32>>> {
         let py = observations.py();
-        let Ok(found) = observations.getattr("shape").and_then(|s| s.extract::<Vec<usize>>())
-        else {
-            return Ok(None);
-        };
+        let Some(found) = shape_of(observations) else { return Ok(None) };
         let size = size(py, self.space())?;
         let fits = found.get(1..).is_some_and(|row| row == [size]) || {
             let shape = shape(py, self.space())?;
@@ -232,10 +235,16 @@ impl Policy {
         if !fits {
             return Ok(None);
         }
-        let refused = || {
-            let expected = format!("an array of numbers with rows of {size}");
+        let refuse_for = |expected: String| {
             refuse(py, "ObservationError", "observations", &expected, &kind(observations))
         };
+        let refused = || refuse_for(format!("an array of numbers with rows of {size}"));
+        let is_copied =
+            !observations.cast::<PyArrayDyn<f32>>().is_ok_and(|array| array.is_c_contiguous());
+        let count = found.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
+        if is_copied && count.is_none_or(|count| count > MAX_COPIED) {
+            return Err(refuse_for(format!("at most {MAX_COPIED} numbers at a time")));
+        }
         let array = py
             .import("numpy")?
             .call_method1("ascontiguousarray", (observations, "float32"))

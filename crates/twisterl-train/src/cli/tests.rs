@@ -114,8 +114,8 @@ fn invalid_arguments_are_refused() {
         &["a.json", "b.json"],
         &["a.json", "--config", "b.json"],
         &["--resume", "run", "a.json"],
-        &["--resume", "run", "--seed", "1"],
-        &["--resume", "run", "--set", "seed=1"],
+        &["--resume", "run", "--run-path", "other"],
+        &["--resume", "run", "--load-checkpoint", "other"],
         &["a.json", "--num-cores", "-2"],
         &["a.json", "--seed", "-1"],
         &["a.json", "--seed", "18446744073709551616"],
@@ -153,6 +153,7 @@ fn invalid_arguments_are_refused() {
     assert_eq!(exit(&["--help"]), Exit::Done as u8);
     assert_eq!(exit(&["--version"]), Exit::Done as u8);
     assert_eq!(exit(&["no-such-config.json"]), Exit::Failed as u8);
+    assert_eq!(exit(&["--resume", "no-such-run", "--set", "seed=1"]), Exit::Failed as u8);
     assert_eq!(exit(&["evaluate", "no-such-run"]), Exit::Failed as u8);
 }
 

@@ -2,15 +2,15 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, print_episode, seed, whole};
-use crate::config::{IgnoredField, NumCores, Override, RunConfig};
-use crate::record::run_folder::RunFolder;
+use crate::config::{NumCores, Override, RunConfig};
+use crate::record::run_folder::{RunFolder, RunPath};
 use crate::terminal::message;
 use crate::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::{GRACE, Options, Summary};
+use crate::trainer::{GRACE, Options, Starter, Summary};
 use crate::{Error, Result};
 use clap::Args;
-use std::fmt::Write as _;
+use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::escape_controls;
@@ -41,7 +41,7 @@ pub(super) struct TrainArgs {
     #[arg(
         long,
         value_name = "DIR",
-        conflicts_with_all = ["config", "config_flag", "run_path", "seed", "load_checkpoint", "set"]
+        conflicts_with_all = ["config", "config_flag", "run_path", "load_checkpoint"]
     )]
     resume: Option<PathBuf>,
     /// Start from the weights of a run, a checkpoint, or a file of weights.
@@ -51,6 +51,9 @@ pub(super) struct TrainArgs {
         value_name = "FILE"
     )]
     load_checkpoint: Option<PathBuf>,
+    /// Write configs and weights also to files with the names of the PyPI package `twisterl`.
+    #[arg(long, alias = "peer_names", conflicts_with = "resume")]
+    peer_names: bool,
     /// Override a field of the config by its path, such as `algorithm.training.ent_coef=0.02`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = Override::parse)]
     set: Vec<Override>,
@@ -66,29 +69,39 @@ impl TrainArgs {
     pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
+            peer_names: self.peer_names,
             quiet: self.quiet,
             threads: self.num_cores.map(NumCores::threads),
+            overrides: self.overrides()?,
             stop: stop.with_grace(GRACE),
             interrupt: stop.interrupt().clone(),
+            starter: Some(Starter::new({
+                let stop = stop.clone();
+                move |run| stop.advise(advice(run))
+            })),
             ..Options::default()
         };
         let summary = match (&self.resume, self.config.as_ref().or(self.config_flag.as_ref())) {
             (Some(folder), _) => {
-                show_ignored(&RunFolder::open(folder)?.config()?.1);
+                show(&RunFolder::open(folder)?.config_with(&options.overrides)?.1);
+                let changes = trainer::changes(folder, &options.overrides)?;
+                if !self.quiet {
+                    show(&changes);
+                }
                 let registry = self.env.registry(registry);
-                stop.advise(advice(folder));
-                trainer::resume(folder, self.num_steps, &options, &registry)?
+                trainer::resume(folder, None, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &self.overrides()?)?;
-                show_ignored(&ignored);
-                let path = self.run_path.clone().unwrap_or_else(|| default_path(file));
-                stop.advise(advice(&path));
-                trainer::train(&config, &path, &options, registry)?
+                let (config, ignored) = RunConfig::load(file, &options.overrides)?;
+                show(&ignored);
+                let default = default_path(file);
+                let path =
+                    self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
+                trainer::train(&config, path, &options, registry)?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
@@ -109,8 +122,8 @@ impl TrainArgs {
     }
 }
 
-/// Writes a note to standard error for each field of the config that is ignored.
-fn show_ignored(fields: &[IgnoredField]) {
+/// Writes a note to standard error for each of these fields of a config.
+fn show(fields: &[impl Display]) {
     for field in fields {
         message(format_args!("note: {field}"));
     }
@@ -121,9 +134,9 @@ fn advice(run: &Path) -> String {
     format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`, or the first of `runs/NAME-2`, `runs/NAME-3`, ... that does not exist.
+/// Returns `runs/NAME` for a config `NAME.json`.
 fn default_path(config: &Path) -> PathBuf {
-    RunFolder::unused_path(&Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref())))
+    Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.

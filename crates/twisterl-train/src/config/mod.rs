@@ -24,6 +24,7 @@ pub use algorithm::{
     EsOptimizer, EvolutionConfig, ExpertsConfig, Fitness, PpoCollecting, PpoConfig, PpoStarts,
     PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
+pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
 pub use limits::NumCores;

@@ -106,6 +106,14 @@ pub fn read(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
     read_at_most(file, length, limit)
 }
 
+/// Reads all of an open file, which must be a regular one of at most `limit` bytes.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_open(file: &File, limit: u64) -> Result<Vec<u8>, Refusal> {
+    read_at_most(file, checked_length(&file.metadata()?, limit)?, limit)
+}
+
 /// Reads a file that the user named, of at most `limit` bytes: a regular file, or what the process was given to read, such
 /// as `/dev/stdin` or `/dev/fd/63`.
 ///

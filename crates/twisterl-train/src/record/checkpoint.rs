@@ -15,17 +15,19 @@
 //! `NAME.old`.
 
 use crate::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
-use crate::record::disk::{Disk, read_file, sync_folder, with_suffix};
+use crate::record::disk::{Disk, Folder, Kind, Links, parent};
 use crate::record::snapshot::ArrayData;
-use crate::{Error, Result, files};
+use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
 use std::fmt::{self, Display, Formatter};
-use std::path::{Path, PathBuf};
+use std::fs;
+use std::path::Path;
 use twisterl_core::error::from_serde::shorten;
 use twisterl_core::error::json;
 use twisterl_core::policy::Policy;
@@ -38,6 +40,9 @@ pub const POLICY: &str = "policy.safetensors";
 const ARRAYS: &str = "train.safetensors";
 const STATE: &str = "state.json";
 const MANIFEST: &str = "manifest.json";
+/// Added to the name of a checkpoint that is being written, and of the one that it replaces.
+pub(crate) const NEW: &str = ".new";
+pub(crate) const OLD: &str = ".old";
 /// The version of the folder format that this code writes and reads.
 const FORMAT: u64 = 1;
 /// The files beside the manifest, with the most bytes of each.
@@ -81,78 +86,116 @@ impl Display for FileDigest {
 }
 
 impl Checkpoint {
-    /// Writes this checkpoint to `folder`. An existing checkpoint is replaced atomically.
+    /// Writes this checkpoint as the folder `path`. An existing checkpoint is replaced atomically.
     ///
     /// # Errors
     /// If the policy is invalid, for example has weights that are not finite, or the disk cannot be written to. The
     /// previous checkpoint then stays readable.
-    pub fn write(&self, folder: &Path) -> Result<()> {
-        self.write_on(&mut Disk::default(), folder)
+    pub fn write(&self, path: &Path) -> Result<()> {
+        let Some(name) = path.file_name() else {
+            return Err(Error::checkpoint(path, "a path that ends in a name", "none"));
+        };
+        fs::create_dir_all(parent(path)).map_err(|e| Error::io("create", parent(path), e))?;
+        self.write_in(&Folder::open(parent(path), Links::Refuse)?, name)
     }
 
-    fn write_on(&self, disk: &mut Disk, folder: &Path) -> Result<()> {
+    /// Writes this checkpoint as `name` in `folder`.
+    ///
+    /// # Errors
+    /// As for [`write`](Self::write).
+    pub(crate) fn write_in(&self, folder: &Folder, name: impl AsRef<OsStr>) -> Result<()> {
+        self.write_on(&mut Disk::default(), folder, name.as_ref())
+    }
+
+    pub(crate) fn write_on(&self, disk: &mut Disk, folder: &Folder, name: &OsStr) -> Result<()> {
         let files = [
             (POLICY, self.policy.to_safetensors()?),
             (ARRAYS, write_arrays(&self.arrays)?),
             (STATE, to_json(&self.state)?),
         ];
-        for (name, bytes) in &files {
-            check_length(&folder.join(name), bytes.len() as u64, limit(name))?;
+        for (file, bytes) in &files {
+            let path = folder.path_of(name).join(file);
+            check_length(&path, bytes.len() as u64, limit(file))?;
         }
         let digests = files.iter().map(|(name, bytes)| ((*name).to_owned(), FileDigest::of(bytes)));
         let manifest = to_json(&Manifest { format: FORMAT, files: digests.collect() })?;
 
-        let (new, old) = (with_suffix(folder, ".new"), with_suffix(folder, ".old"));
+        let [new, old] = [NEW, OLD].map(|suffix| with_suffix(name, suffix));
+        for name in [name, &new, &old] {
+            folder.expect(name, Kind::Folder)?;
+        }
         // Of the remains of a killed write, a complete checkpoint is kept and the rest is removed.
-        let newest = locate(folder);
-        if newest != folder && newest.exists() {
-            disk.rename(&newest, folder)?;
+        let newest = newest(folder, name);
+        if newest != name && folder.kind(&newest)?.is_some() {
+            disk.rename(folder, &newest, name)?;
         }
-        disk.remove_folder(&new)?;
-        disk.create_folder(&new)?;
+        disk.remove_folder(folder, &new)?;
+        let inside = disk.create_folder(folder, &new)?;
         for (name, bytes) in &files {
-            disk.write_synced(&new.join(name), bytes)?;
+            disk.write_synced(&inside, name, bytes)?;
         }
-        disk.write_synced(&new.join(MANIFEST), &manifest)?;
-        sync_folder(&new)?;
-        if folder.exists() {
-            disk.remove_folder(&old)?;
-            disk.rename(folder, &old)?;
+        disk.write_synced(&inside, MANIFEST, &manifest)?;
+        inside.sync()?;
+        drop(inside);
+        if folder.kind(name)?.is_some() {
+            disk.remove_folder(folder, &old)?;
+            disk.rename(folder, name, &old)?;
         }
-        disk.rename(&new, folder)?;
-        disk.remove_folder(&old)
+        disk.rename(folder, &new, name)?;
+        disk.remove_folder(folder, &old)
     }
 
-    /// Reads the newest complete checkpoint under this name.
+    /// Reads the newest complete checkpoint under the name `path`.
     ///
     /// # Errors
     /// If there is none, or one of its files is corrupt or of another version.
-    pub fn read(folder: &Path) -> Result<Self> {
-        retry(|| {
-            let folder = locate(folder);
-            let manifest = read_manifest(&folder)?;
-            let policy = read_policy_file(&folder, &manifest)?;
-            let arrays =
-                read_arrays(&folder.join(ARRAYS), &read_part(&folder, ARRAYS, &manifest)?)?;
-            let state = parse(&folder.join(STATE), &read_part(&folder, STATE, &manifest)?)?;
-            Ok(Self { policy, state, arrays })
-        })
+    pub fn read(path: &Path) -> Result<Self> {
+        retry(|| Self::read_from(&open_newest(path)?))
     }
 
-    /// Reads only the policy of the newest complete checkpoint under this name.
+    /// Reads the newest complete checkpoint under the name `name` in `folder`.
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read).
+    pub(crate) fn read_in(folder: &Folder, name: impl AsRef<OsStr>) -> Result<Self> {
+        Self::read_from(&open_newest_in(folder, name.as_ref())?)
+    }
+
+    fn read_from(folder: &Folder) -> Result<Self> {
+        let manifest = read_manifest(folder)?;
+        let policy = read_policy_file(folder, &manifest)?;
+        let arrays = read_arrays(&folder.path_of(ARRAYS), &read_part(folder, ARRAYS, &manifest)?)?;
+        let state = read_state_file(folder, &manifest)?;
+        Ok(Self { policy, state, arrays })
+    }
+
+    /// Reads only the policy of the newest complete checkpoint under the name `path`.
     ///
     /// # Errors
     /// Those of [`read`](Self::read).
-    pub fn read_policy(folder: &Path) -> Result<Policy> {
+    pub fn read_policy(path: &Path) -> Result<Policy> {
         retry(|| {
-            let folder = locate(folder);
+            let folder = open_newest(path)?;
             read_policy_file(&folder, &read_manifest(&folder)?)
         })
     }
 
+    /// Reads only the state of the newest complete checkpoint under the name `path`.
+    ///
+    /// # Errors
+    /// Those of [`read`](Self::read).
+    pub(crate) fn read_state(path: &Path) -> Result<Value> {
+        retry(|| {
+            let folder = open_newest(path)?;
+            read_state_file(&folder, &read_manifest(&folder)?)
+        })
+    }
+
     /// Returns true if there is a checkpoint under this name, complete or not.
-    pub fn exists(folder: &Path) -> bool {
-        locate(folder).join(MANIFEST).is_file()
+    pub fn exists(path: &Path) -> bool {
+        open_newest(path)
+            .and_then(|folder| folder.kind(MANIFEST))
+            .is_ok_and(|kind| kind == Some(Kind::File))
     }
 }
 
@@ -162,23 +205,57 @@ fn to_json(value: &impl Serialize) -> Result<Vec<u8>> {
         .map_err(|e| twisterl_core::Error::internal(format!("a checkpoint as JSON: {e}")).into())
 }
 
-/// Returns the folder of the newest complete checkpoint under the name `folder`, or `folder` itself if there is none.
-fn locate(folder: &Path) -> PathBuf {
-    if folder.exists() {
-        return folder.to_owned();
+/// Opens the newest complete checkpoint under the name `path`, or else what has this name.
+fn open_newest(path: &Path) -> Result<Folder> {
+    if let (Some(name), false) = (path.file_name(), path.exists())
+        && let Ok(folder) = Folder::open(parent(path), Links::Follow)
+    {
+        return open_newest_in(&folder, name);
     }
-    [".new", ".old"]
-        .map(|suffix| with_suffix(folder, suffix))
-        .into_iter()
-        .find(|candidate| is_complete(candidate))
-        .unwrap_or_else(|| folder.to_owned())
+    match path.is_dir() {
+        true => Folder::open(path, Links::Follow),
+        false => Err(Error::checkpoint(path, "a checkpoint folder", "no such folder")),
+    }
+}
+
+/// Opens the newest complete checkpoint under the name `name`, or else what has this name.
+fn open_newest_in(folder: &Folder, name: &OsStr) -> Result<Folder> {
+    let newest = newest(folder, name);
+    match folder.kind(&newest)? {
+        None => {
+            let expected = "a checkpoint folder";
+            Err(Error::checkpoint(folder.path_of(name), expected, "no such folder"))
+        }
+        Some(_) => folder.open_folder(newest),
+    }
+}
+
+/// Returns the name of the newest complete checkpoint under the name `name`, or `name` itself if there is none.
+fn newest(folder: &Folder, name: &OsStr) -> OsString {
+    if folder.kind(name).is_ok_and(|kind| kind.is_none()) {
+        let mut others = [NEW, OLD].map(|suffix| with_suffix(name, suffix)).into_iter();
+        if let Some(complete) = others.find(|other| is_complete(folder, other)) {
+            return complete;
+        }
+    }
+    name.to_owned()
 }
 
 /// Returns true if every file matches the manifest.
-fn is_complete(folder: &Path) -> bool {
-    read_manifest(folder).is_ok_and(|manifest| {
-        manifest.files.keys().all(|name| read_part(folder, name, &manifest).is_ok())
-    })
+fn is_complete(folder: &Folder, name: &OsStr) -> bool {
+    let check = || -> Result<()> {
+        let folder = folder.open_folder(name)?;
+        let manifest = read_manifest(&folder)?;
+        manifest.files.keys().try_for_each(|name| read_part(&folder, name, &manifest).map(drop))
+    };
+    check().is_ok()
+}
+
+/// Appends `suffix` to a name.
+fn with_suffix(name: &OsStr, suffix: &str) -> OsString {
+    let mut name = name.to_owned();
+    name.push(suffix);
+    name
 }
 
 /// Reads a second time after an error: another process may have replaced the checkpoint while it was being read.
@@ -186,13 +263,13 @@ fn retry<T>(read: impl Fn() -> Result<T>) -> Result<T> {
     read().or_else(|_| read())
 }
 
-fn read_manifest(folder: &Path) -> Result<Manifest> {
-    let path = folder.join(MANIFEST);
-    if !path.is_file() {
-        let found = if folder.is_dir() { "no manifest.json in it" } else { "no such folder" };
-        return Err(Error::checkpoint(folder, "a checkpoint folder", found));
+fn read_manifest(folder: &Folder) -> Result<Manifest> {
+    let path = folder.path_of(MANIFEST);
+    if folder.kind(MANIFEST)?.is_none() {
+        let found = "no manifest.json in it";
+        return Err(Error::checkpoint(folder.path(), "a checkpoint folder", found));
     }
-    let value: Value = parse(&path, &read_file(&path, MAX_MANIFEST)?)?;
+    let value: Value = parse(&path, &folder.read(MANIFEST, MAX_MANIFEST)?)?;
     match value.get("format") {
         Some(format) if format == FORMAT => {}
         format => {
@@ -234,22 +311,19 @@ fn check_length(path: &Path, length: u64, limit: u64) -> Result<()> {
 }
 
 /// Reads one file of a checkpoint and checks it against the manifest.
-fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> {
-    let path = folder.join(name);
+fn read_part(folder: &Folder, name: &str, manifest: &Manifest) -> Result<Vec<u8>> {
+    let path = folder.path_of(name);
     let Some(expected) = manifest.files.get(name) else {
-        return Err(Error::checkpoint(
-            folder.join(MANIFEST),
-            format!("an entry for {name}"),
-            "none",
-        ));
+        let expected = format!("an entry for {name}");
+        return Err(Error::checkpoint(folder.path_of(MANIFEST), expected, "none"));
     };
     let limit = limit(name);
     check_length(&path, expected.length, limit)?;
-    let (_, length) = files::open(&path, limit).map_err(|refusal| refusal.of_checkpoint(&path))?;
+    let length = folder.length(name)?;
     if length != expected.length {
         return Err(Error::checkpoint(&path, expected.to_string(), format!("{length} bytes")));
     }
-    let bytes = read_file(&path, limit)?;
+    let bytes = folder.read(name, limit)?;
     let found = FileDigest::of(&bytes);
     if found != *expected {
         return Err(Error::checkpoint(&path, expected.to_string(), found));
@@ -257,10 +331,14 @@ fn read_part(folder: &Path, name: &str, manifest: &Manifest) -> Result<Vec<u8>> 
     Ok(bytes)
 }
 
-fn read_policy_file(folder: &Path, manifest: &Manifest) -> Result<Policy> {
+fn read_policy_file(folder: &Folder, manifest: &Manifest) -> Result<Policy> {
     let bytes = read_part(folder, POLICY, manifest)?;
     Policy::from_safetensors(&bytes, None)
-        .map_err(|e| Error::checkpoint(folder.join(POLICY), "a policy", e))
+        .map_err(|e| Error::checkpoint(folder.path_of(POLICY), "a policy", e))
+}
+
+fn read_state_file(folder: &Folder, manifest: &Manifest) -> Result<Value> {
+    parse(&folder.path_of(STATE), &read_part(folder, STATE, manifest)?)
 }
 
 fn write_arrays(arrays: &[(String, ArrayData)]) -> Result<Vec<u8>> {

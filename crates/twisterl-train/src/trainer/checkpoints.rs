@@ -1,17 +1,18 @@
 //! The checkpoints of a run: their content, and the moments at which they are written.
 
-use crate::Result;
 use crate::algorithms::Algorithm;
-use crate::config::{LoggingConfig, ROLLOUT_METRIC};
+use crate::config::{ChangedField, LoggingConfig, Override, ROLLOUT_METRIC, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::metrics::{LogLengths, RunLog};
-use crate::record::run_folder::RunFolder;
+use crate::record::run_folder::{LockedFolder, RunFolder};
 use crate::record::snapshot::Snapshot;
 use crate::trainer::Trainer;
 use crate::trainer::curriculum::Curriculum;
 use crate::trainer::evaluation::EvaluationResult;
+use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use std::path::Path;
 use std::time::Instant;
 use twisterl_core::error::interrupt::Hold;
 
@@ -32,6 +33,9 @@ struct RunState {
     best: Option<Best>,
     log: LogLengths,
     algorithm: Value,
+    /// The config of the folder. Older versions did not write it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    config: Option<Value>,
 }
 
 /// The quality of the best policy so far; compared field by field in this order.
@@ -70,6 +74,38 @@ impl CheckpointClock {
     }
 }
 
+/// Returns the fields in which the config of the run in `path`, with `overrides` set in it, differs from the one with which
+/// the run was trained until its last checkpoint. Checkpoints of older versions do not hold that one.
+///
+/// # Errors
+/// [`Error::Changed`] if one of them may not change; if there is no run.
+pub fn changes(path: &Path, overrides: &[Override]) -> Result<Vec<ChangedField>> {
+    let folder = RunFolder::open(path)?;
+    let (config, _) = folder.config_with(overrides)?;
+    changes_since(&Checkpoint::read_state(&folder.last())?, &config, path)
+}
+
+/// Returns the fields in which `config`, of the run in `path`, differs from the one in the state of a checkpoint.
+///
+/// # Errors
+/// [`Error::Changed`] if one of them may not change.
+pub(super) fn changes_since(
+    state: &Value,
+    config: &RunConfig,
+    path: &Path,
+) -> Result<Vec<ChangedField>> {
+    let Some(before) = state.get("config") else { return Ok(Vec::new()) };
+    let (before, _) = RunConfig::read(before.clone())
+        .map_err(|e| Error::checkpoint("state.json", "the config of the run", e))?;
+    let changes = config.changes_since(&before);
+    let refused: Vec<_> = changes.iter().filter(|change| !change.is_free()).collect();
+    if refused.is_empty() {
+        return Ok(changes);
+    }
+    let fields = refused.into_iter().map(ToString::to_string).collect();
+    Err(Error::Changed { path: path.join("config.json"), fields })
+}
+
 impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Returns a checkpoint of this moment, with the lengths of the logs.
     pub(super) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
@@ -82,6 +118,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             best: self.best,
             log: *lengths,
             algorithm: snapshot.state,
+            config: Some(self.recorded_config.clone()),
         };
         let policy = self.policy.to_policy();
         Checkpoint { policy, state: json!(state), arrays: snapshot.arrays }
@@ -110,10 +147,10 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ///
     /// # Errors
     /// If the disk cannot be written to.
-    pub(super) fn save_last(&mut self, folder: &RunFolder, log: &RunLog) -> Result<()> {
+    pub(super) fn save_last(&mut self, folder: &LockedFolder, log: &RunLog) -> Result<()> {
         let _hold = Hold::begin();
         let begun = Instant::now();
-        self.checkpoint(&log.lengths()?).write(&folder.last())?;
+        folder.write_last(&self.checkpoint(&log.lengths()?))?;
         self.clock =
             CheckpointClock { saved: Instant::now(), seconds: begun.elapsed().as_secs_f64() };
         Ok(())
@@ -125,7 +162,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// If the disk cannot be written to.
     pub(super) fn save_if_best(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &RunLog,
         results: &[(String, EvaluationResult)],
     ) -> Result<()> {
@@ -146,7 +183,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         if self.best.is_none_or(|best| now >= best) {
             self.best = Some(now);
             let _hold = Hold::begin();
-            self.checkpoint(&log.lengths()?).write(&folder.best())?;
+            folder.write_best(&self.checkpoint(&log.lengths()?))?;
         }
         Ok(())
     }

@@ -12,8 +12,9 @@ pub mod solving;
 pub mod threads;
 mod train_loop;
 
+pub use self::checkpoints::changes;
 pub use self::notices::reached_limit;
-pub use self::options::{GRACE, Observer, Options, Summary, Warner};
+pub use self::options::{GRACE, Observer, Options, Starter, Summary, Warner};
 
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
@@ -27,10 +28,10 @@ use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
 use crate::config::{AlgorithmConfig, RunConfig};
-use crate::record::checkpoint::Checkpoint;
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
-use crate::record::run_folder::RunFolder;
+use crate::record::run_folder::{LockedFolder, RunFolder, RunPath};
+use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
@@ -38,14 +39,14 @@ use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
 
-/// Starts a run in the folder `path`, which must not exist yet. The config is the user's: the name of its environment may
+/// Starts a run in the folder `path`, which must be new or empty. The config is the user's: the name of its environment may
 /// lead to [code](Trust::Code).
 ///
 /// # Errors
 /// If the config does not fit the environment, a file cannot be written, or training fails.
-pub fn train(
+pub fn train<'a>(
     config: &RunConfig,
-    path: &Path,
+    path: impl Into<RunPath<'a>>,
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
@@ -61,41 +62,55 @@ pub fn train(
         trainer.curriculum.set(difficulty);
     }
     let first = trainer.checkpoint(&LogLengths::default());
-    let folder = RunFolder::create(path, config, &first)?;
-    let log = RunLog::create(folder.path(), config.shared.logging.tensorboard)?;
+    let folder = LockedFolder::create(path.into(), config, &first)?;
+    options.started(&folder.path());
+    if options.peer_names {
+        folder.add_peer_names(config, &first)?;
+    }
+    folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
+    let log = RunLog::create(&folder, config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically. The folder may be of
-/// anyone's making: the name of its environment leads to what `registry` trusts.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically, up to `num_iterations` in all
+/// if they are given. The folder may be of anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
-/// If the folder does not hold a run, or as for [`train`].
+/// If the folder does not hold a run, if another process trains in it, if its config was changed where it must not
+/// change (see [`changes`]), or as for [`train`].
 pub fn resume(
     path: &Path,
     num_iterations: Option<u64>,
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
-    let folder = RunFolder::open(path)?;
-    let (mut config, _) = folder.config()?;
+    let folder = LockedFolder::resume(path)?;
+    options.started(path);
+    let files = RunFolder::open(path)?;
+    let recorded = files.config()?.0.to_value();
+    let mut config = files.config_with(&options.overrides)?.0;
     config.num_iterations = num_iterations.or(config.num_iterations);
-    let mut checkpoint = Checkpoint::read(&folder.last())?;
+    let mut checkpoint = folder.read_last()?;
+    checkpoints::changes_since(&checkpoint.state, &config, path)?;
     registry.complete(&mut checkpoint.policy.network)?;
     let spec = registry.make(&config.env_cls, &config.env)?;
     let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone(), &options.interrupt)?;
+    trainer.recorded_config = recorded;
+    folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let lengths = trainer.restore(checkpoint)?;
     if let Some(difficulty) = options.difficulty {
         trainer.curriculum.set(difficulty);
     }
-    let log = RunLog::resume(folder.path(), &lengths, tensorboard)?;
+    let log = RunLog::resume(&folder, &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
 /// A run at some moment: the policy in training, the algorithm that it is lent to, and its progress.
 pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     config: RunConfig,
+    /// The config as it stands in the run folder, for checkpoints.
+    recorded_config: Value,
     spec: Arc<dyn EnvSpec>,
     policy: PolicyInTraining,
     algorithm: Box<A>,
@@ -146,6 +161,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Self {
         Self {
             curriculum: Curriculum::new(&config.shared.learning, spec.difficulty()),
+            recorded_config: config.to_value(),
             config,
             spec,
             policy,

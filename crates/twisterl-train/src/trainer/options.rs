@@ -1,8 +1,9 @@
 //! The options of a run that are not in its config, and its result.
 
+use crate::config::Override;
 use serde_json::{Map, Value};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -48,6 +49,23 @@ impl Warner {
     }
 }
 
+/// A callback that receives the folder of a run once it has one.
+#[derive(Clone)]
+pub struct Starter(Arc<dyn Fn(&Path) + Send + Sync>);
+
+impl Starter {
+    /// Wraps a callback.
+    pub fn new(callback: impl Fn(&Path) + Send + Sync + 'static) -> Self {
+        Self(Arc::new(callback))
+    }
+}
+
+impl fmt::Debug for Starter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Starter")
+    }
+}
+
 impl fmt::Debug for Warner {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Warner")
@@ -67,6 +85,10 @@ pub struct Options {
     pub load_checkpoint: Option<PathBuf>,
     /// The difficulty at which the run begins or continues, instead of that of its config or its checkpoint.
     pub difficulty: Option<usize>,
+    /// Write configs and weights of a new run also to files with the names of the peer.
+    pub peer_names: bool,
+    /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
+    pub overrides: Vec<Override>,
     /// Show no progress.
     pub quiet: bool,
     /// Use exactly this many threads, whatever the config and the machine say.
@@ -80,9 +102,18 @@ pub struct Options {
     pub observer: Option<Observer>,
     /// Receives the warnings of the run, which go to standard error otherwise.
     pub warner: Option<Warner>,
+    /// Receives the folder of the run.
+    pub starter: Option<Starter>,
 }
 
 impl Options {
+    /// Tells where the run is.
+    pub(super) fn started(&self, folder: &Path) {
+        if let Some(Starter(callback)) = &self.starter {
+            callback(folder);
+        }
+    }
+
     /// Returns `true` if the run was asked to stop after the current iteration.
     pub(super) fn stop_requested(&self) -> bool {
         self.stop.load(Ordering::Relaxed)

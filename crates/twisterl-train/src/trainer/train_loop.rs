@@ -2,9 +2,8 @@
 
 use crate::Result;
 use crate::algorithms::{Algorithm, Iteration};
-use crate::record::checkpoint::Checkpoint;
 use crate::record::metrics::{RunLog, names};
-use crate::record::run_folder::RunFolder;
+use crate::record::run_folder::LockedFolder;
 use crate::trainer::iteration_metrics::{Counters, metrics};
 use crate::trainer::progress::{Progress, Status};
 use crate::trainer::{Options, Summary, Trainer};
@@ -31,7 +30,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// If training fails, or a file cannot be written.
     pub(super) fn run(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         mut log: RunLog,
         options: &Options,
     ) -> Result<Summary> {
@@ -52,13 +51,13 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         }
         progress.finish();
         self.warn(&progress, options);
-        let best = match Checkpoint::read(&folder.best()) {
+        let best = match folder.read_best() {
             Ok(checkpoint) => checkpoint.policy,
             Err(_) if self.best.is_none() => self.policy.to_policy(),
             Err(error) => return Err(error),
         };
         Ok(Summary {
-            path: folder.path().to_owned(),
+            path: folder.path(),
             iterations: self.iteration,
             env_steps: self.env_steps,
             difficulty: self.curriculum.difficulty,
@@ -72,7 +71,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Makes iterations until the run ends or is asked to stop, and the evaluations of its end.
     fn iterations(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &mut RunLog,
         progress: &mut Progress,
         options: &Options,
@@ -103,7 +102,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Makes one iteration, with its evaluations, metrics and checkpoints. Returns whether the observer wants more.
     fn step(
         &mut self,
-        folder: &RunFolder,
+        folder: &LockedFolder,
         log: &mut RunLog,
         progress: &mut Progress,
         options: &Options,

@@ -81,8 +81,8 @@ def text(content: bytes) -> str:
         raise FormatError(f"expected JSON in UTF-8, found other bytes at offset {error.start}") from error
 
 
-def parse(content: bytes | str, **options: Any) -> Any:
-    """Parse JSON. Raises ``FormatError`` if it is not JSON or repeats a key; the message has the key's path."""
+def parse(content: bytes | str, what: str = "JSON", **options: Any) -> Any:
+    """Parse JSON, ``what`` in messages. Raises ``FormatError`` if it is not JSON or repeats a key; the message has the key's path."""
     if isinstance(content, bytes):
         content = text(content)
     content = content.removeprefix("\ufeff")
@@ -103,7 +103,7 @@ def parse(content: bytes | str, **options: Any) -> Any:
         value = json.loads(content, object_pairs_hook=unique)
     except (ValueError, RecursionError) as error:
         found = "deeply nested values" if isinstance(error, RecursionError) else str(error)
-        raise FormatError(f"expected JSON, found {found}") from error
+        raise FormatError(f"expected {what}, found {found}") from error
     if repeated:
         raise FormatError(f"expected each key once, found `{_path(value) or ''}` twice")
     # A second time with the hooks of the caller, which may replace objects.
@@ -125,7 +125,7 @@ def _path(value: Any) -> str | None:
 
 def read_object(path: Path, limit: int = MAX_JSON) -> dict[str, Any]:
     """Read a JSON object. Raises as ``read`` and ``parse`` do, and ``FormatError`` for another value."""
-    found = parse(read(path, limit))
+    found = parse(read(path, limit), "a JSON object")
     if not isinstance(found, dict):
         raise FormatError(f"expected a JSON object, found {_name(found)}")
     return found

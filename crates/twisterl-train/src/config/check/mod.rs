@@ -1,5 +1,6 @@
 //! The check of a config as it was given, before serde sees it, against the keys, ranges and lengths of the schema.
 
+pub(super) mod changes;
 pub(super) mod unused;
 
 use super::json::config_error;

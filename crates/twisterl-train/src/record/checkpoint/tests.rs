@@ -63,7 +63,9 @@ fn a_write_that_stops_anywhere_leaves_the_old_or_the_new_checkpoint() {
             // Earlier writes are killed as well, so that each one starts from the remains of the one before.
             for (seed, changes) in (1..).zip(stops.iter().copied().chain([stop])) {
                 let disk = &mut Disk { changes_left: Some(changes) };
-                finished = checkpoint(seed).write_on(disk, &folder).is_ok();
+                let inside = Folder::open(root.path(), Links::Refuse).unwrap();
+                let name = OsStr::new("checkpoint");
+                finished = checkpoint(seed).write_on(disk, &inside, name).is_ok();
                 let read = Checkpoint::read(&folder).unwrap();
                 let found = [newest, seed].into_iter().find(|&s| read == checkpoint(s));
                 newest = found.expect("the last readable checkpoint or the new one");
@@ -147,9 +149,9 @@ fn manifests_lead_to_no_other_files() {
             assert!(message.contains(&format!("{expected}, found {name:?}")), "{message}");
         }
         // Nor while the newest one is looked for.
-        fs::rename(&folder, with_suffix(&folder, ".new")).unwrap();
+        fs::rename(&folder, folder.with_extension("new")).unwrap();
         assert!(!Checkpoint::exists(&folder));
-        fs::rename(with_suffix(&folder, ".new"), &folder).unwrap();
+        fs::rename(folder.with_extension("new"), &folder).unwrap();
     }
 }
 

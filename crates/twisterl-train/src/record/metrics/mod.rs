@@ -5,14 +5,17 @@
 
 pub mod names;
 
+use crate::record::disk::{Access, Folder};
+use crate::record::run_folder::LockedFolder;
 use crate::record::tensorboard;
 use crate::record::tensorboard::Scalar;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
+use std::io;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// The name of the file of metrics, one JSON object per line. Values that depend on the clock are under the key `time`,
@@ -35,7 +38,7 @@ pub fn numbers<const N: usize>(numbers: [(&str, f64); N]) -> Map<String, Value> 
 pub struct LogLengths {
     /// Length of `metrics.jsonl`.
     pub metrics: u64,
-    /// Length of the TensorBoard events; 0 if none are written.
+    /// Length of the TensorBoard events; 0 if none were written.
     pub events: u64,
 }
 
@@ -44,30 +47,35 @@ pub struct LogLengths {
 pub struct RunLog {
     metrics: AppendOnlyFile,
     events: Option<AppendOnlyFile>,
+    /// The length of the events that an earlier session wrote, if this one writes none.
+    earlier_events: u64,
 }
 
 impl RunLog {
-    /// Creates the log of a new run in `folder`.
+    /// Creates the log of a new run.
     ///
     /// # Errors
     /// If its files cannot be written.
-    pub fn create(folder: &Path, tensorboard: bool) -> Result<Self> {
-        Self::resume(folder, &LogLengths::default(), tensorboard)
+    pub fn create(run: &LockedFolder, tensorboard: bool) -> Result<Self> {
+        Self::resume(run, &LogLengths::default(), tensorboard)
     }
 
     /// Opens the log of an existing run and truncates its files to `lengths`.
     ///
     /// # Errors
-    /// If a file is shorter than its length, or cannot be written.
-    pub fn resume(folder: &Path, lengths: &LogLengths, tensorboard: bool) -> Result<Self> {
-        let metrics = AppendOnlyFile::open(folder.join(METRICS), lengths.metrics)?;
-        let mut log = Self { metrics, events: None };
-        if tensorboard {
-            let mut events = AppendOnlyFile::open(folder.join(tensorboard::FILE), lengths.events)?;
+    /// If a file is shorter than its length, is a link or otherwise not a regular file, or cannot be written.
+    pub fn resume(run: &LockedFolder, lengths: &LogLengths, tensorboard: bool) -> Result<Self> {
+        let open = |name, length| AppendOnlyFile::open(run.folder(), name, length);
+        let metrics = open(METRICS, lengths.metrics)?;
+        let events = tensorboard.then(|| open(tensorboard::FILE, lengths.events)).transpose()?;
+        // Only now, so that all is as it was if one of them is refused.
+        let mut log = Self { metrics, events, earlier_events: lengths.events };
+        log.metrics.truncate()?;
+        if let Some(events) = &mut log.events {
+            events.truncate()?;
             if lengths.events == 0 {
                 events.append(&tensorboard::first_record(now()))?;
             }
-            log.events = Some(events);
         }
         Ok(log)
     }
@@ -95,42 +103,71 @@ impl RunLog {
     /// If the disk fails.
     pub fn lengths(&self) -> Result<LogLengths> {
         let events = self.events.as_ref().map(AppendOnlyFile::sync).transpose()?;
-        Ok(LogLengths { metrics: self.metrics.sync()?, events: events.unwrap_or(0) })
+        Ok(LogLengths {
+            metrics: self.metrics.sync()?,
+            events: events.unwrap_or(self.earlier_events),
+        })
     }
 }
 
-/// An append-only file.
+/// An append-only file of a run.
 #[derive(Debug)]
 struct AppendOnlyFile {
-    path: PathBuf,
+    folder: Arc<Folder>,
+    name: &'static str,
     file: File,
     length: u64,
 }
 
 impl AppendOnlyFile {
-    /// Opens or creates a file and truncates it to `length` bytes.
-    fn open(path: PathBuf, length: u64) -> Result<Self> {
+    /// Opens or creates a file that is to be truncated to `length` bytes.
+    fn open(folder: &Arc<Folder>, name: &'static str, length: u64) -> Result<Self> {
+        let path = folder.path_of(name);
         let failed = |e| Error::io("write", &path, e);
-        let file = OpenOptions::new().create(true).append(true).open(&path).map_err(failed)?;
+        let file = folder.open_file(name, Access::Append)?;
         let found = file.metadata().map_err(failed)?.len();
         if found < length {
             let expected = format!("at least the {length} bytes that the checkpoint names");
             return Err(Error::checkpoint(&path, expected, found));
         }
-        file.set_len(length).map_err(failed)?;
-        Ok(Self { path, file, length })
+        Ok(Self { folder: Arc::clone(folder), name, file, length })
+    }
+
+    /// Removes what is beyond its length.
+    fn truncate(&self) -> Result<()> {
+        self.file.set_len(self.length).map_err(|e| self.failed(e))
     }
 
     /// Appends a record in one write, so that a killed process leaves it complete or absent.
     fn append(&mut self, record: &[u8]) -> Result<()> {
-        self.file.write_all(record).map_err(|e| Error::io("write", &self.path, e))?;
+        self.check()?;
+        self.file.write_all(record).map_err(|e| self.failed(e))?;
         self.length += record.len() as u64;
         Ok(())
     }
 
+    /// Checks that the file is what it was after the last record.
+    fn check(&self) -> Result<()> {
+        if !self.folder.is_same(self.name, &self.file)? {
+            let removed = "the file was removed or replaced during the run";
+            return Err(self.failed(io::Error::new(io::ErrorKind::NotFound, removed)));
+        }
+        let found = self.file.metadata().map_err(|e| self.failed(e))?.len();
+        if found != self.length {
+            let expected =
+                format!("the {} bytes that this run has written, and no other writer", self.length);
+            return Err(Error::checkpoint(self.folder.path_of(self.name), expected, found));
+        }
+        Ok(())
+    }
+
+    fn failed(&self, error: io::Error) -> Error {
+        Error::io("write", self.folder.path_of(self.name), error)
+    }
+
     /// Syncs the file and returns its length.
     fn sync(&self) -> Result<u64> {
-        self.file.sync_data().map_err(|e| Error::io("write", &self.path, e))?;
+        self.file.sync_data().map_err(|e| self.failed(e))?;
         Ok(self.length)
     }
 }
@@ -195,6 +232,10 @@ mod tests {
     use serde_json::json;
     use std::fs;
 
+    fn locked(folder: &tempfile::TempDir) -> LockedFolder {
+        LockedFolder::begin(folder.path()).unwrap()
+    }
+
     fn metrics(iteration: u64) -> Map<String, Value> {
         let fields = json!({
             "iteration": iteration,
@@ -211,7 +252,7 @@ mod tests {
     #[test]
     fn lines_hold_the_metrics_with_keys_in_order() {
         let folder = tempfile::tempdir().unwrap();
-        let mut log = RunLog::create(folder.path(), false).unwrap();
+        let mut log = RunLog::create(&locked(&folder), false).unwrap();
         log.log(0, &metrics(0)).unwrap();
         log.log(1, &metrics(1)).unwrap();
         let text = fs::read_to_string(folder.path().join(METRICS)).unwrap();
@@ -224,8 +265,9 @@ mod tests {
     #[test]
     fn a_resumed_log_continues_from_its_checkpoint() {
         let folder = tempfile::tempdir().unwrap();
+        let run = locked(&folder);
         let read = |name| fs::read(folder.path().join(name)).unwrap();
-        let mut log = RunLog::create(folder.path(), true).unwrap();
+        let mut log = RunLog::create(&run, true).unwrap();
         log.log(0, &metrics(0)).unwrap();
         let lengths = log.lengths().unwrap();
         let before = (read(METRICS), read(tensorboard::FILE));
@@ -234,7 +276,7 @@ mod tests {
         // The remains of a process that was killed while it wrote a record.
         log.metrics.append(b"{\"iteration\":").unwrap();
         drop(log);
-        let mut log = RunLog::resume(folder.path(), &lengths, true).unwrap();
+        let mut log = RunLog::resume(&run, &lengths, true).unwrap();
         assert_eq!((read(METRICS), read(tensorboard::FILE)), before);
         log.log(1, &metrics(1)).unwrap();
         assert_eq!(read(METRICS).iter().filter(|&&b| b == b'\n').count(), 2);
@@ -243,20 +285,69 @@ mod tests {
     #[test]
     fn a_run_killed_before_its_first_record_starts_again() {
         let folder = tempfile::tempdir().unwrap();
-        let log = RunLog::resume(folder.path(), &LogLengths::default(), true).unwrap();
+        let log = RunLog::resume(&locked(&folder), &LogLengths::default(), true).unwrap();
         assert!(log.lengths().unwrap().events > 0);
     }
 
     #[test]
     fn a_truncated_log_is_an_error() {
         let folder = tempfile::tempdir().unwrap();
+        let run = locked(&folder);
         fs::write(folder.path().join(METRICS), "{}\n").unwrap();
         let lengths = LogLengths { metrics: 4, events: 0 };
-        let message = RunLog::resume(folder.path(), &lengths, false).unwrap_err().to_string();
+        let message = RunLog::resume(&run, &lengths, false).unwrap_err().to_string();
         assert!(
             message.contains("at least the 4 bytes") && message.contains("found 3"),
             "{message}"
         );
+    }
+
+    #[test]
+    fn events_are_kept_while_none_are_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let run = locked(&folder);
+        let mut log = RunLog::create(&run, true).unwrap();
+        log.log(0, &metrics(0)).unwrap();
+        let before = log.lengths().unwrap();
+        let mut log = RunLog::resume(&run, &before, false).unwrap();
+        log.log(1, &metrics(1)).unwrap();
+        let without = log.lengths().unwrap();
+        assert_eq!(without.events, before.events);
+        let log = RunLog::resume(&run, &without, true).unwrap();
+        assert_eq!(log.lengths().unwrap(), without);
+    }
+
+    #[test]
+    fn a_log_that_is_removed_replaced_or_written_to_by_others_is_an_error() {
+        type Harm = fn(&std::path::Path);
+        let cases: [(Harm, &str); 4] = [
+            (|path| fs::remove_file(path).unwrap(), "was removed or replaced during the run"),
+            (
+                |path| {
+                    fs::copy(path, path.with_extension("copy")).unwrap();
+                    fs::rename(path.with_extension("copy"), path).unwrap();
+                },
+                "was removed or replaced during the run",
+            ),
+            (|path| fs::write(path, "").unwrap(), "bytes that this run has written, and no other"),
+            (
+                |path| {
+                    let mut other = File::options().append(true).open(path).unwrap();
+                    other.write_all(b"{}\n").unwrap();
+                },
+                "bytes that this run has written, and no other writer, found",
+            ),
+        ];
+        for name in [METRICS, tensorboard::FILE] {
+            for (harm, expected) in cases {
+                let folder = tempfile::tempdir().unwrap();
+                let mut log = RunLog::create(&locked(&folder), true).unwrap();
+                log.log(0, &metrics(0)).unwrap();
+                harm(&folder.path().join(name));
+                let message = log.log(1, &metrics(1)).unwrap_err().to_string();
+                assert!(message.contains(name) && message.contains(expected), "{message}");
+            }
+        }
     }
 
     #[test]

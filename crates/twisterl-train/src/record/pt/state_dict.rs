@@ -26,6 +26,26 @@ const MODELS: [&str; 14] = [
 ];
 /// The keys of states that are not models.
 const OTHERS: [&str; 5] = ["optim", "sched", "scaler", "buffer", "ema"];
+/// The classes and functions of plain values beside those of numpy.
+const PLAIN: [&str; 17] = [
+    "_codecs.encode",
+    "argparse.Namespace",
+    "builtins.bytearray",
+    "builtins.complex",
+    "builtins.frozenset",
+    "builtins.set",
+    "datetime.date",
+    "datetime.datetime",
+    "datetime.timedelta",
+    "decimal.Decimal",
+    "fractions.Fraction",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "torch.Size",
+    "torch.device",
+    "types.SimpleNamespace",
+    "uuid.UUID",
+];
 /// The deepest nesting of dictionaries around the state dictionary.
 const MAX_WRAPPERS: usize = 4;
 
@@ -124,7 +144,7 @@ fn tensors(
     for (name, id) in entries {
         match (describe(pickle, name, *id)?, pickle.get(*id)) {
             (Some(tensor), _) => drop(tensors.insert((*name).to_owned(), tensor)),
-            (None, Object::Instance { .. }) => {
+            (None, Object::Instance { class, .. }) if !is_plain(pickle, *class) => {
                 let expected = format!("{name} to be a tensor");
                 return Err(Refusal::new(expected, in_words(pickle, *id, "")));
             }
@@ -143,6 +163,14 @@ fn tensors(
         return Err(Refusal::new(EXPECTED, found));
     }
     Ok(tensors)
+}
+
+/// Returns true for classes and functions of plain values, which people save beside tensors. They are not called either,
+/// and their values are left out.
+fn is_plain(pickle: &Pickle<'_>, class: Id) -> bool {
+    let path = pickle.path(class).unwrap_or_default();
+    let path = path.replace("__builtin__.", "builtins.");
+    path.starts_with("numpy.") || PLAIN.contains(&path.as_str())
 }
 
 /// Returns what an object is.

@@ -86,18 +86,17 @@ class ScriptRun:
         """Make `num_steps` more iterations in the folder that `place` returned.
 
         Raises:
-            UsageError: a setting of the config differs from what the run began with.
+            ConfigError: a field of the config was changed that cannot change during a run.
         """
         from twisterl import run
 
         folder, total = Path(path), self.iterations + num_steps
-        if self.iterations:
-            self._check_unchanged(session.config)
         with run._Progress(quiet, total, callback) as shown:
             rest = (None, shown.quiet, shown.callback, session.factory)
             try:
                 if self.iterations:
-                    _core.resume(folder, total, *rest, True, session.difficulty)
+                    sets = [f"num_iterations={total}", *self._changes(session.config)]
+                    _core.resume(folder, sets, *rest, True, session.difficulty)
                 else:
                     self._config = session.config
                     self._begin(folder, total, session, rest)
@@ -113,7 +112,7 @@ class ScriptRun:
             if not session.by_config or self.policy is not None:
                 weights = str(Path(held) / "policy.safetensors")
                 session.policy.save(weights)
-            _core.train(text, folder, weights, *rest, session.difficulty)
+            _core.train(text, folder, False, weights, *rest, session.difficulty, True)
 
     def _take_over(self, folder: Path, factory: Callable[..., Any] | None) -> None:
         """Read what the last checkpoint holds."""
@@ -125,17 +124,13 @@ class ScriptRun:
         self.policy = Policy(state.parent, env=factory, trust=True)
         self._weights = self.policy.weights()
 
-    def _check_unchanged(self, config: dict[str, Any]) -> None:
+    def _changes(self, config: dict[str, Any]) -> list[str]:
+        """Return `path=value` for each field of the config that has changed since the run began."""
         begun = self._config["algorithm"]
-        sections = {name: fields for name, fields in config["algorithm"].items() if isinstance(fields, Mapping)}
-        changed = [
-            f"{section}.{name}"
-            for section, fields in sections.items()
-            for name in fields
-            if fields[name] != begun[section].get(name)
+        return [
+            f"algorithm.{section}.{name}={written(value)}"
+            for section, fields in config["algorithm"].items()
+            if isinstance(fields, Mapping)
+            for name, value in fields.items()
+            if value != begun[section].get(name)
         ]
-        if changed:
-            raise UsageError(
-                f"learn: {changed[0]} in the config was changed after the run in {self.path} had begun; set run_path "
-                "to a new folder, or to None, to begin another run with it"
-            )

@@ -366,7 +366,7 @@ impl<'a> Machine<'a> {
     }
 
     fn text(&mut self, length: u64) -> PtResult<Object<'a>> {
-        Ok(Object::Text(String::from_utf8_lossy(self.bytes(length)?)))
+        Ok(Object::Text(utf8(self.bytes(length)?)?))
     }
 
     /// Takes a line without its end.
@@ -378,12 +378,19 @@ impl<'a> Machine<'a> {
     }
 
     fn name(&mut self) -> PtResult<Cow<'a, str>> {
-        Ok(String::from_utf8_lossy(self.line()?))
+        utf8(self.line()?)
     }
 
     fn decimal(&mut self) -> PtResult<u64> {
         let line = std::str::from_utf8(self.line()?).ok().and_then(|line| line.parse().ok());
         line.ok_or_else(|| invalid("a reference that is no number"))
+    }
+}
+
+fn utf8(bytes: &[u8]) -> PtResult<Cow<'_, str>> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(Cow::Borrowed(text)),
+        Err(_) => Err(invalid("text that is not UTF-8")),
     }
 }
 

@@ -241,7 +241,7 @@ fn foreign_files_are_named() {
         ),
         (
             dict([("model", net()), ("epoch", Int(1))]),
-            "a dictionary without tensors, with `epoch`, `model`",
+            "expected model to be a tensor, found an object of my.models.Net",
         ),
         (weight(), "found a single tensor"),
         (List(vec![weight()]), "found a list without names"),
