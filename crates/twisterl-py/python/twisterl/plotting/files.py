@@ -82,7 +82,11 @@ def text(content: bytes) -> str:
 
 
 def parse(content: bytes | str, what: str = "JSON", **options: Any) -> Any:
-    """Parse JSON, ``what`` in messages. Raises ``FormatError`` if it is not JSON or repeats a key; the message has the key's path."""
+    """Parse JSON, ``what`` in messages.
+
+    Raises:
+        FormatError: it is not JSON, or a key, whose path the message has, is repeated.
+    """
     if isinstance(content, bytes):
         content = text(content)
     content = content.removeprefix("\ufeff")

@@ -183,7 +183,7 @@ class Algorithm:
             return {**self._resolved, "algorithm": self.config}
         collecting = self.config["collecting"]
         given = self._whole or {}
-        others = {key: given[key] for key in ("seed", "num_iterations") if key in given}
+        others: dict[str, Any] = {key: given[key] for key in ("seed", "num_iterations") if key in given}
         config: dict[str, Any] = {
             **others,
             **self._handed.entry,

@@ -26,7 +26,7 @@ class Session:
         factory: makes the environments; None if the config names them.
         difficulty: the difficulty of the next iteration.
         policy: the policy to go on with.
-        by_config: whether a first run begins as the config says, with the weights in the file `weights` if there is one.
+        by_config: whether a first run begins as the config says, or with the file `weights` if there is one.
         weights: see `by_config`.
     """
 
@@ -92,11 +92,11 @@ class ScriptRun:
 
         folder, total = Path(path), self.iterations + num_steps
         with run._Progress(quiet, total, callback) as shown:
-            rest = (None, shown.quiet, shown.callback, session.factory)
+            rest: dict[str, Any] = {"quiet": shown.quiet, "callback": shown.callback, "env": session.factory}
             try:
                 if self.iterations:
                     sets = [f"num_iterations={total}", *self._changes(session.config)]
-                    _core.resume(folder, sets, *rest, True, session.difficulty)
+                    _core.resume(folder, sets, **rest, trust=True, difficulty=session.difficulty)
                 else:
                     self._config = session.config
                     self._begin(folder, total, session, rest)
@@ -105,14 +105,14 @@ class ScriptRun:
                 raise
         self._take_over(folder, session.factory)
 
-    def _begin(self, folder: Path, total: int, session: Session, rest: tuple[Any, ...]) -> None:
+    def _begin(self, folder: Path, total: int, session: Session, rest: dict[str, Any]) -> None:
         text = written({**session.config, "num_iterations": total})
         with tempfile.TemporaryDirectory(prefix="twisterl-") as held:
             weights = session.weights
             if not session.by_config or self.policy is not None:
                 weights = str(Path(held) / "policy.safetensors")
                 session.policy.save(weights)
-            _core.train(text, folder, False, weights, *rest, session.difficulty, True)
+            _core.train(text, folder, False, weights, **rest, difficulty=session.difficulty, peer_names=True)
 
     def _take_over(self, folder: Path, factory: Callable[..., Any] | None) -> None:
         """Read what the last checkpoint holds."""
