@@ -103,7 +103,7 @@ def test_ours_is_measured_without_the_peer(benchmark):
 
 
 def test_boards_are_scored_by_marks_and_at_the_end(benchmark, script, root, tmp_path):
-    assert script("puzzle8_optimal.py", "--width", 3, "--height", 2, "--out", "boards.json").returncode == 0
+    assert script("generate/puzzle8_optimal.py", "--width", 3, "--height", 2, "--out", "boards.json").returncode == 0
     config = json.loads((root / "examples/ppo_puzzle8_v1.json").read_text())
     config["env"]["height"] = 2
     config["algorithm"]["evals"] = {}

@@ -86,7 +86,7 @@ def test_overrides_follow_the_same_rule(cli, finished, tmp_path, capsys):
     two = ("--set", "seed=5", "--set", "algorithm.collecting.gamma=0.5", "--set", "algorithm.logging.log_freq=3")
     result = cli("--resume", run, *two)
     assert result.returncode == 1
-    assert "found other ones:\nalgorithm.collecting.gamma: 0.995, now 0.5\nseed: 3, now 5\n" in result.stderr
+    assert "found algorithm.collecting.gamma: 0.995, now 0.5; seed: 3, now 5 (restore them" in result.stderr
     assert "log_freq" not in result.stderr
     assert cli("--resume", run, "--seed", 4).returncode == 1
     result = cli("--resume", run, "--seed", 3, "--set", "algorithm.logging.log_freq=3", "--num-steps", 12)

@@ -4,7 +4,7 @@ import json
 import re
 
 import numpy as np
-import puzzle8_optimal
+from generate import puzzle8_optimal
 
 # Boards of the 3 x 3 puzzle at each distance from a goal with the blank in a corner: OEIS A089473.
 BOARDS_AT_DISTANCE = [
@@ -28,7 +28,7 @@ def test_ranks_number_all_permutations():
 
 
 def test_states_file_holds_each_board_once(script, tmp_path):
-    result = script("puzzle8_optimal.py", "--width", 3, "--height", 2)
+    result = script("generate/puzzle8_optimal.py", "--width", 3, "--height", 2)
     assert result.returncode == 0, result.stderr
     states = json.loads((tmp_path / "runs/puzzle_3x2_optimal.json").read_text())
     assert (states["width"], states["height"]) == (3, 2)
@@ -37,7 +37,7 @@ def test_states_file_holds_each_board_once(script, tmp_path):
 
 
 def test_states_of_large_puzzles_are_refused(script):
-    result = script("puzzle8_optimal.py", "--width", 4, "--height", 4)
+    result = script("generate/puzzle8_optimal.py", "--width", 4, "--height", 4)
     assert result.returncode == 2
     assert "10 cells, found 4 x 4" in result.stderr
 
@@ -47,9 +47,11 @@ def test_states_of_large_puzzles_are_refused(script):
 
 def test_config_reference_is_up_to_date(script, cli, root):
     schema = cli("schema").stdout
-    result = script("config_reference.py", input=schema)
+    result = script("generate/config_reference.py", input=schema)
     assert result.returncode == 0, result.stderr
-    message = "docs/config.md is out of date: twisterl-train schema | scripts/config_reference.py > docs/config.md"
+    message = (
+        "docs/config.md is out of date: twisterl-train schema | scripts/generate/config_reference.py > docs/config.md"
+    )
     assert result.stdout == (root / "docs/config.md").read_text(), message
 
 
@@ -69,7 +71,7 @@ def test_layers_page_shows_code_that_a_test_runs(root):
 
 
 def test_config_reference_refuses_what_is_no_schema(script):
-    result = script("config_reference.py", input="nonsense")
+    result = script("generate/config_reference.py", input="nonsense")
     assert result.returncode == 1
     assert "expected a JSON Schema" in result.stderr
     assert "Traceback" not in result.stderr

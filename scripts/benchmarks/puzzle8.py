@@ -2,7 +2,7 @@
 
 For each seed: the share of all 181,440 boards solved, and the mean length over the optimal one, by the last checkpoint
 not later than each of --marks seconds of training, and by the best policy at the end; and the peak memory of the run.
-Optimal lengths come from a breadth-first search (scripts/puzzle8_optimal.py) and never reach the training.
+Optimal lengths come from a breadth-first search (scripts/generate/puzzle8_optimal.py) and never reach the training.
 """
 
 import argparse
@@ -128,7 +128,7 @@ def main(arguments: list[str]) -> int:
     with tempfile.TemporaryDirectory() as folder:
         states = args.states or Path(folder) / "boards.json"
         if args.states is None:
-            output([sys.executable, paths.SCRIPTS / "puzzle8_optimal.py", "--out", states])
+            output([sys.executable, paths.SCRIPTS / "generate/puzzle8_optimal.py", "--out", states])
         for seed in range(1 if args.smoke else args.seeds):
             run = Path(folder) / f"seed{seed}"
             rows.append(measure(trainer, args, run, states, seed))

@@ -1,6 +1,8 @@
 //! Times the operations of the 8-puzzle at difficulty 5 and prints nanoseconds an operation as one JSON object, for
 //! `scripts/benchmark.py mojo`, which compares them with those of `mojo/benchmark.mojo` and of the peer's crate.
 
+#![allow(clippy::print_stdout, reason = "a program that prints its result")]
+
 use std::hint::black_box;
 use std::time::Instant;
 use twisterl_core::env::Environment;

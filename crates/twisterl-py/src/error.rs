@@ -56,9 +56,7 @@ fn message(error: &Error) -> String {
              twisterl.resume({path:?}), or choose another run_path",
             path.display()
         ),
-        Error::Changed { .. } => {
-            error.to_string().replace("`--load-checkpoint`", "`load_checkpoint=`")
-        }
+        Error::Changed { .. } => error.to_string().replace("--load-checkpoint", "load_checkpoint="),
         Error::Core(CoreError::UntrustedEnvironment { name }) => format!(
             "env_cls: expected a built-in or registered environment, found {name:?}; code that a file names is not \
              imported: pass its class (env=...), register it (twisterl.register) or trust the file (trust=True)"

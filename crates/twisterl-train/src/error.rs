@@ -52,9 +52,9 @@ pub enum Error {
     },
     /// Fields of a run's config were changed that cannot change once the run has begun.
     #[error(
-        "{}: expected the values with which the run was trained, found other ones:\n{}\nrestore them to resume the run, or \
-         start another one from its weights (`--load-checkpoint`)",
-        path.display(), fields.join("\n")
+        "{}: expected the values with which the run was trained, found {} (restore them to resume the run, or start another \
+         one from its weights with `--load-checkpoint`)",
+        path.display(), fields.join("; ")
     )]
     Changed {
         /// The config file.

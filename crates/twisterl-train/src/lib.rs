@@ -8,10 +8,9 @@ pub mod cli;
 pub mod config;
 pub mod data;
 mod error;
-pub mod files;
 pub mod gradient;
 pub mod record;
-mod terminal;
+pub mod system;
 pub mod trainer;
 
 pub use error::{Error, Result};

@@ -27,8 +27,8 @@ use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
-use twisterl_train::files::states::{self, StateChecker};
 use twisterl_train::record::load::{build_policy_network, convert, load_policy};
+use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer;
 
 #[test]

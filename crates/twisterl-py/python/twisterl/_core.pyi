@@ -20,6 +20,7 @@ __all__ = [
     "convert",
     "convert_tensors",
     "env_names",
+    "escape_lines",
     "forget_locks",
     "read_tensors",
     "resolve_config",

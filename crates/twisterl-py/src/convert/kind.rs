@@ -1,4 +1,4 @@
-//! What values from Python are, for messages and for checks.
+//! The kinds of values from Python, for messages and for checks.
 
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;

@@ -5,7 +5,7 @@ use crate::error::refuse;
 use numpy::PyArrayMethods as _;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
-use twisterl_train::files::states;
+use twisterl_train::system::files::states;
 
 /// Returns a state from Python: finite numbers as a sequence or an array, flat or in rows, or as text.
 ///

@@ -22,7 +22,7 @@ use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::{ActionSpace, Actions};
 use twisterl_train::config::EvalConfig;
-use twisterl_train::files::states::{self, StateChecker};
+use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
 use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;

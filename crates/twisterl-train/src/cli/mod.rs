@@ -17,10 +17,10 @@ mod solve_options;
 mod tests;
 mod train;
 
-pub use crate::terminal::signals::{interrupt, is_interrupted};
+pub use crate::system::terminal::signals::{interrupt, is_interrupted};
 
-use crate::terminal::signals::{Listening, Stop};
-use crate::terminal::{self, message};
+use crate::system::terminal::signals::{Listening, Stop};
+use crate::system::terminal::{self, message};
 use crate::{Error, Result};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{Parser, Subcommand};

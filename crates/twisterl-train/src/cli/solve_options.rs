@@ -2,7 +2,7 @@
 
 use super::{count, number, seed, whole};
 use crate::config::NumCores;
-use crate::terminal::message;
+use crate::system::terminal::message;
 use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;

@@ -1,6 +1,6 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
-use crate::files::{MAX_CONFIG, Refusal, read_given};
+use crate::system::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;

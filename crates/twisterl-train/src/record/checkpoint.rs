@@ -14,9 +14,9 @@
 //! If the process is killed at any moment, the newest checkpoint is the first complete one of `NAME`, `NAME.new` and
 //! `NAME.old`.
 
-use crate::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent};
 use crate::record::snapshot::ArrayData;
+use crate::system::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;

@@ -1,6 +1,6 @@
 //! The formats of files of weights, known by their first bytes: names end in `.pt`, `.pth`, `.bin`, `.ckpt` or nothing.
 
-use crate::files::{self, MAX_WEIGHTS};
+use crate::system::files::{self, MAX_WEIGHTS};
 use crate::{Error, Result};
 use std::fmt::{self, Display, Formatter};
 use std::io::Read as _;

@@ -1,6 +1,6 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
-use crate::terminal::message;
+use crate::system::terminal::message;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 use twisterl_core::error::escape::escape_controls;

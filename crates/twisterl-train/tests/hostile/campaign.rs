@@ -1,6 +1,7 @@
 //! Runs cases and checks for panics, hangs and memory.
 
 #![allow(unsafe_code, reason = "an allocator that counts")]
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "figures and the case that hangs")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::panic::{AssertUnwindSafe, catch_unwind};

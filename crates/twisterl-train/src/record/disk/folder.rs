@@ -8,8 +8,9 @@ use super::entry::{Access, Kind, Links};
 use super::portable::Handle;
 #[cfg(unix)]
 use super::unix::Handle;
-use crate::terminal::temporary::Temporary;
-use crate::{Error, Result, files};
+use crate::system::files;
+use crate::system::terminal::temporary::Temporary;
+use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::{self, Write as _};

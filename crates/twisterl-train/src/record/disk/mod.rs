@@ -14,7 +14,8 @@ pub(crate) use portable::{cannot_lock, rename_new};
 #[cfg(unix)]
 pub(crate) use unix::{cannot_lock, rename_new};
 
-use crate::{Error, Result, files};
+use crate::system::files;
+use crate::{Error, Result};
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::Path;

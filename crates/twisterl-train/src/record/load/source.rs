@@ -1,12 +1,12 @@
 //! The files and folders that hold the weights of a policy.
 
-use crate::files::{self, MAX_WEIGHTS};
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::read_file;
 use crate::record::format::Format;
 use crate::record::pt::PtFile;
 use crate::record::run_folder::{BEST, LAST};
+use crate::system::files::{self, MAX_WEIGHTS};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;

@@ -10,8 +10,8 @@ mod pickle;
 mod state_dict;
 mod tensor;
 
-use crate::files::{self, MAX_WEIGHTS};
 use crate::record::format::Format;
+use crate::system::files::{self, MAX_WEIGHTS};
 use crate::{Error, Result};
 use archive::Archive;
 use legacy::LegacyFile;

@@ -14,7 +14,7 @@ use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
 use crate::record::tensorboard;
-use crate::terminal::temporary::Temporary;
+use crate::system::terminal::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;

@@ -19,7 +19,7 @@ from twisterl.policy import Policy
 
 @dataclass
 class Session:
-    """What an algorithm object wants of its run.
+    """The wishes of an algorithm object for its run.
 
     Attributes:
         config: the whole config, including defaults.

@@ -148,7 +148,7 @@ fn korfs_list_is_read_with_indices_and_lengths() {
 
 #[test]
 fn the_shared_files_of_boards_are_read() {
-    let text = include_bytes!("../../../../../tests/data/puzzle15_optimal.json");
+    let text = include_bytes!("../../../../../../tests/data/puzzle15_optimal.json");
     let found = read_text(text, &mut checker(4, 4)).unwrap();
     assert_eq!((found[0].optimal, found[0].place.as_str()), (Some(38), "line 4, instances[0]"));
 }

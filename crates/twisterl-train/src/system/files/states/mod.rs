@@ -13,7 +13,7 @@ mod text;
 
 pub use checker::StateChecker;
 
-use crate::files::{MAX_STATES, read_given};
+use crate::system::files::{MAX_STATES, read_given};
 use crate::{Error, Result};
 use std::io::{self, Read as _};
 use std::path::Path;

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Write docs/config.md, the reference of all config fields, from the trainer's own JSON Schema.
 
-    target/debug/twisterl-train schema | scripts/config_reference.py > docs/config.md
+    target/debug/twisterl-train schema | scripts/generate/config_reference.py > docs/config.md
 
 The test suite fails when the page and the schema no longer agree.
 """
@@ -13,7 +13,7 @@ from collections.abc import Iterator
 HEAD = """\
 # Config reference
 
-<!-- Written by scripts/config_reference.py from `twisterl-train schema`: change the doc comments in
+<!-- Written by scripts/generate/config_reference.py from `twisterl-train schema`: change the doc comments in
      crates/twisterl-train/src/config/ instead, then run the script again. -->
 
 A config is one JSON object. Every field but `env_cls` may be left out. A key that is not listed here for the algorithm

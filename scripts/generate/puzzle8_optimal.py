@@ -3,7 +3,7 @@
 
 A breadth-first search from the goal, for scoring policies only; it never goes into training:
 
-    scripts/puzzle8_optimal.py                                # 181,440 boards of 3 x 3: mean 21.97 moves, at most 31
+    scripts/generate/puzzle8_optimal.py                       # 181,440 boards of 3 x 3: mean 21.97 moves, at most 31
     twisterl-train evaluate RUN --states runs/puzzle_3x3_optimal.json --greedy
 
 A board is row-major, 0 is the blank, and the goal is 0, 1, 2, ... .
