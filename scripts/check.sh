@@ -111,9 +111,9 @@ sys.exit(1) if newer else print(ours)
     fi
 }
 
-# The wheel names all that it contains, see scripts/generate/third_party_notices.py; deny.toml says what it may contain.
+# The wheel names all that it contains, see crates/twisterl-py/wheel/notices.py; deny.toml says what it may contain.
 dependencies() {
-    python3 scripts/generate/third_party_notices.py --check || return
+    python3 crates/twisterl-py/wheel/notices.py --check || return
     if ! cargo deny --version >/dev/null 2>&1; then
         skip "cargo-deny" "cargo-deny is not installed; cargo install cargo-deny"
         return

@@ -362,7 +362,7 @@ CALLS = {
     "train and call back": "twisterl.train(endless, 'run', quiet=True, callback=lambda metrics: None)",
     "train a huge network": "twisterl.train(huge, 'run', quiet=True)",
     "collect": "twisterl.utils.prepare_algorithm(endless).collect()",
-    "predict": "loaded.predict_batch(np.zeros((20_000, loaded.obs_size), np.float32), num_cores=1)",
+    "predict": "loaded.predict_batch(np.zeros((20_000, 81), np.float32), num_cores=1)",
 }
 
 

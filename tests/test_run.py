@@ -204,7 +204,7 @@ def test_what_is_missing_is_said_before_training(script, config, train_bin, tmp_
     assert 'pip install "twisterl[plot]"' in bare.stderr
     config.write_text("{")
     broken = script("run.py", config, *binary, "--no-plot")
-    assert "tiny.json: expected JSON" in broken.stderr
+    assert "tiny.json: expected a JSON object" in broken.stderr
     assert "Traceback" not in bare.stderr + broken.stderr
     assert not list(tmp_path.glob("runs/*/*/seed-*"))
 

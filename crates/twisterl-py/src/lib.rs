@@ -77,6 +77,8 @@ mod _core {
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]
+    use super::enter::exit::park_abandoned;
+    #[pymodule_export]
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
     use super::files::{convert, convert_tensors, read_tensors, resolve_config, schema};

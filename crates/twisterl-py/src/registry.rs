@@ -1,5 +1,6 @@
 //! The environments that Python can ask for: the built-in ones, and those written in Python.
 
+use crate::enter::calls::call_env;
 use crate::python_env::{Factory, PythonEnvSpec, raised};
 use pyo3::prelude::*;
 use serde_json::{Map, Value};
@@ -88,7 +89,7 @@ fn resolve(
 /// Returns the factory of an environment of Python, or `None` if there is none of this name.
 fn find(name: &str, trust: Trust, is_native: bool) -> Result<Option<Factory>> {
     let arguments = (name, trust == Trust::Code, is_native);
-    let found = Python::attach(|py| {
+    let found = call_env(|py| {
         py.import("twisterl._internal.environments")?.call_method1("find", arguments)?.extract()
     });
     match found.map_err(|e| raised(name, e))? {

@@ -88,9 +88,6 @@ pub fn resume<'py>(
 
 /// Returns the fields in which the config of the run in `path`, with `sets` set in it, differs from the one that it was
 /// trained with, each as one line.
-///
-/// # Errors
-/// If one of them may not change.
 #[pyfunction]
 pub fn config_changes(py: Python<'_>, path: PathBuf, sets: Vec<String>) -> PyResult<Vec<String>> {
     let changes = py.enter(|| trainer::changes(&path, &overrides(&sets)?))?;

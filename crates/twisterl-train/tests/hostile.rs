@@ -8,6 +8,9 @@
 mod campaign;
 #[path = "hostile/inputs.rs"]
 mod inputs;
+#[path = "../src/record/pt/tests/writer.rs"]
+#[allow(dead_code)]
+mod pt_writer;
 #[path = "hostile/states.rs"]
 mod states_files;
 mod support;
@@ -25,9 +28,10 @@ use support::options;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::rng::Rng;
 use twisterl_core::space::{Actions, Observations};
 use twisterl_train::config::RunConfig;
-use twisterl_train::record::load::{build_policy_network, convert, load_policy};
+use twisterl_train::record::load::{build_policy_network, convert, load_policy, read_tensors};
 use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer;
 
@@ -177,6 +181,48 @@ fn checkpoints_of_the_peer_are_loaded_or_refused() {
         damage(rng, &mut bytes);
         fs::write(path, bytes).unwrap();
         text(convert(path, Some(&config), &folder.path().join("out.safetensors"), &registry))
+    });
+}
+
+#[test]
+fn pt_files_are_read_or_refused() {
+    use pt_writer::{archive, call, dict, legacy, pickle, storage, tensor};
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("weights");
+    let numbers = [-1, 0, 1, 2, 3, 4, 64, 1 << 16, i32::MAX, i32::MIN];
+    let classes = ["FloatStorage", "HalfStorage", "LongStorage", "BoolStorage", "x"];
+    campaign("pt files", 1, |rng| {
+        let one = |rng: &mut Rng| {
+            let axes = rng.random_range(0..4);
+            let mut some =
+                |count: usize| -> Vec<i32> { (0..count).map(|_| *pick(rng, &numbers)).collect() };
+            let (size, stride, place) = (some(axes), some(axes), some(2));
+            let claimed = storage(pick::<&str>(rng, &classes), "0", place[0]);
+            tensor(claimed, place[1], &size, &stride)
+        };
+        let weights = dict([("w", one(rng)), ("module.b", one(rng))]);
+        let state = match rng.random_range(0..4) {
+            0 => weights,
+            1 => dict([("state_dict", weights), ("other", one(rng))]),
+            2 => dict([("w", call("torch._utils", "_rebuild_parameter", vec![one(rng)]))]),
+            _ => dict([("a", dict([("model", weights)])), ("b", call("os", "system", vec![]))]),
+        };
+        let values = vec![rng.random(); *pick(rng, &[0, 4, 64, 1 << 16])];
+        let mut bytes = match rng.random_range(0..3) {
+            0 => legacy(&state, &[("0", *pick(rng, &[0, 1, 16, u64::MAX]), &values)]),
+            _ => {
+                let mut pickled = pickle(&state);
+                if rng.random() {
+                    damage(rng, &mut pickled);
+                }
+                archive(&[("a/data.pkl", &pickled), ("a/data/0", &values), ("a/byteorder", b"big")])
+            }
+        };
+        if rng.random_range(0..3) == 0 {
+            damage(rng, &mut bytes);
+        }
+        fs::write(&path, bytes).unwrap();
+        text(read_tensors(&path)).map(drop)
     });
 }
 

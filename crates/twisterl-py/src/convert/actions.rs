@@ -72,7 +72,7 @@ pub fn push_mask(
 }
 
 /// Adds a one-dimensional array of booleans, or a list of booleans, zeros and ones. Returns false for anything else.
-fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) -> bool {
+pub fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) -> bool {
     if let Ok(array) = value.cast::<PyArrayDyn<bool>>()
         && array.ndim() == 1
         && array.len() == width

@@ -35,10 +35,18 @@ impl<'py> FromPyObject<'_, 'py> for Cores {
     }
 }
 
+/// Returns a seed.
+///
+/// # Errors
+/// `UsageError` if it is not a whole number of 64 bits.
+pub fn seed_of(value: &Bound<'_, PyAny>) -> PyResult<u64> {
+    value.extract().map_err(|_| refused("seed", value, SEEDS))
+}
+
 impl<'py> FromPyObject<'_, 'py> for Seed {
     type Error = PyErr;
 
     fn extract(value: Borrowed<'_, 'py, PyAny>) -> PyResult<Self> {
-        value.extract().map(Self).map_err(|_| refused("seed", &value, SEEDS))
+        seed_of(&value).map(Self)
     }
 }

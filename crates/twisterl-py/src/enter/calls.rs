@@ -52,6 +52,14 @@ impl Drop for EnvCall {
     }
 }
 
+/// Calls into an environment, or into a module that defines one.
+pub fn call_env<T>(work: impl FnOnce(Python<'_>) -> T) -> T {
+    Python::attach(|py| {
+        let _call = EnvCall::begin(py);
+        work(py)
+    })
+}
+
 /// Raises `KeyboardInterrupt` in the environments that worker threads are running, once for each call. Those in code that
 /// is not Python, such as a system call, raise it when that returns.
 pub fn interrupt_envs(py: Python<'_>) {

@@ -1,6 +1,7 @@
 //! The one way from Python into the crates and back: the interpreter's lock, errors, panics and Ctrl-C.
 
 pub mod calls;
+pub mod exit;
 mod signals;
 
 pub use signals::Signals;
@@ -119,6 +120,7 @@ impl Enter for Python<'_> {
                 Ok(ended) => return finish(self, ended).map(Some),
                 Err(RecvTimeoutError::Timeout) => {
                     if tick(self.check_signals()).is_break() {
+                        exit::expect_abandoned(self)?;
                         return Ok(None);
                     }
                 }

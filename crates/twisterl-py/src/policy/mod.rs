@@ -6,7 +6,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, Seed};
+use crate::convert::arguments::{Cores, seed_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -244,15 +244,15 @@ impl Policy {
 
     /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
     /// or one drawn with `seed`.
-    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=Seed(0)))]
+    #[pyo3(signature = (observation, mask=None, deterministic=true, seed=0))]
     fn act<'py>(
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
         deterministic: bool,
-        seed: Seed,
+        #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
-        self.choose(observation, mask, (!deterministic).then_some(seed.0))
+        self.choose(observation, mask, (!deterministic).then_some(seed))
     }
 
     /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.

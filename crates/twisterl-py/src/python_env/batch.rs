@@ -1,10 +1,11 @@
 //! Batches of environments written in Python.
 
-use super::observed::{Observed, push_masks};
+use super::observed::{Observed, push_masks, rewards};
 use super::{PythonEnvSpec, broken, end, raised};
-use crate::enter::calls::EnvCall;
+use crate::enter::calls::call_env;
 use pyo3::prelude::*;
 use rand::Rng as _;
+use std::sync::Arc;
 use twisterl_core::Result;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
@@ -18,7 +19,7 @@ pub(super) struct PythonEnvBatch {
     problem: Py<PyAny>,
     /// `twisterl._internal.adapter.Batch`.
     batch: Option<Py<PyAny>>,
-    actions: ActionSpace,
+    actions: Arc<ActionSpace>,
     sparse: bool,
     /// The number of values of an observation.
     size: usize,
@@ -35,7 +36,7 @@ impl PythonEnvBatch {
             name: spec.name.clone(),
             problem: Python::attach(|py| spec.problem.clone_ref(py)),
             batch: None,
-            actions: spec.action_space.clone(),
+            actions: Arc::new(spec.action_space.clone()),
             sparse: matches!(spec.observation_space, ObservationSpace::SparseBinary { .. }),
             size: spec.size,
             solved: vec![false; len],
@@ -44,8 +45,7 @@ impl PythonEnvBatch {
 
     /// Calls into the batch with the interpreter attached.
     fn call<T>(&mut self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T> {
-        Python::attach(|py| {
-            let _call = EnvCall::begin(py);
+        call_env(|py| {
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
@@ -65,11 +65,7 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        Python::attach(|py| {
-            let _call = EnvCall::begin(py);
-            work(batch.bind(py))
-        })
-        .map_err(|e| raised(&self.name, e))
+        call_env(|py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
     }
 }
 
@@ -112,11 +108,10 @@ impl VecEnv for PythonEnvBatch {
         observations: &mut Observations,
         masks: &mut Vec<bool>,
     ) -> Result<()> {
-        let width = self.actions.mask_width();
-        let (size, sparse) = (self.size, self.sparse);
+        let (size, sparse, actions) = (self.size, self.sparse, Arc::clone(&self.actions));
         let observed = self.call(|batch| {
             let (seen, allowed) = batch.call_method1("observe", (slots.to_vec(),))?.extract()?;
-            push_masks(masks, allowed, width * slots.len())?;
+            push_masks(masks, batch, allowed, slots, &actions)?;
             Observed::read(batch, seen, slots, size, sparse)
         })?;
         observed.push(size, observations);
@@ -127,19 +122,20 @@ impl VecEnv for PythonEnvBatch {
         let single = self.actions.single_discrete().is_some();
         let (rewards, terminated, truncated, solved): Stepped = self.call(|batch| {
             let taken = slots.to_vec();
+            let read = |stepped: Bound<'_, PyAny>| {
+                let (given, terminated, truncated, solved) = stepped.extract()?;
+                Ok((rewards(batch, &given, slots)?, terminated, truncated, solved))
+            };
             if single {
-                return batch.call_method1("step", (taken, actions.discrete.clone()))?.extract();
+                return read(batch.call_method1("step", (taken, actions.discrete.clone()))?);
             }
             let parts = |i: usize| match actions.row(i) {
                 Action::Discrete(index) => (vec![index as u32], Vec::new()),
                 Action::Parts { discrete, continuous } => (discrete.to_vec(), continuous.to_vec()),
             };
             let parts: Vec<(Vec<u32>, Vec<f32>)> = (0..slots.len()).map(parts).collect();
-            batch.call_method1("step", (taken, parts))?.extract()
+            read(batch.call_method1("step", (taken, parts))?)
         })?;
-        if let Some(found) = rewards.iter().find(|r| !r.is_finite()) {
-            return Err(broken(&self.name, "rewards are finite numbers", found));
-        }
         // The adapter gives one of each for every slot.
         for (i, &slot) in slots.iter().enumerate() {
             let truncated = truncated[i] && !terminated[i];

@@ -4,7 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
-use crate::enter::calls::{EnvCall, is_interruption};
+use crate::enter::calls::{EnvCall, call_env, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
 use serde_json::Value;
@@ -49,8 +49,7 @@ impl PythonEnvSpec {
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        let made = Python::attach(|py| {
-            let _call = EnvCall::begin(py);
+        let made = call_env(|py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -221,7 +220,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn check_replay(&self) -> Result<Option<String>> {
-        let differs = Python::attach(|py| {
+        let differs = call_env(|py| {
             self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
         });
         differs.map_err(|e| raised(&self.name, e))

@@ -1,9 +1,10 @@
 //! Observations and masks as the adapter returns them.
 
+use crate::convert::actions::push_bits;
 use numpy::{PyArray2, PyArrayMethods as _};
 use pyo3::prelude::*;
-use pyo3::types::{PyInt, PyList};
-use twisterl_core::space::Observations;
+use pyo3::types::{PyFloat, PyInt, PyList};
+use twisterl_core::space::{ActionSpace, Observations};
 
 /// The observations of some slots.
 pub(super) enum Observed {
@@ -86,22 +87,60 @@ fn indices(lengths: &[usize], given: &Bound<'_, PyList>, size: usize) -> Option<
     rest.is_empty().then_some(indices)
 }
 
-/// Adds the masks of `rows` slots, all true where there are none.
+/// Adds the masks of `slots`, all true where there are none.
 ///
 /// # Errors
-/// If the masks are not a list of truths.
+/// The exception of the adapter that says which environment returned what.
 pub(super) fn push_masks(
     masks: &mut Vec<bool>,
+    batch: &Bound<'_, PyAny>,
     given: Option<Bound<'_, PyList>>,
-    count: usize,
+    slots: &[usize],
+    actions: &ActionSpace,
 ) -> PyResult<()> {
+    let width = actions.mask_width();
     let Some(given) = given else {
-        masks.resize(masks.len() + count, true);
+        masks.resize(masks.len() + width * slots.len(), true);
         return Ok(());
     };
-    // The adapter has checked them: one zero or one, of whatever type, for each choice.
-    for item in given {
-        masks.push(item.is_truthy()?);
+    for (mask, &slot) in given.iter().zip(slots) {
+        let first = masks.len();
+        if mask.is_none() && width == 0 {
+            continue;
+        }
+        let usual = push_bits(masks, &mask, width)
+            && masks.get(first..).is_some_and(|row| actions.leaves_a_choice(row));
+        if !usual {
+            masks.truncate(first);
+            let read: Vec<bool> = truths(&batch.call_method1("mask", (slot, mask))?)?;
+            masks.extend(read);
+        }
     }
     Ok(())
+}
+
+fn truths(list: &Bound<'_, PyAny>) -> PyResult<Vec<bool>> {
+    list.try_iter()?.map(|item| item?.is_truthy()).collect()
+}
+
+/// Returns the rewards of `slots`.
+///
+/// # Errors
+/// The exception of the adapter that says which environment returned what.
+pub(super) fn rewards(
+    batch: &Bound<'_, PyAny>,
+    given: &Bound<'_, PyList>,
+    slots: &[usize],
+) -> PyResult<Vec<f32>> {
+    let read = |(reward, &slot): (Bound<'_, PyAny>, &usize)| {
+        if let Ok(number) = reward.cast_exact::<PyFloat>() {
+            let number = number.value() as f32;
+            if number.is_finite() {
+                return Ok(number);
+            }
+        }
+        let number: f64 = batch.call_method1("reward", (slot, reward))?.extract()?;
+        Ok(number as f32)
+    };
+    given.iter().zip(slots).map(read).collect()
 }

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::path::Path;
 use std::time::Instant;
+use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Hold;
 
 /// An iteration that takes this many seconds is followed by a checkpoint, from which a run that is interrupted in the next
@@ -75,35 +76,53 @@ impl CheckpointClock {
 }
 
 /// Returns the fields in which the config of the run in `path`, with `overrides` set in it, differs from the one with which
-/// the run was trained until its last checkpoint. Checkpoints of older versions do not hold that one.
+/// the run was trained until its last checkpoint. Returns none if one of them may not change, which is the error of
+/// [`resume`](super::resume). Checkpoints of older versions do not hold a config.
 ///
 /// # Errors
-/// [`Error::Changed`] if one of them may not change; if there is no run.
+/// If there is no run.
 pub fn changes(path: &Path, overrides: &[Override]) -> Result<Vec<ChangedField>> {
     let folder = RunFolder::open(path)?;
     let (config, _) = folder.config_with(overrides)?;
-    changes_since(&Checkpoint::read_state(&folder.last())?, &config, path)
+    let changes = changes_since(&Checkpoint::read_state(&folder.last())?, &config)?;
+    Ok(if changes.iter().all(ChangedField::is_free) { changes } else { Vec::new() })
 }
 
-/// Returns the fields in which `config`, of the run in `path`, differs from the one in the state of a checkpoint.
+/// Checks that a run with `state` may be resumed with `config`, from the file at `path`.
 ///
 /// # Errors
-/// [`Error::Changed`] if one of them may not change.
-pub(super) fn changes_since(
+/// [`Error::Changed`] if fields were changed that may not change. The error of an environment that is unknown or not
+/// trusted comes first.
+pub(super) fn check_changes(
     state: &Value,
     config: &RunConfig,
     path: &Path,
-) -> Result<Vec<ChangedField>> {
+    registry: &Registry,
+) -> Result<()> {
+    let mut changes = changes_since(state, config)?;
+    changes.retain(|change| !change.is_free());
+    if changes.is_empty() {
+        return Ok(());
+    }
+    if let Err(error) = registry.make(&config.env_cls, &config.env)
+        && matches!(
+            error,
+            twisterl_core::Error::UntrustedEnvironment { .. }
+                | twisterl_core::Error::UnknownEnvironment { .. }
+        )
+    {
+        return Err(error.into());
+    }
+    let fields = changes.iter().map(ToString::to_string).collect();
+    Err(Error::Changed { path: path.to_owned(), fields })
+}
+
+/// Returns the fields in which `config` differs from the one in the state of a checkpoint.
+fn changes_since(state: &Value, config: &RunConfig) -> Result<Vec<ChangedField>> {
     let Some(before) = state.get("config") else { return Ok(Vec::new()) };
     let (before, _) = RunConfig::read(before.clone())
         .map_err(|e| Error::checkpoint("state.json", "the config of the run", e))?;
-    let changes = config.changes_since(&before);
-    let refused: Vec<_> = changes.iter().filter(|change| !change.is_free()).collect();
-    if refused.is_empty() {
-        return Ok(changes);
-    }
-    let fields = refused.into_iter().map(ToString::to_string).collect();
-    Err(Error::Changed { path: path.join("config.json"), fields })
+    Ok(config.changes_since(&before))
 }
 
 impl<A: Algorithm + ?Sized> Trainer<A> {

@@ -30,7 +30,7 @@ use crate::algorithms::{Algorithm, Iteration, IterationOutput};
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
-use crate::record::run_folder::{LockedFolder, RunFolder, RunPath};
+use crate::record::run_folder::{CONFIG, LockedFolder, RunFolder, RunPath};
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -77,7 +77,7 @@ pub fn train<'a>(
 ///
 /// # Errors
 /// If the folder does not hold a run, if another process trains in it, if its config was changed where it must not
-/// change (see [`changes`]), or as for [`train`].
+/// change, or as for [`train`].
 pub fn resume(
     path: &Path,
     num_iterations: Option<u64>,
@@ -91,7 +91,8 @@ pub fn resume(
     let mut config = files.config_with(&options.overrides)?.0;
     config.num_iterations = num_iterations.or(config.num_iterations);
     let mut checkpoint = folder.read_last()?;
-    checkpoints::changes_since(&checkpoint.state, &config, path)?;
+    let config_file = path.join(CONFIG);
+    checkpoints::check_changes(&checkpoint.state, &config, &config_file, registry)?;
     registry.complete(&mut checkpoint.policy.network)?;
     let spec = registry.make(&config.env_cls, &config.env)?;
     let tensorboard = config.shared.logging.tensorboard;

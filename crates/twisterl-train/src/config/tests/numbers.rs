@@ -82,7 +82,7 @@ fn numbers_in_text_that_are_not_finite_are_named_with_their_path() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("config.json");
     for found in ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"] {
-        for (value, place) in [(format!("{found}"), ""), (format!("[0.5, {found}]"), "[1]")] {
+        for (value, place) in [(found.to_owned(), ""), (format!("[0.5, {found}]"), "[1]")] {
             let text = format!(
                 "{{\"env_cls\": \"Puzzle\",\n\"algorithm\": {{\"optimizer\": {{\"lr\":{value}}}}}}}"
             );

@@ -63,6 +63,10 @@ class Copying:
                     failure = self._failure(way, trial)
                 except _NoCopyError:
                     continue
+                except EnvError:
+                    if isinstance(way, _Replay):
+                        raise  # it is not the copy that cannot be read
+                    failure = "a copy cannot be read"
                 except Exception as error:
                     failure = f"{type(error).__name__}: {error}"
                 if failure is None:

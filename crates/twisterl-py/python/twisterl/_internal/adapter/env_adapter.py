@@ -40,6 +40,7 @@ class EnvAdapter:
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
+        raw_mask: returns a mask as the environment has it, for `mask_reader`; None if masks come from elsewhere.
         encodes: True if what the environment observes is not in the trainer's form yet.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
         steps: the number of steps of the episode so far.
@@ -55,6 +56,7 @@ class EnvAdapter:
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
+    raw_mask: Callable[[], Any] | None = None
     encodes = False
     encode: Callable[[Any], Any]
     is_copy = False
@@ -125,8 +127,11 @@ class EnvAdapter:
         rows = [numbers[first : first + width] for first in range(0, len(numbers), width)]
         return [([int(number) for number in row[:choices]], row[choices:]) for row in rows]
 
-    def move(self, action: Any) -> tuple[float, bool, bool, bool]:
-        """Step, record the action, and return reward, terminated, truncated and solved."""
+    def move(self, action: Any) -> tuple[Any, bool, bool, bool]:
+        """Step, record the action, and return reward, terminated, truncated and solved.
+
+        The reward is as the environment returned it: `read_reward` reads it.
+        """
         self.steps += 1
         if isinstance(action, int):
             self._history.append(action)
@@ -200,7 +205,18 @@ class EnvAdapter:
         Raises:
             MisreadError: the episode is not over and no action is allowed.
         """
-        mask = self.mask()
+        return self._checked_mask(self.mask())
+
+    def check_mask(self, mask: Any) -> list[Any]:
+        """Return what `raw_mask` returned as a mask.
+
+        Raises:
+            MisreadError: it is none, or forbids everything in a state that is not the last.
+        """
+        name = "mask" if self.mask_way is None else f"{self.mask_way.name}()"
+        return self._checked_mask(self.mask_reader(mask, name)) or []
+
+    def _checked_mask(self, mask: list[Any] | None) -> list[Any] | None:
         if mask is not None and not self.mask_reader.allows(mask) and not (self.is_over() or self.solved()):
             raise dead_end("action mask")
         return mask
@@ -209,7 +225,15 @@ class EnvAdapter:
         """Begin an episode of this difficulty."""
         raise NotImplementedError
 
-    def step(self, action: Any) -> tuple[float, bool, bool]:
+    def read_reward(self, reward: Any) -> float:
+        """Return the reward of a step as a number.
+
+        Raises:
+            MisreadError: it is none.
+        """
+        raise NotImplementedError
+
+    def step(self, action: Any) -> tuple[Any, bool, bool]:
         """Step, and return reward, terminated and truncated."""
         raise NotImplementedError
 

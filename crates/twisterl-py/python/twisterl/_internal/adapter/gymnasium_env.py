@@ -16,8 +16,6 @@ from twisterl._internal.adapter.reading import masks, scalars
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
 
-LARGEST = scalars.LARGEST_REWARD
-
 
 class GymnasiumEnv(EnvAdapter):
     """An environment with Gymnasium's interface."""
@@ -71,15 +69,16 @@ class GymnasiumEnv(EnvAdapter):
                 outcome = self.env.reset(*by_position, **given)
         self._take(*scalars.beginning(outcome))
 
-    def step(self, action: Any) -> tuple[float, bool, bool]:
+    def read_reward(self, reward: Any) -> float:
+        return scalars.reward(reward, "the reward of step()")
+
+    def step(self, action: Any) -> tuple[Any, bool, bool]:
         outcome = self.env.step(self._decode(action))
         if type(outcome) is not tuple or len(outcome) != 5 or not isinstance(outcome[4], dict):
             outcome = scalars.outcome(outcome)
         seen, reward, terminated, truncated, info = outcome
         self._take(seen, info)
         # The usual types are told first, because collection spends its time here.
-        if type(reward) is not float or not -LARGEST <= reward <= LARGEST:
-            reward = scalars.reward(reward, "the reward of step()")
         if type(terminated) is not bool:
             terminated = scalars.flag(terminated, "terminated of step()")
         if type(truncated) is not bool:

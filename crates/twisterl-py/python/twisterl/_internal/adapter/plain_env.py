@@ -17,8 +17,6 @@ from twisterl._internal.adapter.reading.scalars import flag
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
 
-LARGEST = scalars.LARGEST_REWARD
-
 
 class PlainEnv(EnvAdapter):
     """An environment with the methods of the PyPI package `twisterl`."""
@@ -45,9 +43,8 @@ class PlainEnv(EnvAdapter):
         self.layout = layout
         self.sparse, self.shape, self.encode = layout.sparse, layout.shape, layout.encode
         self.size = math.prod(self.shape)
-        self.mask_key = layout.mask_key
-        self._is_list = layout.is_list
-        self.encodes = layout.encodes
+        if layout.encodes:
+            self.encodes, self.mask_key = True, layout.mask_key
         self._bind()
 
     def _declared(self, name: str) -> Any:
@@ -83,6 +80,12 @@ class PlainEnv(EnvAdapter):
         self._reward = self._method("value", "reward")
         self._final = self._method("is_final")
         self.seen = self._method("observe")
+        if self.layout is not None and self.layout.is_list:
+            # Lists of indices are checked with the batch.
+            self.observe = self.seen  # type: ignore[method-assign]
+        way = self.mask_way
+        usual = way is not None and way.is_method and way.is_mask and self.mask_key is None
+        self.raw_mask = self._method(way.name) if usual and way is not None else None
         self._success = self._getter("success") or self._getter("solved")
         self._truncated = self._getter("truncated")
 
@@ -95,11 +98,7 @@ class PlainEnv(EnvAdapter):
             self._reset(*by_position, **given)
 
     def observe(self) -> Any:
-        seen = self.seen()
-        # Lists of indices are checked with the batch, since collection spends its time here.
-        if self._is_list and type(seen) is list:
-            return seen
-        self._last = seen
+        self._last = seen = self.seen()
         return self.encode(seen)
 
     def mask(self) -> list[Any] | None:
@@ -107,29 +106,28 @@ class PlainEnv(EnvAdapter):
             return self.mask_reader(self._last[self.mask_key], f"observe()[{self.mask_key!r}]")
         return None if self._masker is None else self._masker()
 
-    def move(self, action: Any) -> tuple[float, bool, bool, bool]:
+    def move(self, action: Any) -> tuple[Any, bool, bool, bool]:
         # The same as `EnvAdapter.move`, with as few calls as possible: collection spends its time here.
         self.steps += 1
         self._history.append(action)
         self._step(action)
         truncated = self.steps >= MAX_STEPS or (self._truncated is not None and flag(self._truncated(), "truncated()"))
         final = self._final()
-        if final is not False and flag(final, "is_final()"):
-            self._over = True
-            return self._earned(), not truncated, truncated, self.solved()
-        self._over = truncated
-        return self._earned(), False, truncated, False
-
-    def _earned(self) -> float:
         reward = self._reward()
-        if type(reward) is float and -LARGEST <= reward <= LARGEST:
-            return reward
+        if final is not False and (final is True or flag(final, "is_final()")):
+            self._over = True
+            return reward, not truncated, truncated, self.solved()
+        self._over = truncated
+        return reward, False, truncated, False
+
+    def read_reward(self, reward: Any) -> float:
         return scalars.reward(reward, "value()" if callable(getattr(self.env, "value", None)) else "reward()")
 
     def solved(self) -> bool:
         if self._success is not None:
-            return flag(self._success(), "success()")
-        return flag(self._final(), "is_final()") and self._earned() > 0
+            success = self._success()
+            return success if type(success) is bool else flag(success, "success()")
+        return flag(self._final(), "is_final()") and self.read_reward(self._reward()) > 0
 
     def state(self) -> list[float]:
         get_state = getattr(self.env, "get_state", None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from typing import Any
 
@@ -41,6 +41,7 @@ class Problem:
             self.max_steps = _declared_limit(first.env)
             self.encodes = first.encodes
             self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
+            self.has_raw_masks = first.raw_mask is not None
         except BaseException:
             self.pool.close(first)
             raise
@@ -79,9 +80,13 @@ class Problem:
 
     def view(self, env: EnvAdapter) -> tuple[Any, tuple[bool, ...] | None]:
         """Return the observation and the mask of an environment, to be compared with others."""
-        seen, masks = Batch(self, [env]).observe([0])
+        seen, _ = Batch(self, [env]).observe([0])
+        try:
+            mask = env.read_mask()
+        except MisreadError as error:
+            raise self.misread(error, env) from error.__cause__
         observation = tuple(seen[1]) if self.sparse else seen.tobytes()
-        return observation, None if masks is None else tuple(map(bool, masks))
+        return observation, None if mask is None else tuple(map(bool, mask))
 
     def broken(self, source: str, expected: str, found: object) -> EnvError:
         """Return the error for an environment that cannot be read."""
@@ -130,6 +135,11 @@ class Problem:
         return given_mask(self._mask_reader, mask)
 
 
+def _current(slots: list[int], rest: Iterator[int]) -> int:
+    """Return the last of some slots that an iterator over them has returned."""
+    return slots[len(slots) - len(list(rest)) - 1]
+
+
 def _declared_limit(env: Any) -> int:
     """Return the longest episode of an environment by its Gymnasium spec, 0 if that does not tell."""
     steps = getattr(getattr(env, "spec", None), "max_episode_steps", None)
@@ -160,14 +170,18 @@ class Batch:
         """Return the observations of some slots, and their masks.
 
         Sparse observations are the lengths and the concatenated indices of their rows, dense ones an array
-        `[slot, value]`. Masks are concatenated zeros and ones, and None if the environments have none.
+        `[slot, value]`. Masks are as the environments return them, one a slot: the caller checks the usual ones, and
+        has `mask` read any other. There are None if the environments have none.
         """
         envs, slot = self._envs, 0
         try:
             if self._problem.sparse:
                 lengths, indices = [], []
                 for slot in slots:
-                    ones = envs[slot].observe()
+                    env = envs[slot]
+                    ones = env.observe()
+                    if type(ones) is not list:
+                        ones = env.encode(ones)
                     lengths.append(len(ones))
                     indices.extend(ones)
                 return (lengths, indices), self._masks(slots)
@@ -182,28 +196,50 @@ class Batch:
             raise
 
     def _masks(self, slots: list[int]) -> list[Any] | None:
-        """Return the masks of some slots, concatenated; None if there are none."""
-        masks = []
-        for slot in slots:
-            try:
-                masks.append(self._envs[slot].read_mask())
-            except Exception as error:
-                self._explain(error, slot)
-                raise
-        if all(mask is None for mask in masks):
+        """Return the masks of some slots as the environments return them; None if there are none."""
+        envs, rest = self._envs, iter(slots)
+        try:
+            masks = [
+                env.read_mask() if env.raw_mask is None else env.raw_mask() for env in (envs[slot] for slot in rest)
+            ]
+        except Exception as error:
+            self._explain(error, _current(slots, rest))
+            raise
+        if self._problem.has_raw_masks:
+            return masks
+        if masks.count(None) == len(masks):
             return None
-        everything = [True] * self._envs[0].mask_reader.width
-        return [bit for mask in masks for bit in (everything if mask is None else mask)]
+        everything = [True] * envs[slots[0]].mask_reader.width
+        return [everything if mask is None else mask for mask in masks]
+
+    def mask(self, slot: int, mask: Any) -> list[Any]:
+        """Return the mask of a slot as zeros and ones, or raise the error that tells what is wrong with it."""
+        env = self._envs[slot]
+        try:
+            checked: list[Any] = env.check_mask(mask)
+            return checked
+        except MisreadError as error:
+            raise self._problem.misread(error, env) from error.__cause__
+
+    def reward(self, slot: int, reward: Any) -> float:
+        """Return the reward of a slot as a number, or raise the error that tells what is wrong with it."""
+        env = self._envs[slot]
+        try:
+            number: float = env.read_reward(reward)
+            return number
+        except MisreadError as error:
+            raise self._problem.misread(error, env) from error.__cause__
 
     def step(self, slots: list[int], actions: list[Any]) -> tuple[list[float], list[bool], list[bool], list[bool]]:
-        """Step each slot, and return rewards, terminated, truncated and solved, each `[slot]`."""
-        envs, slot = self._envs, 0
-        outcomes = []
+        """Step each slot, and return rewards, terminated, truncated and solved, each `[slot]`.
+
+        The caller checks that rewards are numbers, and has `reward` read any others.
+        """
+        envs, rest = self._envs, iter(slots)
         try:
-            for slot, action in zip(slots, actions, strict=True):
-                outcomes.append(envs[slot].move(action))
+            outcomes = [envs[slot].move(action) for slot, action in zip(rest, actions, strict=True)]
         except Exception as error:
-            self._explain(error, slot)
+            self._explain(error, _current(slots, rest))
             raise
         rewards, terminated, truncated, solved = zip(*outcomes, strict=True) if outcomes else ((), (), (), ())
         return list(rewards), list(terminated), list(truncated), list(solved)

@@ -3,7 +3,7 @@
 use super::*;
 use proptest::prelude::*;
 use serde_json::json;
-use std::fs::File;
+use std::fs;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 
@@ -27,9 +27,12 @@ fn rows(instances: Vec<Instance>) -> Vec<Read> {
 const A: [f64; 4] = [1., 0., 2., 3.];
 const B: [f64; 4] = [2., 1., 0., 3.];
 
+/// The text, the lengths and the lines.
+type File = (&'static str, [Option<u32>; 2], [usize; 2]);
+
 /// Files of 2 x 2 boards: A and B with the lengths and the lines given.
 #[rustfmt::skip]
-const FILES: &[(&str, [Option<u32>; 2], [usize; 2])] = &[
+const FILES: &[File] = &[
     // JSON.
     ("[[1,0,2,3],[2,1,0,3]]", [None, None], [1, 1]),
     ("[[1,0,2,3],\n [2,1,0,3]]\n", [None, None], [1, 2]),
@@ -215,7 +218,7 @@ fn files_are_bounded_and_must_exist() {
     let mut checker = checker(2, 2);
     let mut refusal = || read(&path, &mut checker).unwrap_err().to_string();
     assert!(refusal().contains("states.json: cannot read"));
-    File::create(&path).unwrap().set_len(MAX_STATES + 1).unwrap();
+    fs::File::create(&path).unwrap().set_len(MAX_STATES + 1).unwrap();
     assert!(refusal().ends_with("expected a file of at most 32 MiB, found 33554433 bytes"));
 }
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds a wheel to publish: optimised, stripped, and without the paths of the machine that builds it.
 #
-#     scripts/release_wheel.sh [OPTIONS of maturin build]     # into dist/
+#     crates/twisterl-py/wheel/release.sh [OPTIONS of maturin build]     # into dist/
 #
 # Compilers write the paths of sources into panic messages. Stable Rust cannot leave them out by a profile (`trim-paths`),
 # and flags in .cargo/config.toml would make every build of this repository compile all dependencies again: so the flags are
 # given here, with a folder for the build of its own. Ends with an error if a path or a symbol table is left in the wheel.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/.."
+cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 maturin=(python3 -m maturin)
 [ ! -x .venv/bin/maturin ] || maturin=(.venv/bin/python -m maturin)
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Writes the names, versions, licences and licence texts of all crates that the wheel contains.
 
-    scripts/generate/third_party_notices.py            # writes crates/twisterl-py/THIRD_PARTY_NOTICES.txt
-    scripts/generate/third_party_notices.py --check    # fails if that file is out of date
+    crates/twisterl-py/wheel/notices.py            # writes crates/twisterl-py/wheel/THIRD_PARTY_NOTICES.txt
+    crates/twisterl-py/wheel/notices.py --check    # fails if that file is out of date
 
 Reads `cargo metadata` and the licence files beside each crate's manifest. Uses the network only if a crate of
 Cargo.lock has not been downloaded yet.
@@ -16,8 +16,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parents[2]
-OUT = ROOT / "crates/twisterl-py/THIRD_PARTY_NOTICES.txt"
+ROOT = Path(__file__).resolve().parents[3]
+OUT = ROOT / "crates/twisterl-py/wheel/THIRD_PARTY_NOTICES.txt"
 WHEEL = "twisterl-py"
 PREFIXES = ("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE")
 INTRODUCTION = """\
@@ -26,7 +26,7 @@ Third-party notices
 
 The compiled module of this package contains the crates below, and the standard library of Rust (MIT OR Apache-2.0,
 https://github.com/rust-lang/rust). The list holds the crates of all platforms; a wheel contains those of its own.
-Written by scripts/generate/third_party_notices.py.
+Written by crates/twisterl-py/wheel/notices.py.
 """
 
 
@@ -98,7 +98,7 @@ def main() -> int:
     if not args.check:
         OUT.write_text(made, encoding="utf-8")
     elif not OUT.is_file() or OUT.read_text(encoding="utf-8") != made:
-        print(f"{OUT.relative_to(ROOT)} is out of date: run scripts/generate/third_party_notices.py", file=sys.stderr)
+        print(f"{OUT.relative_to(ROOT)} is out of date: run crates/twisterl-py/wheel/notices.py", file=sys.stderr)
         return 1
     return 0
 
