@@ -13,6 +13,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import odd_envs
 import twisterl
 
 faulthandler.dump_traceback_later(150, exit=True)
@@ -231,6 +232,7 @@ CALLS = {
     "step": lambda: random.choice([env, pole]).step(junk()),
     "set_state": lambda: random.choice([env, pole]).set_state(junk()),
     "step of vectors": lambda: vector.step(junk()),
+    "environments": lambda: odd_envs.try_one(random),
     "train": lambda: train(changed()),
     "train, set": lambda: train(SMALL_RUN, set={random.choice(PATHS): junk()}),
     "train, arguments": lambda: train(SMALL_RUN, **options("num_steps", "seed", "load_checkpoint", "num_cores")),

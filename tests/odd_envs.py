@@ -8,6 +8,7 @@ import random
 
 import gymnasium
 import numpy as np
+import twisterl
 
 LENGTH = 6  # steps of an episode
 
@@ -26,6 +27,9 @@ class Truth:
         rng = random.Random(seed)
         self._bits = [[rng.randrange(2) for _ in range(self.size)] for _ in range(LENGTH + 1)]
         self._allowed = [[b for n in counts for b in self._some(n, rng)] for _ in range(LENGTH + 1)]
+
+    def __str__(self):
+        return f"{self.shape} {self.counts}"
 
     @staticmethod
     def _some(n, rng):
@@ -152,6 +156,63 @@ ACTIONS = {
     "a mask": lambda r, t: r.allowed(t),
     "a mask of numpy": lambda r, t: np.array(r.allowed(t)),
 }
+
+
+# Ways of saying the same at random, for the fuzzer.
+
+
+def any_truth(rng):
+    shape = tuple(rng.randint(1, 4) for _ in range(rng.randint(1, 2)))
+    counts = [rng.randint(1, 5) for _ in range(rng.choice([1, 1, 1, 2, 3]))]
+    return Truth(shape, counts, rng.random())
+
+
+def sometimes(good, bad, since):
+    """Returns `good`, and `bad` from a step on."""
+    return lambda r, t: (bad if t >= since else good)(r, t)
+
+
+def any_env(rng):
+    """Return an environment of any kind, its truth, and True if it has to be refused; None if it may be."""
+    truth = any_truth(rng)
+    of_plain = len(truth.counts) == 1 and rng.random() < 0.6
+    table = rng.choice([INDICES, VALUES] if of_plain else [VALUES])
+    observe = table[rng.choice(list(table))]
+    masks = MASKS if len(truth.counts) == 1 else PARTS
+    mask = masks[rng.choice(list(masks))]
+    must = False
+    fault = rng.choice([None, None, "mask", "observation"])
+    since = rng.randrange(LENGTH)
+    if fault == "mask":
+        mask, must = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), None
+    elif fault == "observation" and truth.size > 2:  # some are values of one or two numbers
+        observe, must = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), None
+    if of_plain:
+        name = rng.choice(["masks", "action_masks", "action_mask", "get_action_mask", "valid_action_mask"])
+        declared = {"obs_sparse": table is INDICES} if rng.random() < 0.5 or truth.size < 3 else {}
+        return plain(truth, observe, mask, name, **declared), truth, must
+    if rng.random() < 0.4:
+        key = rng.choice(["action_mask", "action_masks", "mask"])
+        return of_gymnasium(truth, observe, info=lambda r, t: {key: mask(r, t)}), truth, must
+    return of_gymnasium(truth, observe, mask=mask, name=rng.choice(["action_masks", "masks"])), truth, must
+
+
+def try_one(rng):
+    """Play an environment of any kind. Fail if something is read that is not the truth; raise its error if refused."""
+    kind, truth, must = any_env(rng)
+    try:
+        env = twisterl.make(kind)
+        env.reset()
+        for t in range(LENGTH):
+            seen, masks = env.observe_rows([0])
+            told = truth.allowed(t)
+            assert np.ravel(seen).tolist() == truth.bits(t), f"step {t}: {seen} is not {truth.bits(t)}"
+            assert masks[0].tolist() == told, f"step {t}: {masks} is not {told}"
+            action = [rng.choice([i for i, fine in enumerate(part) if fine]) for part in truth.parts(t)]
+            env.step(action[0] if len(action) == 1 else action)
+    except twisterl.EnvError:
+        assert must is not False, "refused without a reason"
+        raise
 
 
 class Counter:

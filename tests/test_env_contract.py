@@ -230,6 +230,9 @@ def test_the_curriculum_reaches_environments_of_gymnasium(name, tmp_path):
 UNSETTABLE = {
     "nothing": plain(TRUTH, step=Base.step, is_final=Base.is_final, reward=Base.reward),
     "read only": kind(difficulty=property(lambda self: 1)),
+    "a name, with a method": kind(
+        difficulty="easy", reset=lambda self: setattr(self, "t", 0), set_difficulty=lambda self, name: name.upper()
+    ),
     "a name": kind(difficulty="easy", reset=lambda self: setattr(self, "t", 0)),
     "of gymnasium": puzzler(difficulty=property(lambda self: 1)),
 }
@@ -266,7 +269,7 @@ def raised_by(environment):
 
 
 def later(value, usual, step=3):
-    """A method that returns `value` from a step on, and `usual` before."""
+    """Return a method that returns `value` from a step on, and `usual` before."""
     return lambda self, *_: value if self.t >= step else usual(self) if callable(usual) else usual
 
 
@@ -416,6 +419,11 @@ def test_what_is_no_single_environment_is_named_with_advice(factory, found):
     with pytest.raises(twisterl.EnvError) as raised:
         twisterl.make(factory)
     assert found in str(raised.value)
+
+
+def test_vector_environments_are_refused_by_their_maker_s_name():
+    with pytest.raises(twisterl.UnknownEnvError, match=r"use gymnasium\.make"):
+        twisterl.make("gymnasium.make_vec", id="CartPole-v1")
 
 
 def test_what_an_environment_raises_carries_its_name_and_step():

@@ -70,11 +70,11 @@ def test_observations_of_plain_environments_are_read_as_their_form_says(table, k
     kind = plain(truth, table[key])
     assert twisterl.make(kind).sparse == (table is odd_envs.INDICES)
     assert_read(kind, truth, masked=False)
-    assert_read(type(kind.__name__, (kind,), {"sparse": table is odd_envs.INDICES}), truth, masked=False)
+    assert_read(type(kind.__name__, (kind,), {"obs_sparse": table is odd_envs.INDICES}), truth, masked=False)
 
 
 @pytest.mark.parametrize("key", odd_envs.NO_OBSERVATION)
-@pytest.mark.parametrize("declared", [{}, {"sparse": True}, {"sparse": False}], ids=str)
+@pytest.mark.parametrize("declared", [{}, {"obs_sparse": True}, {"obs_sparse": False}], ids=str)
 def test_what_is_no_observation_is_refused_with_class_method_and_value(key, declared):
     refused(plain(TRUTHS[0], odd_envs.NO_OBSERVATION[key], **declared), "observe(): expected", "found")
 
@@ -91,18 +91,18 @@ def test_the_reading_does_not_change_within_an_episode(first, key):
     ("rows", "declared", "expected"),
     [
         # The right reading of each row stands beside it.
-        ([[0, 1], [1, 0]], {"sparse": False}, [[0, 1], [1, 0]]),
-        ([[0, 1], [1, 0]], {"sparse": True}, [[1, 1], [1, 1]]),
+        ([[0, 1], [1, 0]], {"obs_sparse": False}, [[0, 1], [1, 0]]),
+        ([[0, 1], [1, 0]], {"obs_sparse": True}, [[1, 1], [1, 1]]),
         ([[0, 1], [1]], {}, [[1, 1], [0, 1]]),
         ([[0, 1], [1, 1]], {}, [[0, 1], [1, 1]]),
         ([[1, 0], [0.5, 2]], {}, [[1, 0], [0.5, 2]]),
-        ([[3, 1, 2, 0], [3, 1, 0, 2]], {"sparse": False}, [[3, 1, 2, 0], [3, 1, 0, 2]]),
+        ([[3, 1, 2, 0], [3, 1, 0, 2]], {"obs_sparse": False}, [[3, 1, 2, 0], [3, 1, 0, 2]]),
         ([[3, 1, 2, 0], [3]], {}, [[1, 1, 1, 1], [0, 0, 0, 1]]),
         ([[3, 1, 2, 0], [3, 3, 0, 1]], {}, [[3, 1, 2, 0], [3, 3, 0, 1]]),
         ([[0], [0]], {}, [[1], [1]]),
         ([[0.0], [0.0]], {}, [[0], [0]]),
         ([[], [0, 1, 2]], {"obs_shape": (3,)}, [[0, 0, 0], [1, 1, 1]]),
-        ([[1.0, 2.0], [0.0]], {"obs_shape": (3,), "sparse": True}, [[0, 1, 1], [1, 0, 0]]),
+        ([[1.0, 2.0], [0.0]], {"obs_shape": (3,), "obs_sparse": True}, [[0, 1, 1], [1, 0, 0]]),
     ],
 )
 def test_rows_that_could_be_both_are_told_apart_by_a_declaration_or_by_other_rows(rows, declared, expected):
@@ -115,7 +115,7 @@ def test_rows_that_could_be_both_are_told_apart_by_a_declaration_or_by_other_row
 
 
 def test_rows_that_could_always_be_both_have_to_be_declared():
-    text = refused(plain(Truth((2,)), lambda _, t: [t % 2, 1 - t % 2]), "could be both", "sparse = True")
+    text = refused(plain(Truth((2,)), lambda _, t: [t % 2, 1 - t % 2]), "could be both", "obs_sparse = True")
     assert "found [0, 1]" in text
 
 
@@ -354,6 +354,8 @@ def test_attributes_and_properties_are_read_like_methods():
     assert_read(of_gymnasium(truth, valid_actions=["left", "wait", "right"], checks=False), truth, masked=False)
     assert_read(of_gymnasium(truth, action_mask=lambda self, state: 1 / 0, checks=False), truth, masked=False)
     assert_read(plain(truth, action_mask=None), truth, masked=False)
+    for name in ("masks", "action_masks"):
+        assert f"{name}(state)" in refused(plain(truth, **{name: lambda self, state: [True] * 3}), "without arguments")
 
 
 SEARCHES = ["greedy", "best-of=4", "mcts=8", "gumbel=8", "beam=4"]

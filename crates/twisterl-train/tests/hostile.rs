@@ -2,7 +2,14 @@
 //! gigabyte of memory.
 //!
 //! Each input is a function of its number. `TWISTERL_HOSTILE_CASES` sets the number of inputs, 3,000 by default.
-#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr
+)]
 
 #[path = "hostile/campaign.rs"]
 mod campaign;

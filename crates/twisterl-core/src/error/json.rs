@@ -279,7 +279,7 @@ mod tests {
         assert!(message(&"[".repeat(100_000)).contains("recursion limit exceeded"));
         assert_eq!(
             parse::<Vec<u8>>(b"[1,\n\"x\"]").unwrap_err().to_string(),
-            "line 2, column 3: expected JSON, found invalid type: string \"x\", expected u8"
+            "line 2, column 3: expected JSON, found string \"x\", expected a whole number, 0 or more"
         );
     }
 

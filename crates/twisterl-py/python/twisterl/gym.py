@@ -128,7 +128,11 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         """Begin an episode in every slot. Of several seeds, the first is used. `options` may contain a `difficulty`."""
         given = arguments.options("options", options, ("difficulty",))
         if seed is not None:
-            self._env.set_seed(arguments.seed(np.ravel(seed)[0]))
+            several = isinstance(seed, list | tuple) or (isinstance(seed, np.ndarray) and seed.ndim > 0)
+            seeds = list(seed) if several else [seed]
+            if not seeds:
+                raise UsageError("seed: expected a seed, or one for each slot, found an empty list")
+            self._env.set_seed(arguments.seed(seeds[0]))
         if "difficulty" in given:
             self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
         for slot in self._slots:

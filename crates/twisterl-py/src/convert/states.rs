@@ -29,7 +29,8 @@ fn named(name: &str, value: &Bound<'_, PyAny>) -> PyResult<Vec<f64>> {
     let refused =
         |found: &str| refuse(value.py(), "StateError", name, "a sequence of finite numbers", found);
     if let Ok(text) = value.cast::<PyString>() {
-        return states::one(&text.to_cow()?).map_err(|(_, found)| refused(&found));
+        let text = text.to_cow().map_err(|_| refused("text that is not Unicode"))?;
+        return states::one(&text).map_err(|(_, found)| refused(&found));
     }
     let numbers = match is_row(value).then(|| value.extract::<Vec<f64>>()) {
         Some(Ok(numbers)) => numbers,

@@ -20,8 +20,14 @@ pub(super) struct BenchArgs {
     #[arg(long, global = true, value_name = "N", default_value_t = 3, value_parser = count(600))]
     seconds: usize,
     /// Maximum number of threads.
-    #[arg(long, global = true, value_name = "N", default_value_t = 2, value_parser = count(4096))]
-    num_cores: usize,
+    #[arg(
+        long,
+        global = true,
+        value_name = "N",
+        default_value = "2",
+        allow_negative_numbers = true
+    )]
+    num_cores: NumCores,
     /// Width of the first layer.
     #[arg(long, global = true, value_name = "N", default_value_t = 512, value_parser = count(65536))]
     embedding_size: usize,
@@ -84,7 +90,7 @@ impl BenchArgs {
         let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
-        let figures = in_pool(NumCores::new(self.num_cores as i64), || match &self.part {
+        let figures = in_pool(Some(self.num_cores), || match &self.part {
             &Part::Learner { minibatch, cells } => {
                 let mut learner = workloads::learner(&sizes, cells, minibatch)?;
                 let rate = learner.rate(seconds, interrupt)?;

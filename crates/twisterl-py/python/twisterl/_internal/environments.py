@@ -122,6 +122,8 @@ def load(name: str) -> Factory | None:
         return _registered[name]
     if found is not None and is_environment(found):
         return found
+    if found is not None and found is getattr(sys.modules.get("gymnasium"), "make_vec", None):
+        raise UnknownEnvError("env_cls: expected one environment, found vector environments; use gymnasium.make")
     what = "nothing" if found is None else f"{type(found).__name__} {attribute}"
     raise UnknownEnvError(
         f"env_cls: expected a class with the methods reset and step at {name}, found {what} "

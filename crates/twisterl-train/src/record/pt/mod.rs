@@ -1,7 +1,7 @@
 //! PyTorch's `.pt` files: a pickled state dictionary and the raw values of its storages, in a zip archive or in the
 //! format before PyTorch 1.6.
 //!
-//! Nothing in a file is run ([`pickle`]), and all that it claims is checked before memory is allocated: storages must fit
+//! Nothing in a file is run (`pickle`), and all that it claims is checked before memory is allocated: storages must fit
 //! the file, tensors their storage, and tensors that share a storage or repeat values a bound on the memory of all.
 
 mod archive;

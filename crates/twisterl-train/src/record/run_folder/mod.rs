@@ -1,4 +1,4 @@
-//! The folder of a run: its layout, for readers; [`locked`] for the process that trains in it.
+//! The folder of a run: its layout, for readers; `locked` for the process that trains in it.
 
 mod lock;
 mod locked;

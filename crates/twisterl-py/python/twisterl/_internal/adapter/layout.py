@@ -51,14 +51,14 @@ def layout_of_space(space: Any, problem: Problem) -> Layout:
 def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
     """Return the layout of an environment whose shape is known.
 
-    The attribute `sparse` decides, where there is one. Otherwise the first observation does; and if that could be read
-    in two ways, the first of those that follow which could not.
+    The attribute `obs_sparse` decides, where there is one. Otherwise the first observation does; and if that could be
+    read in two ways, the first of those that follow which could not.
 
     Raises:
         MisreadError: no observation tells.
     """
-    declared = getattr(env.env, "sparse", None)
-    sparse = None if declared is None or callable(declared) else flag(declared, "sparse")
+    declared = getattr(env.env, "obs_sparse", None)
+    sparse = None if declared is None or callable(declared) else flag(declared, "obs_sparse")
     env.begin(None, 0, None)
     seen = env.seen()
     mask_key = _mask_key(seen)

@@ -28,9 +28,12 @@ class Difficulty:
     def __init__(self, env: Any, reset: Callable[..., Any]) -> None:
         self.own = own(env)
         self._env = env
-        self._method = _method(env, "set_difficulty")
         self._holder: Any = None
         holder = _holder(env)
+        value = None if holder is None else getattr(holder, NAME, None)
+        # Names of difficulties and the like are not for a curriculum.
+        is_other = value is not None and not callable(value) and whole(value) is None
+        self._method = None if is_other else _method(env, "set_difficulty")
         if self._method is None and holder is not None and _is_settable(holder):
             self._holder = holder
         self._by_keyword, self._by_position = _argument(reset)
@@ -122,7 +125,9 @@ def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     required = [
         p
         for p in parameters
-        if p.default is p.empty and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD) and p.name != "seed"
+        if p.default is p.empty
+        and p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)
+        and p.name not in ("seed", "options")
     ]
     return False, len(required) == 1 and parameters[0] is required[0]
 

@@ -195,6 +195,8 @@ _MASKS = (
     *("action_masks", "action_mask", "masks", "get_action_masks", "get_action_mask", "valid_action_mask"),
     *("get_valid_action_mask", "legal_action_mask", "legal_actions_mask", "valid_actions_mask"),
 )
+# Those of other packages, which cannot mean anything else.
+_OURS = ("masks", "action_masks")
 _ACTIONS = (
     *("valid_actions", "legal_actions", "get_valid_actions", "get_legal_actions", "available_actions"),
     *("get_available_actions", "allowed_actions"),
@@ -265,7 +267,10 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
     except Exception:  # of a property that can only be read within an episode
         found = None
     if callable(found):
-        return (None if _needs_arguments(found) else found), True
+        needs = _needs_arguments(found)
+        if needs and name in _OURS:
+            raise MisreadError(f"{name}()", "a method without arguments", Text(f"{name}{inspect.signature(found)}"))
+        return (None if needs else found), True
     exists = found is not None or name in getattr(holder, "__dict__", ()) or hasattr(type(holder), name)
     return (lambda: getattr(holder, name)) if exists else None, False
 

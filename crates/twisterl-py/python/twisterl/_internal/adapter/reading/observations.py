@@ -14,7 +14,7 @@ from twisterl._internal.adapter.reading.scalars import whole
 SOURCE = "observe()"
 # No observation has more values.
 LONGEST = 1 << 28
-DECLARE = "declare `sparse = True` for indices or `sparse = False` for one number a value in the class"
+DECLARE = "declare `obs_sparse = True` for indices or `obs_sparse = False` for one number a value in the class"
 
 
 def is_sparse(seen: Any, shape: list[int]) -> bool | None:
