@@ -66,7 +66,13 @@ class Handed:
 
     @difficulty.setter
     def difficulty(self, value: int) -> None:
-        if own(self.env) != value and own(self.env) is not None:
+        found = own(self.env)
+        if found is None or found == value:
+            return
+        method = getattr(self.env, "set_difficulty", None)
+        if callable(method):
+            method(value)
+        else:
             self.env.difficulty = value
 
 
