@@ -99,7 +99,7 @@ def inputs(cli, tmp_path_factory) -> Path:
     stuck |= {"env_cls": "stuck_envs.Stuck", "env": {}}
     write(folder / "stuck.json", stuck)
     puzzle15 = json.loads(json.dumps(TINY))
-    puzzle15["env"] = {"width": 4, "height": 4}
+    puzzle15["env"] = {"width": 4, "height": 4, "max_depth": 1000}
     write(folder / "puzzle15.json", puzzle15)
     for config, run in (("puzzle15.json", "puzzle15.run"), ("huge.json", "huge.run")):
         made = cli(folder / config, "--num-steps", 0, "--run-path", folder / run, "--quiet")

@@ -69,6 +69,8 @@ impl PpoCollector {
 
     /// Collects the transitions of the next iteration, at this difficulty, as arrays by name.
     fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
+        // Loads NumPy before an interrupt could meet its import, which would panic.
+        let _ = numpy::dtype::<f32>(py);
         let (run, num_cores) = (Arc::clone(&self.run), self.num_cores);
         let work = move || {
             let mut run = run.lock().unwrap_or_else(PoisonError::into_inner);

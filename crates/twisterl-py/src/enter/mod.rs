@@ -106,8 +106,6 @@ impl Enter for Python<'_> {
         pause: Duration,
         mut tick: impl FnMut(PyResult<()>) -> ControlFlow<()>,
     ) -> PyResult<Option<T>> {
-        // Loads NumPy here: an interrupt that met its import in the worker would be the end of that thread.
-        let _ = numpy::dtype::<f32>(self);
         let (done, mut finished) = mpsc::sync_channel(1);
         let worker = thread::Builder::new().name("twisterl".into()).spawn(move || {
             let result = catch_unwind(AssertUnwindSafe(|| work().map_err(Into::into)));
