@@ -103,6 +103,8 @@ class Algorithm:
         made._prepare()
         made._whole = dict(whole)
         made._begin(Handed(env, whole), policy, whole.get("algorithm", {}), run_path)
+        # A whole config is checked at once, and not only when it is used.
+        made._run_config()
         return made
 
     def _prepare(self) -> None:
