@@ -26,9 +26,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launcher import writing
 from launcher.launch import Job, Launcher, RunError, failures, locked, read_json, shares
-from launcher.package_plotting import cli, plotting, terminal
+from launcher.package_plotting import cli, files, plotting, terminal
 from launcher.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -94,7 +93,7 @@ def recorded(folder: Path, config: dict[str, Any], args: argparse.Namespace) -> 
         if any(folder.glob("seed-*/config.json")):
             raise RunError(f"{folder}: holds runs that were not made by run.py; choose another --out")
         folder.mkdir(parents=True, exist_ok=True)
-        writing.write(path, json.dumps(made_of, indent=2) + "\n")
+        files.write(path, json.dumps(made_of, indent=2) + "\n")
         return
     before = read_json(path)
     for key, what in (("config", "the config has changed"), ("set", f"--set was {before.get('set')}")):
@@ -138,7 +137,7 @@ def evaluate(binary: Path, jobs: Sequence[Job], states: Path, search: str) -> No
         found = json.loads(result.stdout)
         if "lengths" not in found:
             raise RunError(f"{binary}: expected a trainer whose evaluate --json gives `lengths`; build a newer one")
-        writing.write(run / "evaluation.json", json.dumps({**asked, **found}) + "\n")
+        files.write(run / "evaluation.json", json.dumps({**asked, **found}) + "\n")
 
 
 def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job], figures: bool) -> None:
@@ -219,7 +218,7 @@ def program() -> int:
     """Run, and say what is wrong."""
     try:
         return main()
-    except (RunError, writing.NotRegularError, plotting.PlotError) as error:
+    except (RunError, files.NotRegularError, plotting.PlotError) as error:
         terminal.message(f"run.py: {error}")
         return 1
 

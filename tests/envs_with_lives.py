@@ -113,6 +113,13 @@ class CountedWalk(Counted, Walk):
         self.count()
 
 
+class ExitingClose(Walk):
+    """Asks to end the program when it is closed."""
+
+    def close(self):
+        raise SystemExit(0)
+
+
 class CountedLine(Counted, Line):
     """The same with Gymnasium's interface."""
 

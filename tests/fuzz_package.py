@@ -241,7 +241,7 @@ CALLS = {
     "save": lambda: policy.save(junk()),
 }
 # Beside the package's own: what Python raises for arguments of the wrong kind, name or size, and what a liar raises.
-ALLOWED = (twisterl.TwisteRLError, TypeError, OverflowError, MemoryError)
+ALLOWED = (twisterl.TwisteRLError, TypeError, OverflowError, MemoryError, UnicodeEncodeError)
 LIES = ("no item", "no number")
 vector.reset()
 refused = answered = 0

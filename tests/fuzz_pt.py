@@ -20,7 +20,7 @@ from pt_files import Call, Name, Storage, Tensor
 
 seed, cases = int(sys.argv[1]), int(sys.argv[2])
 random.seed(seed)
-faulthandler.dump_traceback_later(1200, exit=True)
+faulthandler.dump_traceback_later(150, exit=True)
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 folder = Path(tempfile.mkdtemp())
 # The longest time that a file may take, in seconds, on a busy machine.

@@ -173,33 +173,33 @@ def sometimes(good, bad, since):
 
 
 def any_env(rng):
-    """Return an environment of any kind, its truth, and True if it has to be refused; None if it may be."""
+    """Return an environment of any kind, its truth, and True if it may be refused."""
     truth = any_truth(rng)
     of_plain = len(truth.counts) == 1 and rng.random() < 0.6
     table = rng.choice([INDICES, VALUES] if of_plain else [VALUES])
     observe = table[rng.choice(list(table))]
     masks = MASKS if len(truth.counts) == 1 else PARTS
     mask = masks[rng.choice(list(masks))]
-    must = False
+    may_fail = False
     fault = rng.choice([None, None, "mask", "observation"])
     since = rng.randrange(LENGTH)
     if fault == "mask":
-        mask, must = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), None
+        mask, may_fail = sometimes(mask, NO_MASK[rng.choice(list(NO_MASK))], since), True
     elif fault == "observation" and truth.size > 2:  # some are values of one or two numbers
-        observe, must = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), None
+        observe, may_fail = sometimes(observe, NO_OBSERVATION[rng.choice(list(NO_OBSERVATION))], since), True
     if of_plain:
         name = rng.choice(["masks", "action_masks", "action_mask", "get_action_mask", "valid_action_mask"])
         declared = {"obs_sparse": table is INDICES} if rng.random() < 0.5 or truth.size < 3 else {}
-        return plain(truth, observe, mask, name, **declared), truth, must
+        return plain(truth, observe, mask, name, **declared), truth, may_fail
     if rng.random() < 0.4:
         key = rng.choice(["action_mask", "action_masks", "mask"])
-        return of_gymnasium(truth, observe, info=lambda r, t: {key: mask(r, t)}), truth, must
-    return of_gymnasium(truth, observe, mask=mask, name=rng.choice(["action_masks", "masks"])), truth, must
+        return of_gymnasium(truth, observe, info=lambda r, t: {key: mask(r, t)}), truth, may_fail
+    return of_gymnasium(truth, observe, mask=mask, name=rng.choice(["action_masks", "masks"])), truth, may_fail
 
 
 def try_one(rng):
     """Play an environment of any kind. Fail if something is read that is not the truth; raise its error if refused."""
-    kind, truth, must = any_env(rng)
+    kind, truth, may_fail = any_env(rng)
     try:
         env = twisterl.make(kind)
         env.reset()
@@ -211,7 +211,7 @@ def try_one(rng):
             action = [rng.choice([i for i, fine in enumerate(part) if fine]) for part in truth.parts(t)]
             env.step(action[0] if len(action) == 1 else action)
     except twisterl.EnvError:
-        assert must is not False, "refused without a reason"
+        assert may_fail, "refused without a reason"
         raise
 
 
@@ -291,3 +291,19 @@ def of_gymnasium(truth, observe=None, space=None, info=None, mask=None, name="ac
     if mask is not None:
         declared[name] = lambda self: mask(truth, self.t)
     return type("OfGymnasium", (OfGymnasium,), declared)
+
+
+CONFIG = {
+    "env": {},
+    "algorithm_cls": "PPO",
+    "policy_cls": "BasicPolicy",
+    "policy": {"embedding_size": 8, "common_layers": [], "policy_layers": [], "value_layers": []},
+    "algorithm": {"collecting": {"num_envs": 8, "rollout_length": 16}, "training": {"num_epochs": 1}},
+}
+
+
+def config_of(kind, **learning):
+    """Register an environment by its name, and return the config of a small run with it."""
+    twisterl.register(kind.__name__, kind)
+    algorithm = {**CONFIG["algorithm"], "learning": learning}
+    return {**CONFIG, "env_cls": kind.__name__, "algorithm": algorithm}

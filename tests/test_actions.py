@@ -19,6 +19,17 @@ SMALL = {
         "logging": {"tensorboard": False},
     },
 }
+SPACES = gymnasium.spaces
+# The spaces of one choice beside Discrete, and the least number that the choice has in them.
+ONE_CHOICE = [
+    (SPACES.MultiDiscrete([3]), 0),
+    (SPACES.MultiDiscrete([3], start=[2]), 2),
+    (SPACES.Tuple([SPACES.Discrete(3)]), 0),
+    (SPACES.Tuple([SPACES.MultiDiscrete([[3]])]), 0),
+    (SPACES.Dict(a=SPACES.Discrete(3)), 0),
+    (SPACES.Dict(a=SPACES.Discrete(3, start=5)), 5),
+    (SPACES.MultiBinary(1), 0),
+]
 PENDULUM = {**SMALL, "env_cls": "Pendulum-v1"}
 
 
@@ -45,6 +56,66 @@ def test_a_python_environment_with_every_kind_of_action_is_learned(tmp_path):
     assert (bits.tolist(), side) == ([0, 0], 0)
     with pytest.raises(twisterl.ObservationError, match="6 booleans"):
         policy.act([0.8], mask=[False, False, True, True, True, True])
+
+
+def one_choice(space, least):
+    """An environment that shows the last action, and rewards the one that follows it in a circle."""
+    choices = 2 if isinstance(space, SPACES.MultiBinary) else 3
+
+    class OneChoice(gymnasium.Env):
+        observation_space = SPACES.Box(0, 1, (choices,), np.float32)
+        action_space = space
+
+        def _seen(self):
+            return np.eye(choices, dtype=np.float32)[self.last]
+
+        def reset(self, *, seed=None, options=None):
+            super().reset(seed=seed)
+            self.last, self.steps = int(self.np_random.integers(choices)), 0
+            return self._seen(), {}
+
+        def step(self, action):
+            assert action in space
+            inner = action["a"] if isinstance(action, dict) else action
+            before, self.last = self.last, int(np.ravel(inner)[0]) - least
+            self.steps += 1
+            right = self.last == (before + 1) % choices
+            return self._seen(), float(right), self.steps == 5, False, {"is_success": right}
+
+    return OneChoice
+
+
+@pytest.mark.parametrize(("space", "least"), ONE_CHOICE, ids=str)
+def test_spaces_of_one_choice_are_played_copied_and_learned(space, least, tmp_path):
+    kind = one_choice(space, least)
+    is_bit = isinstance(space, SPACES.MultiBinary)
+    env = twisterl.make(kind, seed=1)
+    env.reset()
+    steps = [1, 0, 1] if is_bit else [1, 2, 0]
+    for number in steps:
+        env.step([number] if is_bit else number)
+        assert np.argmax(env.observe()) == number
+    # Copies, and another environment that plays the history again.
+    other = twisterl.make(kind, seed=2)
+    other.set_state(env.get_state())
+    for twin in (env.clone(), other):
+        assert np.argmax(twin.observe()) == steps[-1]
+        assert twin.step([1] if is_bit else 1)[1:] == (False, False)
+        assert np.argmax(twin.observe()) == 1
+    assert np.argmax(env.observe()) == steps[-1]
+
+    twisterl.register("OneChoice", kind)
+    config = {**SMALL, "env_cls": "OneChoice"}
+    whole = twisterl.train(config, tmp_path / "whole", num_steps=30, seed=0, quiet=True)
+    figures = [whole.policy.evaluate(num_episodes=20, search=search, seed=1) for search in ("greedy", "best-of=4")]
+    if not is_bit:
+        figures += [whole.policy.evaluate(num_episodes=20, search=search, seed=1) for search in ("mcts=8", "beam=4")]
+    assert [round(each["mean_reward"], 2) for each in figures] == [5] * len(figures)
+    stop = lambda metrics: metrics["iteration"] < 2  # noqa: E731
+    parts = twisterl.train(config, tmp_path / "parts", num_steps=30, seed=0, callback=stop, quiet=True)
+    assert len(parts.iterations()) == 3
+    weights = [run.resume(quiet=True).last_policy.weights() for run in (whole, parts)]
+    assert all((weights[0][name] == weights[1][name]).all() for name in weights[0])
 
 
 def test_a_policy_of_numbers_acts_within_their_bounds(pendulum):

@@ -67,6 +67,7 @@ def assert_all_closed(counted, most):
     assert sorted(counted.closed) == list(range(1, len(counted.made) + 1))
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="needs /proc, to count open files")
 @pytest.mark.parametrize("env_cls", ["CountedWalk", "CountedLine"])
 @pytest.mark.parametrize(("name", "most"), [("PPO", 16), ("PPO by episodes", 16), ("AZ", 16), ("ES", 16)])
 def test_training_closes_each_environment_once(tmp_path, counted, env_cls, name, most):
@@ -99,14 +100,33 @@ def test_environments_are_closed_after_errors(tmp_path, counted, name):
     assert_all_closed(counted, 30)
 
 
+def test_an_exit_in_close_does_not_end_the_run(tmp_path):
+    with pytest.warns(UserWarning, match=r"close\(\) raised SystemExit"):
+        run = train(tmp_path / "run", "ExitingClose", "PPO", 2)
+    assert len(run.iterations()) == 2
+
+@pytest.fixture
+def interrupt_after():
+    """Press Ctrl-C after some seconds, unless the test has ended before."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timers = []
+
+    def interrupt(seconds):
+        timers.append(threading.Timer(seconds, signal.raise_signal, [signal.SIGINT]))
+        timers[-1].start()
+
+    yield interrupt
+    for timer in timers:
+        timer.cancel()
+        timer.join()
+    signal.signal(signal.SIGINT, handler)
+
+
 @pytest.mark.parametrize("name", ["PPO", "AZ", "ES"])
-def test_environments_are_closed_on_ctrl_c(tmp_path, counted, name):
-    signal.signal(signal.SIGINT, signal.default_int_handler)
-    interrupt = threading.Timer(1.0, signal.raise_signal, [signal.SIGINT])
-    interrupt.start()
+def test_environments_are_closed_on_ctrl_c(tmp_path, counted, interrupt_after, name):
+    interrupt_after(1.0)
     with pytest.raises(KeyboardInterrupt):
         train(tmp_path / "run", "CountedSlow", name, 1000)
-    interrupt.join()
     assert_all_closed(counted, 30)
 
 
@@ -321,16 +341,13 @@ def test_the_curriculum_leaves_a_difficulty_that_begins_solved(tmp_path, metric)
 
 @pytest.mark.parametrize("search", ["greedy", "mcts=8"])
 @pytest.mark.parametrize("call", ["evaluate", "solve_batch"])
-def test_environments_are_closed_after_interrupted_calls(tmp_path, counted, call, search):
+def test_environments_are_closed_after_interrupted_calls(tmp_path, counted, interrupt_after, call, search):
     train(tmp_path / "run", "CountedSlow", "ES", 0)
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     policy = twisterl.load_policy(tmp_path / "run", trust=True)
-    interrupt = threading.Timer(0.3, signal.raise_signal, [signal.SIGINT])
-    interrupt.start()
+    interrupt_after(0.3)
     work = {"evaluate": {"num_episodes": 5000, "difficulty": 7}, "solve_batch": {"states": [[7]] * 5000}}
     with pytest.raises(KeyboardInterrupt):
         getattr(policy, call)(search=search, **work[call])
-    interrupt.join()
     del policy
     assert_all_closed(counted, 300)
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +68,8 @@ def call(root, made, train_bin, tmp_path):
             if part.startswith("OUT"):
                 return [str(tmp_path / part.replace("OUT", "out"))]
             named = {"NATIVE": train_bin, "RUN": made / "run", "tiny.json": made / "tiny.json"}.get(part)
+            if part.endswith("=RUN"):
+                return [part.replace("RUN", str(made / "run"))]
             if named is None and part.startswith(("tests/", "scripts/")):
                 named = root / part
             return [str(named or part)]
@@ -111,19 +114,61 @@ def test_nothing_depends_on_the_reader_of_messages(title, call):
 
 @pytest.mark.parametrize("program", [["NATIVE"], [*PYTHON, "train"]])
 def test_training_does_not_notice_that_its_reader_goes_away(program, call, made, tmp_path):
-    word = [program[0] if program[0] != "NATIVE" else "NATIVE", *program[1:]]
-    quiet = call([*word, "tiny.json", "--num-steps", "40", "--run-path", "OUT-quiet", "--quiet"])
+    quiet = call([*program, "tiny.json", "--num-steps", "40", "--run-path", "OUT-quiet", "--quiet"])
     assert quiet.returncode == 0, quiet.stderr
     reader, writer = os.pipe()
     with os.fdopen(reader) as lines:
         child = subprocess.Popen(["head", "-n", "1"], stdin=lines, stdout=subprocess.PIPE, text=True)
-    result = call([*word, "tiny.json", "--num-steps", "40", "--run-path", "OUT"], stdout=writer, stderr=writer)
+    result = call([*program, "tiny.json", "--num-steps", "40", "--run-path", "OUT"], stdout=writer, stderr=writer)
     os.close(writer)
     assert child.communicate()[0].startswith("iteration 1/40")
     assert result.returncode == 0
     for name in ("policy.safetensors", "train.safetensors"):
         one, other = (tmp_path / run / "checkpoint_last" / name for run in ("out", "out-quiet"))
         assert one.read_bytes() == other.read_bytes()
+
+
+@pytest.mark.parametrize("program", [[*PYTHON, "plot"], [sys.executable, "scripts/plot.py"]], ids=["plot", "plot.py"])
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-16-le"])
+def test_results_are_written_in_the_encoding_of_the_output(program, encoding, call, tmp_path, monkeypatch):
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    command = [*program, "ü…=RUN", "--no-plot", "--out", "OUT-ß"]
+    result = call(command, stdout=subprocess.PIPE, text=False)
+    assert result.returncode == 0, result.stderr
+    said = result.stdout.decode(encoding)
+    escaped = {"ascii": (r"\xfc\u2026", r"out-\xdf"), "latin-1": (r"ü\u2026", "out-ß")}
+    label, folder = escaped.get(encoding, ("ü…", "out-ß"))
+    assert f"| {label} |" in said
+    assert f"/{folder}\n" in said
+    assert "ü…" in (tmp_path / "out-ß/results.md").read_text(encoding="utf-8")
+
+
+NOTES = """
+import sys, twisterl
+twisterl.resume(sys.argv[1], num_steps=4)
+"""
+
+
+def test_notes_of_changed_configs_cannot_write_to_the_terminal(call, made, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made / "run", run)
+    config = json.loads((run / "config.json").read_text())
+    config["algorithm"]["evals"][EVIL + "\nx"] = {"num_episodes": 2}
+    (run / "config.json").write_text(json.dumps(config))
+    result = call([sys.executable, "-c", NOTES, str(run)], stdout=subprocess.PIPE)
+    assert result.returncode == 0, result.stderr
+    assert_harmless(result, "note: ", SHOWN + r"\nx")
+    assert not re.search("^x", result.stderr, re.MULTILINE)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+def test_notes_that_cannot_be_written_are_no_error(call, made, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(made / "run", run)
+    with Path("/dev/full").open("w") as full:
+        result = call([sys.executable, "-c", NOTES, str(run)], stdout=subprocess.PIPE, stderr=full)
+    assert result.returncode == 0
+    assert json.loads((run / "checkpoint_last/state.json").read_text())["iteration"] == 4
 
 
 @pytest.mark.parametrize("closed", ["1", "2", "1 2", "0 1 2"])
@@ -183,6 +228,7 @@ def test_configs_cannot_write_to_the_terminal(program, config, mentions, call, t
     train = ["train"] if program == PYTHON else []
     write(tmp_path / "evil.json", config)
     result = call([*program, *train, "evil.json", "--run-path", "run", "--num-steps", "1"], stdout=subprocess.PIPE)
+    assert result.returncode == 1
     assert_harmless(result, *mentions)
 
 

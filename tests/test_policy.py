@@ -223,6 +223,7 @@ def test_what_is_no_policy_is_refused(tmp_path):
         twisterl.load_policy(tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "work",
     [
@@ -258,7 +259,7 @@ except KeyboardInterrupt:
     begun = time.monotonic()
     out, errors = process.communicate(timeout=60)
     # A second, and room for a busy machine.
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 15
     assert (out, process.returncode) == ("[0]\n", 0), errors
 
 

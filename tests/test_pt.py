@@ -351,6 +351,13 @@ def test_conversions_are_bounded(policy, name):
             call(make())
 
 
+@pytest.mark.parametrize("name", MONSTERS)
+def test_masks_are_bounded(policy, name):
+    with pytest.raises(twisterl.ObservationError, match="mask: expected 4 booleans") as error:
+        policy.predict(BOARD, MONSTERS[name][0]())
+    assert len(str(error.value)) < 500
+
+
 def test_batches_are_bounded(policy):
     with pytest.raises(twisterl.ObservationError, match=r"observations: expected at most 16777216 rows, found range"):
         policy.predict_batch(range(10**12))

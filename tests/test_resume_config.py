@@ -1,6 +1,8 @@
 """Configs of runs that were changed before the runs are resumed."""
 
+import functools
 import json
+import operator
 import shutil
 
 import pytest
@@ -16,6 +18,12 @@ FREE = {
     "algorithm__evals__ppo_1__num_episodes": (10, 20),
     "algorithm__learning__diff_max": (6, 8),
     "algorithm__learning__diff_threshold": (0.85, 0.5),
+}
+# What the sessions after the changes show of them.
+EFFECTS = {
+    "algorithm__logging__log_freq": lambda run, _: [r["iteration"] for r in records(run)] == [*range(6), 6, 8],
+    "algorithm__logging__tensorboard": lambda run, before: (run / EVENTS).read_bytes() == (before / EVENTS).read_bytes(),
+    "algorithm__learning__diff_threshold": lambda run, before: last_difficulty(run) > last_difficulty(before) + 1,
 }
 FIXED = {
     "seed": (3, 4),
@@ -39,6 +47,10 @@ def finished(cli, tmp_path_factory):
     return folder / "run"
 
 
+def last_difficulty(run):
+    return records(run)[-1]["difficulty"]
+
+
 def shown(path, before, now):
     text = ["none" if value is None else json.dumps(value) for value in (before, now)]
     return f"{path.replace('__', '.')}: {text[0]}, now {text[1]}"
@@ -54,10 +66,25 @@ def test_what_may_change_is_applied_and_shown(cli, finished, tmp_path, path):
     result = cli("--resume", run, *(() if path == "num_iterations" else ("--num-steps", 9)))
     assert result.returncode == 0, result.stderr
     assert note in result.stderr
-    assert json.loads((run / "checkpoint_last/state.json").read_text())["iteration"] == 9
+    state = json.loads((run / "checkpoint_last/state.json").read_text())
+    assert state["iteration"] == 9
+    assert functools.reduce(operator.getitem, path.split("__"), state["config"]) == now
+    if path in EFFECTS:
+        assert EFFECTS[path](run, finished)
     again = cli("--resume", run, "--num-steps", 10)
     assert again.returncode == 0
     assert note not in again.stderr, "it is what the run was trained with since"
+
+
+def test_a_greater_highest_difficulty_lets_the_curriculum_go_on(cli, tmp_path):
+    run, config = tmp_path / "run", json.loads(json.dumps(TINY))
+    config["algorithm"]["learning"] |= {"diff_max": 2, "diff_threshold": 0.3}
+    (tmp_path / "tiny.json").write_text(json.dumps(config))
+    assert cli(tmp_path / "tiny.json", "--run-path", run, "--num-steps", 6).returncode == 0
+    assert last_difficulty(run) == 2
+    change(run, algorithm__learning__diff_max=4)
+    assert cli("--resume", run, "--num-steps", 12).returncode == 0
+    assert last_difficulty(run) == 4
 
 
 @pytest.mark.parametrize("path", FIXED)

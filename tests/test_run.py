@@ -10,7 +10,9 @@ import time
 
 import pytest
 import run
-from launcher import launch, progress, writing
+from launcher import launch, progress
+from launcher.package_plotting import files
+from tiny_runs import records, timeless
 
 PNG = b"\x89PNG"
 TINY = {
@@ -32,14 +34,6 @@ def config(tmp_path):
     path = tmp_path / "tiny.json"
     path.write_text(json.dumps(TINY))
     return path
-
-
-def records(run):
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
-
-
-def timeless(run):
-    return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
 
 
 @pytest.mark.slow
@@ -144,8 +138,8 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
         "folder": place.mkdir,
     }
     make[trap]()
-    with pytest.raises(writing.NotRegularError, match=f"{place}: expected a regular file"):
-        writing.write(place, "text")
+    with pytest.raises(files.NotRegularError, match=f"{place}: expected a regular file"):
+        files.write(place, "text")
     assert victim.read_text() == "precious"
     assert not (tmp_path / "absent").exists()
     if trap == "folder":
@@ -153,7 +147,7 @@ def test_nothing_but_regular_files_is_written(tmp_path, trap):
     else:
         place.unlink()
     for text in ("some text", "less"):
-        writing.write(place, text)
+        files.write(place, text)
         assert place.read_text() == text
 
 

@@ -1,4 +1,4 @@
-"""Run folders: one process at a time, nothing through links, nothing lost when folders vanish, and changed configs."""
+"""Run folders: one process at a time, nothing written through links, folders that vanish or move, and new folders."""
 
 import contextlib
 import json
@@ -342,3 +342,32 @@ def test_a_start_killed_while_it_fills_its_folder_is_found_and_repeated(cli, tin
     assert sorted(path.name for path in run.iterdir()) == [
         *("checkpoint_best", "checkpoint_last", "config.json", EVENTS, "metrics.jsonl"),
     ]
+
+
+@pytest.mark.parametrize("place", ["results.json", "results.csv", "results.md", ""])
+def test_plots_write_nothing_outside_of_the_folder(place, train_bin, tiny, tmp_path):
+    run, outside = tmp_path / "run", tmp_path / "outside"
+    subprocess.run([train_bin, tiny, "--run-path", run, "--num-steps", "2", "--quiet"], check=True)
+    outside.mkdir()
+    (outside / "kept").write_text("kept")
+    if place:
+        (run / "results").mkdir()
+        (run / "results" / place).symlink_to(outside / "kept")
+    else:
+        (run / "results").symlink_to(outside)
+    command = [sys.executable, "-m", "twisterl", "plot", run, "--no-plot"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert "found a symbolic link" in result.stderr
+    assert {path.name: path.read_text() for path in outside.iterdir()} == {"kept": "kept"}
+
+
+def test_plots_do_not_wait_for_a_pipe(train_bin, tiny, tmp_path):
+    run = tmp_path / "run"
+    subprocess.run([train_bin, tiny, "--run-path", run, "--num-steps", "2", "--quiet"], check=True)
+    (run / "results").mkdir()
+    os.mkfifo(run / "results/results.md")
+    command = [sys.executable, "-m", "twisterl", "plot", run, "--no-plot"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 1
+    assert "found a named pipe" in result.stderr

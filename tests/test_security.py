@@ -1,5 +1,6 @@
 """Files do nothing but hold data: what loading them imports, runs and writes, seen by Python's audit hooks."""
 
+import functools
 import json
 import os
 import pickle
@@ -13,7 +14,9 @@ import gymnasium
 import hostile_files as files
 import pytest
 import twisterl
+import twisterl.gym
 from envs_in_python import Walk
+from twisterl._internal import environments
 
 TINY = {
     "env_cls": "Puzzle",
@@ -220,6 +223,11 @@ def test_a_policy_without_its_environment_predicts_and_says_what_it_needs(walk, 
         assert isinstance(raised.value, twisterl.ConfigError)
 
 
+def test_the_text_of_a_policy_has_no_control_characters(run, tmp_path):
+    file = files.rename(run / "checkpoint_last/policy.safetensors", tmp_path / "p.safetensors", "a\x1b[31mb.Env", {})
+    assert repr(twisterl.load_policy(file)).startswith(r"<Policy for a\u{1b}[31mb.Env: ")
+
+
 def test_the_environment_can_be_passed_trusted_or_registered(walk, tmp_path):
     shutil.copytree(walk, tmp_path / "run")
     path = tmp_path / "run"
@@ -249,8 +257,6 @@ def test_the_environment_can_be_passed_trusted_or_registered(walk, tmp_path):
 
 
 def test_registered_environments_are_found_by_name(walk, monkeypatch, tmp_path):
-    from twisterl._internal import environments
-
     monkeypatch.setattr(environments, "_registered", {})
     assert twisterl.register("envs_in_python.Walk") is Walk
     assert twisterl.load_policy(walk).solve([1]).success is not None
@@ -323,6 +329,33 @@ def test_parameters_of_a_file_import_nothing_through_gymnasium(audited, run, tmp
     cart = twisterl.train(config, tmp_path / "cart", num_steps=1, quiet=True)
     policy = twisterl.load_policy(cart.path, env=gymnasium.make)
     assert policy.evaluate(num_episodes=2)["mean_reward"] > 0
+
+
+@pytest.mark.parametrize(
+    ("env", "params"),
+    [
+        (gymnasium.make, {"id": "twisterl/Puzzle-v0", "env_cls": "canary_module.Env"}),
+        (gymnasium.make, {"id": "GymV26Environment-v0", "env_id": "canary_module:Env-v0"}),
+        (functools.partial(gymnasium.make), {"id": "canary_module:Env-v0"}),
+        (functools.partial(gymnasium.make, id="CartPole-v1"), {"id": "canary_module:Env-v0"}),
+        (gymnasium.make_vec, {"id": "canary_module:Env-v0"}),
+        (twisterl.gym.make, {"env_cls": "canary_module.Env"}),
+        (twisterl.gym.make_vec, {"env_cls": "canary_module.Env"}),
+        (twisterl.gym.GymEnv, {"env_cls": "canary_module.Env"}),
+    ],
+)
+def test_factories_that_import_by_name_do_not_do_so_for_files(env, params, run, tmp_path, monkeypatch):
+    monkeypatch.setattr(environments, "_registered", {})
+    (tmp_path / "canary_module.py").write_text(f"open({str(tmp_path / 'mark')!r}, 'w').close()\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    file = files.rename(run / "checkpoint_last/policy.safetensors", tmp_path / "p.safetensors", "any.name", params)
+    with pytest.raises(twisterl.TwisteRLError, match="expected"):
+        twisterl.load_policy(file, env=env)
+    twisterl.register("any.name", env)
+    with pytest.raises(twisterl.TwisteRLError, match="expected"):
+        twisterl.load_policy(file).make_env()
+    assert not (tmp_path / "mark").exists()
+    assert "canary_module" not in sys.modules
 
 
 # The command line

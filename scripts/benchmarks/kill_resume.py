@@ -18,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from enum import Enum, auto
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,11 @@ COMPARED = [
 MAX_KILLS = 10  # a run; after that it is left alone, so that it comes to its end
 
 
+GRACE = 1.0  # seconds in which a process that has trained to the end exits
+
+
 class RunError(Exception):
-    """The trainer failed by itself; the message is its own."""
+    """The trainer failed by itself, or two processes trained in one folder."""
 
 
 REFUSALS = ("expected a run folder that no process trains in", "expected a new or empty folder")
@@ -71,8 +74,8 @@ class Events:
 
     def add(self, other: "Events") -> None:
         """Add the events of another run."""
-        for field in fields(self):
-            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
 
 
 Process = subprocess.Popen[str]
@@ -83,14 +86,10 @@ def start(command: Sequence[str | Path]) -> Process:
     return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
 
-def outcome(process: Process, kill_after: float | None) -> Outcome:
-    """Wait for the end of a process, and kill it after so many seconds."""
+def outcome(process: Process) -> Outcome:
+    """Wait for the end of a process."""
     with process:
-        try:
-            _, message = process.communicate(timeout=kill_after)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            _, message = process.communicate()
+        _, message = process.communicate()
     if process.returncode == 0:
         return Outcome.FINISHED
     if process.returncode == -signal.SIGKILL:
@@ -109,9 +108,22 @@ class Disturbed:
     run: Path
     span: float
     rng: random.Random
+    _started: list[Process] = field(default_factory=list)
 
     def train(self, double_starts: int) -> Events:
-        """Train to the end, with so many double starts unless the end comes before."""
+        """Train to the end, with so many double starts unless the end comes before.
+
+        Raises:
+            RunError: a process failed, or trained to the end while another one was training.
+        """
+        try:
+            return self._train(double_starts)
+        finally:
+            for process in self._started:
+                with process:
+                    process.kill()
+
+    def _train(self, double_starts: int) -> Events:
         events = Events()
         first: Process | None = None
         while True:
@@ -121,24 +133,38 @@ class Disturbed:
                 second = self._start()
                 events.double_starts += 1
                 if self.rng.random() < 0.5:  # while the first one lives
-                    events.refusals += outcome(second, None) is Outcome.REFUSED
+                    refused = outcome(second) is Outcome.REFUSED
+                    self._assert_alone(first, second)
+                    events.refusals += refused
                     second = None
-            ended = outcome(first, self.rng.uniform(0, self.span) if events.kills < MAX_KILLS else None)
+            if events.kills < MAX_KILLS and self._trains(first, self.rng.uniform(0, self.span)):
+                self._assert_alone(first, second)
+                first.kill()
+            ended = outcome(first)
             events.kills += ended is Outcome.KILLED
             events.restarts += ended is Outcome.KILLED and not self._resumable()
             events.refusals += ended is Outcome.REFUSED
             if ended is Outcome.FINISHED:
-                events.refusals += second is not None and outcome(second, None) is Outcome.REFUSED
+                events.refusals += second is not None and outcome(second) is Outcome.REFUSED
                 return events
             first = second
 
     def _start(self) -> Process:
         resumed: list[str | Path] = ["--resume", self.run]
         arguments = resumed if self._resumable() else [self.config, "--run-path", self.run]
-        return start([self.binary, "--quiet", *arguments])
+        self._started.append(start([self.binary, "--quiet", *arguments]))
+        return self._started[-1]
 
     def _resumable(self) -> bool:
         return (self.run / "config.json").exists()
+
+    def _assert_alone(self, first: Process, second: Process | None) -> None:
+        """Raise if the second process came to its end while the first one was training.
+
+        If the first one came to its end before, the second one has found nothing to do.
+        """
+        if second is not None and second.poll() == 0 and self._trains(first, GRACE):
+            raise RunError(f"{self.run}: process {second.pid} trained to the end while process {first.pid} was training")
 
     @staticmethod
     def _trains(process: Process, seconds: float) -> bool:
@@ -170,7 +196,7 @@ def compare(binary: Path, runs: int, double_starts: int, seed: int, folder: Path
     config.write_text(json.dumps(CONFIG), encoding="utf-8")
     reference = folder / "reference"
     begun = time.monotonic()
-    outcome(start([binary, "--quiet", config, "--run-path", reference]), None)
+    outcome(start([binary, "--quiet", config, "--run-path", reference]))
     seconds = time.monotonic() - begun
     print(f"reference: {len(metrics(reference))} iterations in {seconds:.2f} s", flush=True)
     span = seconds / 4  # so that most runs are killed several times

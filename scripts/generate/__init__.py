@@ -1,1 +1,1 @@
-"""Files that are generated from the code, from its dependencies, or by breadth-first search."""
+"""Generators of files: docs/config.md from the trainer's schema, and boards of small puzzles by breadth-first search."""

@@ -16,7 +16,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from . import writing
 from .package_plotting import plotting
 
 files = plotting.files
@@ -115,8 +114,6 @@ class Job:
 
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a file; an empty one where there is none."""
-    if path.exists() and not path.is_file():  # reading a pipe would wait for its writer
-        raise RunError(f"{path}: expected a file with a JSON object")
     try:
         found: dict[str, Any] = files.read_object(path)
     except FileNotFoundError:
@@ -132,7 +129,7 @@ def read_json(path: Path) -> dict[str, Any]:
 def locked(folder: Path) -> Iterator[int]:
     """Hold the folder for this process and the trainers it starts, which keep the lock should it be killed."""
     folder.mkdir(parents=True, exist_ok=True)
-    with writing.create(folder / ".lock") as file:
+    with files.create(folder / ".lock") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -214,7 +211,7 @@ class Launcher:
         # In a process group of its own: Ctrl-C comes through here, once, and not from the terminal as well.
         options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "process_group": 0, "pass_fds": (self.lock,)}
         try:
-            with writing.create(job.log) as log:
+            with files.create(job.log) as log:
                 job.process = subprocess.Popen(command, stdout=log, stderr=log, **options)
         except OSError as error:
             raise RunError(f"cannot run {self.trainer}: {error.strerror}") from error

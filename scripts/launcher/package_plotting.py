@@ -22,5 +22,6 @@ if NAME not in sys.modules:
     spec.loader.exec_module(module)
 
 plotting = sys.modules[NAME]
+files = importlib.import_module(f"{NAME}.files")
 cli = importlib.import_module(f"{NAME}.cli")
 terminal = importlib.import_module(f"{NAME}.terminal")

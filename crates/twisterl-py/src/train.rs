@@ -18,7 +18,7 @@ use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::config::Override;
 use twisterl_train::record::run_folder::{self, RunFolder, RunPath};
-use twisterl_train::trainer::{self, GRACE, Observer, Options, Starter, Summary, Warner};
+use twisterl_train::trainer::{self, GRACE, Observer, Options, StartObserver, Summary, Warner};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
@@ -128,7 +128,8 @@ fn watch<'py>(
     let (stop, interrupt) = (Arc::clone(&options.stop), options.interrupt.clone());
     let place = Arc::new(Mutex::new(path.to_owned()));
     let known = Arc::clone(&place);
-    options.starter = Some(Starter::new(move |path| path.clone_into(&mut lock(&known))));
+    options.start_observer =
+        Some(StartObserver::new(move |path| path.clone_into(&mut lock(&known))));
     let mut signals = Signals::default();
     // With a callback, the time between two looks for signals is spent on waiting for metrics.
     let pause = if callback.is_some() { Duration::ZERO } else { LOOK };

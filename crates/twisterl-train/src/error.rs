@@ -198,9 +198,8 @@ impl Error {
         Self::Diverged { quantity, found, iteration: None, advice: SMALLER_STEPS.into() }
     }
 
-    /// Returns the [`Error::Diverged`] of returns that are too large for single precision, the largest of which is
-    /// `found`.
-    pub fn rewards(quantity: impl Into<String>, found: impl ToString) -> Self {
+    /// Returns the [`Error::Diverged`] of returns that are too large for single precision, such as `found`.
+    pub fn rewards_too_large(quantity: impl Into<String>, found: impl ToString) -> Self {
         let advice = "the rewards of the environment are too large for single precision: choose smaller ones in env, or \
                       lower algorithm.collecting.reward_scale, which PPO has";
         let (quantity, found) = (quantity.into(), found.to_string());

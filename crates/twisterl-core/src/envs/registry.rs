@@ -48,8 +48,8 @@ pub trait EnvSpec: Send + Sync {
         EpisodeLimits::NATIVE
     }
 
-    /// Returns what made an environment that is not written in Rust, for the binding of its language.
-    fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
+    /// Returns itself if the environment is not written in Rust, for the binding of its language.
+    fn foreign_spec(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
     }
 

@@ -69,13 +69,11 @@ fn push_images(twist: &Twist, observations: &Observations, images: &mut Observat
     for row in 0..observations.len() {
         let bit = |one: &u32| *twist.observation.get(*one as usize).unwrap_or(one);
         let given = observations.values(row);
-        // Values come after the bits, of which there are as many as other entries of the permutation.
-        let bits = twist.observation.len().saturating_sub(given.len());
         values.clear();
         values.extend_from_slice(given);
-        for (&value, &to) in given.iter().zip(&twist.observation[bits..]) {
-            if let Some(place) = (to as usize).checked_sub(bits).and_then(|to| values.get_mut(to)) {
-                *place = value;
+        for (i, &value) in given.iter().enumerate() {
+            if let Some(image) = twist.value_image(i, given.len()) {
+                values[image] = value;
             }
         }
         images.push_with(|image| {

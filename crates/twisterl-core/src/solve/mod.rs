@@ -16,7 +16,7 @@ mod trees;
 
 pub use crate::search::{BeamScore, Budget};
 pub use method::Method;
-pub use options::{SOLVE_SEARCHES, SolveOptions};
+pub use options::{MAX_SEARCHES, MAX_STEPS, SOLVE_SEARCHES, SolveOptions};
 pub use plan::SolvePlan;
 pub use play::{Play, Solution};
 pub use replay::{Replay, indices, replay};
@@ -217,7 +217,7 @@ impl Solver<'_> {
             if same {
                 continue;
             }
-            if self.strict || self.spec.foreign_maker().is_none() {
+            if self.strict || self.spec.foreign_spec().is_none() {
                 return Err(Error::Contract {
                     name: self.spec.name().into(),
                     rule: "the same start and actions give the same episode".into(),

@@ -9,9 +9,9 @@ use serde::Deserialize;
 pub const SOLVE_SEARCHES: usize = 64;
 
 /// The largest number of attempts.
-const MAX_SEARCHES: usize = 1 << 16;
+pub const MAX_SEARCHES: usize = 1 << 16;
 /// The largest bound on the length of a solution.
-const MAX_STEPS: usize = 1_000_000;
+pub const MAX_STEPS: usize = 1_000_000;
 
 /// Everything a user can ask for when problems are solved. [`resolve`](Self::resolve) checks which options go together.
 ///

@@ -28,6 +28,14 @@ pub struct Twist {
 }
 
 impl Twist {
+    /// Returns the place of the image of value `index` among `values` values, which follow the bits; `None` if the image is no
+    /// value.
+    pub fn value_image(&self, index: usize, values: usize) -> Option<usize> {
+        let bits = self.observation.len().checked_sub(values)?;
+        let image = *self.observation.get(bits + index)? as usize;
+        image.checked_sub(bits).filter(|&image| image < values)
+    }
+
     /// Returns `Ok` if both parts are permutations, of `bits` and of `actions` entries.
     ///
     /// # Errors

@@ -6,6 +6,7 @@ this module registers each environment as `twisterl/NAME-v0`.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import Any
 
 import gymnasium
@@ -84,7 +85,7 @@ class GymEnv(gymnasium.Env[Any, Any]):
         if seed is not None:
             self._env.set_seed(seed)
         if "difficulty" in given:
-            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
+            self._env.difficulty = arguments.difficulty(given["difficulty"])
         if "state" in given:
             self._env.set_state(given["state"])
         else:
@@ -134,7 +135,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
                 raise UsageError("seed: expected a seed, or one for each slot, found an empty list")
             self._env.set_seed(arguments.seed(seeds[0]))
         if "difficulty" in given:
-            self._env.difficulty = arguments.within("difficulty", given["difficulty"], 0, 1_000_000)
+            self._env.difficulty = arguments.difficulty(given["difficulty"])
         for slot in self._slots:
             self._env.begin(slot)
         self._over[:] = False
@@ -142,7 +143,7 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, _Info]:
         """Step every slot."""
-        rows = list(gymnasium.vector.utils.iterate(self.action_space, actions))
+        rows = list(islice(gymnasium.vector.utils.iterate(self.action_space, actions), self.num_envs + 1))
         if len(rows) != self.num_envs:
             raise ActionError(f"actions: expected {self.num_envs} of them, found {len(rows)}")
         anew = np.flatnonzero(self._over)

@@ -167,7 +167,7 @@ class Policy(_core.Policy):
     def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
         """Solve a scramble drawn by the environment."""
         if difficulty is not None:
-            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
+            difficulty = arguments.difficulty(difficulty)
         return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
 
     def evaluate(
@@ -200,7 +200,7 @@ class Policy(_core.Policy):
             rows, optimal = _instances(states)
         count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
         if difficulty is not None:
-            difficulty = arguments.within("difficulty", difficulty, 0, 1_000_000)
+            difficulty = arguments.difficulty(difficulty)
         figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
         return figures
 
@@ -214,9 +214,11 @@ class Policy(_core.Policy):
         partial.replace(file)
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import escape_controls
+
         shape = "x".join(map(str, self.obs_shape))
         actions = " + ".join(_kind(*component) for component in self.action_components)
-        return f"<Policy for {self.env_cls}: {shape} -> {actions}, {self.num_parameters:,} weights>"
+        return f"<Policy for {escape_controls(self.env_cls)}: {shape} -> {actions}, {self.num_parameters:,} weights>"
 
 
 class Solution(Sequence[Any]):

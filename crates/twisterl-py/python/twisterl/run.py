@@ -105,8 +105,10 @@ def resume(
     sets = _overrides(set, None, num_steps)
     changes = _core.config_changes(run.path, sets)
     if not quiet:
+        from twisterl.plotting import terminal
+
         for change in changes:
-            print(f"note: {change}", file=sys.stderr)
+            terminal.message(f"note: {terminal.escape_controls(change)}")
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
         ended = _core.resume(run.path, sets, num_cores, shown.quiet, shown.callback, env, trust)
@@ -192,6 +194,8 @@ class Run:
         return plotting.overview(plotting.load_groups([self.path]), **options)
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import escape_controls
+
         rows = self.iterations()
         if not rows:
             return f"<Run {self.path}: nothing logged yet>"
@@ -199,7 +203,7 @@ class Run:
         success = "" if last.get("success") is None else f", success {last['success']:.1%}"
         return (
             f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
-            f"difficulty {last['difficulty']}{success}>"
+            f"difficulty {escape_controls(last['difficulty'])}{success}>"
         )
 
 

@@ -190,7 +190,7 @@ impl EnvBatch {
                 episode.action(t, &self.space, &mut actions)?;
                 steps.clear();
                 self.env.step(&[slot], &actions, &mut steps)?;
-                self.last[slot] = steps.last().copied().unwrap_or_default();
+                self.last[slot] = steps[0]; // one step for the one slot
             }
         }
         self.episodes = saved.episodes;

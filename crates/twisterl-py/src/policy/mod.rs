@@ -126,16 +126,16 @@ impl Policy {
             let begin = move || Self::initial(&config, path.as_deref(), &registry);
             return py.enter_interruptible(&Interrupt::default(), begin);
         }
-        if data.is_none() && path.is_none() {
-            return Err(refuse(py, "UsageError", "path", "one", "none"));
-        }
-        let data = data.map(<[u8]>::to_vec);
-        let policy = py.enter_interruptible(&Interrupt::default(), move || {
-            Self::loaded(match (data, path) {
-                (None, Some(path)) => load::open_policy(&path, config.as_deref(), &registry)?,
-                (data, _) => LoadedPolicy::from_bytes(&data.unwrap_or_default(), &registry)?,
-            })
-        })?;
+        let interrupt = Interrupt::default();
+        let policy = match (data.map(<[u8]>::to_vec), path) {
+            (Some(data), _) => py.enter_interruptible(&interrupt, move || {
+                Self::loaded(LoadedPolicy::from_bytes(&data, &registry)?)
+            })?,
+            (None, Some(path)) => py.enter_interruptible(&interrupt, move || {
+                Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?)
+            })?,
+            (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
+        };
         if env.is_some() || trust {
             // Asked for, so that its absence is an error.
             policy.env(py)?;

@@ -117,7 +117,7 @@ impl PythonEnvSpec {
 
     /// Returns the specification of an environment written in Python, `None` for any other.
     pub fn of_spec(spec: &dyn EnvSpec) -> Option<&Self> {
-        spec.foreign_maker()?.downcast_ref()
+        spec.foreign_spec()?.downcast_ref()
     }
 
     /// The class or function that makes the environment.
@@ -215,7 +215,7 @@ impl EnvSpec for PythonEnvSpec {
         self.limits
     }
 
-    fn foreign_maker(&self) -> Option<&(dyn Any + Send + Sync)> {
+    fn foreign_spec(&self) -> Option<&(dyn Any + Send + Sync)> {
         Some(self)
     }
 

@@ -20,7 +20,7 @@ use twisterl_core::rng::{Purpose, StreamKey};
 use twisterl_core::rollout::Episode;
 
 /// The field that bounds the length of training episodes of PPO and AlphaZero.
-const MAX_STEPS: &str = "algorithm.collecting.max_steps";
+const MAX_STEPS_FIELD: &str = "algorithm.collecting.max_steps";
 
 /// The iteration that an algorithm makes.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -50,11 +50,13 @@ fn by_returns(error: Error, returns: &[f32]) -> Error {
     let config = matches!(error, Error::Core(twisterl_core::Error::Config { .. }));
     let caused = config || matches!(error, Error::Diverged { .. });
     // A NaN is not within the limit either.
-    let largest = returns
+    let beyond = returns
         .iter()
         .find(|value| !(-MAX_RETURN..=MAX_RETURN).contains(*value))
         .filter(|_| caused);
-    largest.map_or(error, |value| Error::rewards("the return of a state", format!("{value:e}")))
+    beyond.map_or(error, |value| {
+        Error::rewards_too_large("the return of a state", format!("{value:e}"))
+    })
 }
 
 /// The result of one iteration.

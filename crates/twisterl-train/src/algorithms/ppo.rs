@@ -6,8 +6,8 @@ use crate::algorithms::failure_memory::{FailureMemory, FailureMemoryState};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, Shuffle, UpdatePlan, Updated};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
-use crate::config::limits::MAX_STEPS as MOST_STEPS;
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS_FIELD, by_returns};
+use crate::config::limits::MAX_STEPS;
 use crate::config::{PpoConfig, PpoTraining, Schedule};
 use crate::data::batch::Batch;
 use crate::data::reward_scaling::RewardScaler;
@@ -117,8 +117,8 @@ impl Ppo {
     fn limit(&self) -> usize {
         let limit = self.spec.episode_limits().rollout;
         match self.horizon {
-            Horizon::Episodes if self.spec.foreign_maker().is_some() => {
-                limit.min(MOST_STEPS / self.config.collecting.num_episodes.max(1)).max(1)
+            Horizon::Episodes if self.spec.foreign_spec().is_some() => {
+                limit.min(MAX_STEPS / self.config.collecting.num_episodes.max(1)).max(1)
             }
             _ => limit,
         }
@@ -249,7 +249,7 @@ impl Algorithm for Ppo {
     }
 
     fn default_limit(&self) -> Option<(&'static str, usize)> {
-        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.limit()))
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS_FIELD, self.limit()))
     }
 }
 

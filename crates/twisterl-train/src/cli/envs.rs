@@ -2,9 +2,11 @@
 
 use super::Output;
 use crate::Result;
+use crate::record::load::{LoadedPolicy, open_policy};
 use clap::Args;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::escape::escape_lines;
@@ -48,6 +50,26 @@ pub(super) struct EnvFlags {
     /// Trust the file: import the Python module of the environment that it names, which runs the module's code.
     #[arg(long)]
     trust: bool,
+}
+
+/// Arguments of commands that play a policy: its file, and the environment that the file names.
+#[derive(Debug, Args)]
+pub(super) struct PolicyArgs {
+    /// A run, a checkpoint, or a file of weights.
+    #[arg(value_name = "RUN|CHECKPOINT")]
+    policy: PathBuf,
+    /// Config for a file of bare weights.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    env: EnvFlags,
+}
+
+impl PolicyArgs {
+    /// Loads the policy.
+    pub(super) fn open(&self, registry: &Registry) -> Result<LoadedPolicy> {
+        open_policy(&self.policy, self.config.as_deref(), &self.env.registry(registry))
+    }
 }
 
 impl EnvFlags {

@@ -1,10 +1,9 @@
 //! `evaluate`: solves many problems and prints figures.
 
-use super::envs::EnvFlags;
+use super::envs::PolicyArgs;
 use super::solve_options::SolveFlags;
 use super::{Output, count};
 use crate::Result;
-use crate::record::load::open_policy;
 use crate::system::files::states::{self, Instance, StateChecker};
 use crate::trainer::solving;
 use clap::Args;
@@ -23,9 +22,8 @@ use twisterl_core::solve::SolvePlan;
 /// Evaluate a policy on given states or on scrambles.
 #[derive(Debug, Args)]
 pub(super) struct EvaluateArgs {
-    /// A run, a checkpoint, or a file of weights.
-    #[arg(value_name = "RUN|CHECKPOINT")]
-    policy: PathBuf,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// States to solve, as JSON (`{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states), JSON Lines,
     /// a table with a header, or text with one state a line; `-` for standard input.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
@@ -36,11 +34,6 @@ pub(super) struct EvaluateArgs {
     /// Difficulty of the scrambles; by default that of the environment's parameters.
     #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
     difficulty: Option<usize>,
-    /// Config for a file of bare weights.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    env: EnvFlags,
     #[command(flatten)]
     solve: SolveFlags,
     /// Print one JSON object.
@@ -56,8 +49,7 @@ impl EvaluateArgs {
 
     pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.plan()?;
-        let registry = self.env.registry(registry);
-        let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        let loaded = self.policy.open(registry)?;
         let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         executor.interrupt_by(interrupt);
         let instances = match &self.states {

@@ -1,15 +1,13 @@
 //! `solve`: solves one problem and prints it move by move.
 
-use super::envs::EnvFlags;
+use super::envs::PolicyArgs;
 use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
 use crate::Result;
-use crate::record::load::open_policy;
 use crate::system::files::states;
 use crate::trainer::solving;
 use clap::Args;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
@@ -22,17 +20,11 @@ use twisterl_core::solve::SOLVE_SEARCHES;
 /// Solve one problem and print it move by move.
 #[derive(Debug, Args)]
 pub(super) struct SolveArgs {
-    /// A run, a checkpoint, or a file of weights.
-    #[arg(value_name = "RUN|CHECKPOINT")]
-    policy: PathBuf,
+    #[command(flatten)]
+    policy: PolicyArgs,
     /// The problem's state: numbers separated by commas or blanks, such as `8,7,5,3,2,0,4,6,1`; in rows with brackets, too.
     #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     state: StateArg,
-    /// Config for a file of bare weights.
-    #[arg(long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    #[command(flatten)]
-    env: EnvFlags,
     #[command(flatten)]
     solve: SolveFlags,
 }
@@ -53,8 +45,7 @@ impl FromStr for StateArg {
 impl SolveArgs {
     pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
-        let registry = self.env.registry(registry);
-        let loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        let loaded = self.policy.open(registry)?;
         let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         executor.interrupt_by(interrupt);
         let start = Start::State { state: &self.state.0, difficulty: None };

@@ -8,7 +8,9 @@ use crate::{Error, Result};
 use clap::Args;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::OptionError;
-use twisterl_core::solve::{BeamScore, Method, Solution, SolveOptions, SolvePlan, SymmetryUse};
+use twisterl_core::solve::{
+    BeamScore, MAX_SEARCHES, MAX_STEPS, Method, Solution, SolveOptions, SolvePlan, SymmetryUse,
+};
 
 /// Options of solving.
 #[derive(Debug, Clone, Default, Args)]
@@ -25,7 +27,7 @@ pub(super) struct SolveFlags {
     #[arg(long, alias = "no_backtracking")]
     no_backtracking: bool,
     /// Attempts at each problem, of which the best counts.
-    #[arg(long, alias = "num_searches", value_name = "N", group = "method", allow_negative_numbers = true, value_parser = count(65536))]
+    #[arg(long, alias = "num_searches", value_name = "N", group = "method", allow_negative_numbers = true, value_parser = count(MAX_SEARCHES as u64))]
     num_searches: Option<usize>,
     /// Simulations per move; the same as --search mcts=N.
     #[arg(long, alias = "num_mcts_searches", value_name = "N", group = "method", allow_negative_numbers = true, value_parser = count(65536))]
@@ -59,7 +61,7 @@ pub(super) struct SolveFlags {
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = number::<f64>())]
     seconds: Option<f64>,
     /// Maximum length of an episode; as long as the environment allows by default.
-    #[arg(long, alias = "max_steps", value_name = "N", allow_negative_numbers = true, value_parser = count(1_000_000))]
+    #[arg(long, alias = "max_steps", value_name = "N", allow_negative_numbers = true, value_parser = count(MAX_STEPS as u64))]
     max_steps: Option<usize>,
     /// Seed of all randomness.
     #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true, value_parser = seed())]

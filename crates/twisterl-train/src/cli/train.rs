@@ -7,7 +7,7 @@ use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::message;
 use crate::system::terminal::signals::Stop;
 use crate::trainer;
-use crate::trainer::{GRACE, Options, Starter, Summary};
+use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use std::fmt::{Display, Write as _};
@@ -75,7 +75,7 @@ impl TrainArgs {
             overrides: self.overrides()?,
             stop: stop.with_grace(GRACE),
             interrupt: stop.interrupt().clone(),
-            starter: Some(Starter::new({
+            start_observer: Some(StartObserver::new({
                 let stop = stop.clone();
                 move |run| stop.advise(advice(run))
             })),

@@ -16,7 +16,7 @@
 
 use crate::record::disk::{Disk, Folder, Kind, Links, parent};
 use crate::record::snapshot::ArrayData;
-use crate::system::files::{MAX_MANIFEST, MAX_STATE, MAX_WEIGHTS};
+use crate::system::files::{MAX_CHECKPOINT_STATE, MAX_MANIFEST, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -33,8 +33,6 @@ use twisterl_core::error::json;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, write_tensors};
 
-pub use crate::record::disk::write_file;
-
 /// The policy file of a checkpoint. It can be used alone.
 pub const POLICY: &str = "policy.safetensors";
 const ARRAYS: &str = "train.safetensors";
@@ -46,7 +44,8 @@ pub(crate) const OLD: &str = ".old";
 /// The version of the folder format that this code writes and reads.
 const FORMAT: u64 = 1;
 /// The files beside the manifest, with the most bytes of each.
-const FILES: [(&str, u64); 3] = [(POLICY, MAX_WEIGHTS), (ARRAYS, MAX_WEIGHTS), (STATE, MAX_STATE)];
+const FILES: [(&str, u64); 3] =
+    [(POLICY, MAX_WEIGHTS_FILE), (ARRAYS, MAX_WEIGHTS_FILE), (STATE, MAX_CHECKPOINT_STATE)];
 
 /// Everything needed to resume a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -122,7 +121,7 @@ impl Checkpoint {
 
         let [new, old] = [NEW, OLD].map(|suffix| with_suffix(name, suffix));
         for name in [name, &new, &old] {
-            folder.expect(name, Kind::Folder)?;
+            folder.check_kind(name, Kind::Folder)?;
         }
         // Of the remains of a killed write, a complete checkpoint is kept and the rest is removed.
         let newest = newest(folder, name);

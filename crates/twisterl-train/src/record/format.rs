@@ -1,6 +1,6 @@
 //! The formats of files of weights, known by their first bytes: names end in `.pt`, `.pth`, `.bin`, `.ckpt` or nothing.
 
-use crate::system::files::{self, MAX_WEIGHTS};
+use crate::system::files::{self, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use std::fmt::{self, Display, Formatter};
 use std::io::Read as _;
@@ -69,13 +69,13 @@ const BEGINNINGS: [(&[u8], &str); 17] = [
 ];
 
 impl Format {
-    /// Reads the beginning of a regular file of at most [`MAX_WEIGHTS`] bytes.
+    /// Reads the beginning of a regular file of at most [`MAX_WEIGHTS_FILE`] bytes.
     ///
     /// # Errors
     /// If it cannot be read, is of another kind, or is longer.
     pub(crate) fn of_file(path: &Path) -> Result<Self> {
         let (file, length) =
-            files::open(path, MAX_WEIGHTS).map_err(|refusal| refusal.of_checkpoint(path))?;
+            files::open(path, MAX_WEIGHTS_FILE).map_err(|refusal| refusal.of_checkpoint(path))?;
         let mut head = Vec::new();
         file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io("read", path, e))?;
         Ok(Self::of(&head, length))

@@ -14,7 +14,7 @@ mod train_loop;
 
 pub use self::checkpoints::changes;
 pub use self::notices::reached_limit;
-pub use self::options::{GRACE, Observer, Options, Starter, Summary, Warner};
+pub use self::options::{GRACE, Observer, Options, StartObserver, Summary, Warner};
 
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;

@@ -14,67 +14,40 @@ use twisterl_core::policy::Policy;
 /// The time that a run has to finish its iteration after it was asked to stop. Then it is to be interrupted.
 pub const GRACE: Duration = Duration::from_millis(500);
 
+/// A function of the caller that a run calls from its own thread.
+pub struct Callback<T: ?Sized, R = ()>(Arc<dyn Fn(&T) -> R + Send + Sync>);
+
 /// A callback that receives the metrics of each iteration, as they stand in `metrics.jsonl`. Returns false to stop the run
 /// after this iteration, with a checkpoint.
-#[derive(Clone)]
-pub struct Observer(Arc<Callback>);
-
-type Callback = dyn Fn(&Map<String, Value>) -> bool + Send + Sync;
-
-impl Observer {
-    /// Wraps a callback.
-    pub fn new(callback: impl Fn(&Map<String, Value>) -> bool + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
-    }
-
-    /// Calls it.
-    pub(super) fn call(&self, metrics: &Map<String, Value>) -> bool {
-        (self.0)(metrics)
-    }
-}
+pub type Observer = Callback<Map<String, Value>, bool>;
 
 /// A callback that receives each warning of a run, once.
-#[derive(Clone)]
-pub struct Warner(Arc<dyn Fn(&str) + Send + Sync>);
+pub type Warner = Callback<str>;
 
-impl Warner {
-    /// Wraps a callback.
-    pub fn new(callback: impl Fn(&str) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
+/// A callback that receives the folder of a run once it has one.
+pub type StartObserver = Callback<Path>;
+
+impl<T: ?Sized, R> Callback<T, R> {
+    /// Wraps a function.
+    pub fn new(function: impl Fn(&T) -> R + Send + Sync + 'static) -> Self {
+        Self(Arc::new(function))
     }
 
     /// Calls it.
-    pub(super) fn call(&self, text: &str) {
-        (self.0)(text);
+    pub(super) fn call(&self, value: &T) -> R {
+        (self.0)(value)
     }
 }
 
-/// A callback that receives the folder of a run once it has one.
-#[derive(Clone)]
-pub struct Starter(Arc<dyn Fn(&Path) + Send + Sync>);
-
-impl Starter {
-    /// Wraps a callback.
-    pub fn new(callback: impl Fn(&Path) + Send + Sync + 'static) -> Self {
-        Self(Arc::new(callback))
+impl<T: ?Sized, R> Clone for Callback<T, R> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
     }
 }
 
-impl fmt::Debug for Starter {
+impl<T: ?Sized, R> fmt::Debug for Callback<T, R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Starter")
-    }
-}
-
-impl fmt::Debug for Warner {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Warner")
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Observer")
+        f.write_str("Callback")
     }
 }
 
@@ -103,14 +76,14 @@ pub struct Options {
     /// Receives the warnings of the run, which go to standard error otherwise.
     pub warner: Option<Warner>,
     /// Receives the folder of the run.
-    pub starter: Option<Starter>,
+    pub start_observer: Option<StartObserver>,
 }
 
 impl Options {
     /// Tells where the run is.
     pub(super) fn started(&self, folder: &Path) {
-        if let Some(Starter(callback)) = &self.starter {
-            callback(folder);
+        if let Some(observer) = &self.start_observer {
+            observer.call(folder);
         }
     }
 

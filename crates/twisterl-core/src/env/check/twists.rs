@@ -69,12 +69,10 @@ impl<E: Environment> Check<'_, E> {
         image.sort_unstable();
         let mut ones = b.indices().to_vec();
         ones.sort_unstable();
-        // Values follow the bits in one list, and stay values.
-        let bits = twist.observation.len() - a.dense().len();
         let maps = image == ones
-            && a.dense().iter().zip(&twist.observation[bits..]).all(|(&v, &to)| {
-                let image = (to as usize).checked_sub(bits).and_then(|to| b.dense().get(to));
-                image.is_some_and(|&image| close(v, image))
+            && a.dense().iter().enumerate().all(|(i, &value)| {
+                let image = twist.value_image(i, a.dense().len()).and_then(|to| b.dense().get(to));
+                image.is_some_and(|&image| close(value, image))
             });
         require::<E, _>(maps, rule::SYMMETRY, || {
             format!("twist {index}: observation {} becomes {}", shown(a), shown(b))

@@ -1,7 +1,8 @@
 //! The sliding puzzle: numbered tiles and one blank on a board of `height` rows and `width` columns.
 //!
 //! Boards are row-major, 0 is the blank, and the goal is 0, 1, 2, ..., or 1, 2, ..., 0 ([`PuzzleGoal`]). A move slides the
-//! blank left (0), up (1), right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses one move of the budget.
+//! blank left (0), up (1), right (2) or down (3). A move off the board is masked; taken anyway, it changes nothing but uses
+//! one move of the budget.
 //! The observation is sparse, `[cells, cells]`: bit `cell * cells + tile` is set if `tile` lies on `cell`.
 //!
 //! Problem, scramble and rewards are those of the peer's `twisterl.envs.Puzzle`, but each reward belongs to the transition

@@ -33,6 +33,11 @@ def seed(value: Any) -> int:
     return within("seed", value, 0, 2**64 - 1)
 
 
+def difficulty(value: Any) -> int:
+    """Return a difficulty."""
+    return within("difficulty", value, 0, 1_000_000)
+
+
 def options(name: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:
     """Return a dict of options, all of which are known; None counts as an empty one."""
     if given is None:

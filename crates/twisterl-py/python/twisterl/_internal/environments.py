@@ -6,6 +6,7 @@ written it. Names that the user gives, and those in files that the user trusts, 
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.machinery
 import sys
@@ -168,17 +169,44 @@ def _exists(module: str) -> bool:
 
 
 def _is_gymnasium_make(found: Any) -> bool:
-    gymnasium = sys.modules.get("gymnasium")
-    return gymnasium is not None and found is gymnasium.make
+    return _is(found, "gymnasium", "make")
+
+
+def _is(found: Any, module: str, *names: str) -> bool:
+    """Return True for one of these members of a module; imports nothing."""
+    loaded = sys.modules.get(module)
+    return loaded is not None and any(found is getattr(loaded, name, None) for name in names)
 
 
 def _with_params_of_file(factory: Factory) -> Factory:
-    """Return a factory that can be called with the parameters in a file."""
-    return _make_by_plain_id if _is_gymnasium_make(factory) else factory
+    """Return a factory that can be called with the parameters in a file.
+
+    Raises:
+        UsageError: the factory imports what its parameters name.
+    """
+    made = factory
+    while isinstance(made, functools.partial):
+        made = made.func
+    if _is_gymnasium_make(made):
+        return functools.partial(_make_by_params_of_file, factory)
+    makers = ("make", "make_vec", "GymEnv", "GymVectorEnv")
+    if _is(made, "gymnasium", "make_vec") or _is(made, "twisterl.gym", *makers):
+        raise UsageError(
+            f"env: expected the name, class or factory of one environment, found {path_of(made)}, which would import "
+            "what a file names"
+        )
+    return factory
 
 
-def _make_by_plain_id(id: Any, **params: Any) -> Any:
+def _make_by_params_of_file(make: Factory, **params: Any) -> Any:
     # An id such as `module:Name-v0` makes gymnasium import that module.
-    if not isinstance(id, str) or ":" in id:
-        raise UnknownEnvError(f"env.id: expected the id of a registered environment, found {id!r:.100}")
-    return sys.modules["gymnasium"].make(id, **params)
+    env_id = params.get("id", "")
+    if not isinstance(env_id, str) or ":" in env_id:
+        raise UnknownEnvError(f"env.id: expected the id of a registered environment, found {env_id!r:.100}")
+    # Wrappers of other packages, `twisterl.gym` among them, make an environment of the name in these parameters.
+    for key in ("env_cls", "env_id"):
+        if key in params:
+            raise UnknownEnvError(
+                f"env.{key}: expected no name of an environment beside env.id, found {params[key]!r:.100}"
+            )
+    return make(**params)

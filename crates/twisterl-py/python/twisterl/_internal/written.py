@@ -13,7 +13,7 @@ from typing import Any
 from twisterl.errors import ConfigError
 
 _MAX_DEPTH = 192
-# Larger integers are infinite in double precision.
+# Integers from here on are refused; double precision ends at 1.8 times as much.
 _MAX_INTEGER = 10**308
 
 

@@ -58,6 +58,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     args = parser.parse_args(arguments)
     out = args.out or results_folder(args.runs[0])
     try:
+        if args.out is None and out.is_symlink():
+            raise PlotError(f"{out}: expected a folder, found a symbolic link; give a folder with --out")
         groups = load_groups(args.runs)
         table = write_table(groups, out, args.eval, args.threshold)
         if not args.no_plot:

@@ -1,4 +1,4 @@
-"""Bounded reads of JSON files: regular files up to a length, without repeated keys. Limits: docs/security.md."""
+"""Regular files in folders of anyone's making: bounded reads of JSON, and writes. Limits: docs/security.md."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import os
 import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 MAX_JSON = 1 << 25  # bytes of a JSON file other than a config
 MAX_CONFIG = 1 << 20
 MAX_METRICS = 1 << 30
 MAX_LINE = 1 << 24
-"""The longest line of metrics, in characters."""
+"""The longest line of metrics, in bytes."""
 
+# Flags of `open` for an entry itself, which is not waited for; other systems have neither.
+_AS_IT_IS = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
 _MARKS = (
     (b"\xff\xfe\0\0", "UTF-32"),
     (b"\0\0\xfe\xff", "UTF-32"),
@@ -26,6 +28,10 @@ _MARKS = (
 
 class FormatError(ValueError):
     """A file is of another kind, too long, or not JSON; the message says what was expected and found."""
+
+
+class NotRegularError(Exception):
+    """Something else is in place of a file that is to be written; the message names it."""
 
 
 class _Repeated(dict[str, Any]):
@@ -63,6 +69,8 @@ def _opened(path: Path, limit: int) -> io.BufferedReader:
 
 
 def _kind(mode: int) -> str:
+    if stat.S_ISLNK(mode):
+        return "a symbolic link"
     if stat.S_ISDIR(mode):
         return "a folder"
     if stat.S_ISFIFO(mode):
@@ -153,3 +161,31 @@ def lines(path: Path, limit: int = MAX_METRICS) -> Iterator[str]:
                 raise FormatError(f"line {number}: expected at most {MAX_LINE} bytes, found more")
             line = content.decode("utf-8-sig" if number == 1 else "utf-8", errors="replace")
             yield line.rstrip("\r\n")
+
+
+def create(path: Path) -> TextIO:
+    """Open a new or empty file for writing; links are not followed, and nothing but a regular file is opened."""
+
+    def opener(name: str, flags: int) -> int:
+        try:
+            kind = stat.S_IFMT(os.lstat(name).st_mode)
+        except FileNotFoundError:
+            kind = stat.S_IFREG
+        if kind != stat.S_IFREG:
+            raise NotRegularError(f"{path}: expected a regular file, found {_kind(kind)}")
+        # It may have been replaced since.
+        descriptor = os.open(name, flags & ~os.O_TRUNC | _AS_IT_IS, 0o666)
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode) or found.st_nlink > 1:
+            os.close(descriptor)
+            raise NotRegularError(f"{path}: expected a regular file with no other name, found {found.st_nlink} links")
+        os.ftruncate(descriptor, 0)
+        return descriptor
+
+    return open(path, "w", encoding="utf-8", opener=opener)
+
+
+def write(path: Path, text: str) -> None:
+    """Write a file as `create` opens it."""
+    with create(path) as file:
+        file.write(text)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import files
 from .curves import evaluations, learning_curves, loss_panels, losses, overview, training_curves
 from .lengths import evaluated, solution_lengths
 from .phases import OTHER, phase_names, time_per_phase
@@ -46,8 +47,8 @@ def write_table(
     try:
         out.mkdir(parents=True, exist_ok=True)
         for suffix, text in texts.items():
-            (out / f"results.{suffix}").write_text(text, encoding="utf-8")
-    except OSError as error:
+            files.write(out / f"results.{suffix}", text)
+    except (OSError, files.NotRegularError) as error:
         raise PlotError(f"{out}: the table cannot be written: {error}") from error
     return table
 

@@ -50,15 +50,15 @@ class Parser(argparse.ArgumentParser):
 def output(text: str = "") -> None:
     """Write a result and a newline to standard output, and flush it; without text, flush it.
 
-    A reader that has gone away is no error: it has read what it wanted. Raises ``OutputError`` for other failures, such
-    as a full disk.
+    Characters that its encoding lacks are written as escapes, such as ``\\xfc``. A reader that has gone away is no
+    error: it has read what it wanted. Raises ``OutputError`` for other failures, such as a full disk.
     """
     stream = sys.stdout
     if stream is None:
         return
     try:
         if text:
-            stream.write(text + "\n")
+            stream.write(_in_encoding(text, stream) + "\n")
         stream.flush()
     except BrokenPipeError:
         discard(stream)
@@ -72,10 +72,16 @@ def message(text: str) -> None:
     if sys.stderr is None:
         return
     try:
-        sys.stderr.write(escape_lines(text) + "\n")
+        sys.stderr.write(_in_encoding(escape_lines(text), sys.stderr) + "\n")
         sys.stderr.flush()
     except OSError:
         discard(sys.stderr)
+
+
+def _in_encoding(text: str, stream: TextIO) -> str:
+    """Return the text with characters that the encoding of the stream lacks as escapes."""
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    return text.encode(encoding, "backslashreplace").decode(encoding)
 
 
 def run_program(main: Callable[[], int], name: str) -> int:

@@ -10,7 +10,7 @@ use self::game::Game;
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::policy_optimizer::{PolicyOptimizer, UpdatePlan};
-use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS, by_returns};
+use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS_FIELD, by_returns};
 use crate::config::{AlphaZeroCollecting, AlphaZeroConfig, SelectionName};
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
@@ -115,8 +115,8 @@ impl AlphaZero {
         iteration.key(self.seed, purpose).at(((game as u64) << 32) | number).stream()
     }
 
-    /// Begins a game that is not solved already, if there are such. Returns its difficulty, if it begins with a scramble of the current
-    /// one.
+    /// Begins a game that is not solved already, if there are such. Returns its difficulty, if it begins with a scramble of
+    /// the current one.
     fn begin(&mut self, iteration: &Iteration, game: usize) -> Result<Option<usize>> {
         let starts = &self.config.collecting.starts;
         let starts = Starts {
@@ -309,7 +309,7 @@ impl Algorithm for AlphaZero {
     }
 
     fn default_limit(&self) -> Option<(&'static str, usize)> {
-        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS, self.max_steps))
+        self.config.collecting.max_steps.is_none().then_some((MAX_STEPS_FIELD, self.max_steps))
     }
 }
 

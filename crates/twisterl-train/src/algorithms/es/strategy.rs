@@ -73,7 +73,7 @@ impl Strategy {
         lr: f64,
     ) -> Result<Map<String, Value>> {
         if let Some(found) = fitness.iter().find(|f| !f.is_finite()) {
-            return Err(Error::rewards("the fitness of a member", found));
+            return Err(Error::rewards_too_large("the fitness of a member", found));
         }
         let Some([least, low, median, high, most]) = quartiles(fitness) else {
             return Err(Error::config("fitness", "that of a population", "none"));

@@ -38,7 +38,7 @@ impl Folder {
     /// Opens a folder in this one.
     pub(crate) fn open_folder(&self, name: impl AsRef<OsStr>) -> Result<Self> {
         let name = name.as_ref();
-        self.expect(name, Kind::Folder)?;
+        self.check_kind(name, Kind::Folder)?;
         let failed = |e| Error::io("open", self.path_of(name), e);
         let handle = self.handle.open_folder(name, self.links).map_err(failed)?;
         Ok(Self { path: self.path_of(name), handle, links: self.links })
@@ -50,7 +50,7 @@ impl Folder {
         let action = if access == Access::Read { "read" } else { "write" };
         let failed = |e| Error::io(action, self.path_of(name), e);
         // Before it is opened, which has effects on a device; and again on what was opened.
-        self.expect(name, Kind::File)?;
+        self.check_kind(name, Kind::File)?;
         let file = self.handle.open_file(name, access, self.links).map_err(failed)?;
         if !file.metadata().map_err(failed)?.is_file() {
             return Err(self.unexpected(name, Kind::File, Kind::Other));
@@ -107,7 +107,7 @@ impl Folder {
     }
 
     /// Checks that an entry is of this kind or absent.
-    pub(crate) fn expect(&self, name: impl AsRef<OsStr>, expected: Kind) -> Result<()> {
+    pub(crate) fn check_kind(&self, name: impl AsRef<OsStr>, expected: Kind) -> Result<()> {
         match self.kind(&name)? {
             Some(found) if found != expected => {
                 Err(self.unexpected(name.as_ref(), expected, found))

@@ -6,7 +6,7 @@ use crate::record::disk::read_file;
 use crate::record::format::Format;
 use crate::record::pt::PtFile;
 use crate::record::run_folder::{BEST, LAST};
-use crate::system::files::{self, MAX_WEIGHTS};
+use crate::system::files::{self, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
 use twisterl_core::policy::Policy;
@@ -82,10 +82,10 @@ impl PolicySource {
 /// Reads a `.safetensors` file, after its header has been checked.
 pub(super) fn read_safetensors_bytes(file: &Path) -> Result<Vec<u8>> {
     let (start, length) =
-        files::open(file, MAX_WEIGHTS).map_err(|refusal| refusal.of_checkpoint(file))?;
+        files::open(file, MAX_WEIGHTS_FILE).map_err(|refusal| refusal.of_checkpoint(file))?;
     TensorFile::check_start(start, length)
         .map_err(|e| Error::checkpoint(file, "a safetensors file", e))?;
-    read_file(file, MAX_WEIGHTS)
+    read_file(file, MAX_WEIGHTS_FILE)
 }
 
 /// Reads a policy from a `.safetensors` file.

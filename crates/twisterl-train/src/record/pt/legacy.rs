@@ -12,6 +12,7 @@ use std::ops::Range;
 
 /// The version that the second pickle holds.
 const VERSION: i64 = 1001;
+
 /// A file of this format.
 pub(super) struct LegacyFile<'a> {
     /// The pickle of the object.

@@ -11,7 +11,7 @@ mod state_dict;
 mod tensor;
 
 use crate::record::format::Format;
-use crate::system::files::{self, MAX_WEIGHTS};
+use crate::system::files::{self, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use archive::Archive;
 use legacy::LegacyFile;
@@ -43,18 +43,18 @@ struct PtTensor {
 }
 
 impl PtFile {
-    /// Reads the state dictionary of a model from a file of at most [`MAX_WEIGHTS`] bytes, under any name: a dictionary
+    /// Reads the state dictionary of a model from a file of at most [`MAX_WEIGHTS_FILE`] bytes, under any name: a dictionary
     /// of tensors, or a training checkpoint with one in it.
     ///
     /// # Errors
     /// If the file cannot be read, is of another kind, or holds no state dictionary or several.
     pub fn read(path: &Path) -> Result<Self> {
         let (file, length) =
-            files::open(path, MAX_WEIGHTS).map_err(|refusal| refusal.of_checkpoint(path))?;
+            files::open(path, MAX_WEIGHTS_FILE).map_err(|refusal| refusal.of_checkpoint(path))?;
         let read = match Format::of_file(path)? {
             Format::Zip => Self::from_archive(BufReader::new(file), length),
             Format::LegacyPt => {
-                let bytes = files::read(path, MAX_WEIGHTS);
+                let bytes = files::read(path, MAX_WEIGHTS_FILE);
                 Self::from_legacy(&bytes.map_err(|refusal| refusal.of_checkpoint(path))?)
             }
             other => Err(Refusal::new("a file written by torch.save", other)),

@@ -126,9 +126,9 @@ impl LockedFolder {
         RunFolder::open(path)?;
         let folder = Arc::new(Folder::open(path, Links::Refuse)?);
         let lock = RunLock::acquire(Arc::clone(&folder))?;
-        folder.expect(CONFIG, Kind::File)?;
+        folder.check_kind(CONFIG, Kind::File)?;
         for name in checkpoint_names() {
-            folder.expect(name, Kind::Folder)?;
+            folder.check_kind(name, Kind::Folder)?;
         }
         lock.sign(false)?;
         Ok(Self { folder, lock })

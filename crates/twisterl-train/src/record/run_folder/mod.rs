@@ -66,18 +66,8 @@ impl RunFolder {
         RunConfig::load(&self.path.join(CONFIG), overrides)
     }
 
-    /// Returns the path of the folder.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-
     /// Returns the path of the checkpoint to resume from.
     pub fn last(&self) -> PathBuf {
         self.path.join(LAST)
-    }
-
-    /// Returns the path of the checkpoint of the best policy that was evaluated.
-    pub fn best(&self) -> PathBuf {
-        self.path.join(BEST)
     }
 }

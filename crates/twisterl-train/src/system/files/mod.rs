@@ -1,5 +1,5 @@
-//! Files that people bring: states to be solved, and bounded reads of untrusted files, of which kind a file may be, and how
-//! long. docs/security.md lists the limits.
+//! Files that people bring: bounded reads of untrusted files, and states to be solved. docs/security.md lists the limits on
+//! their kinds and lengths.
 //!
 //! A file is opened without waiting, so that a named pipe cannot hang the caller, and its kind and length are known before
 //! its first byte is read.
@@ -16,11 +16,11 @@ pub const MAX_CONFIG: u64 = 1 << 20;
 /// The longest file of states, in bytes. At worst, it needs about twenty times as much memory.
 pub const MAX_STATES: u64 = 1 << 25;
 /// The longest file of weights or arrays, in bytes: 2^28 values of single precision.
-pub const MAX_WEIGHTS: u64 = 1 << 30;
+pub const MAX_WEIGHTS_FILE: u64 = 1 << 30;
 /// The longest manifest of a checkpoint, in bytes.
 pub const MAX_MANIFEST: u64 = 1 << 16;
 /// The longest state of an algorithm in a checkpoint, in bytes.
-pub const MAX_STATE: u64 = 1 << 28;
+pub const MAX_CHECKPOINT_STATE: u64 = 1 << 28;
 
 /// The reason why a file is not read.
 #[derive(Debug)]
@@ -54,7 +54,7 @@ impl Refusal {
         }
     }
 
-    /// Returns the error for a config or another input file at `path`.
+    /// Returns the error for an input file of the user, such as states, at `path`.
     pub fn of_input(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::input(path, "", expected, found),
@@ -124,6 +124,14 @@ pub fn read_given(path: &Path, limit: u64) -> Result<Vec<u8>, Refusal> {
         return read_at_most(File::open(path)?, 0, limit);
     }
     read(path, limit)
+}
+
+/// Reads a stream to its end, of at most `limit` bytes.
+///
+/// # Errors
+/// If it cannot be read, or is longer.
+pub fn read_stream(stream: impl Read, limit: u64) -> Result<Vec<u8>, Refusal> {
+    read_at_most(stream, 0, limit)
 }
 
 /// Returns true for the names of files that the process was started with.
@@ -203,7 +211,7 @@ mod tests {
         // A hole of eight terabytes: reading it would take hours.
         File::create(&path).unwrap().set_len(8 << 40).unwrap();
         let found = (8u64 << 40).to_string() + " bytes";
-        assert_eq!(refusal(&path, MAX_WEIGHTS), ("a file of at most 1 GiB".into(), found));
+        assert_eq!(refusal(&path, MAX_WEIGHTS_FILE), ("a file of at most 1 GiB".into(), found));
         fs::write(&path, b"1234").unwrap();
         assert_eq!(read(&path, 4).unwrap(), b"1234");
         assert_eq!(refusal(&path, 3), ("a file of at most 3 bytes".into(), "4 bytes".into()));

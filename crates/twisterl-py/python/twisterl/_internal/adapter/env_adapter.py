@@ -72,7 +72,7 @@ class EnvAdapter:
         self._masker: Source | None = None
 
     def is_one_choice(self) -> bool:
-        """Return True if an action is one choice."""
+        """Return True if an action is one choice, which is given as an int: not a bit, which is in a list."""
         return len(self.actions) == 1 and self.actions[0][0] > 0 and not self.actions[0][3]
 
     def choice_counts(self) -> list[int]:
@@ -119,11 +119,10 @@ class EnvAdapter:
 
     def _actions(self, numbers: list[float]) -> list[Any]:
         """Return the actions of a history."""
-        choices = sum(math.prod(shape) for n, _, _, shape in self.actions if n > 0)
-        values = sum(len(low) for _, low, *_ in self.actions)
-        if (choices, values) == (1, 0):
+        if self.is_one_choice():
             return [int(number) for number in numbers]
-        width = choices + values
+        choices = len(self.choice_counts())
+        width = choices + sum(len(low) for _, low, *_ in self.actions)
         rows = [numbers[first : first + width] for first in range(0, len(numbers), width)]
         return [([int(number) for number in row[:choices]], row[choices:]) for row in rows]
 

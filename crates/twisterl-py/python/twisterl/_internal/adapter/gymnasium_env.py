@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import inspect
 import math
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
+from twisterl._internal.adapter.reading.parameters import takes_seed
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -50,7 +49,7 @@ class GymnasiumEnv(EnvAdapter):
 
     def _bind(self) -> None:
         super()._bind()
-        self._takes_seed = _takes_seed(self.env.reset)
+        self._takes_seed = takes_seed(self.env.reset, if_unknown=True)
 
     def difficulty(self) -> int:
         return max(super().difficulty(), 1)
@@ -123,11 +122,3 @@ class GymnasiumEnv(EnvAdapter):
         if getattr(self.env, "render_mode", None) == "ansi":
             return str(self.env.render())
         return str(self._seen)
-
-
-def _takes_seed(reset: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(reset).parameters.values()
-    except (TypeError, ValueError):
-        return True  # of a compiled function, which cannot be asked
-    return any(p.name == "seed" or p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters)

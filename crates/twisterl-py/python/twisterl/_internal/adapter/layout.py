@@ -71,7 +71,7 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
         sparse = _by_playing(env, shape, other)
     if sparse is None:
         raise MisreadError(SOURCE, "indices or one number a value", seen, f"{shown(seen)} could be both; {DECLARE}")
-    read: Callable[[Any], Any] = Indices(math.prod(shape)) if sparse else Values(shape)
+    read = _reader(sparse, shape)
     if other is None:
         return Layout(sparse, shape, read, is_list=sparse)
 
@@ -81,6 +81,10 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
         return read(seen[other])
 
     return Layout(sparse, shape, of_dict, encodes=True, mask_key=mask_key)
+
+
+def _reader(sparse: bool, shape: list[int]) -> Callable[[Any], Any]:
+    return Indices(math.prod(shape)) if sparse else Values(shape)
 
 
 def _mask_key(seen: Any) -> str | None:
@@ -104,6 +108,7 @@ def _by_playing(env: PlainEnv, shape: list[int], key: Any) -> bool | None:
         seen = env.seen() if key is None else env.seen()[key]
         sparse = is_sparse(seen, shape)
         if sparse is not None:
+            _reader(sparse, shape)(seen)  # which refuses what is neither
             return sparse
     # One bit that is always set is an index, as in the PyPI package.
     return True if math.prod(shape) == 1 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_spa
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.parameters import takes_seed
 from twisterl._internal.adapter.reading.scalars import flag
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ class PlainEnv(EnvAdapter):
         self.mask_way = masks.find(env, self.mask_reader)
         self._last: Any = None
         self._bind()
-        self._takes_seed = _takes_seed(self._reset)
+        self._takes_seed = takes_seed(self._reset, if_unknown=False)
         self._read_as(problem.layout or self._layout())
 
     def _layout(self) -> Layout:
@@ -111,13 +111,11 @@ class PlainEnv(EnvAdapter):
         self.steps += 1
         self._history.append(action)
         self._step(action)
-        truncated = self.steps >= MAX_STEPS or (self._truncated is not None and flag(self._truncated(), "truncated()"))
+        truncated = self.steps >= MAX_STEPS or (self._truncated is not None and self._is_cut())
         final = self._final()
         reward = self._reward()
         if final is not False and (final is True or flag(final, "is_final()")):
-            self._over = True
             return reward, not truncated, truncated, self.solved()
-        self._over = truncated
         return reward, False, truncated, False
 
     def read_reward(self, reward: Any) -> float:
@@ -143,7 +141,11 @@ class PlainEnv(EnvAdapter):
             setter([int(number) if float(number).is_integer() else number for number in state])
 
     def is_over(self) -> bool:
-        return self._over or flag(self._final(), "is_final()")
+        is_cut = self.steps >= MAX_STEPS or (self._truncated is not None and self._is_cut())
+        return is_cut or flag(self._final(), "is_final()")
+
+    def _is_cut(self) -> bool:
+        return self._truncated is not None and flag(self._truncated(), "truncated()")
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
         twists = getattr(self.env, "twists", None)
@@ -164,11 +166,3 @@ class PlainEnv(EnvAdapter):
             if isinstance(shown, str):
                 return shown
         return str(self.state())
-
-
-def _takes_seed(function: Callable[..., Any]) -> bool:
-    try:
-        parameters = inspect.signature(function).parameters
-    except (TypeError, ValueError):
-        return False
-    return "seed" in parameters or any(p.kind is inspect.Parameter.VAR_KEYWORD for p in parameters.values())

@@ -75,7 +75,7 @@ def close_env(name: str, env: Any) -> None:
         return
     try:
         close()
-    except Exception as error:
+    except (Exception, SystemExit, GeneratorExit) as error:
         warnings.warn(f"environment {name}: close() raised {type(error).__name__}: {error}", stacklevel=2)
 
 

@@ -199,9 +199,7 @@ class Batch:
         """Return the masks of some slots as the environments return them; None if there are none."""
         envs, rest = self._envs, iter(slots)
         try:
-            masks = [
-                env.read_mask() if env.raw_mask is None else env.raw_mask() for env in (envs[slot] for slot in rest)
-            ]
+            masks = [env.read_mask() if env.raw_mask is None else env.raw_mask() for env in map(envs.__getitem__, rest)]
         except Exception as error:
             self._explain(error, _current(slots, rest))
             raise

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from twisterl._internal.adapter.randomness import restored, seeded
 
 if TYPE_CHECKING:
-    from twisterl._internal.adapter.env_adapter import Component, EnvAdapter
+    from twisterl._internal.adapter.env_adapter import EnvAdapter
     from twisterl._internal.adapter.problem import Problem
 
 # At the start of a run, episodes are played again until they have this many steps, are this many, or take this long.
@@ -92,7 +92,7 @@ def play(
     while len(played) < (steps if actions is None else len(actions)) and not solved:
         if actions is None and time.monotonic() > end:
             break
-        action = _draw(problem.actions, moments[-1].mask, rng) if actions is None else actions[len(played)]
+        action = _draw(env, moments[-1].mask, rng) if actions is None else actions[len(played)]
         played.append(action)
         reward, terminated, truncated, solved = env.move(action)
         if terminated or truncated:
@@ -114,18 +114,15 @@ def compare(first: Episode, second: Episode) -> str | None:
     return None
 
 
-def _draw(components: list[Component], mask: tuple[bool, ...] | None, rng: random.Random) -> Any:
+def _draw(env: EnvAdapter, mask: tuple[bool, ...] | None, rng: random.Random) -> Any:
     """Return an allowed action, as `EnvAdapter.move` takes it."""
     choices: list[int] = []
-    values: list[float] = []
     place = 0
-    for count, low, high, shape in components:
-        if count == 0:
-            values.extend(rng.uniform(max(a, -1.0), min(b, 1.0)) for a, b in zip(low, high, strict=True))
-            continue
-        for _ in range(shape[0] if shape else 1):
-            allowed = [i for i in range(count) if mask is None or mask[place + i]]
-            choices.append(rng.choice(allowed or range(count)))
-            place += count
-    single = len(components) == 1 and components[0][0] > 0 and not components[0][3]
-    return choices[0] if single else (choices, values)
+    for count in env.choice_counts():
+        allowed = [i for i in range(count) if mask is None or mask[place + i]]
+        choices.append(rng.choice(allowed or range(count)))
+        place += count
+    if env.is_one_choice():
+        return choices[0]
+    bounds = [(low, high) for _, lows, highs, _ in env.actions for low, high in zip(lows, highs, strict=True)]
+    return choices, [rng.uniform(max(low, -1.0), min(high, 1.0)) for low, high in bounds]

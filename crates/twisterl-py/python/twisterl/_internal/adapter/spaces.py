@@ -99,8 +99,13 @@ def _values(shape: list[int]) -> Callable[[Any], NDArray[Any]]:
     values = Values(shape, SOURCE)
     if values.size != 1:
         return values
-    # A space of shape () or (1,) has arrays of one as well as single numbers.
-    return lambda seen: values(seen if np.ndim(seen) else np.reshape(seen, 1))
+
+    def number(seen: Any) -> NDArray[Any]:
+        # A space of shape () or (1,) has arrays of one as well as single numbers.
+        is_single = isinstance(seen, (int, float)) or getattr(seen, "ndim", None) == 0
+        return values(np.reshape(seen, 1) if is_single else seen)
+
+    return number
 
 
 def _bits(shape: list[int]) -> Callable[[Any], NDArray[Any]]:
@@ -225,8 +230,9 @@ def action(space: gym.Space[Any], problem: Problem) -> tuple[list[Component], Ca
         return [(int(space.n), [], [], [])], lambda index: index + start
     components, decode = _composed(space, problem)
 
-    def of_parts(parts: tuple[Sequence[int], Sequence[float]]) -> Any:
-        return decode(iter(parts[0]), iter(parts[1]))
+    def of_parts(parts: int | tuple[Sequence[int], Sequence[float]]) -> Any:
+        choices, values = ([parts], []) if isinstance(parts, int) else parts
+        return decode(iter(choices), iter(values))
 
     return components, of_parts
 

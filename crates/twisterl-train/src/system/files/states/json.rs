@@ -219,7 +219,6 @@ fn element_lines(text: &str, key: &str) -> Vec<usize> {
                 if depth == list_depth && byte == b'[' && (key.is_empty() || word == key.as_bytes())
                 {
                     (within, expects) = (true, true);
-                    lines.clear(); // of two fields of one name, the last counts
                 }
             }
             b']' | b'}' => {

@@ -13,9 +13,9 @@ mod text;
 
 pub use checker::StateChecker;
 
-use crate::system::files::{MAX_STATES, read_given};
+use crate::system::files::{MAX_STATES, read_given, read_stream};
 use crate::{Error, Result};
-use std::io::{self, Read as _};
+use std::io;
 use std::path::Path;
 
 /// A state, and the length of a shortest solution if it is known.
@@ -66,12 +66,9 @@ pub fn read(path: &Path, checker: &mut StateChecker) -> Result<Vec<Instance>> {
         let bytes = read_given(path, MAX_STATES).map_err(|refusal| refusal.of_input(path))?;
         return parse(path, &bytes, checker);
     }
-    let (path, mut bytes) = (Path::new("standard input"), Vec::new());
-    let read = io::stdin().lock().take(MAX_STATES + 1).read_to_end(&mut bytes);
-    read.map_err(|e| Error::io("read", path, e))?;
-    if bytes.len() as u64 > MAX_STATES {
-        return Err(Error::input(path, "", "a file of at most 32 MiB", "more"));
-    }
+    let path = Path::new("standard input");
+    let read = read_stream(io::stdin().lock(), MAX_STATES);
+    let bytes = read.map_err(|refusal| refusal.of_input(path))?;
     parse(path, &bytes, checker)
 }
 

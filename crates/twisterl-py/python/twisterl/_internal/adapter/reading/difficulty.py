@@ -8,6 +8,7 @@ from types import CodeType
 from typing import Any
 
 from twisterl._internal.adapter.reading.masks import wrapped
+from twisterl._internal.adapter.reading.parameters import parameters_of
 from twisterl._internal.adapter.reading.scalars import whole
 
 NAME = "difficulty"
@@ -21,12 +22,10 @@ class Difficulty:
     class mentions but that is not there yet; and an argument of `reset`, by name, by position, or in `options`.
 
     Attributes:
-        own: the difficulty that the environment has by itself; None if it says none.
         settable: True if there is a way.
     """
 
     def __init__(self, env: Any, reset: Callable[..., Any]) -> None:
-        self.own = own(env)
         self._env = env
         self._holder: Any = None
         holder = _holder(env)
@@ -116,7 +115,7 @@ def _is_settable(holder: Any) -> bool:
 
 def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     """Return whether `reset` takes the difficulty by name, and whether by position."""
-    parameters = _parameters(reset)
+    parameters = parameters_of(reset) or []
     named = next((p for p in parameters if p.name == NAME), None)
     if named is not None:
         positional = named.kind is named.POSITIONAL_ONLY and parameters[0] is named
@@ -132,16 +131,9 @@ def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     return False, len(required) == 1 and parameters[0] is required[0]
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
-    try:
-        return list(inspect.signature(function).parameters.values())
-    except (TypeError, ValueError):
-        return []
-
-
 def _reads_options(env: Any, reset: Callable[..., Any]) -> bool:
     """Return True if `reset` takes options and reads a difficulty in them."""
-    if not any(p.name == "options" or p.kind is p.VAR_KEYWORD for p in _parameters(reset)):
+    if not any(p.name == "options" or p.kind is p.VAR_KEYWORD for p in parameters_of(reset) or ()):
         return False
     return any(
         NAME in code.co_consts and "options" in (*code.co_varnames, *code.co_consts)

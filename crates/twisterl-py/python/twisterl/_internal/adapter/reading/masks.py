@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Set
 from itertools import islice
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
 from twisterl.errors import ObservationError
@@ -134,10 +135,10 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     """Return the zeros and ones of a mask that is not given part by part."""
     width = choices.width
     expected = f"{width} booleans, or zeros and ones"
-    if not _is_row(mask):
+    if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:
-        array = np.asarray(mask if hasattr(mask, "dtype") else list(islice(mask, width + 1)))
+        array = bounded.array(mask, max(4 * width, 1024))  # others than `width` are named below
     except (TypeError, ValueError, RuntimeError, OverflowError) as error:
         raise MisreadError(source, expected, mask) from error
     if not array.size and not width:
@@ -195,8 +196,8 @@ _MASKS = (
     *("action_masks", "action_mask", "masks", "get_action_masks", "get_action_mask", "valid_action_mask"),
     *("get_valid_action_mask", "legal_action_mask", "legal_actions_mask", "valid_actions_mask"),
 )
-# Those of other packages, which cannot mean anything else.
-_OURS = ("masks", "action_masks")
+# Those of the PyPI package and of libraries with maskable policies, which cannot mean anything else.
+_ALWAYS_MASKS = ("masks", "action_masks")
 _ACTIONS = (
     *("valid_actions", "legal_actions", "get_valid_actions", "get_legal_actions", "available_actions"),
     *("get_available_actions", "allowed_actions"),
@@ -268,7 +269,7 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
         found = None
     if callable(found):
         needs = _needs_arguments(found)
-        if needs and name in _OURS:
+        if needs and name in _ALWAYS_MASKS:
             raise MisreadError(f"{name}()", "a method without arguments", Text(f"{name}{inspect.signature(found)}"))
         return (None if needs else found), True
     exists = found is not None or name in getattr(holder, "__dict__", ()) or hasattr(type(holder), name)

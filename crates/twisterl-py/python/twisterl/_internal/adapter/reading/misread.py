@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import reprlib
 from typing import Any
 
 import numpy as np
+
+from twisterl._internal.adapter.reading.bounded import is_small
 
 
 class MisreadError(Exception):
@@ -29,6 +32,17 @@ class MisreadError(Exception):
         return f"{self.source}: expected {self.expected}, found {self.found}{advice}"
 
 
+def _short(value: Any) -> str:
+    return repr(value.tolist() if isinstance(value, np.ndarray) else value)
+
+
+def _long(value: Any) -> str:
+    """Return the beginning of a long value as text."""
+    if isinstance(value, np.ndarray):
+        return f"{value.flat[:8].tolist()!r:.100}"
+    return reprlib.repr(value)
+
+
 class Text(str):
     """A description of a value, to be shown as it is."""
 
@@ -38,7 +52,7 @@ class Text(str):
 def shown(value: Any) -> str:
     """Return a value as text: short ones as they are, long ones by their beginning, arrays with shape and type."""
     try:
-        text = repr(value.tolist() if isinstance(value, np.ndarray) else value)
+        text = _short(value) if is_small(value, 512) else _long(value)
     except Exception:
         text = f"a {type(value).__name__}"
     text = " ".join(text.split())
