@@ -178,15 +178,22 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The logged metrics as arrays by name (`success`, `time.elapsed`, ...), with nan for missing values."""
+        """The logged metrics as arrays by name (`success`, `time.elapsed`, ...), with nan for missing values.
+
+        The last values of a finished run are those of its final evaluation, which has an entry of its own.
+        """
         import numpy as np
 
-        rows = [_flat(row) for row in self.iterations()]
+        rows = [_flat(row) for row in self._records()]
         columns = dict.fromkeys(name for row in rows for name in row)
         return {name: np.array([row.get(name, math.nan) for row in rows], float) for name in columns}
 
     def iterations(self) -> list[dict[str, Any]]:
-        """Return the logged metrics, one dict per iteration."""
+        """Return the logged metrics, one dict per iteration, without the final evaluation."""
+        return [row for row in self._records() if not _is_end(row)]
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Return the lines of the log."""
         from twisterl.plotting import files
 
         file = self.path / "metrics.jsonl"
@@ -219,15 +226,16 @@ class Run:
     def __repr__(self) -> str:
         from twisterl.plotting.terminal import escape_controls
 
-        rows = self.iterations()
+        rows = self._records()
         if not rows:
             return f"<Run {self.path}: nothing logged yet>"
         last = rows[-1]
-        success = "" if last.get("success") is None else f", success {last['success']:.1%}"
-        return (
-            f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
-            f"difficulty {escape_controls(last['difficulty'])}{success}>"
-        )
+        done = last["iteration"] + (0 if _is_end(last) else 1)
+        scores = [score for row in rows if (score := _score(row))]
+        figures = [f"{done} iterations", f"{last['env_steps']:,} steps"]
+        if not scores or not scores[-1].startswith("return"):
+            figures.append(f"difficulty {escape_controls(last['difficulty'])}")
+        return f"<Run {self.path}: {', '.join([*figures, *scores[-1:]])}>"
 
 
 class _Progress:
@@ -239,6 +247,7 @@ class _Progress:
         self._total = total
         self._told = callback
         self._line = ""
+        self._score = ""
         self._shown = -_SECONDS
         if _in_notebook() and not quiet:
             self.callback = self._show
@@ -251,6 +260,7 @@ class _Progress:
             sys.stdout.write("\n")
 
     def _show(self, metrics: dict[str, Any]) -> Any:
+        self._score = _score(metrics) or self._score
         done = metrics["iteration"] + 1
         elapsed = metrics["time"]["elapsed"]
         if elapsed < self._shown + _SECONDS and done != self._total:
@@ -259,13 +269,29 @@ class _Progress:
         of = f"/{self._total}" if self._total else ""
         share = done / self._total if self._total else 0.0
         bar = f"|{'█' * int(20 * share):20}| " if self._total else ""
-        success = "" if metrics["success"] is None else f"  success {metrics['success']:.1%}"
         left = f"  {elapsed * (1 / share - 1):.0f} s left" if share else ""
-        line = f"{bar}{done}{of}  difficulty {metrics['difficulty']}{success}{left}"
+        level = "" if self._score.startswith("return") else f"  difficulty {metrics['difficulty']}"
+        score = f"  {self._score}" if self._score else ""
+        line = f"{bar}{done}{of}{level}{score}{left}"
         sys.stdout.write("\r" + line.ljust(len(self._line)))
         sys.stdout.flush()
         self._line = line
         return None if self._told is None else self._told(metrics)
+
+
+def _is_end(row: Mapping[str, Any]) -> bool:
+    """Return True for the record of the final evaluation of a run."""
+    return "evals" in row and "losses" not in row and "rollout" not in row
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    """Return the success that the curriculum uses or the return of the first evaluation, empty if neither is known."""
+    if row.get("success") is not None:
+        return f"success {row['success']:.1%}"
+    evals = [found for found in (row.get("evals") or {}).values() if isinstance(found, Mapping)]
+    if evals and evals[0].get("success") is None and evals[0].get("reward") is not None:
+        return f"return {evals[0]['reward']:.1f}"
+    return ""
 
 
 def _in_notebook() -> bool:

@@ -20,7 +20,7 @@ use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
-use twisterl_core::space::{ActionSpace, Actions};
+use twisterl_core::space::Actions;
 use twisterl_train::config::EvalConfig;
 use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
@@ -29,8 +29,9 @@ use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
-/// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
-pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+/// The result of a problem: solved (`None` without a measure of success), reward, actions, start, nodes, simulations, seconds.
+pub type Solved<'py> =
+    (Option<bool>, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
 /// States, and the lengths of shortest solutions that are known.
 pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
@@ -60,7 +61,7 @@ impl Policy {
         let states = batch(states)?;
         let (solutions, _) =
             self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
-        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+        self.solved(py, &solutions)
     }
 
     pub(super) fn solve_drawn<'py>(
@@ -71,7 +72,21 @@ impl Policy {
     ) -> PyResult<Vec<Solved<'py>>> {
         let problems = self.scrambles(py, count, difficulty)?;
         let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
-        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+        self.solved(py, &solutions)
+    }
+
+    /// Returns solutions as Python receives them.
+    fn solved<'py>(&self, py: Python<'py>, solutions: &[Solution]) -> PyResult<Vec<Solved<'py>>> {
+        let (space, measured) = (self.actions(), self.env(py)?.measures_success());
+        let one = |solution: &Solution| {
+            let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } =
+                solution;
+            let actions = (0..actions.len()).map(|i| action_object(py, actions.row(i), space));
+            let actions = actions.collect::<PyResult<_>>()?;
+            let solved = (*solved || measured).then_some(*solved);
+            Ok((solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
+        };
+        solutions.iter().map(one).collect()
     }
 
     pub(super) fn figures(
@@ -220,12 +235,4 @@ impl Problems {
             &Self::Scrambles { difficulty, count } => vec![Start::Scramble { difficulty }; count],
         }
     }
-}
-
-fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
-    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
-    let actions = (0..actions.len())
-        .map(|i| action_object(py, actions.row(i), space))
-        .collect::<PyResult<_>>()?;
-    Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
 }
