@@ -37,9 +37,7 @@ def line(job: Job, width: int) -> str:
     rate = "-" if job.steps_per_second is None else f"{job.steps_per_second / 1e3:,.0f} k"
     end = f"{duration(job.seconds_left)} left" if job.state == "running" else job.state
     label = terminal.escape_controls(job.label)
-    return (
-        f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  {score}  {rate:>7} steps/s  {end}"
-    )
+    return f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  {score}  {rate:>7} steps/s  {end}"
 
 
 class Progress:

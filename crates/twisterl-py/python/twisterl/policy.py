@@ -89,8 +89,8 @@ class Policy(_core.Policy):
             **options: see `solve_batch`.
 
         Returns:
-            The best solution found, or else the best attempt. `success` tells them apart; where the environment does not
-            measure success, it is None and `reward` tells.
+            The best solution found, or else the best attempt. `success` tells them apart; it is None if the environment
+            does not measure success.
         """
         return self.solve_batch([state], **options)[0]
 
@@ -190,9 +190,9 @@ class Policy(_core.Policy):
 
         Returns:
             A dict with `count`, `solved`, `success`, `mean_length` (of the solved problems), `mean_reward`,
-            `nodes_per_state` and `seconds_per_state`. Where the environment does not measure success, `solved` and
-            `success` are None, and `mean_length` is that of all episodes. If optimal lengths are known, also `mean_optimal` and
-            `optimal_fraction`.
+            `nodes_per_state` and `seconds_per_state`. If optimal lengths are known, also `mean_optimal` and
+            `optimal_fraction`. Where the environment does not measure success, `solved` and `success` are None, and
+            `mean_length` is that of all episodes.
         """
         rows: list[Any] | None = None
         optimal: list[int | None] = []

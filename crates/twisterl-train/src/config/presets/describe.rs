@@ -12,7 +12,6 @@ pub(super) fn describe(preset: Preset, spec: &dyn EnvSpec, config: &RunConfig) -
         Problem::Reward => "returns",
     };
     let iterations = config.num_iterations.unwrap_or_default();
-    let name = spec.name();
     let starts = spec.starts();
     let difficulty = match (starts.curriculum, starts.uniform) {
         (true, true) => "has a difficulty that can be raised and random states",
@@ -27,7 +26,7 @@ pub(super) fn describe(preset: Preset, spec: &dyn EnvSpec, config: &RunConfig) -
             network(config)
         ),
         format!(
-            "since {name} {difficulty}, observations of {seen}, actions of {actions}; a section `algorithm` replaces it"
+            "since it {difficulty}, observations of {seen}, actions of {actions}; a section `algorithm` replaces it"
         ),
     ]
 }

@@ -131,7 +131,7 @@ fn the_reasons_are_told_in_two_lines() {
         notes("CartPole-v1"),
         [
             "preset for returns: PPO, 100 iterations, network 64-64 (tanh), observations normalized",
-            "since CartPole-v1 has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
+            "since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
          a section `algorithm` replaces it",
         ]
     );
