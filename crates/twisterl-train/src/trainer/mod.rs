@@ -116,7 +116,7 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     policy: PolicyInTraining,
     algorithm: Box<A>,
     curriculum: Curriculum,
-    /// Whether episodes are known to be solved or not. Once they are, they stay so.
+    /// True if episodes are known to be solved or not. Once they are, they stay so.
     measures_success: bool,
     best: Option<Best>,
     /// Iterations made.

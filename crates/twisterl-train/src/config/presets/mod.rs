@@ -3,7 +3,7 @@
 //!
 //! A config without the section `algorithm` is completed by the preset of its environment; what it gives goes before what
 //! the preset says. A config that names its classes by the peer's paths keeps the peer's defaults, since that is what it
-//! was written for. [`docs/guide.md`](https://github.com/twisterl/twisterl/blob/main/docs/guide.md) lists the presets.
+//! was written for. docs/guide.md lists the presets.
 
 mod describe;
 mod goal;
