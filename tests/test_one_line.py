@@ -60,13 +60,13 @@ def _in_folder(tmp_path, monkeypatch):
         ("FrozenLake-v1", "FrozenLake-v1", "FrozenLake-v1"),
         ("envs_in_python.Match", "envs_in_python.Match", "Match"),
         (envs_in_python.Match, "envs_in_python.Match", "Match"),
-        (frozen_lake, "test_one_line.frozen_lake", "frozen_lake"),
-        (lambda: Right(), "test_one_line.<lambda>", "lambda"),
-        (Right(), "test_one_line.Right", "Right"),
+        (frozen_lake, f"{__name__}.frozen_lake", "frozen_lake"),
+        (lambda: Right(), f"{__name__}.<lambda>", "lambda"),
+        (Right(), f"{__name__}.Right", "Right"),
         (frozen_lake(), "gymnasium.make", "FrozenLake-v1"),
         ({"env_cls": "CartPole-v1", "seed": 3}, "CartPole-v1", "run"),
     ],
-    ids=str,
+    ids=lambda case: f"{case}".partition(" at 0x")[0],
 )
 def test_whatever_names_an_environment_trains_it(given, env_cls, folder):
     run = twisterl.train(given, num_steps=1, quiet=True)
