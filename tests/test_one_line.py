@@ -108,7 +108,7 @@ def test_steps_are_those_of_environments():
 def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     run = twisterl.train("CartPole-v1", num_steps=1)
     choice, reasons, *_ = capfd.readouterr().err.splitlines()
-    assert choice == "preset for returns: PPO, 1 iterations, network 64-64 (tanh), observations normalized"
+    assert choice == "preset for returns: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
     assert reasons.startswith("since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2")
     assert run.config["policy"]["embedding_size"] == 64
     twisterl.train("CartPole-v1", num_steps=1, quiet=True)
@@ -121,8 +121,8 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     [
         (DISCRETE(16), DISCRETE(4), "network 128-128 (relu)"),
         (BOX(-1, 1, (3,)), BOX(-1, 1, (2,)), "network 64-64 (tanh), observations normalized"),
-        (BOX(-1, 1, (3,)), BOX(-300, 500, (1,)), "actions of 1 numbers"),
-        (BOX(-np.inf, np.inf, (3,)), BOX(-np.inf, np.inf, (1,)), "actions of 1 numbers"),
+        (BOX(-1, 1, (3,)), BOX(-300, 500, (1,)), "actions of 1 number;"),
+        (BOX(-np.inf, np.inf, (3,)), BOX(-np.inf, np.inf, (1,)), "actions of 1 number;"),
         (BOX(-1, 1, (3,)), gymnasium.spaces.MultiDiscrete([2, 3]), "1 of 2 choices and 1 of 3 choices"),
         (BOX(-1, 1, (3,)), gymnasium.spaces.MultiBinary(3), "actions of 3 bits"),
         (BOX(-1, 1, (3,)), gymnasium.spaces.Tuple([DISCRETE(2), BOX(-1, 1, (2,))]), "1 of 2 choices and 2 numbers"),

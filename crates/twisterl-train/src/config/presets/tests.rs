@@ -140,7 +140,7 @@ fn the_reasons_are_told_in_two_lines() {
             .starts_with("preset for goals: PPO, 4000 iterations, network 128-128 (relu)")
     );
     assert!(
-        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 numbers"),
+        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 number;"),
         "{:?}",
         notes("Journey")
     );
