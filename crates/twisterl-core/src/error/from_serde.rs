@@ -238,7 +238,7 @@ fn found_in_words(found: Unexpected<'_>) -> String {
         Unexpected::Float(number)
             if number.fract() == 0.0 && (1e16..1e40).contains(&number.abs()) =>
         {
-            format!("{number}")
+            format!("{number:.0}")
         }
         Unexpected::Float(number) => format!("{number:?}"),
         Unexpected::Unit => "null".into(),

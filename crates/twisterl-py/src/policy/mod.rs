@@ -5,7 +5,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, seed_of};
+use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -104,7 +104,7 @@ impl Policy {
         initial: Option<&str>,
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
-        trust: bool,
+        #[pyo3(from_py_with = trust_of)] trust: bool,
         like: Option<&Self>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
@@ -114,6 +114,9 @@ impl Policy {
             let config = json::config(py, initial, &[])?;
             let begin = move || Self::initial(&config, path.as_deref());
             return py.enter_interruptible(&Interrupt::default(), begin);
+        }
+        if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(refuse(py, "UsageError", "path", "a path", "an empty text"));
         }
         let registry = registry_for_file(env, trust)?;
         let interrupt = Interrupt::default();
@@ -228,7 +231,7 @@ impl Policy {
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
-        deterministic: bool,
+        #[pyo3(from_py_with = deterministic_of)] deterministic: bool,
         #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))

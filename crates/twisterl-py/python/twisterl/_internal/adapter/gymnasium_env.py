@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
-from twisterl._internal.adapter.reading.parameters import takes_seed
+from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -40,6 +40,7 @@ class GymnasiumEnv(EnvAdapter):
         self._has_mask = False
         self._info: dict[Any, Any] = {}
         self._solved = False
+        check_call(env.step, "step", "a method with one argument, the action", None)
         self._bind()
 
     def unshare(self) -> None:
