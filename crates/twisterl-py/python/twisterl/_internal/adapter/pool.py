@@ -80,9 +80,11 @@ class Pool:
         free = {id(env.env) for env in list(self._free)}
         self._left |= set(self._open) - free
 
-    def rest(self) -> list[tuple[str, Any]]:
-        """Return the environments that are to be closed when the interpreter exits, with their name."""
-        return [(self._name, env) for key, env in list(self._open.items()) if key not in self._left]
+    def take_rest(self) -> list[tuple[str, Any]]:
+        """Return the environments that are to be closed when the interpreter exits, with their name, and forget all."""
+        rest = [(self._name, env) for key, env in list(self._open.items()) if key not in self._left]
+        self._open.clear()
+        return rest
 
     def retire(self) -> None:
         """Close all environments; those in use, when they are given back."""
@@ -106,7 +108,7 @@ def close_env(name: str, env: Any) -> None:
 @atexit.register
 def _close_at_exit() -> None:
     """Close all environments, on a thread that may be left behind: no close() keeps the interpreter from exiting."""
-    rest = [item for pool in list(_pools) for item in pool.rest()]
+    rest = [item for pool in list(_pools) for item in pool.take_rest()]
     count = len(rest)
     under_way = ""
 

@@ -22,8 +22,9 @@ from twisterl._internal.adapter.reading.observations import SOURCE, Indices
 from twisterl._internal.adapter.reading.scalars import whole
 from twisterl.errors import EnvError, ObservationError
 
-# No environment declares a longer episode.
+# The longest episode that an environment can declare.
 MAX_LIMIT = 2**31
+_RAISED_IN = "raised in "
 
 
 class Problem:
@@ -108,10 +109,9 @@ class Problem:
         """Raise the error of what was misread; otherwise add the environment and the step to the exception."""
         if isinstance(error, MisreadError):
             raise self.misread(error, env) from error.__cause__
-        if not isinstance(error, EnvError) and hasattr(error, "add_note"):
-            note = f"raised in {self.place(env)}"
-            if note not in getattr(error, "__notes__", ()):
-                error.add_note(note)
+        known = any(note.startswith(_RAISED_IN) for note in getattr(error, "__notes__", ()))
+        if not known and not isinstance(error, EnvError) and hasattr(error, "add_note"):
+            error.add_note(f"{_RAISED_IN}{self.place(env)}")
 
     @contextmanager
     def explained(self, env: EnvAdapter | None = None) -> Iterator[None]:
