@@ -23,6 +23,8 @@ class GymnasiumEnv(EnvAdapter):
         super().__init__(problem, env)
         from twisterl._internal.adapter import spaces
 
+        spaces.check_size(env.action_space, "action_space", problem)
+        spaces.check_size(env.observation_space, "observation_space", problem)
         self.actions, self._decode = spaces.action(env.action_space, problem)
         start = (scalars.whole(getattr(env.action_space, "start", 0)) or 0) if self.is_one_choice() else 0
         self.mask_reader = masks.MaskReader(spaces.choices(env.action_space), self.choice_counts(), start)
