@@ -60,12 +60,14 @@ def train(
             written for the published package: one that names both classes by its paths, such as `twisterl.rl.PPO`.
         DivergedError: the loss is no longer finite.
     """
+    quiet = arguments.flag("quiet", quiet)
     given, name = _config(config)
     resolved = _core.resolve_config(written(given), _overrides(set, seed, num_steps))
-    path = Path(run_path) if run_path is not None else Path("runs") / name
+    path = arguments.path("run_path", run_path) if run_path is not None else Path("runs") / name
+    weights = None if load_checkpoint is None else arguments.path("load_checkpoint", load_checkpoint)
     total = json.loads(resolved)["num_iterations"]
     with _Progress(quiet, total, callback) as shown:
-        ended = _core.train(resolved, path, run_path is None, load_checkpoint, num_cores, shown.quiet, shown.callback)
+        ended = _core.train(resolved, path, run_path is None, weights, num_cores, shown.quiet, shown.callback)
     return Run(ended["path"], trust=True)
 
 
@@ -101,6 +103,7 @@ def resume(
         ConfigError: a field of the config was changed that cannot change.
         UsageError: another process trains in this folder.
     """
+    quiet = arguments.flag("quiet", quiet)
     run = Run(run_path, env=env, trust=trust)
     sets = _overrides(set, None, num_steps)
     changes = _core.config_changes(run.path, sets)
@@ -136,7 +139,7 @@ class Run:
         if not (self.path / "config.json").is_file():
             raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
         self._env = env
-        self._trust = trust
+        self._trust = arguments.flag("trust", trust)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -256,7 +259,7 @@ def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
     if isinstance(config, Mapping):
         return dict(config), "run"
     if isinstance(config, (str, os.PathLike)):
-        file = Path(config)
+        file = arguments.path("config", config)
         return _read_json(file), file.stem
     raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
 
