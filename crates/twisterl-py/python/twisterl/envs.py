@@ -86,6 +86,11 @@ class Env(_core.EnvBatch):
         """Print the state."""
         print(self.render_text())
 
+    def _repr_html_(self) -> str:
+        from twisterl._internal.display import pages
+
+        return pages.env_page(self)
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"<{self.env_cls} {params}: {self.get_state()}>"
