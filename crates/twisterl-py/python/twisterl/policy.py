@@ -202,7 +202,8 @@ class Policy(_core.Policy):
                 environment for others.
             search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
                 solved by sampling.
-            fps: steps shown a second; by default the rate at which the environment looks natural.
+            fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
+                step has a picture.
             size: the longer side of the picture in pixels.
             max_steps: maximum length of the episode.
 

@@ -37,9 +37,11 @@ def solution_page(solution: Solution, verdict: str, spec: _core.EnvSpec) -> str:
 def env_page(env: Env) -> str:
     """Return an environment as a picture of its state with its parameters."""
     picture = painter_of(env).scene_or_text()
-    caption = f"{env.env_cls} {short(json.dumps(env.params), 300)}"
+    caption = f"{env.env_cls}: {_params(env.params)}"
     image = f'<img src="{svg.data_uri(picture)}" alt="{html.escape(picture.text)}" style="max-width:100%">'
-    return f'<figure style="margin:0;{_TEXT}">{image}<figcaption>{html.escape(short(caption, 400))}</figcaption></figure>'
+    return (
+        f'<figure style="margin:0;{_TEXT}">{image}<figcaption>{html.escape(short(caption, 400))}</figcaption></figure>'
+    )
 
 
 def policy_page(policy: Policy) -> str:
@@ -48,10 +50,9 @@ def policy_page(policy: Policy) -> str:
     shape = " x ".join(map(str, policy.obs_shape))
     observation = f"{shape} {'bits' if policy.sparse else 'numbers'}"
     actions = " + ".join(_component(*component) for component in policy.action_components)
-    params = ", ".join(f"{key} = {json.dumps(value)}" for key, value in policy.env_params.items())
     rows = [
         ("Environment", policy.env_cls),
-        ("Parameters", short(params or "none", 400)),
+        ("Parameters", _params(policy.env_params)),
         ("Observation", observation),
         ("Action", actions),
         ("Weights", f"{policy.num_parameters:,}"),
@@ -75,6 +76,15 @@ def _table(rows: Iterable[tuple[str, Any]]) -> str:
         for title, value in rows
     )
     return f'<table style="border-collapse:collapse;border:none;margin:0;font:inherit">{body}</table>'
+
+
+def _params(params: dict[str, Any]) -> str:
+    # Numbers in single precision have digits that mean nothing.
+    words = (
+        f"{key} = {value:.6g}" if isinstance(value, float) else f"{key} = {json.dumps(value)}"
+        for key, value in params.items()
+    )
+    return ", ".join(words) or "none"
 
 
 def _component(choices: int, low: list[float], high: list[float], shape: list[int]) -> str:

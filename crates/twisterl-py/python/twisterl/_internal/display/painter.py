@@ -98,13 +98,16 @@ class Painter:
             try:
                 shown = render()
             except Exception as error:
-                return None, f"{type(error).__name__}: {error}"
+                # Of Gymnasium's own environments, which need pygame to draw themselves.
+                return _classic_control(self._made[0]), f"{type(error).__name__}: {error}"
             if isinstance(shown, str):
-                return text_scene(_plain(shown)), ""
+                return text_scene(shown), ""
             pixels, reason = _pixels(shown)
             if pixels is not None:
                 height, width = pixels.shape[:2]
-                scale = min(_MAX_SIDE / max(height, width), 1.0) if max(height, width) > 64 else 160 / max(height, width)
+                scale = (
+                    min(_MAX_SIDE / max(height, width), 1.0) if max(height, width) > 64 else 160 / max(height, width)
+                )
                 size = (round(width * scale), round(height * scale))
                 return Scene(*size, (Picture(0, 0, *size, pixels),), text=self.env.render_text()), ""
         scene = None if self.is_gymnasium else matrix_scene(self._numbers())
@@ -120,6 +123,15 @@ class Painter:
         return float(fps) if isinstance(fps, int | float) and 0 < fps <= 1000 else self.fps
 
 
+def _classic_control(env: Any) -> Scene | None:
+    """Return our own drawing of a classic control environment of Gymnasium; None for any other."""
+    core = getattr(env, "unwrapped", env)
+    drawing = DRAWINGS.get(getattr(getattr(core, "spec", None), "id", ""))
+    if drawing is None or not type(core).__module__.startswith("gymnasium.envs.classic_control."):
+        return None
+    return drawing.draw([float(value) for value in core.state], {})
+
+
 def _renderable(factory: Callable[..., Any], made: list[Any]) -> Callable[..., Any]:
     """Return a factory of environments that render pixels if they can, which are collected in `made`."""
 
@@ -132,6 +144,9 @@ def _renderable(factory: Callable[..., Any], made: list[Any]) -> Callable[..., A
 
 
 def _made(factory: Callable[..., Any], params: dict[str, Any]) -> Any:
+    if params.get("render_mode") not in (None, "human"):
+        return factory(**params)
+    params = {key: value for key, value in params.items() if key != "render_mode"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of a mode that the environment does not have
         try:
@@ -169,13 +184,6 @@ def _pixels(shown: Any) -> tuple[Any, str]:
     if array.dtype.kind in "bf" and array.max() <= 1:
         array = array * 255.0
     return np.clip(np.nan_to_num(array[:, :, :3]), 0, 255).astype(np.uint8), ""
-
-
-def _plain(text: str) -> str:
-    """Return text without the escape sequences of terminals."""
-    import re
-
-    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
 
 
 def painter_of(env: Env) -> Painter:

@@ -1,7 +1,7 @@
 """Frames in notebooks: a player with a slider, and without scripts the first and the last frame.
 
-Pages that run no scripts, such as GitHub's, show two images. Elsewhere a script puts the player in their place. It finds
-its elements by a name of their own, so that a page can have many players, and asks for nothing from elsewhere.
+Pages that run no scripts, such as GitHub's, show two images. Elsewhere a script puts the player in their place. It
+finds its elements by a name of their own, so that a page can have many players, and loads nothing.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import html
+import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -85,8 +86,7 @@ class NotebookBar:
             self._update("training")
 
     def _update(self, state: str) -> None:
-        from IPython.display import display
-
+        display = importlib.import_module("IPython.display").display
         self._shown = self._clock()
         line = self._line(state)
         data = {"text/plain": line, "text/html": self._page(line, state)}

@@ -78,8 +78,10 @@ class _Canvas:
         from PIL import Image
 
         x, y, width, height = map(round, self._at(picture.x, picture.y, picture.width, picture.height))
-        pixels = Image.fromarray(picture.pixels).resize((max(width, 1), max(height, 1)), Image.Resampling.LANCZOS)
-        self._image.paste(pixels, (x, y))
+        pixels = Image.fromarray(picture.pixels)
+        # Pixels that are enlarged stay squares.
+        way = Image.Resampling.NEAREST if width > pixels.width * _SMOOTH else Image.Resampling.LANCZOS
+        self._image.paste(pixels.resize((max(width, 1), max(height, 1)), way), (x, y))
 
     def _label(self, label: Label) -> None:
         font = _font(max(round(label.size * self._scale), 1), label.advance is not None, label.bold)

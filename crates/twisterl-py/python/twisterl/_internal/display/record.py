@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
+import importlib.util
 import itertools
+import math
 import os
 import uuid
 import zlib
@@ -15,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.display import raster
 from twisterl._internal.display.episode import Frame, frames
 from twisterl._internal.display.painter import Painter
-from twisterl._internal.display.scene import Label, Picture, Rect, Scene, between, moves
+from twisterl._internal.display.scene import Label, Rect, Scene, between, moves
 from twisterl.errors import FileError, MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -33,8 +36,10 @@ _HOLD_START, _HOLD_END = 0.8, 2.0
 _STRIP, _INK, _PAPER = 30.0, "#202830", "#ffffff"
 # Steps that are shown at most this often a second have pictures between them, while something moves.
 _SLOW, _BETWEEN = 8.0, 4
+# Pictures a second, as many as the eye needs: of faster episodes, only some of the steps are shown.
+_MAX_RATE = 30.0
 # Pictures by which the palette of a GIF is chosen.
-_SAMPLES = 40
+_SAMPLES, _COLOURS = 40, 128
 
 
 def record(policy: Policy, path: str | os.PathLike[str], options: dict[str, Any]) -> Solution:
@@ -91,10 +96,10 @@ def _pictures(solution: Solution, painter: Painter, fps: float, size: int | None
     """Yield the pictures of an episode."""
     fits: float | None = None
     before: Scene | None = None
-    pause = round(1000 / fps)
-    # Pauses at both ends help where each step is looked at.
-    starts, ends = (round(1000 * hold) if fps <= _SLOW else pause for hold in (_HOLD_START, _HOLD_END))
-    for frame in frames(solution, painter, strict=True):
+    every = math.ceil(fps / _MAX_RATE)
+    pause = round(1000 * every / fps)
+    starts, ends = (round(1000 * hold) if fps <= _SLOW else 500 for hold in (_HOLD_START, _HOLD_END))
+    for frame in frames(solution, painter, strict=True, every=every):
         scene = _captioned(frame, solution, painter.fps <= _SLOW)
         if fits is None:
             longest = max(scene.width, scene.height)
@@ -157,17 +162,13 @@ def _writer(file: Path) -> Callable[[Path, Iterator[Timed]], None]:
     ending = file.suffix.lower()
     if ending not in FORMATS:
         raise UsageError(f"{file}: expected a name that ends in {', '.join(FORMATS[:-1])} or {FORMATS[-1]}")
-    try:
-        import PIL.Image
-    except ImportError as error:
-        raise UsageError(f"{file}: recording {raster.NEEDS_PILLOW}") from error
+    if importlib.util.find_spec("PIL") is None:
+        raise UsageError(f"{file}: recording {raster.NEEDS_PILLOW}")
     if ending == ".mp4":
-        try:
-            import imageio_ffmpeg
-        except ImportError as error:
+        if importlib.util.find_spec("imageio_ffmpeg") is None:
             raise UsageError(
                 f"{file}: MP4 needs imageio-ffmpeg: pip install imageio-ffmpeg; GIF, PNG and WebP need only Pillow"
-            ) from error
+            )
         return _write_mp4
     return {".gif": _write_gif, ".png": _write_png, ".webp": _write_webp}[ending]
 
@@ -211,14 +212,19 @@ def _hundredths(pauses: list[int]) -> list[int]:
 
 
 def _palette(pictures: list[Image]) -> Image:
-    """Return an image with the palette of some pictures."""
+    """Return an image with the palette of some pictures: their large areas keep their colours."""
     from PIL import Image
 
     width, height = pictures[0].size
     sheet = Image.new("RGB", (width, height * len(pictures)))
     for i, picture in enumerate(pictures):
         sheet.paste(picture, (0, i * height))
-    return sheet.quantize(128, method=Image.Quantize.MEDIANCUT)
+    counts: Any = sorted(sheet.getcolors(sheet.width * sheet.height) or [], reverse=True)
+    large = [colour for count, colour in counts[: _COLOURS // 2] if count > sheet.width * sheet.height / 2000]
+    others = sheet.quantize(_COLOURS - len(large), method=Image.Quantize.MEDIANCUT).getpalette() or []
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([*itertools.chain.from_iterable(large), *others[: 3 * (_COLOURS - len(large))]])
+    return palette
 
 
 def _write_png(file: Path, pictures: Iterator[Timed]) -> None:
@@ -237,7 +243,7 @@ def _write_animated(file: Path, pictures: Iterator[Timed], kind: str, options: d
 
 
 def _write_mp4(file: Path, pictures: Iterator[Timed]) -> None:
-    import imageio_ffmpeg
+    imageio_ffmpeg: Any = importlib.import_module("imageio_ffmpeg")
 
     # A video has one rate: pictures are repeated for as long as they are shown.
     rate, shown, due = 50, 0, 0.0

@@ -111,27 +111,29 @@ def clip(value: float) -> float:
 
 def between(first: Scene, second: Scene, share: float) -> Scene:
     """Return the scene after a share of the way from the first to the second, by moving shapes with keys."""
-    starts = {(type(shape), shape.key): shape for shape in first.shapes if _key(shape) is not None}
+    starts = _movable(first)
     shapes: list[Shape] = []
     for shape in second.shapes:
-        start = starts.get((type(shape), _key(shape)))
-        if isinstance(shape, Rect | Circle | Label) and isinstance(start, Rect | Circle | Label):
+        start = None if isinstance(shape, Path | Picture) else starts.get((type(shape), shape.key))
+        if start is None or isinstance(shape, Path | Picture):
+            shapes.append(shape)
+        else:
             x, y = (a + (b - a) * share for a, b in ((start.x, shape.x), (start.y, shape.y)))
             shapes.append(replace(start, x=x, y=y))
-        else:
-            shapes.append(shape)
     return replace(second, shapes=tuple(shapes))
 
 
 def moves(first: Scene, second: Scene) -> bool:
     """Return True if a shape with a key is in both scenes at different places."""
-    places = {(type(shape), shape.key): (shape.x, shape.y) for shape in first.shapes if _key(shape) is not None}
-    return any(
-        places.get((type(shape), shape.key), (shape.x, shape.y)) != (shape.x, shape.y)
-        for shape in second.shapes
-        if isinstance(shape, Rect | Circle | Label) and shape.key is not None
-    )
+    starts, ends = _movable(first), _movable(second)
+    common = starts.keys() & ends.keys()
+    return any((starts[key].x, starts[key].y) != (ends[key].x, ends[key].y) for key in common)
 
 
-def _key(shape: Shape) -> str | None:
-    return getattr(shape, "key", None)
+def _movable(scene: Scene) -> dict[tuple[type, str | None], Rect | Circle | Label]:
+    """Return the shapes with keys."""
+    return {
+        (type(shape), shape.key): shape
+        for shape in scene.shapes
+        if not isinstance(shape, Path | Picture) and shape.key is not None
+    }

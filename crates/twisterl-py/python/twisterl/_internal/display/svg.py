@@ -53,7 +53,9 @@ def element(shape: Shape) -> str:
     if isinstance(shape, Picture):
         place = f'x="{_number(shape.x)}" y="{_number(shape.y)}"'
         size = f'width="{_number(shape.width)}" height="{_number(shape.height)}"'
-        return f'<image {place} {size} href="data:image/png;base64,{_png(shape.pixels)}"/>'
+        # Pixels that are enlarged stay squares.
+        look = ' style="image-rendering:pixelated"' if shape.width > shape.pixels.shape[1] else ""
+        return f'<image {place} {size}{look} href="data:image/png;base64,{_png(shape.pixels)}"/>'
     return _label(shape)
 
 

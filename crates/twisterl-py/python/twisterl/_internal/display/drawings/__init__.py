@@ -32,7 +32,7 @@ def _cells(params: dict[str, Any]) -> int:
 
 
 DRAWINGS: dict[str, Drawing] = {
-    "Puzzle": Drawing(boards.puzzle, 3.0, lambda params: 4 * _cells(params)),
+    "Puzzle": Drawing(boards.puzzle, 3.0, lambda params: 10 * _cells(params)),
     "LightsOut": Drawing(boards.lights_out, 2.0, _cells),
     "Maze": Drawing(boards.maze, 4.0, lambda params: int(params["width"]) + int(params["height"])),
     "CartPole-v1": Drawing(control.cart_pole, 50.0),

@@ -88,12 +88,12 @@ def _valley(state: Sequence[float], goal: float) -> Scene:
     unit = width / (high - low)
 
     def ground(x: float) -> Point:
-        return (x - low) * unit, height - 24 - (math.sin(3 * x) * 0.45 + 0.55) * unit * 0.72
+        return (x - low) * unit, height - 24 - (math.sin(3 * x) * 0.45 + 0.55) * unit * 0.64
 
     position = min(max(clip(state[0]), low), high)
     hill = [ground(low + (high - low) * i / 60) for i in range(61)]
     (x, y), (flag_x, flag_y) = ground(position), ground(goal)
-    slope = math.atan2(-math.cos(3 * position) * 1.35 * 0.72, 1.0)
+    slope = math.atan2(-math.cos(3 * position) * 1.35 * 0.64, 1.0)
 
     def on_car(along: float, above: float) -> Point:
         return (

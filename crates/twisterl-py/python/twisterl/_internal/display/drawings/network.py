@@ -71,7 +71,9 @@ def _words(layer: Any) -> tuple[str, str]:
 
 def _size(value: Any) -> str:
     if isinstance(value, Sequence) and not isinstance(value, str):
-        return f"{len(value)} parts" if any(isinstance(part, Mapping) for part in value) else " × ".join(map(str, value))
+        return (
+            f"{len(value)} parts" if any(isinstance(part, Mapping) for part in value) else " x ".join(map(str, value))
+        )
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
 
 from twisterl._internal.display.scene import Label, Path, Rect, Scene, Shape
 
-_INK, _PAPER, _RULE = "#202830", "#f5f7fa", "#6b7683"
+_INK, _PAPER, _RULE, _MARK = "#202830", "#f5f7fa", "#6b7683", "#f6c8a4"
 # Width and height of a character, and the size of the font.
 _ADVANCE, _LINE, _SIZE = 8.5, 17.0, 14.0
 # Longer text is cut, with a mark.
@@ -22,13 +23,39 @@ _BLOCKS = {"█": (0.0, 1.0, None), "■": (0.1, 0.8, None), "□": (0.1, 0.8, _
 
 
 def text_scene(text: str) -> Scene:
-    """Return lines of monospaced text."""
-    lines = [_cut(line.expandtabs(4), _MAX_COLUMNS) for line in text.splitlines()] or [""]
+    """Return lines of monospaced text. What terminals would colour has a background."""
+    plain, marked = _without_escapes(text)
+    lines = [_cut(line, _MAX_COLUMNS) for line in plain.splitlines()] or [""]
     if len(lines) > _MAX_LINES:
         lines = [*lines[: _MAX_LINES - 1], "…"]
     width = max(max(map(len, lines)), 4) * _ADVANCE + 20
-    shapes = [shape for row, line in enumerate(lines) for shape in _line(line, 10.0, 10 + row * _LINE)]
-    return Scene(width, len(lines) * _LINE + 20, tuple(shapes), _PAPER, text)
+    shapes: list[Shape] = [
+        Rect(10 + column * _ADVANCE, 10 + row * _LINE, _ADVANCE, _LINE, _MARK)
+        for row, column in marked
+        if row < len(lines) and column < len(lines[row])
+    ]
+    shapes += [shape for row, line in enumerate(lines) for shape in _line(line, 10.0, 10 + row * _LINE)]
+    return Scene(width, len(lines) * _LINE + 20, tuple(shapes), _PAPER, plain)
+
+
+def _without_escapes(text: str) -> tuple[str, list[tuple[int, int]]]:
+    """Return text without escape sequences of terminals, and the rows and columns that they colour."""
+    plain: list[str] = []
+    marked: list[tuple[int, int]] = []
+    row = column = 0
+    coloured = False
+    for piece in re.split(r"(\x1b\[[0-9;?]*[A-Za-z])", text.expandtabs(4)):
+        if piece.startswith("\x1b["):
+            coloured = piece.endswith("m") and any(code not in ("", "0", "00") for code in piece[2:-1].split(";"))
+            continue
+        for character in piece:
+            if character == "\n":
+                row, column = row + 1, 0
+            else:
+                marked += [(row, column)] if coloured else []
+                column += 1
+        plain.append(piece)
+    return "".join(plain), marked
 
 
 def _cut(line: str, most: int) -> str:
