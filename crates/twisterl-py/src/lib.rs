@@ -73,7 +73,7 @@ fn env_names() -> Vec<String> {
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::collect::PpoCollector;
+    use super::collect::{AzCollector, PpoCollector};
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]

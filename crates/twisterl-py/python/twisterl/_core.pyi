@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "AzCollector",
     "DistributedEs",
     "EnvBatch",
     "EnvSpec",
@@ -50,6 +51,9 @@ class Policy:
         env: _Env | None = None,
         trust: bool = False,
         like: Policy | None = None,
+        weights: dict[str, NDArray[np.float32]] | None = None,
+        twists: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None,
+        spaces: tuple[Sequence[int], int] | None = None,
     ) -> Self: ...
     @property
     def spec(self) -> EnvSpec: ...
@@ -74,6 +78,9 @@ class Policy:
     ) -> tuple[NDArray[np.float32], float]: ...
     def predict_batch(
         self, observations: Sequence[_Row] | NDArray[Any], masks: Any = None, num_cores: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def forward_batch(
+        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,
@@ -155,6 +162,11 @@ class DistributedEs:
     def save(self, folder: _Path) -> None: ...
 
 @final
+class AzCollector:
+    def __new__(cls, config: str, policy: Policy) -> Self: ...
+    def collect(self, difficulty: int) -> dict[str, Any]: ...
+
+@final
 class PpoCollector:
     def __new__(cls, config: str, policy: Policy) -> Self: ...
     def collect(self, difficulty: int) -> dict[str, Any]: ...
@@ -175,6 +187,9 @@ def train(
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
+    env: _Env | None = None,
+    difficulty: int | None = None,
+    peer_names: bool = False,
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
@@ -184,6 +199,7 @@ def resume(
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     trust: bool = False,
+    difficulty: int | None = None,
 ) -> dict[str, Any]: ...
 def config_changes(path: _Path, sets: list[str]) -> list[str]: ...
 def forget_locks() -> None: ...
