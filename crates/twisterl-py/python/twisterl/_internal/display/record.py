@@ -39,7 +39,7 @@ _SLOW, _BETWEEN = 8.0, 4
 # Pictures a second, as many as the eye needs: of faster episodes, only some of the steps are shown.
 _MAX_RATE = 30.0
 # Pictures by which the palette of a GIF is chosen.
-_SAMPLES, _COLOURS = 40, 128
+_SAMPLES, _COLOURS, _NEAR = 40, 128, 6
 
 
 def record(policy: Policy, path: str | os.PathLike[str], options: dict[str, Any]) -> Solution:
@@ -221,10 +221,19 @@ def _palette(pictures: list[Image]) -> Image:
         sheet.paste(picture, (0, i * height))
     counts: Any = sorted(sheet.getcolors(sheet.width * sheet.height) or [], reverse=True)
     large = [colour for count, colour in counts[: _COLOURS // 2] if count > sheet.width * sheet.height / 2000]
-    others = sheet.quantize(_COLOURS - len(large), method=Image.Quantize.MEDIANCUT).getpalette() or []
+    values = sheet.quantize(_COLOURS, method=Image.Quantize.MEDIANCUT).getpalette() or []
+    chosen: list[tuple[int, ...]] = []
+    for colour in [*large, *zip(values[0::3], values[1::3], values[2::3], strict=True)]:
+        # Pillow takes a colour nearby for the nearest.
+        if all(max(map(_distance, other, colour)) > _NEAR for other in chosen):
+            chosen.append(colour)
     palette = Image.new("P", (1, 1))
-    palette.putpalette([*itertools.chain.from_iterable(large), *others[: 3 * (_COLOURS - len(large))]])
+    palette.putpalette(list(itertools.chain.from_iterable(chosen[:_COLOURS])))
     return palette
+
+
+def _distance(first: int, second: int) -> int:
+    return abs(first - second)
 
 
 def _write_png(file: Path, pictures: Iterator[Timed]) -> None:
@@ -237,9 +246,9 @@ def _write_webp(file: Path, pictures: Iterator[Timed]) -> None:
 
 def _write_animated(file: Path, pictures: Iterator[Timed], kind: str, options: dict[str, Any]) -> None:
     kept = [(_Kept(picture), pause) for picture, pause in pictures]
-    again = (picture.picture() for picture, _ in kept)
+    first, *again = (picture.picture() for picture, _ in kept)
     more = {"append_images": again, "duration": [pause for _, pause in kept], "loop": 0}
-    next(again).save(file, kind, save_all=True, **more, **options)
+    first.save(file, kind, save_all=True, **more, **options)
 
 
 def _write_mp4(file: Path, pictures: Iterator[Timed]) -> None:
