@@ -56,7 +56,10 @@ impl Signals {
         let held = self.held.is_some_and(|held| held.elapsed() < AFTER_HOLD);
         if late && held && !self.told && self.signals == 1 {
             self.told = true;
-            say(py, "waiting for the environment or the disk; press Ctrl-C again to leave it behind");
+            say(
+                py,
+                "waiting for the environment or the disk; press Ctrl-C again to leave it behind",
+            );
         }
         self.signals > 1 || (late && !held)
     }

@@ -65,8 +65,7 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        call_env(Some(&self.problem), |py| work(batch.bind(py)))
-            .map_err(|e| raised(&self.name, e))
+        call_env(Some(&self.problem), |py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
     }
 }
 
