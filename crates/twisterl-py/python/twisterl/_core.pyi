@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "AzCollector",
     "DistributedEs",
     "EnvBatch",
     "EnvSpec",
@@ -16,6 +17,7 @@ __all__ = [
     "PpoCollector",
     "__version__",
     "call_within",
+    "complete_config",
     "config_changes",
     "convert",
     "convert_tensors",
@@ -52,6 +54,9 @@ class Policy:
         env: _Env | None = None,
         trust: bool = False,
         like: Policy | None = None,
+        weights: dict[str, NDArray[np.float32]] | None = None,
+        twists: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None,
+        spaces: tuple[Sequence[int], int] | None = None,
     ) -> Self: ...
     @property
     def spec(self) -> EnvSpec: ...
@@ -76,6 +81,9 @@ class Policy:
     ) -> tuple[NDArray[np.float32], float]: ...
     def predict_batch(
         self, observations: Sequence[_Row] | NDArray[Any], masks: Any = None, num_cores: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def forward_batch(
+        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,
@@ -160,11 +168,17 @@ class DistributedEs:
     def save(self, folder: _Path) -> None: ...
 
 @final
+class AzCollector:
+    def __new__(cls, config: str, policy: Policy) -> Self: ...
+    def collect(self, difficulty: int) -> dict[str, Any]: ...
+
+@final
 class PpoCollector:
     def __new__(cls, config: str, policy: Policy) -> Self: ...
     def collect(self, difficulty: int) -> dict[str, Any]: ...
 
 def revive_env(kind: type[EnvBatch], spec: EnvSpec, saved: str) -> EnvBatch: ...
+def complete_config(config: str, sets: list[str] = ..., steps: int | None = ...) -> tuple[str, list[str]]: ...
 def resolve_config(config: str, sets: list[str] = ...) -> str: ...
 def schema() -> str: ...
 def convert(
@@ -180,6 +194,9 @@ def train(
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
+    env: _Env | None = None,
+    difficulty: int | None = None,
+    peer_names: bool = False,
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
@@ -189,6 +206,7 @@ def resume(
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     trust: bool = False,
+    difficulty: int | None = None,
 ) -> dict[str, Any]: ...
 def config_changes(path: _Path, sets: list[str]) -> list[str]: ...
 def forget_locks() -> None: ...

@@ -92,6 +92,11 @@ class Env(_core.EnvBatch):
         """Print the state."""
         print(self.render_text())
 
+    def _repr_html_(self) -> str:
+        from twisterl._internal.display import pages
+
+        return pages.env_page(self)
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
         return f"<{self.env_cls} {params}: {'closed' if self.closed else self.get_state()}>"

@@ -48,15 +48,18 @@ impl Policy {
         })
     }
 
+    /// Evaluates a batch. Returns the probabilities of the choices if an action is one choice and `outputs` is false, else
+    /// the outputs of the network.
     pub(super) fn predict_many<'py>(
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
         num_cores: Option<Cores>,
+        outputs: bool,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let mut chunks = self.chunks(observations, masks)?;
-        let single = self.actions().single_discrete().is_some();
+        let single = !outputs && self.actions().single_discrete().is_some();
         let num_cores = num_cores.map(|cores| cores.0);
         let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
         let heeded = interrupt.clone();

@@ -2,6 +2,7 @@
 
 mod lock;
 mod locked;
+mod peer_names;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ pub(crate) const BEST: &str = "checkpoint_best";
 const RUN_LOCK: &str = "run.lock";
 
 /// A run folder: `config.json` (resolved), `metrics.jsonl`, TensorBoard events, `checkpoint_last/` and
-/// `checkpoint_best/`, and `run.lock` while a process trains in it.
+/// `checkpoint_best/`, and `run.lock` while a process trains in it. With the names of the peer, also `base_config.json`,
+/// `full_algorithm_config.json`, `checkpoint_last.safetensors` and `checkpoint_best.safetensors`.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
