@@ -3,12 +3,7 @@
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::time::{Duration, Instant};
-use twisterl_core::error::interrupt::Hold;
-
-/// The time that work has to end after the first signal before it is left behind.
-const LIMIT: Duration = Duration::from_millis(800);
-/// The time that it has after the end of a [`Hold`], if that comes later.
-const AFTER_HOLD: Duration = Duration::from_millis(100);
+use twisterl_core::error::interrupt::{Hold, Patience};
 
 /// The exceptions that ask for the end of a call.
 #[derive(Default)]
@@ -17,8 +12,7 @@ pub struct Signals {
     first: Option<(PyErr, Instant)>,
     /// The number of signals.
     signals: usize,
-    /// The time of the last look at which there was a [`Hold`].
-    held: Option<Instant>,
+    patience: Patience,
 }
 
 impl Signals {
@@ -46,12 +40,9 @@ impl Signals {
     /// Returns true if the work is to be left behind: after a second signal, or if it does not heed the first one in time
     /// and is not [held](Hold), as by an environment.
     pub fn abandon(&mut self) -> bool {
-        if Hold::any() {
-            self.held = Some(Instant::now());
-        }
-        let late = self.signals > 0 && self.since().is_some_and(|since| since >= LIMIT);
-        let held = self.held.is_some_and(|held| held.elapsed() < AFTER_HOLD);
-        self.signals > 1 || (late && !held)
+        let Some((_, since)) = self.first else { return false };
+        let late = self.patience.ends(since, Hold::any());
+        self.signals > 1 || (self.signals > 0 && late)
     }
 
     /// Returns the first exception.

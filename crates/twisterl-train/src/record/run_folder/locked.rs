@@ -13,7 +13,7 @@ use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
-use crate::system::terminal::temporary::Temporary;
+use crate::system::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -116,7 +116,8 @@ impl LockedFolder {
         Ok(self)
     }
 
-    /// Locks the folder of an existing run, to resume it.
+    /// Locks the folder of an existing run, to resume it. Nothing in the folder changes before
+    /// [`keep_lock`](Self::keep_lock) is called, except while this lives.
     ///
     /// # Errors
     /// As for [`RunFolder::open`]; [`Error::InUse`] if another process trains in it; if it holds links, devices or pipes
@@ -124,13 +125,18 @@ impl LockedFolder {
     pub fn resume(path: &Path) -> Result<Self> {
         RunFolder::open(path)?;
         let folder = Arc::new(Folder::open(path, Links::Refuse)?);
-        let lock = RunLock::acquire(Arc::clone(&folder))?;
+        let lock = RunLock::acquire_for_now(Arc::clone(&folder))?;
         folder.check_kind(CONFIG, Kind::File)?;
         for name in checkpoint_names() {
             folder.check_kind(name, Kind::Folder)?;
         }
         lock.sign(false)?;
         Ok(Self { folder, lock })
+    }
+
+    /// Makes the folder that of this process, once it is known that the run can be resumed.
+    pub(crate) fn keep_lock(&mut self) {
+        self.lock.keep();
     }
 
     /// Locks a folder that is to be filled.

@@ -4,8 +4,7 @@ use super::*;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::Disk;
 use crate::record::load;
-use crate::record::metrics::{METRICS, RunLog};
-use crate::record::tensorboard;
+use crate::record::metrics::{METRICS, RunLog, tensorboard};
 use serde_json::{Map, json};
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -111,7 +110,7 @@ fn a_start_that_is_killed_anywhere_can_be_repeated_or_resumed() {
         let finished = run.fill(disk, &config(), &first()).is_ok();
         run.abandon();
         match path.join(CONFIG).exists() {
-            true => drop(LockedFolder::resume(&path).unwrap()),
+            true => LockedFolder::resume(&path).unwrap().keep_lock(),
             false => {
                 let message = RunFolder::open(&path).unwrap_err().to_string();
                 assert!(message.contains("start was not finished"), "{message}");
@@ -197,7 +196,7 @@ fn under_way(root: &TempDir) -> (PathBuf, LockedFolder, RunLog) {
     let path = root.path().join("run");
     let run = create(&path).unwrap();
     let mut log = RunLog::create(&run, true).unwrap();
-    log.log(0, &Map::new()).unwrap();
+    log.log(0, &json!({"iteration": 0}).as_object().unwrap().clone()).unwrap();
     (path, run, log)
 }
 

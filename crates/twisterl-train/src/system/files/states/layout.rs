@@ -76,10 +76,8 @@ impl Column {
 /// its number more is a length.
 fn one_more(rows: &[Row], length: usize, checker: &mut StateChecker) -> Column {
     let decided = |row: &&Row| Column::set_apart(row, length).is_some();
-    let rows: Vec<_> = rows
-        .iter()
-        .filter(|row| row.numbers.len() == length + 1 && !decided(row))
-        .collect();
+    let rows: Vec<_> =
+        rows.iter().filter(|row| row.numbers.len() == length + 1 && !decided(row)).collect();
     let mut accepted =
         |column: Column| rows.iter().all(|row| checker.check(column.state(&row.numbers)).is_ok());
     let counts = |from: f64| {
