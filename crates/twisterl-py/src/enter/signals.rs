@@ -1,5 +1,6 @@
 //! The signals that arrive during a call from Python.
 
+use crate::error::say;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ pub struct Signals {
     /// The number of signals.
     signals: usize,
     patience: Patience,
+    /// True once the user was told what is being waited for.
+    told: bool,
 }
 
 impl Signals {
@@ -38,11 +41,19 @@ impl Signals {
     }
 
     /// Returns true if the work is to be left behind: after a second signal, or if it does not heed the first one in time
-    /// and is not [held](Hold), as by an environment.
-    pub fn abandon(&mut self) -> bool {
+    /// and is not [held](Hold), as by an environment. Then it tells the user, once, that a second one ends it.
+    pub fn abandon(&mut self, py: Python<'_>) -> bool {
         let Some((_, since)) = self.first else { return false };
-        let late = self.patience.ends(since, Hold::any());
-        self.signals > 1 || (self.signals > 0 && late)
+        let held = Hold::any();
+        let ends = self.patience.ends(since, held);
+        if Patience::is_late(since) && held && !self.told && self.signals == 1 {
+            self.told = true;
+            say(
+                py,
+                "waiting for the environment or the disk; press Ctrl-C again to leave it behind",
+            );
+        }
+        self.signals > 1 || (self.signals > 0 && ends)
     }
 
     /// Returns the first exception.

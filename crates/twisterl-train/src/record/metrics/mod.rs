@@ -6,12 +6,12 @@
 mod append_only;
 mod lines;
 pub mod names;
-pub(crate) mod tensorboard;
+mod tensorboard;
 #[cfg(test)]
 mod tests;
 
 use crate::Result;
-use crate::record::run_folder::LockedFolder;
+use crate::record::run_folder::{EVENTS, LockedFolder};
 use append_only::{AppendOnlyFile, Continuation};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value, json};
@@ -49,6 +49,8 @@ pub struct RunLog {
     events: Option<AppendOnlyFile>,
     /// The length of the events that an earlier session wrote, if this one writes none.
     earlier_events: u64,
+    /// The lengths of the files before the record of the end of the run, if that was written.
+    before_end: Option<LogLengths>,
 }
 
 impl RunLog {
@@ -69,7 +71,7 @@ impl RunLog {
         let folder = run.folder();
         let metrics = Continuation::check(folder, METRICS, lengths.metrics, lines::first_damage)?;
         let events = tensorboard.then(|| {
-            let (name, length) = (tensorboard::FILE, lengths.events);
+            let (name, length) = (EVENTS, lengths.events);
             Continuation::check(folder, name, length, tensorboard::first_damage)
         });
         let events = events.transpose()?;
@@ -78,7 +80,7 @@ impl RunLog {
         if let Some(events) = events.as_mut().filter(|_| lengths.events == 0) {
             events.append(&tensorboard::first_record(now()))?;
         }
-        Ok(Self { metrics, events, earlier_events: lengths.events })
+        Ok(Self { metrics, events, earlier_events: lengths.events, before_end: None })
     }
 
     /// Appends the metrics of an iteration: as one line of JSON with the keys in their order, and each number as a
@@ -98,11 +100,27 @@ impl RunLog {
         Ok(())
     }
 
-    /// Syncs the files and returns their lengths, for a checkpoint.
+    /// Appends the metrics of the end of a run. A run that is resumed with more iterations has another end and replaces
+    /// them.
+    ///
+    /// # Errors
+    /// As for [`log`](Self::log).
+    pub fn log_end(&mut self, iteration: u64, metrics: &Map<String, Value>) -> Result<()> {
+        let before = self.lengths()?;
+        self.log(iteration, metrics)?;
+        self.lengths()?; // which syncs
+        self.before_end = Some(before);
+        Ok(())
+    }
+
+    /// Syncs the files and returns their lengths, for a checkpoint; without the record of the end of the run.
     ///
     /// # Errors
     /// If the disk fails.
     pub fn lengths(&self) -> Result<LogLengths> {
+        if let Some(lengths) = self.before_end {
+            return Ok(lengths);
+        }
         let events = self.events.as_ref().map(AppendOnlyFile::sync).transpose()?;
         Ok(LogLengths {
             metrics: self.metrics.sync()?,

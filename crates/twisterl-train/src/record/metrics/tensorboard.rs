@@ -11,10 +11,6 @@ use std::io::{self, BufRead, Read as _};
 /// The longest data of a record, in bytes.
 const MAX_DATA: u64 = 1 << 24;
 
-/// The name of the file. TensorBoard looks for `tfevents` in it. It holds neither time nor host, as is usual, so that a
-/// resumed run finds it.
-pub const FILE: &str = "events.out.tfevents.0.twisterl";
-
 /// A point of a curve.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Scalar {

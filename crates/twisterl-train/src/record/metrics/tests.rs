@@ -30,7 +30,7 @@ fn lines_hold_the_metrics_with_keys_in_order() {
     let line = r#"{"iteration":1,"difficulty":3,"success":0.5,"evals":{"ppo_1":{"success":0.25,"reward":-1.0}},"rollout":{"length":7},"losses":{"total":null,"value":2.0},"time":{"update":0.125}}"#;
     assert_eq!(text.lines().nth(1), Some(line));
     assert_eq!(log.lengths().unwrap(), LogLengths { metrics: text.len() as u64, events: 0 });
-    assert!(!folder.path().join(tensorboard::FILE).exists());
+    assert!(!folder.path().join(EVENTS).exists());
 }
 
 #[test]
@@ -41,14 +41,14 @@ fn a_resumed_log_continues_from_its_checkpoint() {
     let mut log = RunLog::create(&run, true).unwrap();
     log.log(0, &metrics(0)).unwrap();
     let lengths = log.lengths().unwrap();
-    let before = (read(METRICS), read(tensorboard::FILE));
+    let before = (read(METRICS), read(EVENTS));
     assert_eq!(lengths.events, before.1.len() as u64);
     log.log(1, &metrics(1)).unwrap();
     // The remains of a process that was killed while it wrote a record.
     log.metrics.append(b"{\"iteration\":").unwrap();
     drop(log);
     let mut log = RunLog::resume(&run, &lengths, true).unwrap();
-    assert_eq!((read(METRICS), read(tensorboard::FILE)), before);
+    assert_eq!((read(METRICS), read(EVENTS)), before);
     log.log(1, &metrics(1)).unwrap();
     assert_eq!(read(METRICS).iter().filter(|&&b| b == b'\n').count(), 2);
 }
@@ -88,8 +88,7 @@ fn refusal(name: &str, harm: impl FnOnce(&mut Vec<u8>)) -> Option<String> {
     let mut bytes = fs::read(&path).unwrap();
     harm(&mut bytes);
     fs::write(&path, &bytes).unwrap();
-    let read =
-        || [METRICS, tensorboard::FILE].map(|name| fs::read(folder.path().join(name)).unwrap());
+    let read = || [METRICS, EVENTS].map(|name| fs::read(folder.path().join(name)).unwrap());
     let before = read();
     let error = RunLog::resume(&run, &lengths, true).err().map(|e| e.to_string());
     if error.is_some() {
@@ -187,11 +186,11 @@ fn damaged_events_before_the_checkpoint_are_refused_with_their_number() {
         ),
     ];
     for (name, harm, expected) in cases {
-        let error = refusal(tensorboard::FILE, harm).unwrap();
-        assert!(error.contains(tensorboard::FILE) && error.contains(expected), "{name}: {error}");
+        let error = refusal(EVENTS, harm).unwrap();
+        assert!(error.contains(EVENTS) && error.contains(expected), "{name}: {error}");
     }
     assert_eq!(
-        refusal(tensorboard::FILE, move |b| {
+        refusal(EVENTS, move |b| {
             let end = end(b);
             b[end..].fill(0);
         }),
@@ -235,7 +234,7 @@ fn a_log_that_is_removed_replaced_or_written_to_by_others_is_an_error() {
             "bytes that this run has written, and no other writer, found",
         ),
     ];
-    for name in [METRICS, tensorboard::FILE] {
+    for name in [METRICS, EVENTS] {
         for (harm, expected) in cases {
             let folder = tempfile::tempdir().unwrap();
             let mut log = RunLog::create(&locked(&folder), true).unwrap();
