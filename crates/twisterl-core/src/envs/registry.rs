@@ -32,6 +32,11 @@ pub trait EnvSpec: Send + Sync {
     /// The parameters with defaults filled in.
     fn params(&self) -> Value;
 
+    /// The parameters that [`params`](Self::params) leaves out where they have their defaults: name and default, for lists.
+    fn unwritten_defaults(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The observation space.
     fn observation_space(&self) -> ObservationSpace;
 
@@ -164,6 +169,10 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn params(&self) -> Value {
         self.params.clone()
+    }
+
+    fn unwritten_defaults(&self) -> &'static [(&'static str, &'static str)] {
+        E::UNWRITTEN_DEFAULTS
     }
 
     fn observation_space(&self) -> ObservationSpace {

@@ -97,7 +97,7 @@ impl Policy {
         let (env, interrupt) = (self.env(py)?, Interrupt::default());
         let heeded = interrupt.clone();
         let instances = py.enter_interruptible(&interrupt, move || {
-            states::read(&path, &mut StateChecker::new(&*env, &heeded))
+            states::read(&path, &mut StateChecker::new(&*env, &heeded)?)
         })?;
         Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
@@ -190,7 +190,7 @@ fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &I
     if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
         return error;
     }
-    let mut checker = StateChecker::new(env, interrupt);
+    let Ok(mut checker) = StateChecker::new(env, interrupt) else { return error };
     let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
         Start::State { state, .. } => Some((i, checker.check(state).err()?)),
         _ => None,
