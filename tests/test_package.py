@@ -74,8 +74,8 @@ def test_pip_does_what_the_readme_says_of_the_package_of_the_same_name(root, tmp
     def installed_after(*args, succeeds=True):
         result = pip("install", "--no-index", "--find-links", offered, *args)
         assert (result.returncode == 0) is succeeds, result.stdout + result.stderr
-        (line,) = (line for line in pip("list").stdout.splitlines() if line.split()[0] == "twisterl")
-        return line.split()[1]
+        (found,) = (tmp_path / "venv").glob("**/twisterl-*.dist-info")
+        return found.name.removeprefix("twisterl-").removesuffix(".dist-info")
 
     again = ("--force-reinstall", "--no-deps", wheel)
     assert installed_after(wheel) == ours

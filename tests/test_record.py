@@ -272,3 +272,16 @@ def test_the_command_records(root, tmp_path, capsys):
         command(["record", "--help"])
     assert ended.value.code == 0
     assert "twisterl record runs/ppo_cartpole_v1 --out cartpole.gif" in capsys.readouterr().out
+
+
+@pytest.mark.slow
+def test_the_picture_of_the_readme_can_be_made_again(root, script, tmp_path):
+    picture = root / "docs/images/puzzle15.gif"
+    assert "docs/images/puzzle15.gif" in (root / "README.md").read_text()
+    assert picture.stat().st_size < 300_000
+    made = script("generate/readme_picture.py", tmp_path / "again.gif")
+    assert made.stdout.startswith("again.gif: 38 moves"), made.stderr
+    kept, again = frames(picture), frames(tmp_path / "again.gif")
+    assert kept[1] == again[1]
+    # Fonts and palettes may differ between versions of matplotlib and Pillow.
+    assert max(float(abs(a - b).mean()) for a, b in zip(kept[0], again[0], strict=True)) < 4
