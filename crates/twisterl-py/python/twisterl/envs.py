@@ -78,6 +78,12 @@ class Env(_core.EnvBatch):
 
     copy = clone
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def render(self) -> str:
         """Return the state as text."""
         return self.render_text()
@@ -93,7 +99,7 @@ class Env(_core.EnvBatch):
 
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-        return f"<{self.env_cls} {params}: {self.get_state()}>"
+        return f"<{self.env_cls} {params}: {'closed' if self.closed else self.get_state()}>"
 
 
 class Puzzle(Env):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
+from twisterl._internal import arguments
 from twisterl.errors import CheckpointError
 
 __all__ = [
@@ -33,11 +34,11 @@ _CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 def load_config(config_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
+    from twisterl._internal.problems import read_json
     from twisterl.plotting import files
-    from twisterl.run import _read_json
 
     file = Path(config_path)
-    _read_json(file)
+    read_json(file)
     config: dict[str, Any] = files.parse(files.read(file, files.MAX_CONFIG), object_hook=json_load_tuples)
     return config
 
@@ -124,7 +125,7 @@ def pull_hub_algorithm(
 
     Load them with `twisterl.load_policy`, which imports no code that they name. `prepare_algorithm` does.
     """
-    if validate:
+    if arguments.flag("validate", validate):
         missing = validate_algorithm_from_hub(repo_id, revision)["missing"]
         if missing:
             _LOG.warning("%s: expected config and weights, found none of %s", repo_id, missing)

@@ -6,7 +6,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, seed_of};
+use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
@@ -108,7 +108,7 @@ impl Policy {
         initial: Option<&str>,
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
-        trust: bool,
+        #[pyo3(from_py_with = trust_of)] trust: bool,
         like: Option<&Self>,
         weights: Option<&Bound<'_, PyDict>>,
         twists: Option<Permutations>,
@@ -116,6 +116,9 @@ impl Policy {
     ) -> PyResult<Self> {
         if let Some(like) = like {
             return like.with_parts(py, weights, twists);
+        }
+        if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(refuse(py, "UsageError", "path", "a path", "an empty text"));
         }
         let registry = registry_for_file(env, trust)?;
         if let Some(initial) = initial {
@@ -249,7 +252,7 @@ impl Policy {
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
-        deterministic: bool,
+        #[pyo3(from_py_with = deterministic_of)] deterministic: bool,
         #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))

@@ -56,6 +56,11 @@ impl LockedFolder {
             RunPath::At(path) => {
                 let new = match path.symlink_metadata() {
                     Ok(_) => None,
+                    Err(_) if path.file_name().is_none() => {
+                        let expected = "a path that ends in the name of the new folder";
+                        let found = "one that ends in `..`, below a folder that does not exist";
+                        return Err(Error::usage(path.display().to_string(), expected, found));
+                    }
                     // None if there is something at the path by now.
                     Err(_) => Self::create_new([path.to_owned()], path, config, first)?,
                 };

@@ -38,8 +38,8 @@ impl RunFolder {
             let unfinished = path.join(RUN_LOCK).exists();
             return Err(match (path.exists(), unfinished) {
                 (true, true) => {
-                    let found = "one whose start was not finished (start the run again, with this folder as its \
-                                 --run-path)";
+                    let found =
+                        "one whose start was not finished (start the run again in this folder)";
                     Error::checkpoint(path, expected, found)
                 }
                 (true, false) => Error::checkpoint(path, expected, "none"),
