@@ -47,7 +47,9 @@ def test_twists_are_read_in_every_form(key):
     assert env.twists() == ([SAME, SWAP], [[0, 1, 2], [1, 0, 2]])
 
 
-@pytest.mark.parametrize("none", [([], []), (None, None), ([SAME], [[0, 1, 2]]), ([SAME], None), ([SAME], [])], ids=shown)
+@pytest.mark.parametrize(
+    "none", [([], []), (None, None), ([SAME], [[0, 1, 2]]), ([SAME], None), ([SAME], [])], ids=shown
+)
 def test_the_identity_alone_is_no_twist(none):
     assert twisterl.make(plain(TRUTH, twists=returning(none))).twists() == ([], [])
 
