@@ -1,5 +1,6 @@
 //! Actions and their masks between Python and the crates.
 
+use super::codec::Codec;
 use super::numbers::{as_f64, kind};
 use crate::error::refuse;
 use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _, PyUntypedArrayMethods as _};
@@ -35,8 +36,8 @@ pub fn component((n, low, high, shape): Component) -> ActionComponent {
     }
 }
 
-/// Adds one action mask, all true where there is none. `problem`, a `twisterl._internal.adapter.Problem`, reads those that
-/// are not a plain row of zeros and ones as its environment's own; without one, the same rules hold for `space`.
+/// Adds one action mask, all true where there is none. `codec` reads those that are not a plain row of zeros and ones as its
+/// environment's own; without one, the same rules hold for `space`.
 ///
 /// # Errors
 /// `ObservationError` if it is no mask of the space, or leaves none of a component.
@@ -44,7 +45,7 @@ pub fn push_mask(
     masks: &mut Vec<bool>,
     value: Option<&Bound<'_, PyAny>>,
     space: &ActionSpace,
-    problem: Option<&Bound<'_, PyAny>>,
+    codec: Option<&Codec>,
 ) -> PyResult<()> {
     let width = space.mask_width();
     let Some(value) = value else {
@@ -55,13 +56,14 @@ pub fn push_mask(
     let first = masks.len();
     if !push_bits(masks, value, width) {
         masks.truncate(first);
-        let read = match problem {
-            Some(problem) => problem.call_method1("read_mask", (value,))?,
+        let read = match codec {
+            Some(codec) => codec.read_mask(value)?,
             None => py
                 .import("twisterl._internal.adapter.reading.masks")?
-                .call_method1("read_mask", (components(space), value))?,
+                .call_method1("read_mask", (components(space), value))?
+                .extract()?,
         };
-        masks.extend(read.extract::<Vec<bool>>()?);
+        masks.extend(read);
     }
     let row = &masks[first..];
     if row.len() != width || !space.leaves_a_choice(row) {
@@ -96,7 +98,8 @@ pub fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) 
     masks.len() == first + width && list.len() == width
 }
 
-/// Adds an action of `space` from Python: a number, an array of values, or a tuple with one part for each component.
+/// Adds an action of `space` from Python: as the environment takes it if there is a `codec` for that, else a number, an array
+/// of values, or a tuple with one part for each component.
 ///
 /// # Errors
 /// `ActionError` if it is not in the space.
@@ -104,6 +107,7 @@ pub fn push_action(
     actions: &mut Actions,
     value: &Bound<'_, PyAny>,
     space: &ActionSpace,
+    codec: Option<&Codec>,
 ) -> PyResult<()> {
     let misfit = || {
         let expected = match space.single_discrete() {
@@ -116,6 +120,14 @@ pub fn push_action(
         };
         refuse(value.py(), "ActionError", "action", &expected, &found)
     };
+    if let Some(codec) = codec.filter(|codec| codec.decodes) {
+        let (discrete, continuous) = codec.read_action(value)?;
+        let continuous: Vec<f32> = continuous.iter().map(|&number| number as f32).collect();
+        let action = Action::Parts { discrete: &discrete, continuous: &continuous };
+        space.check(action).map_err(|_| misfit())?;
+        actions.push(action);
+        return Ok(());
+    }
     if let Some(n) = space.single_discrete() {
         let index = value.extract::<usize>().map_err(|_| misfit())?;
         if index >= n {
@@ -167,13 +179,18 @@ fn values(value: &Bound<'_, PyAny>) -> Option<Vec<f64>> {
     }
 }
 
-/// Returns an action of `space` as Python sees it: a number for one choice, an array for bits and real numbers, a list
-/// for several choices, else a tuple with one part for each component. [`push_action`] takes it back.
+/// Returns an action of `space` as Python sees it: as the environment takes it if there is a `codec` for that, else a number
+/// for one choice, an array for bits and real numbers, a list for several choices, and otherwise a tuple with one part for
+/// each component. [`push_action`] takes it back.
 pub fn action_object<'py>(
     py: Python<'py>,
     action: Action<'_>,
     space: &ActionSpace,
+    codec: Option<&Codec>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(codec) = codec.filter(|codec| codec.decodes) {
+        return codec.action(py, action, space);
+    }
     let (mut choices, mut values) = match action {
         Action::Discrete(index) => return Ok(index.into_pyobject(py)?.into_any()),
         Action::Parts { discrete, continuous } => (discrete, continuous),

@@ -49,6 +49,7 @@ pub fn initial_policy(
     policy.symmetry = config.policy.symmetry.into();
     policy.backtracking = backtracking(config, spec)?;
     policy.scaling = config.policy.scaling(&spec.observation_space())?;
+    policy.spaces = spec.declared_spaces();
     policy.check()?;
     Ok(policy)
 }
@@ -91,6 +92,7 @@ pub fn weights_for(
         symmetry: header.symmetry,
         backtracking: header.backtracking,
         scaling,
+        spaces: header.spaces,
     })
 }
 
@@ -108,6 +110,7 @@ pub(super) fn header(
         symmetry: config.policy.symmetry.into(),
         backtracking: backtracking(config, spec)?,
         scaling: config.policy.scaling(&spec.observation_space())?,
+        spaces: spec.declared_spaces(),
     })
 }
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.codec import Codec
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
@@ -23,16 +23,12 @@ class GymnasiumEnv(EnvAdapter):
         super().__init__(problem, env)
         from twisterl._internal.adapter import spaces
 
-        self.actions, self._decode = spaces.action(env.action_space, problem)
-        start = (scalars.whole(getattr(env.action_space, "start", 0)) or 0) if self.is_one_choice() else 0
-        self.mask_reader = masks.MaskReader(spaces.choices(env.action_space), self.choice_counts(), start)
-        key, rest = spaces.mask_within(env.observation_space, self.mask_reader.width)
-        self.sparse, self.shape, self.encode = spaces.observation(rest, problem)
-        if key is not None:
-            self.encode = spaces.without_mask(env.observation_space, key, self.encode)
-        self.encodes = key is not None or not spaces.is_plain(rest)
-        self.size = math.prod(self.shape)
-        self.mask_key = key
+        self.actions, action = spaces.action(env.action_space, problem)
+        key, rest = spaces.mask_within(env.observation_space, sum(self.choice_counts()))
+        observation = spaces.observation(rest, problem)
+        self.is_declared = True
+        self._read_by(Codec(observation, action, key))
+        self._decode = self.codec.decode
         self.mask_way = masks.find(env, self.mask_reader)
         self._seen: Any = None
         self._encoded: Any = None
