@@ -98,8 +98,8 @@ pub fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) 
     masks.len() == first + width && list.len() == width
 }
 
-/// Adds an action of `space` from Python: as the environment takes it if there is a `codec` for that, else a number, an array
-/// of values, or a tuple with one part for each component.
+/// Adds an action of `space` from Python: as the environment takes it if there is a `codec` for that, or else a number, an
+/// array of values, or a tuple with one part for each component.
 ///
 /// # Errors
 /// `ActionError` if it is not in the space.
@@ -109,25 +109,43 @@ pub fn push_action(
     space: &ActionSpace,
     codec: Option<&Codec>,
 ) -> PyResult<()> {
-    let misfit = || {
-        let expected = match space.single_discrete() {
-            Some(n) => format!("a whole number from 0 to {}", n - 1),
-            None => format!("an element of {:?}", space.components()),
-        };
-        let found = match value.len() {
-            Ok(len) if len > MAX_SHOWN => kind(value),
-            _ => value.str().map_or_else(|_| kind(value), |s| shorten(&s.to_string_lossy())),
-        };
-        refuse(value.py(), "ActionError", "action", &expected, &found)
+    let Some(codec) = codec.filter(|codec| codec.decodes) else {
+        return push_parts(actions, value, space);
     };
-    if let Some(codec) = codec.filter(|codec| codec.decodes) {
-        let (discrete, continuous) = codec.read_action(value)?;
-        let continuous: Vec<f32> = continuous.iter().map(|&number| number as f32).collect();
-        let action = Action::Parts { discrete: &discrete, continuous: &continuous };
-        space.check(action).map_err(|_| misfit())?;
-        actions.push(action);
-        return Ok(());
+    match codec.read_action(value) {
+        Ok((discrete, continuous)) => {
+            let continuous: Vec<f32> = continuous.iter().map(|&number| number as f32).collect();
+            let action = Action::Parts { discrete: &discrete, continuous: &continuous };
+            space.check(action).map_err(|_| misfit(value, space))?;
+            actions.push(action);
+            Ok(())
+        }
+        // Also as a policy has them that knows nothing of the environment's own.
+        Err(_) if codec.takes_indices && push_parts(actions, value, space).is_ok() => Ok(()),
+        Err(error) => Err(error),
     }
+}
+
+/// Returns the error for a value that is no action of `space`.
+fn misfit(value: &Bound<'_, PyAny>, space: &ActionSpace) -> PyErr {
+    let expected = match space.single_discrete() {
+        Some(n) => format!("a whole number from 0 to {}", n - 1),
+        None => format!("an element of {:?}", space.components()),
+    };
+    let found = match value.len() {
+        Ok(len) if len > MAX_SHOWN => kind(value),
+        _ => value.str().map_or_else(|_| kind(value), |s| shorten(&s.to_string_lossy())),
+    };
+    refuse(value.py(), "ActionError", "action", &expected, &found)
+}
+
+/// Adds an action as a number, an array of values, or a tuple with one part for each component.
+fn push_parts(
+    actions: &mut Actions,
+    value: &Bound<'_, PyAny>,
+    space: &ActionSpace,
+) -> PyResult<()> {
+    let misfit = || misfit(value, space);
     if let Some(n) = space.single_discrete() {
         let index = value.extract::<usize>().map_err(|_| misfit())?;
         if index >= n {

@@ -15,6 +15,8 @@ pub struct Codec {
     pub encodes: bool,
     /// True if the environment takes actions in another form than a policy that knows of none.
     pub decodes: bool,
+    /// True if actions counted from 0 cannot be mistaken for the environment's own.
+    pub takes_indices: bool,
 }
 
 impl Codec {
@@ -25,7 +27,8 @@ impl Codec {
     pub fn new(object: Bound<'_, PyAny>) -> PyResult<Self> {
         let encodes = object.getattr("encodes")?.extract()?;
         let decodes = object.getattr("decodes")?.extract()?;
-        Ok(Self { object: object.unbind(), encodes, decodes })
+        let takes_indices = object.getattr("takes_indices")?.extract()?;
+        Ok(Self { object: object.unbind(), encodes, decodes, takes_indices })
     }
 
     /// Builds the codec of the spaces in a policy, which have been checked.
@@ -40,6 +43,11 @@ impl Codec {
     /// Returns another reference to the codec.
     pub fn clone_ref(&self, py: Python<'_>) -> Self {
         Self { object: self.object.clone_ref(py), ..*self }
+    }
+
+    /// Returns the Python object.
+    pub fn object(&self, py: Python<'_>) -> Py<PyAny> {
+        self.object.clone_ref(py)
     }
 
     /// Reads an observation, called `name` in errors. Returns it in the trainer's form, and the mask within it.

@@ -177,6 +177,18 @@ impl Policy {
         matches!(self.space(), ObservationSpace::SparseBinary { .. })
     }
 
+    /// Encodes observations and decodes actions, of an environment written in Python.
+    #[getter]
+    fn codec(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.codec.as_ref().map(|codec| codec.object(py))
+    }
+
+    /// The spaces that the environment declares, as JSON.
+    #[getter]
+    fn spaces_json(&self) -> Option<String> {
+        self.policy.spaces.as_ref().map(|spaces| serde_json::json!(spaces).to_string())
+    }
+
     /// The number of choices of an action.
     #[getter]
     fn num_actions(&self) -> usize {

@@ -23,6 +23,7 @@ class Codec:
     Attributes:
         encodes: True if observations are not in the trainer's form as the environment gives them.
         decodes: True if actions are not as a policy has them without their description.
+        takes_indices: True if actions counted from 0 cannot be mistaken for the environment's own.
         sparse: True if encoded observations are zeros and ones, given by the indices of the ones.
         shape: the shape of an encoded observation.
         encode: returns an observation in the trainer's form: the indices of the ones, or a flat array.
@@ -45,6 +46,7 @@ class Codec:
         self.decode = actions.decoder(action)
         self.encodes = mask_key is not None or not encoding.is_encoded(observation)
         self.decodes = not actions.is_decoded(action)
+        self.takes_indices = actions.takes_indices(action)
         counts = actions.counts(action)
         start = actions.first_number(action) if len(counts) == 1 else 0
         self.mask_reader = MaskReader(actions.choices(action), counts, start)

@@ -78,6 +78,19 @@ def is_decoded(space: Description) -> bool:
     return False
 
 
+def takes_indices(space: Description) -> bool:
+    """Return True if no choice, counted from 0, has the number of another one in the environment."""
+    if space["type"] == "discrete":
+        return _are_apart(space.get("start", 0), space["n"])
+    if space["type"] == "multi_discrete":
+        return all(map(_are_apart, space["start"], space["nvec"]))
+    return all(takes_indices(part) for _, part in parts(space))
+
+
+def _are_apart(start: int, n: int) -> bool:
+    return start == 0 or abs(start) >= n
+
+
 def first_number(space: Description) -> int:
     """Return the number of the first action, if an action is one choice."""
     start = space.get("start", 0)
