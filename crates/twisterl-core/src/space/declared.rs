@@ -122,6 +122,14 @@ impl DeclaredSpaces {
         Ok(())
     }
 
+    /// Returns true if observations and actions of `other` have the same meaning: the spaces are equal but for the types of
+    /// numbers.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        self.mask == other.mask
+            && self.observation.agrees_with(&other.observation)
+            && self.action.agrees_with(&other.action)
+    }
+
     /// Returns the observation space of a policy, `None` if the spaces are inconsistent.
     fn encoded(&self) -> Option<ObservationSpace> {
         let space = match (&self.mask, &self.observation) {
@@ -181,6 +189,23 @@ impl DeclaredSpace {
                 let differ = entries.iter().all(|entry| keys.insert(&entry.key));
                 differ.then(|| sum(entries.iter().map(|entry| entry.space.size()))).flatten()
             }
+        }
+    }
+
+    fn agrees_with(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Box { shape, .. }, Self::Box { shape: others, .. }) => shape == others,
+            (Self::Tuple { parts }, Self::Tuple { parts: others }) => {
+                let same = parts.len() == others.len();
+                same && parts.iter().zip(others).all(|(part, other)| part.agrees_with(other))
+            }
+            (Self::Dict { entries }, Self::Dict { entries: others }) => {
+                let agree = |(one, other): (&Entry, &Entry)| {
+                    one.key == other.key && one.space.agrees_with(&other.space)
+                };
+                entries.len() == others.len() && entries.iter().zip(others).all(agree)
+            }
+            _ => self == other,
         }
     }
 
@@ -296,6 +321,22 @@ mod tests {
             let found = spaces(observation, mask, tick.clone()).encoded();
             assert_eq!(found, expected);
         }
+    }
+
+    #[test]
+    fn spaces_agree_whatever_the_type_of_their_numbers() {
+        let named = |key: &str, shape: usize, dtype: &str| {
+            let arm = json!({"type": "box", "shape": [shape], "dtype": dtype});
+            spaces(
+                json!({"type": "dict", "entries": [{"key": key, "space": arm}]}),
+                Value::Null,
+                arm,
+            )
+        };
+        let own = named("arm", 2, "float32");
+        assert!(own.agrees_with(&named("arm", 2, "float64")));
+        assert!(!own.agrees_with(&named("leg", 2, "float32")));
+        assert!(!own.agrees_with(&named("arm", 3, "float32")));
     }
 
     #[test]

@@ -15,7 +15,7 @@ use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
 use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
@@ -37,6 +37,8 @@ pub struct PythonEnvSpec {
     action_space: ActionSpace,
     twists: Vec<Twist>,
     difficulty: usize,
+    /// The difficulty can be set.
+    curriculum: bool,
     limits: EpisodeLimits,
 }
 
@@ -52,7 +54,7 @@ impl PythonEnvSpec {
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        let made = call_env(|py| {
+        let made = call_env(None, |py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -87,6 +89,7 @@ impl PythonEnvSpec {
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
+        let curriculum = problem.getattr("curriculum")?.extract()?;
         // The longest episode that the environment declares is its own limit.
         let declared: usize = problem.getattr("max_steps")?.extract()?;
         let EpisodeLimits { rollout, play, search } = LIMITS;
@@ -120,6 +123,7 @@ impl PythonEnvSpec {
             action_space,
             twists,
             difficulty,
+            curriculum,
             limits,
         };
         Ok(spec.checked())
@@ -157,15 +161,15 @@ impl PythonEnvSpec {
 impl Drop for PythonEnvSpec {
     /// Closes the environments.
     fn drop(&mut self) {
-        end(&self.problem, "retire");
+        end(&self.problem, &self.problem, "retire");
     }
 }
 
-/// Calls a method that ends the use of `object`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
+/// Calls a method that ends the use of `object`, which is of `problem`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
 /// When the interpreter exits, it has closed the environments already.
-fn end(object: &Py<PyAny>, method: &str) {
+fn end(problem: &Py<PyAny>, object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
-        let _call = EnvCall::begin(py);
+        let _call = EnvCall::begin(py, Some(problem));
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -220,6 +224,18 @@ impl EnvSpec for PythonEnvSpec {
         self.difficulty
     }
 
+    fn starts(&self) -> StartKinds {
+        StartKinds { curriculum: self.curriculum, uniform: false }
+    }
+
+    fn measures_success(&self) -> bool {
+        // The environment may say so later, or not at all: a fault of reading one's own attribute is no success.
+        let known = call_env(Some(&self.problem), |py| {
+            self.problem.bind(py).getattr("measures_success")?.extract()
+        });
+        known.unwrap_or(false)
+    }
+
     fn episode_limits(&self) -> EpisodeLimits {
         self.limits
     }
@@ -229,7 +245,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn check_replay(&self) -> Result<Option<String>> {
-        let differs = call_env(|py| {
+        let differs = call_env(Some(&self.problem), |py| {
             self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
         });
         differs.map_err(|e| raised(&self.name, e))

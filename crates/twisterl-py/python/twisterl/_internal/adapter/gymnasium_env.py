@@ -10,7 +10,7 @@ from twisterl._internal.adapter.codec import Codec
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
-from twisterl._internal.adapter.reading.parameters import takes_seed
+from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -23,6 +23,8 @@ class GymnasiumEnv(EnvAdapter):
         super().__init__(problem, env)
         from twisterl._internal.adapter import spaces
 
+        spaces.check_size(env.action_space, "action_space", problem)
+        spaces.check_size(env.observation_space, "observation_space", problem)
         self.actions, action = spaces.action(env.action_space, problem)
         key, rest = spaces.mask_within(env.observation_space, sum(self.choice_counts()))
         observation = spaces.observation(rest, problem)
@@ -36,6 +38,7 @@ class GymnasiumEnv(EnvAdapter):
         self._has_mask = False
         self._info: dict[Any, Any] = {}
         self._solved = False
+        check_call(env.step, "step", "a method with one argument, the action", None)
         self._bind()
 
     def unshare(self) -> None:
@@ -86,7 +89,10 @@ class GymnasiumEnv(EnvAdapter):
         self._info = info
         self._has_mask = False
         solved = info.get("is_success") if info else None
-        self._solved = solved is not None and scalars.flag(solved, "info['is_success']")
+        self._solved = False
+        if solved is not None:
+            self._solved = scalars.flag(solved, "info['is_success']")
+            self.problem.measures_success = True
 
     def observe(self) -> Any:
         return self._encoded

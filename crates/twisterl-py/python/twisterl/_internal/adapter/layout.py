@@ -40,6 +40,7 @@ def layout_of_space(space: Any, action: Description, problem: Problem) -> Layout
     """Return the layout that a plain environment declares by Gymnasium's `observation_space`."""
     from twisterl._internal.adapter import spaces
 
+    spaces.check_size(space, "observation_space", problem)
     described = spaces.observation(space, problem)
     return Layout(Codec(described, action), is_declared=True)
 

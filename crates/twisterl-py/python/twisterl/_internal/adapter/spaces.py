@@ -8,6 +8,7 @@ import gymnasium as gym
 import numpy as np
 
 from twisterl._internal.adapter.env_adapter import Component
+from twisterl._internal.adapter.reading.bounded import LONGEST
 from twisterl._internal.adapter.reading.encoding import Description
 from twisterl._internal.adapter.reading.masks import OBSERVED_MASKS, PERHAPS_MASKS
 
@@ -21,6 +22,26 @@ def observation(space: gym.Space[Any], problem: Problem) -> Description:
         return _describe(space)
     except (NotImplementedError, ValueError) as error:
         raise problem.broken("observation_space", "a space that can be flattened", space) from error
+
+
+def check_size(space: gym.Space[Any], name: str, problem: Problem) -> None:
+    """Refuse a space of more values and choices than memory can hold."""
+    if _size(space) > LONGEST:
+        raise problem.broken(name, f"a space of at most {LONGEST} values", space)
+
+
+def _size(space: gym.Space[Any]) -> float:
+    """Return the number of values, and of choices; 0 of spaces of other kinds."""
+    spaces = gym.spaces
+    if isinstance(space, spaces.Discrete):
+        return float(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return float(space.nvec.sum(dtype=float))
+    if isinstance(space, (spaces.MultiBinary, spaces.Box)):
+        return float(np.prod(space.shape, dtype=float))
+    if isinstance(space, (spaces.Tuple, spaces.Dict)):
+        return sum(_size(part) for part in (space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces))
+    return 0.0
 
 
 def _describe(space: gym.Space[Any]) -> Description:

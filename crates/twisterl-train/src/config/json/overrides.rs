@@ -1,6 +1,6 @@
 //! Values set from outside of the config file.
 
-use super::json::MAX_DEPTH;
+use super::MAX_DEPTH;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use twisterl_core::error::from_serde::shorten;

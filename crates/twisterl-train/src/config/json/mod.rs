@@ -1,5 +1,9 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
+mod overrides;
+
+pub use overrides::Override;
+
 use crate::system::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -10,14 +14,14 @@ use twisterl_core::error::from_serde;
 use twisterl_core::error::json::{self, JsonError};
 
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
-pub(super) const MAX_DEPTH: usize = 192;
+const MAX_DEPTH: usize = 192;
 
 /// Reads a JSON file of at most [`MAX_CONFIG`] bytes.
 ///
 /// # Errors
 /// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
 /// column.
-pub(super) fn read_file(path: &Path) -> Result<Value> {
+pub fn read_file(path: &Path) -> Result<Value> {
     let refused = |refusal: Refusal| match refusal.into_parts() {
         Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
         Err(error) => Error::io("read", path, error),
