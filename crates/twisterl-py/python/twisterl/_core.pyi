@@ -86,7 +86,7 @@ class Policy:
         self, observations: Any, masks: Any = None, num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def forward_batch(
-        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
+        self, observations: Any, num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,

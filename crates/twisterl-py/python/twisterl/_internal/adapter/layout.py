@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.codec import Codec
-from twisterl._internal.adapter.reading.encoding import Description, encoder
+from twisterl._internal.adapter.codec.encoding import Description, encoder
 from twisterl._internal.adapter.reading.masks import OBSERVED_MASKS, PERHAPS_MASKS
 from twisterl._internal.adapter.reading.misread import MisreadError, shown
 from twisterl._internal.adapter.reading.observations import DECLARE, SOURCE, is_sparse

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import gymnasium as gym
 import numpy as np
 
+from twisterl._internal.adapter.codec.encoding import Description
 from twisterl._internal.adapter.env_adapter import Component
 from twisterl._internal.adapter.reading.bounded import LONGEST
-from twisterl._internal.adapter.reading.encoding import Description
 from twisterl._internal.adapter.reading.masks import OBSERVED_MASKS, PERHAPS_MASKS
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from twisterl._internal.adapter.reading.encoding import Description, keys_of, listed, parts
+from twisterl._internal.adapter.codec.encoding import Description, keys_of, listed, parts
 from twisterl._internal.adapter.reading.misread import MisreadError
 
 SOURCE = "observations"

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.adapter.reading import actions, encoding, stacked
-from twisterl._internal.adapter.reading.encoding import Description
+from twisterl._internal.adapter.codec import actions, encoding, stacked, states
+from twisterl._internal.adapter.codec.encoding import Description
 from twisterl._internal.adapter.reading.masks import MaskReader, given_mask
 from twisterl._internal.adapter.reading.misread import MisreadError
-from twisterl.errors import ActionError, ObservationError
+from twisterl.errors import ActionError, ObservationError, StateError
 
 VERSION = 1
 
@@ -86,6 +86,38 @@ class Codec:
             if _is_encoded(seen, math.prod(self.shape)):
                 return seen, None
             raise ObservationError(name + str(error).removeprefix(encoding.SOURCE)) from error.__cause__
+
+    def state(self, given: Any) -> Any:
+        """Return a state of plain numbers for one that a caller gives as an observation: a dict, a tuple, or a number.
+
+        Other states are returned as they are: a row of numbers may be an observation as well.
+
+        Raises:
+            StateError: it is no observation of the environment.
+        """
+        is_tuple = isinstance(given, tuple) and self.observation["type"] == "tuple"
+        if not (isinstance(given, dict) or is_tuple or (np.isscalar(given) and not isinstance(given, (str, bytes)))):
+            return given
+        try:
+            return self.numbers(given)
+        except MisreadError as error:
+            raise StateError(str(error)) from error.__cause__
+
+    def numbers(self, seen: Any) -> list[Any]:
+        """Return the numbers of an observation, as a state.
+
+        Raises:
+            MisreadError: it is no observation.
+        """
+        return states.numbers(self.observation, seen)
+
+    def observation_of(self, state: list[float]) -> Any:
+        """Return the observation whose numbers are a state, without a mask.
+
+        Raises:
+            MisreadError: there is none.
+        """
+        return states.observation(self.observation, state)
 
     def rows(self, batch: Any) -> list[Any] | None:
         """Return the observations of a stacked batch, None if it is not stacked but a sequence of observations.

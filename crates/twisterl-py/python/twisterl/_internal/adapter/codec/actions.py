@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.adapter.reading.encoding import Description, digits_of, keys_of, listed, parts
+from twisterl._internal.adapter.codec.encoding import Description, digits_of, keys_of, listed, parts
 from twisterl._internal.adapter.reading.masks import Choices
 from twisterl._internal.adapter.reading.misread import MisreadError
 from twisterl._internal.adapter.reading.observations import Values
