@@ -1,6 +1,6 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
-use crate::convert::arguments::Cores;
+use crate::convert::arguments::{Cores, quiet_of, trust_of};
 use crate::convert::json;
 use crate::enter::calls::interrupt_envs;
 use crate::enter::{Enter as _, LOOK, Signals, wait};
@@ -38,7 +38,7 @@ pub fn train<'py>(
     numbered: bool,
     load_checkpoint: Option<PathBuf>,
     num_cores: Option<Cores>,
-    quiet: bool,
+    #[pyo3(from_py_with = quiet_of)] quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
     difficulty: Option<usize>,
@@ -66,10 +66,10 @@ pub fn resume<'py>(
     path: PathBuf,
     sets: Vec<String>,
     num_cores: Option<Cores>,
-    quiet: bool,
+    #[pyo3(from_py_with = quiet_of)] quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
-    trust: bool,
+    #[pyo3(from_py_with = trust_of)] trust: bool,
     difficulty: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
@@ -82,7 +82,7 @@ pub fn resume<'py>(
     let threads = num_cores.map(|cores| cores.0.threads());
     let options = Options { difficulty, quiet, overrides, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
-        trainer::resume(&path, None, options, &registry)
+        trainer::resume(&path, options, &registry)
     })
 }
 
@@ -146,7 +146,7 @@ fn watch<'py>(
                 interrupt_envs(py);
             }
         }
-        if signals.abandon() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if signals.abandon(py) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     signals.hear_callback(py, warn(py, &warnings));
     let summary = ended?;

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use support::options;
 use twisterl_core::envs::registry::Registry;
-use twisterl_train::config::RunConfig;
+use twisterl_train::config::{Override, RunConfig};
 use twisterl_train::trainer::evaluation::Score;
 use twisterl_train::trainer::{Options, Summary, Warner, resume, train};
 
@@ -118,7 +118,9 @@ fn a_longer_run_replaces_the_final_evaluation() {
         trained(&config(env, only(), 3), &run);
         let finished = timeless(&run);
         for (iterations, expected) in [(3, finished), (4, timeless(&whole.join(env)))] {
-            resume(&run, Some(iterations), &options(1), &Registry::default()).unwrap();
+            let overrides = vec![Override::new("num_iterations", iterations).unwrap()];
+            let options = Options { overrides, ..options(1) };
+            resume(&run, &options, &Registry::default()).unwrap();
             assert_eq!(timeless(&run), expected, "{env}, {iterations} iterations");
         }
         let weights = "checkpoint_last/policy.safetensors";

@@ -10,7 +10,8 @@ import types
 from pathlib import Path
 from typing import Any
 
-from twisterl import _core, run
+from twisterl import _core
+from twisterl._internal.display import progress
 from twisterl._internal.written import written
 from twisterl.run import train
 from twisterl.utils import load_config, prepare_algorithm
@@ -30,8 +31,8 @@ def main(config_path: str, run_path: str | None, load_checkpoint_path: str | Non
     config = {**load_config(config_path), "num_iterations": num_steps}
     resolved = _core.resolve_config(written(config))
     path = Path(run_path) if run_path is not None else Path("runs") / Path(config_path).stem
-    with run._Progress(False, num_steps, None) as shown:
-        rest = (load_checkpoint_path, None, shown.quiet, shown.callback)
+    with progress.shown(False, num_steps, None) as (silent, told):
+        rest = (load_checkpoint_path, None, silent, told)
         _core.train(resolved, path, run_path is None, *rest, peer_names=True)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
+from twisterl._internal import arguments
 from twisterl.errors import CheckpointError
 
 __all__ = [
@@ -124,7 +125,7 @@ def pull_hub_algorithm(
 
     Load them with `twisterl.load_policy`, which imports no code that they name. `prepare_algorithm` does.
     """
-    if validate:
+    if arguments.flag("validate", validate):
         missing = validate_algorithm_from_hub(repo_id, revision)["missing"]
         if missing:
             _LOG.warning("%s: expected config and weights, found none of %s", repo_id, missing)

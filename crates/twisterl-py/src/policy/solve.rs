@@ -61,7 +61,7 @@ impl Policy {
         let states = batch(states)?;
         let (solutions, _) =
             self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
-        self.solved(py, &solutions)
+        solutions.iter().map(|solution| self.solved(py, solution)).collect()
     }
 
     pub(super) fn solve_drawn<'py>(
@@ -72,21 +72,7 @@ impl Policy {
     ) -> PyResult<Vec<Solved<'py>>> {
         let problems = self.scrambles(py, count, difficulty)?;
         let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
-        self.solved(py, &solutions)
-    }
-
-    /// Returns solutions as Python receives them.
-    fn solved<'py>(&self, py: Python<'py>, solutions: &[Solution]) -> PyResult<Vec<Solved<'py>>> {
-        let (space, measured) = (self.actions(), self.env(py)?.measures_success());
-        let one = |solution: &Solution| {
-            let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } =
-                solution;
-            let actions = (0..actions.len()).map(|i| action_object(py, actions.row(i), space));
-            let actions = actions.collect::<PyResult<_>>()?;
-            let solved = (*solved || measured).then_some(*solved);
-            Ok((solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
-        };
-        solutions.iter().map(one).collect()
+        solutions.iter().map(|solution| self.solved(py, solution)).collect()
     }
 
     pub(super) fn figures(
@@ -112,7 +98,7 @@ impl Policy {
         let (env, interrupt) = (self.env(py)?, Interrupt::default());
         let heeded = interrupt.clone();
         let instances = py.enter_interruptible(&interrupt, move || {
-            states::read(&path, &mut StateChecker::new(&*env, &heeded))
+            states::read(&path, &mut StateChecker::new(&*env, &heeded)?)
         })?;
         Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
@@ -150,7 +136,7 @@ impl Policy {
         let space = env.action_space();
         let mut batch = Actions::new(&space);
         for action in rows(actions, "actions")? {
-            push_action(&mut batch, &action, &space)?;
+            push_action(&mut batch, &action, &space, self.codec.as_ref())?;
         }
         let start_state = state(start)?;
         let work = move || replay(&*env, &start_state, &batch);
@@ -169,6 +155,16 @@ impl Policy {
             None => self.env(py)?.difficulty(),
         };
         Ok(Problems::Scrambles { difficulty, count })
+    }
+
+    /// Returns a solution as Python sees it.
+    fn solved<'py>(&self, py: Python<'py>, solution: &Solution) -> PyResult<Solved<'py>> {
+        let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
+        let actions = (0..actions.len())
+            .map(|i| action_object(py, actions.row(i), self.actions(), self.codec.as_ref()))
+            .collect::<PyResult<_>>()?;
+        let solved = (*solved || self.env(py)?.measures_success()).then_some(*solved);
+        Ok((solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
     }
 
     /// Plays each problem. Returns the solutions and the seconds taken.
@@ -205,7 +201,7 @@ fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &I
     if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
         return error;
     }
-    let mut checker = StateChecker::new(env, interrupt);
+    let Ok(mut checker) = StateChecker::new(env, interrupt) else { return error };
     let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
         Start::State { state, .. } => Some((i, checker.check(state).err()?)),
         _ => None,

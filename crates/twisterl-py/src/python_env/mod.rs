@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::convert::codec::Codec;
 use crate::enter::calls::{EnvCall, call_env, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
@@ -16,6 +17,7 @@ use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
+use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_core::{Error, Result};
@@ -27,7 +29,8 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
-    encodes: bool,
+    codec: Codec,
+    declared: Option<DeclaredSpaces>,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
@@ -42,6 +45,16 @@ pub struct PythonEnvSpec {
 /// The default limits on the length of episodes, for environments that may never end one.
 const LIMITS: EpisodeLimits = EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000 };
 
+/// Returns the limits of an environment that declares its longest episode, or 0 for none.
+fn limits(declared: usize) -> EpisodeLimits {
+    let EpisodeLimits { rollout, play, search } = LIMITS;
+    EpisodeLimits {
+        rollout: rollout.max(declared),
+        play: play.max(declared),
+        search: search.max(declared),
+    }
+}
+
 /// A class or function that makes environments of their parameters.
 pub type Factory = Py<PyAny>;
 
@@ -51,7 +64,7 @@ impl PythonEnvSpec {
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        let made = call_env(|py| {
+        let made = call_env(None, |py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -87,27 +100,27 @@ impl PythonEnvSpec {
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let curriculum = problem.getattr("curriculum")?.extract()?;
-        // The longest episode that the environment declares is its own limit.
-        let declared: usize = problem.getattr("max_steps")?.extract()?;
-        let EpisodeLimits { rollout, play, search } = LIMITS;
-        let limits = EpisodeLimits {
-            rollout: rollout.max(declared),
-            play: play.max(declared),
-            search: search.max(declared),
-        };
+        let limits = limits(problem.getattr("max_steps")?.extract()?);
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
-        let encodes = problem.getattr("encodes")?.extract()?;
+        let codec = Codec::new(problem.getattr("codec")?)?;
+        let declared: Option<String> = problem.getattr("spaces")?.extract()?;
+        let declared = declared.as_deref().map(serde_json::from_str).transpose();
+        let Ok(declared) = declared else {
+            let found = problem.getattr("spaces")?;
+            return Ok(Err(broken(&name, "spaces can be written as JSON", found)));
+        };
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
-            encodes,
+            codec,
+            declared,
             observation_space,
             size,
             action_space,
@@ -129,14 +142,9 @@ impl PythonEnvSpec {
         &self.factory
     }
 
-    /// `twisterl._internal.adapter.Problem`.
-    pub fn problem(&self) -> &Py<PyAny> {
-        &self.problem
-    }
-
-    /// True if observations are not in the trainer's form as the environment returns them.
-    pub fn encodes(&self) -> bool {
-        self.encodes
+    /// Encodes observations and decodes actions.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -156,15 +164,15 @@ impl PythonEnvSpec {
 impl Drop for PythonEnvSpec {
     /// Closes the environments.
     fn drop(&mut self) {
-        end(&self.problem, "retire");
+        end(&self.problem, &self.problem, "retire");
     }
 }
 
-/// Calls a method that ends the use of `object`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
+/// Calls a method that ends the use of `object`, which is of `problem`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
 /// When the interpreter exits, it has closed the environments already.
-fn end(object: &Py<PyAny>, method: &str) {
+fn end(problem: &Py<PyAny>, object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
-        let _call = EnvCall::begin(py);
+        let _call = EnvCall::begin(py, Some(problem));
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -207,6 +215,10 @@ impl EnvSpec for PythonEnvSpec {
         self.action_space.clone()
     }
 
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        self.declared.clone()
+    }
+
     fn twists(&self) -> Vec<Twist> {
         self.twists.clone()
     }
@@ -221,7 +233,9 @@ impl EnvSpec for PythonEnvSpec {
 
     fn measures_success(&self) -> bool {
         // The environment may say so later, or not at all: a fault of reading one's own attribute is no success.
-        let known = call_env(|py| self.problem.bind(py).getattr("measures_success")?.extract());
+        let known = call_env(Some(&self.problem), |py| {
+            self.problem.bind(py).getattr("measures_success")?.extract()
+        });
         known.unwrap_or(false)
     }
 
@@ -234,7 +248,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn check_replay(&self) -> Result<Option<String>> {
-        let differs = call_env(|py| {
+        let differs = call_env(Some(&self.problem), |py| {
             self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
         });
         differs.map_err(|e| raised(&self.name, e))

@@ -18,7 +18,7 @@ pub(super) struct Counters {
     pub(super) difficulty: usize,
     /// The success that the curriculum uses, where this iteration measured it.
     pub(super) success: Option<f64>,
-    /// True if episodes are known to be solved or not; otherwise success is `null`.
+    /// True if episodes are known to be solved or not; if false, success is `null`.
     pub(super) measures_success: bool,
 }
 

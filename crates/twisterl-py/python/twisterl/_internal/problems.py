@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from twisterl._internal import environments
-from twisterl._internal.copies import Copies
+from twisterl._internal import arguments, environments, prototypes
 from twisterl.errors import ConfigError, FileError, MissingError, UsageError
 
 
@@ -59,7 +58,7 @@ def _read(config: Any) -> tuple[dict[str, Any], str]:
     if isinstance(config, Mapping):
         return dict(config), "run"
     if isinstance(config, (str, os.PathLike)):
-        file = Path(config)
+        file = arguments.path("config", config)
         return read_json(file), file.stem
     raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
 
@@ -76,7 +75,7 @@ def _entry(env: Any) -> tuple[dict[str, Any], str]:
         made = _by_gymnasium(env)
         if made is not None:
             return {"env_cls": "gymnasium.make", "env": made}, made["id"].rpartition("/")[2]
-        name, factory = environments.path_of(type(env)), Copies(env)
+        name, factory = environments.path_of(type(env)), prototypes.Copies(env)
     else:
         raise UsageError(
             "env: expected the name of an environment, a class, a function that makes one, or an environment, found "

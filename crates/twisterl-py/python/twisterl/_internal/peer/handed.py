@@ -8,8 +8,8 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal.adapter.reading.difficulty import own
-from twisterl._internal.copies import Copies, duplicate
 from twisterl._internal.environments import path_of
+from twisterl._internal.prototypes import Copies, duplicate
 from twisterl._internal.written import written
 from twisterl.errors import UsageError
 

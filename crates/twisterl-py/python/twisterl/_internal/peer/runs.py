@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
+from twisterl._internal.display import progress
 from twisterl._internal.written import written
 from twisterl.errors import UsageError
 from twisterl.policy import Policy
@@ -88,11 +89,9 @@ class ScriptRun:
         Raises:
             ConfigError: a field of the config was changed that cannot change during a run.
         """
-        from twisterl import run
-
         folder, total = Path(path), self.iterations + num_steps
-        with run._Progress(quiet, total, callback) as shown:
-            rest: dict[str, Any] = {"quiet": shown.quiet, "callback": shown.callback, "env": session.factory}
+        with progress.shown(quiet, total, callback) as (silent, told):
+            rest: dict[str, Any] = {"quiet": silent, "callback": told, "env": session.factory}
             try:
                 if self.iterations:
                     sets = [f"num_iterations={total}", *self._changes(session.config)]

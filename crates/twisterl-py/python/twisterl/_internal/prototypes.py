@@ -1,4 +1,4 @@
-"""Copies of environments that are given as objects, from which the trainer makes its own."""
+"""Factories of copies of an environment that was handed over as an object, which itself is left alone."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def duplicate(env: Any) -> Any:
                 return made
         raise EnvError(
             f"env: expected an environment that can be copied, found {type(env).__name__}: {error!s:.200}; give its "
-            "class, or a function that makes one, instead, or give it a method clone()"
+            "class or a function that makes one instead, or give it a method clone()"
         ) from error
 
 
