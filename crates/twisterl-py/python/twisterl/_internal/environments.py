@@ -101,7 +101,9 @@ def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
     """
     if isinstance(env, str):
         name = env
-        factory = find(name, True, False)[0]
+        from twisterl import _core
+
+        factory = find(name, True, _split(name)[1] in _core.env_names())[0]
     elif callable(env):
         name, factory = path_of(env), env
     else:
