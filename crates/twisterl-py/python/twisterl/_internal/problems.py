@@ -21,7 +21,7 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
         env: a name, an id of Gymnasium, a class, a factory, or an environment; None if `config` names it.
     """
     if env is None and config is None:
-        raise UsageError("config: expected a config or an environment, found neither")
+        raise ConfigError("config: expected a config or an environment, found neither")
     if env is None and not isinstance(config, Mapping) and not _is_file(config):
         if not isinstance(config, str) and not callable(config) and not hasattr(config, "reset"):
             expected = "a dict, the path of a JSON file, or an environment by its name, class, factory or as an object"
