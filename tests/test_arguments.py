@@ -1,5 +1,6 @@
 """Arguments of Python functions: flags and paths are checked by name, and messages speak of arguments, not of flags."""
 
+import ast
 import json
 import os
 import re
@@ -245,6 +246,14 @@ def test_only_the_command_line_names_flags(root):
             if any(re.search(r"--[a-z]", line) for line in lines):
                 found.add(name)
     assert found == {*REWORDED, "crates/twisterl-py/src/error.rs"}
+    package = root / "crates/twisterl-py/python/twisterl"
+    for file in package.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        documents = {ast.get_docstring(node, False) for node in ast.walk(tree) if isinstance(node, documented)}
+        flags = [text for text in texts if isinstance(text, str) and text not in documents and FLAG.search(text)]
+        assert not flags or file.name in ("cli.py", "train.py", "__main__.py"), (file, flags)
 
 
 # Figures

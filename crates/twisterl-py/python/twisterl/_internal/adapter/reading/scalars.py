@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.adapter.reading.bounded import LONGEST, is_masked
+from twisterl._internal.adapter.reading.bounded import LONGEST
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.masked import is_masked
 
 # The greatest number of single precision, in which rewards are kept.
 LARGEST_REWARD = float(np.finfo(np.float32).max)
