@@ -74,7 +74,8 @@ def shape(value: Any, source: str) -> list[int]:
         MisreadError: it is something else.
     """
     sizes = [value] if whole(value) is not None and np.ndim(value) == 0 else value
-    if not isinstance(sizes, (list, tuple, np.ndarray)) or not len(sizes):
+    is_row = isinstance(sizes, (list, tuple)) or (isinstance(sizes, np.ndarray) and sizes.ndim > 0)
+    if not is_row or not len(sizes):
         raise MisreadError(source, "a sequence of positive whole numbers", value)
     made = [positive(size, source) for size in sizes]
     if math.prod(made) > LONGEST:
