@@ -15,6 +15,7 @@ use crate::error::from_serde;
 use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
 use crate::rng::{Purpose, StreamKey};
+use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -42,6 +43,11 @@ pub trait EnvSpec: Send + Sync {
 
     /// The action space.
     fn action_space(&self) -> ActionSpace;
+
+    /// The spaces that the environment declares, if they are not those that it observes and acts in.
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        None
+    }
 
     /// The symmetries of the problem, without the identity.
     fn twists(&self) -> Vec<Twist>;

@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::convert::codec::Codec;
 use crate::enter::calls::{EnvCall, call_env, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
@@ -16,6 +17,7 @@ use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
+use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_core::{Error, Result};
@@ -27,7 +29,8 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
-    encodes: bool,
+    codec: Codec,
+    declared: Option<DeclaredSpaces>,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
@@ -100,14 +103,21 @@ impl PythonEnvSpec {
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
-        let encodes = problem.getattr("encodes")?.extract()?;
+        let codec = Codec::new(problem.getattr("codec")?)?;
+        let declared: Option<String> = problem.getattr("spaces")?.extract()?;
+        let declared = declared.as_deref().map(serde_json::from_str).transpose();
+        let Ok(declared) = declared else {
+            let found = problem.getattr("spaces")?;
+            return Ok(Err(broken(&name, "spaces can be written as JSON", found)));
+        };
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
-            encodes,
+            codec,
+            declared,
             observation_space,
             size,
             action_space,
@@ -129,14 +139,9 @@ impl PythonEnvSpec {
         &self.factory
     }
 
-    /// `twisterl._internal.adapter.Problem`.
-    pub fn problem(&self) -> &Py<PyAny> {
-        &self.problem
-    }
-
-    /// True if observations are not in the trainer's form as the environment returns them.
-    pub fn encodes(&self) -> bool {
-        self.encodes
+    /// Encodes observations and decodes actions.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -205,6 +210,10 @@ impl EnvSpec for PythonEnvSpec {
 
     fn action_space(&self) -> ActionSpace {
         self.action_space.clone()
+    }
+
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        self.declared.clone()
     }
 
     fn twists(&self) -> Vec<Twist> {
