@@ -2,7 +2,6 @@
 
 mod disposition;
 pub(crate) mod signals;
-pub(crate) mod temporary;
 
 use crate::{Error, Result};
 use std::fmt::Display;
