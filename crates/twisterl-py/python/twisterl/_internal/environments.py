@@ -101,7 +101,10 @@ def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
     """
     if isinstance(env, str):
         name = env
-        factory = find(name, True, False)[0]
+        from twisterl import _core
+
+        # Built-in environments come first, also those whose names are ids of Gymnasium.
+        factory = find(name, True, name in _core.env_names())[0]
     elif callable(env):
         name, factory = path_of(env), env
     else:
