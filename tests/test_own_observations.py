@@ -52,6 +52,7 @@ CONFIG = {
     "algorithm": {
         "collecting": {"num_envs": 1, "rollout_length": 2 * LENGTH, "num_cores": 1},
         "training": {"num_epochs": 1, "minibatch_size": LENGTH},
+        "learning": {"diff_metric": "rollout"},
         "evals": {},
         "logging": {"checkpoint_freq": 0},
     },
@@ -111,7 +112,7 @@ def test_a_policy_sees_what_training_sees(space):
     collected = algorithm.collect()[0]
     seen = samples(space)
     probabilities, values = predictions(algorithm.policy, [seen[i % LENGTH] for i in range(2 * LENGTH)])
-    assert np.unique(values.round(7)).size > 2
+    assert np.unique(values.round(7)).size > 1
     assert values == pytest.approx(np.ravel(collected.values), abs=1e-6)
     if isinstance(space, spaces.Dict) and "action_mask" in space.spaces:
         allowed = np.array([given["action_mask"] for given in seen], bool)
@@ -164,7 +165,8 @@ def test_policies_read_observations_where_their_environment_is_not(name, tmp_pat
     policy = run.last_policy
     probabilities, values = predictions(policy, seen)
     policy.save(tmp_path / "saved.safetensors")
-    twisterl.utils.convert(tmp_path / "saved.safetensors", tmp_path / "converted.safetensors")
+    convert = [sys.executable, "-m", "twisterl", "convert", "saved.safetensors", "converted.safetensors"]
+    subprocess.run(convert, cwd=tmp_path, check=True, capture_output=True)
     for path in (tmp_path / "run" / "checkpoint_last", tmp_path / "converted.safetensors"):
         rows, row_values, acted = alone(path, seen)
         assert np.array(rows) == pytest.approx(probabilities, abs=1e-6)
@@ -355,7 +357,8 @@ def test_environments_of_twenty_lines_are_learned(name, tmp_path):
             "collecting": {"num_envs": 64, "rollout_length": 32, "gamma": 0.97, "lambda": 0.95},
             "training": {"num_epochs": 4, "minibatch_size": 512, "normalize_advantage": True, "ent_coef": 0.01},
             "optimizer": {"lr": 0.003, "lr_final": 0.0003},
-            "evals": {},
+            "learning": {"diff_metric": "rollout"},
+        "evals": {},
             "logging": {"checkpoint_freq": 0},
         },
     }
