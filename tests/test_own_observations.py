@@ -141,16 +141,19 @@ sys.modules["gymnasium"] = None  # which is not needed
 import numpy as np
 import twisterl
 path, seen = pickle.loads(sys.stdin.buffer.read())
+before = set(sys.modules)
 policy = twisterl.load_policy(path)
 found = [policy.predict(given) for given in seen]
 acted = [int(policy.act(given)) for given in seen]
 assert policy.act_batch(seen).tolist() == acted
+imported = {name.partition(".")[0] for name in set(sys.modules) - before}
+assert not imported - sys.stdlib_module_names - {"twisterl", "numpy"}, imported
 print(json.dumps([[list(map(float, p)) for p, _ in found], [v for _, v in found], acted]))
 """
 
 
 def alone(path, seen):
-    """What a new interpreter predicts, in which neither the environment nor Gymnasium can be imported."""
+    """Return what a new interpreter predicts, in which neither the environment nor Gymnasium can be imported."""
     given = pickle.dumps((str(path), seen))
     done = subprocess.run([sys.executable, "-c", ALONE], input=given, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()
@@ -335,6 +338,79 @@ def test_encoded_observations_are_taken_where_they_cannot_be_meant_otherwise():
     assert policy.predict_batch(np.stack([env.observe()] * 2))[1] == pytest.approx([own[1]] * 2, abs=1e-6)
 
 
+class Wheels(gymnasium.Env):
+    """Two digits have to be turned to the goal. Subclasses can begin at an observation."""
+
+    observation_space = spaces.Dict({"digits": spaces.MultiDiscrete([4, 4]), "goal": spaces.Discrete(4, start=1)})
+    action_space = spaces.Discrete(4)
+
+    def _seen(self):
+        return {"digits": self.digits.copy(), "goal": self.goal}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.digits, self.goal = self.np_random.integers(0, 4, 2), 1
+        return self._seen(), {}
+
+    def step(self, action):
+        self.digits[action // 2] = (self.digits[action // 2] + (1 if action % 2 else -1)) % 4
+        solved = bool((self.digits == self.goal - 1).all())
+        return self._seen(), -1.0, solved, False, {"is_success": solved}
+
+
+class ByMethod(Wheels):
+    def set_state(self, seen):
+        self.digits, self.goal = seen["digits"].copy(), seen["goal"]
+
+
+class ByOption(Wheels):
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        if options and "state" in options:
+            self.digits, self.goal = options["state"]["digits"].copy(), options["state"]["goal"]
+        return self._seen(), {}
+
+
+class Elsewhere(Wheels):
+    def set_state(self, seen):
+        return self._seen()
+
+
+START = {"digits": np.array([1, 2]), "goal": 4}
+BATCH = {"digits": np.array([[1, 2], [0, 2]]), "goal": np.array([4, 1])}
+
+
+@pytest.mark.parametrize("kind", [ByMethod, ByOption])
+def test_problems_begin_at_an_observation(kind):
+    policy = algorithm_of(kind).policy
+    # From 1, 2 to 3, 3, and from 0, 2 to 0, 0: three moves and two.
+    assert len(policy.solve(START, search="beam=64", max_steps=6)) == 3
+    for states in (BATCH, [{"digits": [1, 2], "goal": 4}, {"digits": [0, 2], "goal": 1}]):
+        found = policy.solve_batch(states, search="beam=64", max_steps=6)
+        assert [(solution.success, len(solution)) for solution in found] == [(True, 3), (True, 2)]
+    assert len(found[0].states) == 4
+    figures = policy.evaluate([{"state": START, "optimal": 3}], search="beam=64", max_steps=6)
+    assert figures["optimal_fraction"] == 1
+    assert len(policy.solve([1, 2, 4], search="beam=64", max_steps=6)) == 3  # the numbers of the observation
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "message"),
+    [
+        (Wheels, START, "state: expected an environment that begins at an observation"),
+        (Elsewhere, START, r"state: expected an episode that begins at \[1.0, 2.0, 4.0\], found one at"),
+        (ByMethod, {"digits": [1, 2]}, "state: expected a dict with the keys 'digits', 'goal', found a dict with"),
+        (ByMethod, {"digits": [1], "goal": 4}, r"state\['digits'\]: expected 2 numbers, found \[1\]"),
+        (ByMethod, {"digits": [1, 2], "goal": "4"}, r"state\['goal'\]: expected 1 numbers, found '4'"),
+        (ByMethod, [1, 2], "state: expected an observation of 3 numbers, found"),
+    ],
+)
+def test_what_is_no_beginning_is_refused(kind, state, message):
+    policy = algorithm_of(kind).policy
+    with pytest.raises(twisterl.StateError, match=message):
+        policy.solve(state, search="greedy", max_steps=3)
+
+
 LEARNING = {
     # The best return: of one episode in two, a walk to the wrong side; of Dials and Chase, the cost of the way.
     "Lamp": (60, 0.98),
@@ -358,7 +434,7 @@ def test_environments_of_twenty_lines_are_learned(name, tmp_path):
             "training": {"num_epochs": 4, "minibatch_size": 512, "normalize_advantage": True, "ent_coef": 0.01},
             "optimizer": {"lr": 0.003, "lr_final": 0.0003},
             "learning": {"diff_metric": "rollout"},
-        "evals": {},
+            "evals": {},
             "logging": {"checkpoint_freq": 0},
         },
     }
