@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use twisterl_core::envs::registry::Trust;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::network::Network;
 use twisterl_core::policy::weights::parameters_from_tensors;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 
