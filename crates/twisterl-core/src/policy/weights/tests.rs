@@ -349,7 +349,7 @@ fn declared_spaces_read_back_and_have_to_fit_the_network() {
     for (from, to, part) in [
         ("[2,3]", "[2,4]", "spaces.observation: expected a space that is encoded as"),
         ("[2,3]", "[5]", "spaces.observation"),
-        ("\"n\":2", "\"n\":3", "spaces.action"),
+        ("\"n\":2,\"start\":1", "\"n\":3,\"start\":1", "spaces.action"),
         ("\"version\":1", "\"version\":2", "spaces.version: expected 1"),
         ("multi_discrete", "pickle", "spaces.observation.type"),
         ("int64", "O", "spaces.observation"),
