@@ -155,19 +155,19 @@ def test_each_kind_of_space_has_a_preset_that_trains(capfd, seen, act, says):
 )
 def test_presets_learn_every_kind_of_action(act, steps):
     run = twisterl.train(env_of(BOX(-1, 1, (2,)), act), steps=steps, quiet=True)
-    assert run.metrics["evals.greedy.reward"][-1] == 5.0
+    assert run.final_evaluation["greedy"]["reward"] == 5.0
 
 
 def test_a_preset_learns_the_pole_from_its_name_in_a_file(tmp_path):
     (tmp_path / "pole.json").write_text(json.dumps({"env_cls": "CartPole-v1"}))
     run = twisterl.train("pole.json", num_steps=15, quiet=True)
-    assert max(run.metrics["evals.greedy.reward"]) > 400
+    assert run.final_evaluation["greedy"]["reward"] > 400
 
 
 @pytest.mark.parametrize(
     ("given", "error", "says"),
     [
-        (5, "UsageError", "env: expected the name of an environment, a class, a function .*, found int 5"),
+        (5, "ConfigError", "config: expected a dict, .* or an environment by its name, .*, found int 5"),
         (None, "UsageError", "config: expected a config or an environment, found neither"),
         (int, "UsageError", "env: expected a class with the methods reset and step, found int"),
         (lambda: 5, "EnvError", "expected an object with reset and step, found int"),

@@ -238,7 +238,7 @@ def test_names_cannot_write_to_the_terminal(program, call, root, made, tmp_path)
     name = EVIL + "\nx"
     shown = SHOWN + r"\nx"
     for command, code, mentions in [
-        ([*train, name], 1, [shown]),
+        ([*train, name], 2, [shown]),
         ([*train, "tiny.json", "--run-path", name, "--num-steps", "1"], 0, [shown]),
         ([*train, "tiny.json", "--run-path", name, "--num-steps", "1"], 2, [shown]),
         ([*train, "--resume", name, "--num-steps", "2"], 0, [shown]),

@@ -72,8 +72,8 @@ def test_metrics_have_returns_and_no_success(run):
 
 def test_the_final_evaluation_is_in_metrics_and_tensorboard(run):
     assert len(run.iterations()) == 3
-    assert run.metrics["evals.greedy.reward"].tolist()[-1] == 6.0
-    assert run.metrics["iteration"].tolist() == [0, 1, 2, 3]
+    assert run.final_evaluation == {"greedy": {"success": None, "reward": 6.0, "length": 3.0}}
+    assert run.metrics["iteration"].tolist() == [0, 1, 2]
     events = next(run.path.glob("events.out.tfevents.*"))
     assert scalars(events)["Benchmark/Detail/Reward/greedy"] == [(0, 6.0), (2, 6.0), (3, 6.0)]
 

@@ -21,7 +21,7 @@ EVENTS = "events.out.tfevents.0.twisterl"
 
 def lines(run):
     with contextlib.suppress(OSError):
-        return (run / "metrics.jsonl").read_bytes().count(b"\n")
+        return sum(b'"final":true' not in line for line in (run / "metrics.jsonl").read_bytes().split(b"\n")[:-1])
     return 0
 
 
@@ -31,7 +31,7 @@ def logged(run):
 
 def records(run):
     """The records of iterations, without that of the evaluation at the end."""
-    return [record for record in logged(run) if "losses" in record]
+    return [record for record in logged(run) if not record.get("final")]
 
 
 def timeless(run):

@@ -101,8 +101,7 @@ class Job:
         returns = [score.get("reward") for score in record.get("evals", {}).values()]
         self.reward = next((r for r in returns if r is not None), self.reward)
         self.difficulty = record.get("difficulty")
-        ended = "losses" not in record and "rollout" not in record  # the evaluation at the end
-        self.iteration = record["iteration"] + (0 if ended else 1)
+        self.iteration = record["iteration"] + (0 if record.get("final") else 1)
         clock, steps = record["time"]["elapsed"], record["env_steps"]
         if self._last is None or clock < self._last[0]:
             self._last = (clock, steps)

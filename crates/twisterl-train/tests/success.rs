@@ -99,9 +99,14 @@ fn the_final_evaluation_is_logged_and_decides_the_best_policy() {
     let numbers: Vec<_> =
         records.iter().map(|record| record["iteration"].as_u64().unwrap()).collect();
     assert_eq!(numbers, [0, 1, 2, 3]);
-    let end = &records[3];
+    let records: [Value; 4] = records.try_into().unwrap();
+    let end = records[3].clone();
     assert_eq!(end["env_steps"], 3 * 4 * 64);
     assert!(end.get("losses").is_none() && end["time"]["elapsed"].is_f64());
+    assert_eq!(
+        records.each_ref().map(|record| record.get("final").is_some()),
+        [false, false, false, true]
+    );
     let evaluated = [0, 2, 3].map(|i| records[i]["evals"]["greedy"]["reward"].as_f64().unwrap());
     let best = fs::read_to_string(run.join("checkpoint_best/state.json")).unwrap();
     let best: Value = serde_json::from_str(&best).unwrap();

@@ -179,19 +179,25 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        """The logged metrics as arrays by name (`success`, `time.elapsed`, ...), with nan for missing values.
-
-        The last values of a finished run are those of its final evaluation, which has an entry of its own.
-        """
+        """The logged metrics as arrays by name (`success`, `time.elapsed`, ...), with nan for missing values."""
         import numpy as np
 
-        rows = [_flat(row) for row in self._records()]
+        rows = [_flat(row) for row in self.iterations()]
         columns = dict.fromkeys(name for row in rows for name in row)
         return {name: np.array([row.get(name, math.nan) for row in rows], float) for name in columns}
 
     def iterations(self) -> list[dict[str, Any]]:
         """Return the logged metrics, one dict per iteration, without the final evaluation."""
         return [row for row in self._records() if not _is_end(row)]
+
+    @property
+    def final_evaluation(self) -> dict[str, Any] | None:
+        """The evaluations at the end of the run by name, each with `success`, `reward` and `length`.
+
+        None if the run was not trained to its end, or has no evaluations.
+        """
+        ends = [row for row in self._records()[-1:] if _is_end(row)]
+        return ends[0]["evals"] if ends else None
 
     def _records(self) -> list[dict[str, Any]]:
         """Return the lines of the log."""
@@ -241,7 +247,7 @@ class Run:
 
 def _is_end(row: Mapping[str, Any]) -> bool:
     """Return True for the record of the final evaluation of a run."""
-    return "evals" in row and "losses" not in row and "rollout" not in row
+    return row.get("final") is True
 
 
 def _score(row: Mapping[str, Any]) -> str:

@@ -142,7 +142,7 @@ impl TrainArgs {
                     };
                     let expected =
                         format!("a config file, or the name of an environment ({known}{hint})");
-                    Error::usage("CONFIG|ENV", expected, name)
+                    Error::usage("CONFIG|ENV", expected, format!("{name:?}"))
                 }
                 other => other,
             });

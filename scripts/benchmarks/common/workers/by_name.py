@@ -55,9 +55,8 @@ def ours(env, seed, measure, watch):
     with tempfile.TemporaryDirectory() as folder:
         run = twisterl.train(env, f"{folder}/run", seed=seed, callback=seen, quiet=True)
         if watch.reached is None:
-            values = run.metrics.get(f"evals.greedy.{measure}", [])
-            for figure in [value for value in values if value == value][-1:]:
-                watch.take(float(figure), trained, int(run.metrics["env_steps"][-1]))
+            for figures in list((run.final_evaluation or {}).values())[:1]:
+                watch.take(figures[measure], trained, int(run.metrics["env_steps"][-1]))
 
 
 def sb3(env, seed, measure, watch):

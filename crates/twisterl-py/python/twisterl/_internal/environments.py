@@ -104,7 +104,7 @@ def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
         from twisterl import _core
 
         # Built-in environments come first, also those whose names are ids of Gymnasium.
-        factory = find(name, True, name in _core.env_names())[0]
+        factory = find(name, True, _split(name)[1] in _core.env_names())[0]
     elif callable(env):
         name, factory = path_of(env), env
     else:

@@ -23,6 +23,9 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
     if env is None and config is None:
         raise UsageError("config: expected a config or an environment, found neither")
     if env is None and not isinstance(config, Mapping) and not _is_file(config):
+        if not isinstance(config, str) and not callable(config) and not hasattr(config, "reset"):
+            expected = "a dict, the path of a JSON file, or an environment by its name, class, factory or as an object"
+            raise ConfigError(f"config: expected {expected}, found {type(config).__name__} {config!r:.60}")
         config, env = None, config
     given, name = ({}, "") if config is None else _read(config)
     if env is None:
@@ -77,10 +80,8 @@ def _entry(env: Any) -> tuple[dict[str, Any], str]:
             return {"env_cls": "gymnasium.make", "env": made}, made["id"].rpartition("/")[2]
         name, factory = environments.path_of(type(env)), prototypes.Copies(env)
     else:
-        raise UsageError(
-            "env: expected the name of an environment, a class, a function that makes one, or an environment, found "
-            f"{type(env).__name__} {env!r:.60}"
-        )
+        expected = "the name of an environment, a class, a function that makes one, or an environment"
+        raise UsageError(f"env: expected {expected}, found {type(env).__name__} {env!r:.60}")
     environments.register(name, factory)
     return {"env_cls": name}, name.rpartition(".")[2].strip("<>")
 
