@@ -271,6 +271,32 @@ def test_faults_of_batches_name_the_row_and_the_part():
         assert message in str(error.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "batch"),
+    [
+        ("dict", {"a": np.array([0, 1]), "b": np.zeros((2, 2), np.float32)}),
+        ("tuple", (np.array([0, 1, 2]), np.zeros((3, 2)))),
+        ("discrete", np.array([0, 1])),
+        ("digits", np.zeros((2, 3), int)),
+    ],
+)
+def test_a_batch_in_the_place_of_an_observation_is_refused_with_advice(name, batch):
+    policy = algorithm_of(env_of(SPACES[name])).policy
+    with pytest.raises(twisterl.ObservationError, match="for a batch of observations, use act_batch or predict_batch"):
+        policy.act(batch)
+    assert len(policy.act_batch(batch)) in (2, 3)
+
+
+@pytest.mark.parametrize("name", ["Puzzle", "Pendulum-v1", "Journey"])
+def test_native_vector_environments_take_the_actions_of_a_batch(name):
+    policy = twisterl.rl.PPO({**CONFIG, "env_cls": name}).policy
+    envs = twisterl.gym.make_vec(name, 3)
+    seen, info = envs.reset(seed=1)
+    actions = policy.act_batch(seen, info["action_mask"], deterministic=False, seed=5)
+    assert envs.action_space.contains(actions)
+    envs.step(actions)
+
+
 def without_spaces(path):
     """Write the file again as older versions did, which knew nothing of spaces."""
     data = path.read_bytes()

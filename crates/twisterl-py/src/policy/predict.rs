@@ -10,7 +10,7 @@ use crate::enter::Enter as _;
 use crate::error::refuse;
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple};
 use rayon::prelude::*;
 use std::sync::Arc;
 use twisterl_core::error::interrupt::Interrupt;
@@ -142,7 +142,9 @@ impl Policy {
         let actions = PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?;
         match self.codec.as_ref().filter(|_| self.declares()) {
             Some(codec) => codec.stack(actions),
-            None if self.actions().components().len() > 1 => Ok(actions.into_any()),
+            None if actions.get_item(0).is_ok_and(|first| first.is_instance_of::<PyTuple>()) => py
+                .import("twisterl._internal.adapter.codec.actions")?
+                .call_method1("columns", (actions,)),
             None => Ok(py.import("numpy")?.call_method1("array", (actions,))?),
         }
     }

@@ -137,6 +137,11 @@ def stack(space: Description, actions: list[Any]) -> Any:
     return np.array(actions, dtype).reshape((len(actions), *space["shape"]))
 
 
+def columns(actions: list[Any]) -> tuple[Any, ...]:
+    """Return actions of several components, each a tuple, as an array for each component."""
+    return tuple(np.array(column) for column in zip(*actions, strict=True))
+
+
 def _decoder(space: Description) -> _Decode:
     match space["type"]:
         case "discrete":

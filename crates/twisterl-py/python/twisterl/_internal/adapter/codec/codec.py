@@ -15,6 +15,7 @@ from twisterl._internal.adapter.reading.misread import MisreadError
 from twisterl.errors import ActionError, ObservationError, StateError
 
 VERSION = 1
+_ADVICE = " (for a batch of observations, use act_batch or predict_batch)"
 # The types of numbers that every reader of a policy has.
 _DTYPES = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64))} - {"float8"}
 
@@ -92,7 +93,18 @@ class Codec:
         except MisreadError as error:
             if _is_encoded(seen, math.prod(self.shape)):
                 return seen, None
-            raise ObservationError(name + str(error).removeprefix(encoding.SOURCE)) from error.__cause__
+            advice = _ADVICE if name == encoding.SOURCE and self._is_batch(seen) else ""
+            message = f"{name}{str(error).removeprefix(encoding.SOURCE)}{advice}"
+            raise ObservationError(message) from error.__cause__
+
+    def _is_batch(self, seen: Any) -> bool:
+        """Return True for what looks like a stacked batch."""
+        if isinstance(seen, np.ndarray):
+            return seen.ndim > 0 and list(seen.shape[1:]) == self.observation.get("shape", [])
+        try:
+            return stacked.rows(self.observation, self.mask_key, seen) is not None
+        except MisreadError:
+            return False
 
     def state(self, given: Any) -> Any:
         """Return a state of plain numbers for one that a caller gives as an observation: a dict, a tuple, or a number.
