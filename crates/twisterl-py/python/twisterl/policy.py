@@ -203,8 +203,8 @@ class Policy(_core.Policy):
             seed: random seed of the start, and of the search.
             difficulty: difficulty of the start; by default one worth showing for the built-in boards, and that of the
                 environment for others.
-            search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
-                solved by sampling.
+            search: see `solve_batch`; by default the policy plays greedily, and problems that it does not solve then
+                are solved by sampling.
             fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
                 step has a picture.
             size: the longer side of the picture in pixels.
