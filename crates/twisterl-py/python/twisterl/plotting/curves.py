@@ -192,12 +192,12 @@ def difficulty(groups: Sequence[Group]) -> list[str]:
 
 
 def training_curves(groups: Sequence[Group]) -> Figure:
-    """Draw the difficulty of the curriculum, the success rate of training episodes, and the speed."""
+    """Draw the difficulty of the curriculum, the success rate or return of training episodes, and the speed."""
     same = len(groups)
     panels = [
         Panel("difficulty of the curriculum", difficulty(groups), steps=True),
         Panel("difficulty of the curriculum", difficulty(groups), SECONDS, steps=True),
-        Panel("solved, training episodes", [metric(TRAINING, "success")] * same, percent=True),
+        score_panel(groups, [TRAINING] * same, "training episodes"),
         Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
     ]
     return draw_grid(groups, panels, 2)
