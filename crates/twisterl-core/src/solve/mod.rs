@@ -52,6 +52,9 @@ pub struct Solver<'a> {
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
+    /// Number of the first start, where the starts are part of a longer list. A multiple of
+    /// [`Method::together`] gives the solutions of one run over the whole list.
+    pub first: usize,
     /// If true, solutions carry their start state and actions, and are verified. Those of searches always are.
     pub record: bool,
     /// If true, a replay that does not confirm a solution is an error. Otherwise it is one for native environments only, and
@@ -77,6 +80,7 @@ impl<'a> Solver<'a> {
             symmetry_use: SymmetryUse::None,
             max_steps: None,
             key,
+            first: 0,
             record: true,
             strict: true,
         }
@@ -179,6 +183,7 @@ impl Solver<'_> {
             searches,
             max_steps: self.max_steps,
             key: self.key,
+            first: self.first,
             record: self.record,
         }
     }
@@ -198,7 +203,7 @@ impl Solver<'_> {
         let mut one = Actions::new(&self.spec.action_space());
         let mut steps = Vec::new();
         for (index, (start, solution)) in starts.iter().zip(solutions).enumerate() {
-            env.begin(0, *start, &mut start_stream(self.key, index))?;
+            env.begin(0, *start, &mut start_stream(self.key, self.first + index))?;
             solution.start.clear();
             env.state(0, &mut solution.start)?;
             steps.clear();

@@ -9,10 +9,8 @@ mod benchmark;
 mod convert;
 mod envs;
 mod evaluate;
-mod print_episode;
 mod schema;
 mod solve;
-mod solve_options;
 #[cfg(test)]
 mod tests;
 mod train;

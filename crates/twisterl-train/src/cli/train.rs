@@ -1,7 +1,8 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, print_episode, seed, whole};
+use super::solve::print_episode;
+use super::{Exit, Output, seed, whole};
 use crate::config::{NumCores, Override, RunConfig};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::message;

@@ -7,11 +7,13 @@ use super::{Refusal, number};
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) line: usize,
+    /// The numbers; NaN in place of each part of a line that is refused.
     pub(super) numbers: Vec<f64>,
+    pub(super) refusal: Option<Refusal>,
 }
 
 /// Reads the numbers of each line that is neither blank nor a comment.
-pub(super) fn parse(text: &str) -> Result<Vec<Row>, Refusal> {
+pub(super) fn parse(text: &str) -> Vec<Row> {
     lines::significant(text).filter(|line| !is_bracket(line)).map(row).collect()
 }
 
@@ -20,7 +22,7 @@ fn is_bracket(line: &Line<'_>) -> bool {
     line.text.chars().all(|c| "[]() ".contains(c))
 }
 
-fn row(line: Line<'_>) -> Result<Row, Refusal> {
+fn row(line: Line<'_>) -> Row {
     // An index may be set off by punctuation, as in `7: 1 0 2 3`.
     let text = match line.text.split_once([':', ')']) {
         Some((index, rest)) if index.bytes().all(|b| b.is_ascii_digit()) => {
@@ -33,6 +35,12 @@ fn row(line: Line<'_>) -> Result<Row, Refusal> {
         Some(rest) if rest.ends_with([')', ']']) => rest.to_owned(),
         _ => text,
     };
-    let refused = |found| Refusal::at_line(line.number, number::EXPECTED, found);
-    Ok(Row { line: line.number, numbers: number::list(&text).map_err(refused)? })
+    match number::list(&text) {
+        Ok(numbers) => Row { line: line.number, numbers, refusal: None },
+        Err(found) => Row {
+            line: line.number,
+            numbers: vec![f64::NAN; number::count(&text)],
+            refusal: Some(Refusal::at_line(line.number, number::EXPECTED, found)),
+        },
+    }
 }

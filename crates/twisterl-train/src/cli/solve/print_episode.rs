@@ -22,7 +22,7 @@ const GAP: usize = 3;
 const SCRAMBLES: usize = 16;
 
 /// Solves a scramble with default options and prints the solution.
-pub(super) fn solve_scramble(
+pub(in crate::cli) fn solve_scramble(
     policy: &Policy,
     spec: &dyn EnvSpec,
     difficulty: usize,

@@ -1,5 +1,9 @@
 //! Problems solved by a policy, and the figures of an evaluation.
 
+mod in_order;
+
+pub use in_order::solve_in_order;
+
 use crate::Result;
 use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
@@ -25,11 +29,21 @@ pub fn solve(
 ) -> Result<Vec<Solution>> {
     let begun = Instant::now();
     let clock = || begun.elapsed().as_secs_f64();
-    // Figures may be those of an environment that does not repeat itself; solutions that are returned may not.
-    let strict = purpose == Purpose::Solve;
-    let solver = Solver { strict, ..plan.solver(spec, evaluator, &clock, purpose) };
+    let solver = solver(plan, (spec, evaluator), &clock, purpose);
     let key = |number| plan.key(number, purpose);
     in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
+}
+
+/// Builds the solver of a plan.
+fn solver<'a>(
+    plan: &SolvePlan,
+    (spec, evaluator): (&'a dyn EnvSpec, &'a dyn Evaluator),
+    clock: &'a (dyn Fn() -> f64 + Sync),
+    purpose: Purpose,
+) -> Solver<'a> {
+    // Figures may be those of an environment that does not repeat itself; solutions that are returned may not.
+    let strict = purpose == Purpose::Solve;
+    Solver { strict, ..plan.solver(spec, evaluator, clock, purpose) }
 }
 
 /// Returns the figures of an evaluation, in the order in which they are printed:
