@@ -6,6 +6,7 @@
 
 mod bench;
 mod benchmark;
+mod compare;
 mod convert;
 mod envs;
 mod evaluate;
@@ -48,6 +49,7 @@ struct Cli {
 enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Solve(solve::SolveArgs),
+    Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Schema(schema::SchemaArgs),
     Envs(envs::EnvsArgs),
@@ -190,6 +192,7 @@ fn execute(cli: Cli, registry: &Registry, stop: &Stop) -> Result<Output> {
         None => cli.train.run(registry, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Compare(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Schema(args)) => Ok(args.run()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .bands import caption, draw, logarithmic
+from .seeds.bands import caption, draw, logarithmic
 from .runs import TRAINING, Group, PlotError, chosen_evaluation, common_evaluation, metric
 from .style import count_axis, hide_unused, legend_above, line_style, note_below, percent_axis, styled, subplots
 

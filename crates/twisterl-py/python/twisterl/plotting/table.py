@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
-from .stats import CONFIDENCE, RESAMPLES, Summary, summarise
+from .seeds.stats import CONFIDENCE, RESAMPLES, Summary, summarise
 from .terminal import escape_controls
 
 THRESHOLD = 0.95  # success rate to which steps and seconds are counted

@@ -107,6 +107,20 @@ impl SolveFlags {
         self.search.is_some() || self.num_mcts_searches.is_some()
     }
 
+    /// Resolves the options of a method given by name. `score` is the ranking of beams, if the method is one.
+    ///
+    /// # Errors
+    /// As for [`plan`](Self::plan).
+    pub(in crate::cli) fn plan_of(
+        method: Method,
+        score: Option<BeamScore>,
+        effort: &EffortFlags,
+    ) -> Result<SolvePlan> {
+        let beam = matches!(method, Method::Beam { .. } | Method::Widening { .. });
+        let (search, score) = (Some(method), score.filter(|_| beam));
+        Self { search, score, effort: effort.clone(), ..Self::default() }.plan(1)
+    }
+
     fn options(&self) -> SolveOptions {
         SolveOptions {
             search: self.search,
@@ -126,6 +140,16 @@ impl SolveFlags {
 }
 
 impl EffortFlags {
+    /// Returns the maximum number of threads.
+    pub(in crate::cli) fn num_cores(&self) -> Option<NumCores> {
+        self.num_cores
+    }
+
+    /// Returns the seed of all randomness.
+    pub(in crate::cli) fn seed(&self) -> u64 {
+        self.seed
+    }
+
     fn options(&self) -> SolveOptions {
         SolveOptions {
             twists: self.twists.unwrap_or_default(),
