@@ -12,7 +12,8 @@ import sys
 import numpy as np
 import pytest
 from launcher.package_plotting import FOLDER, cli, plotting
-from twisterl_plotting import bands, curves, lengths, phases, runs, stats, table
+from twisterl_plotting import curves, lengths, phases, runs, table
+from twisterl_plotting.seeds import bands, stats
 
 PNG = b"\x89PNG"
 HISTOGRAM = [

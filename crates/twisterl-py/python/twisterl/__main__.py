@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's command line with support for Python environments, and `plot`."""
+"""The command `twisterl`: the trainer's command line with support for Python environments, `plot`, and figures of `compare`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl.plotting import cli
 
         return cli.main(args[1:], prog=f"{name} plot")
+    if args[:1] == ["compare"]:
+        from twisterl.plotting.comparison import cli as compare
+
+        return compare.main(args[1:], lambda words: _core.run_cli([name, "compare", *words]), f"{name} compare")
     if args[:1] == ["train"]:
         args = args[1:] or ["--help"]
     return _core.run_cli([name, *args])

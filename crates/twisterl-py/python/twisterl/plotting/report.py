@@ -7,8 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import files
-from .curves import evaluations, learning_curves, loss_panels, losses, overview, training_curves
-from .lengths import evaluated, solution_lengths
+from .curves import (
+    evaluations,
+    learning_curves,
+    learning_panels,
+    loss_panels,
+    losses,
+    overview,
+    overview_panels,
+    training_curves,
+    training_panels,
+)
+from .lengths import anything_to_draw, solution_lengths
 from .phases import OTHER, phase_names, time_per_phase
 from .runs import Group, PlotError
 from .style import FORMATS, save
@@ -22,18 +32,20 @@ def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str,
     """Return the figures that these groups have data for, as functions by name."""
     if not groups:
         raise PlotError("expected at least one group of runs, found none")
-    chosen: dict[str, Callable[[], Figure]] = {
-        "overview": lambda: overview(groups, evaluation),
-        "learning": lambda: learning_curves(groups, evaluation),
-        "training": lambda: training_curves(groups),
-    }
+    chosen: dict[str, Callable[[], Figure]] = {}
+    if overview_panels(groups, evaluation):
+        chosen["overview"] = lambda: overview(groups, evaluation)
+    if learning_panels(groups, evaluation):
+        chosen["learning"] = lambda: learning_curves(groups, evaluation)
+    if training_panels(groups):
+        chosen["training"] = lambda: training_curves(groups)
     if len({name for group in groups for run in group.runs for name in run.names("evals")}) > 1:
         chosen["evaluations"] = lambda: evaluations(groups)
     if loss_panels(groups):
         chosen["losses"] = lambda: losses(groups)
     if phase_names(groups) != [OTHER]:
         chosen["phases"] = lambda: time_per_phase(groups)
-    if evaluated(groups):
+    if anything_to_draw(groups):
         chosen["lengths"] = lambda: solution_lengths(groups)
     return chosen
 
