@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's command line with support for Python environments, `plot`, and figures of `compare`."""
+"""The command `twisterl`: the trainer's commands with support for Python environments, and figures."""
 
 from __future__ import annotations
 

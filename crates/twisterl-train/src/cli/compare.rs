@@ -129,10 +129,11 @@ impl CompareArgs {
         let candidates: Vec<Candidate> = self
             .policies
             .iter()
-            .map(|argument| {
-                let (name, path) = named(argument);
-                let loaded = open_policy(Path::new(path), self.config.as_deref(), registry)?;
-                Ok(Candidate { name: name.to_owned(), loaded })
+            .zip(names(&self.policies)?)
+            .map(|(argument, name)| {
+                let path = Path::new(named(argument).1);
+                let loaded = open_policy(path, self.config.as_deref(), registry)?;
+                Ok(Candidate { name, loaded })
             })
             .collect::<Result<_>>()?;
         let first = candidates[0].loaded.env()?;
@@ -170,6 +171,7 @@ impl CompareArgs {
             Some(_) => instances.iter().map(Instance::start).collect(),
             None => vec![Start::Scramble { difficulty }; self.num_episodes],
         };
+        self.warm_up((&*spec, &executor), starts.first())?;
         let mut bar = Count::new(&format!("{} {method}", candidate.name), starts.len());
         let mut solutions = Vec::with_capacity(starts.len());
         let begun = Instant::now();
@@ -193,17 +195,53 @@ impl CompareArgs {
         result.extend(solving::gaps(&solutions, &optimal));
         Ok(result)
     }
+
+    /// Solves one problem, so that the first method does not pay for what is done once, as the start of threads.
+    fn warm_up(
+        &self,
+        (spec, evaluator): (&dyn EnvSpec, &dyn Evaluator),
+        start: Option<&Start<'_>>,
+    ) -> Result<()> {
+        let Some(start) = start else { return Ok(()) };
+        let plan = SolveFlags::plan_of(Method::Greedy, None, &self.effort)?;
+        let starts = std::slice::from_ref(start);
+        let (problem, cores) = ((spec, evaluator), self.effort.num_cores());
+        solving::solve(&plan, cores, problem, Purpose::Evaluate, starts).map(|_| ())
+    }
 }
 
-/// Splits `name=path`. A path without a name is its own, and so is a path with the character `=` in it.
-fn named(argument: &str) -> (&str, &str) {
+/// Returns the name of each policy: the given one, or the last part of its path where that is its own.
+fn names(policies: &[String]) -> Result<Vec<String>> {
+    let last = |argument: &str| match named(argument) {
+        (Some(name), _) => name.to_owned(),
+        (None, path) => Path::new(path)
+            .file_name()
+            .map_or_else(|| path.to_owned(), |name| name.to_string_lossy().into_owned()),
+    };
+    let tails: Vec<String> = policies.iter().map(|argument| last(argument)).collect();
+    let mut names: Vec<String> = Vec::new();
+    for (argument, tail) in policies.iter().zip(&tails) {
+        let own = tails.iter().filter(|other| *other == tail).count() == 1;
+        let (given, path) = named(argument);
+        let name = if own { tail.as_str() } else { given.unwrap_or(path) };
+        if names.iter().any(|other| other == name) {
+            let expected = "another name than those before it, as in name=RUN";
+            return Err(Error::usage(argument.as_str(), expected, name));
+        }
+        names.push(name.to_owned());
+    }
+    Ok(names)
+}
+
+/// Splits `name=path`. A path with the character `=` in it that exists has no name.
+fn named(argument: &str) -> (Option<&str>, &str) {
     match argument.split_once('=') {
         Some((name, path))
             if !name.is_empty() && !path.is_empty() && !Path::new(argument).exists() =>
         {
-            (name, path)
+            (Some(name), path)
         }
-        _ => (argument, argument),
+        _ => (None, argument),
     }
 }
 
@@ -265,9 +303,13 @@ fn table(results: &[Map<String, Value>], problems: &Value) -> String {
         text = text + line.trim_end() + "\n";
     }
     let count = problems["count"].as_u64().unwrap_or(0);
-    text + &format!(
-        "{count} problems; moves and gap (moves above optimal) are means of the solved, nodes and time per problem\n"
-    )
+    let gap = if columns.iter().any(|column| column[0] == "gap") {
+        " and gap (moves above optimal)"
+    } else {
+        ""
+    };
+    let means = if solves { format!("moves{gap}: means of the solved; ") } else { String::new() };
+    text + &format!("{count} problems; {means}nodes, time: per problem\n")
 }
 
 /// Formats seconds with three digits: `1.23 ms`.
@@ -333,14 +375,25 @@ mod tests {
 
     #[test]
     fn names_stand_before_paths() {
-        assert_eq!(named("PPO=runs/ppo"), ("PPO", "runs/ppo"));
-        assert_eq!(named("runs/ppo"), ("runs/ppo", "runs/ppo"));
-        assert_eq!(named("=runs"), ("=runs", "=runs"));
+        assert_eq!(named("PPO=runs/ppo"), (Some("PPO"), "runs/ppo"));
+        assert_eq!(named("runs/ppo"), (None, "runs/ppo"));
+        assert_eq!(named("=runs"), (None, "=runs"));
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("lr=0.1");
         std::fs::create_dir(&path).unwrap();
         let path = path.to_str().unwrap();
-        assert_eq!(named(path), (path, path));
+        assert_eq!(named(path), (None, path));
+    }
+
+    #[test]
+    fn policies_are_named_by_the_part_of_their_path_that_tells_them_apart() {
+        let names = |policies: &[&str]| {
+            names(&policies.iter().map(|&policy| policy.to_owned()).collect::<Vec<_>>())
+        };
+        assert_eq!(names(&["runs/a", "x=runs/b"]).unwrap(), ["a", "x"]);
+        assert_eq!(names(&["1/best", "2/best", "3/last"]).unwrap(), ["1/best", "2/best", "last"]);
+        let error = names(&["runs/a", "runs/a"]).unwrap_err().to_string();
+        assert!(error.contains("expected another name than those before it"), "{error}");
     }
 
     #[test]

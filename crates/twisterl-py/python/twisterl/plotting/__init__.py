@@ -14,7 +14,7 @@ from .comparison import compare_figure
 from .curves import evaluations, learning_curves, losses, overview, training_curves
 from .lengths import solution_lengths
 from .phases import time_per_phase
-from .report import figures, write_figures, write_table
+from .report import figures, shown, write_figures, write_table
 from .runs import Group, History, PlotError, load_groups, load_run
 from .seeds.stats import iqm, stratified_bootstrap
 from .style import save
@@ -36,6 +36,7 @@ __all__ = [
     "overview",
     "results_table",
     "save",
+    "shown",
     "solution_lengths",
     "stratified_bootstrap",
     "time_per_phase",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .comparison.results import write_figure
-from .report import write_figures, write_table
+from .report import shown, write_figures, write_table
 from .runs import SEED_FOLDER, PlotError, load_groups
 from .style import FORMATS
 from .table import THRESHOLD
@@ -82,6 +82,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     except PlotError as error:
         message(f"{parser.prog}: {error}")
         return 1
-    output(table.to_markdown())
+    output(shown(table))
     output(f"{'table' if args.no_plot else 'table and figures'}: {escape_controls(out)}")
     return 0

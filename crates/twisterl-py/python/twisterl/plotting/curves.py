@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .seeds.bands import caption, draw, logarithmic
 from .runs import TRAINING, Group, PlotError, chosen_evaluation, common_evaluation, metric
+from .seeds.bands import caption, draw, logarithmic
 from .style import count_axis, hide_unused, legend_above, line_style, note_below, percent_axis, styled, subplots
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
 
 
 def mark_exits(axes: Axes) -> bool:
-    """Mark with triangles at the frame where curves leave it above, below or to the left, and return True if any does."""
+    """Mark where curves leave the frame above, below or to the left, and return True if any does."""
     import numpy as np
 
     left, (low, high) = axes.get_xlim()[0], axes.get_ylim()
@@ -232,12 +232,18 @@ def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> F
     return draw_grid(groups, learning_panels(groups, evaluation), 2, row_height=2.25)
 
 
+def evaluation_panels(groups: Sequence[Group]) -> list[Panel]:
+    """Return a panel for each evaluation that has data."""
+    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
+    panels = [score_panel(groups, [name] * len(groups), name.replace("_", " ")) for name in found]
+    return drawable(groups, panels)
+
+
 def evaluations(groups: Sequence[Group]) -> Figure:
     """Draw the success rate, or the return, of every evaluation against steps."""
-    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
-    if not found:
+    panels = evaluation_panels(groups)
+    if not panels:
         raise PlotError("expected runs with evaluations, found none")
-    panels = [score_panel(groups, [name] * len(groups), name.replace("_", " ")) for name in found]
     return draw_grid(groups, panels, min(3, max(2, len(panels))))
 
 

@@ -72,8 +72,8 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
     Values are means over the group's runs. A line above each panel gives the share of each phase in the whole training.
     """
     names = phase_names(groups)
-    found = [(group, [rows for run in group.runs if (rows := seconds(run, names))]) for group in groups]
-    timed = [(group, rows) for group, rows in found if rows]
+    spent_by = [(group, [part for run in group.runs if (part := seconds(run, names))]) for group in groups]
+    timed = [(group, spent) for group, spent in spent_by if spent]
     if names == [OTHER] or not timed:
         raise PlotError("expected runs with times of their phases, found none")
     groups = [group for group, _ in timed]

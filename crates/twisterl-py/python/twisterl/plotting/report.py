@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from . import files
 from .curves import (
+    evaluation_panels,
     evaluations,
     learning_curves,
     learning_panels,
@@ -23,6 +24,7 @@ from .phases import OTHER, phase_names, time_per_phase
 from .runs import Group, PlotError
 from .style import FORMATS, save
 from .table import THRESHOLD, Table, results_table
+from .terminal import width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -39,7 +41,7 @@ def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str,
         chosen["learning"] = lambda: learning_curves(groups, evaluation)
     if training_panels(groups):
         chosen["training"] = lambda: training_curves(groups)
-    if len({name for group in groups for run in group.runs for name in run.names("evals")}) > 1:
+    if len(evaluation_panels(groups)) > 1:
         chosen["evaluations"] = lambda: evaluations(groups)
     if loss_panels(groups):
         chosen["losses"] = lambda: losses(groups)
@@ -63,6 +65,12 @@ def write_table(
     except (OSError, files.NotRegularError) as error:
         raise PlotError(f"{out}: the table cannot be written: {error}") from error
     return table
+
+
+def shown(table: Table) -> str:
+    """Return the table for standard output: fit to a terminal, and otherwise as Markdown."""
+    columns = width()
+    return table.to_markdown() if columns is None else table.to_text(columns)
 
 
 def write_figures(

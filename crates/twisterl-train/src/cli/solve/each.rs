@@ -17,6 +17,9 @@ use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution};
 
+/// The most errors that are repeated on standard error.
+const MOST_ERRORS: usize = 5;
+
 /// Solves the states of the file `path` and prints their records in the order of the file. A state that cannot be read or
 /// played has a record with its error, and makes the command fail at its end.
 pub(super) fn solve_each(
@@ -52,9 +55,14 @@ pub(super) fn solve_each(
     let failures = std::mem::take(&mut printer.failures);
     drop(printer);
     SolveFlags::warn_of_limit(limited);
-    for (place, reason) in &failures {
-        let file = states::name(path).display();
+    let file = states::name(path).display();
+    for (place, reason) in failures.iter().take(MOST_ERRORS) {
         message(format_args!("error: {file}, {place}: {reason}"));
+    }
+    if let Some(more @ 1..) = failures.len().checked_sub(MOST_ERRORS) {
+        message(format_args!(
+            "error: {file}: {more} more states could not be played, see their records"
+        ));
     }
     let exit = if unsolved || !failures.is_empty() { Exit::Failed } else { Exit::Done };
     Ok(Output { text: String::new(), exit })

@@ -39,7 +39,7 @@ pub(super) struct Record {
     /// `length` minus `optimal`.
     gap: Option<i64>,
     /// The sum of the rewards of the best attempt.
-    reward: Option<f32>,
+    reward: Option<f64>,
     /// The names of the actions of the best attempt.
     moves: Vec<String>,
     /// The actions of the best attempt: each its number, or a list if it has several components.
@@ -70,12 +70,13 @@ impl Record {
             gap: length.zip(optimal).map(|(length, optimal)| length as i64 - i64::from(optimal)),
             optimal,
             solved: solution.solved,
-            reward: Some(solution.total),
+            reward: Some(shortest(solution.total)),
             moves: rows().map(|action| env.action_name(action)).collect(),
             actions: rows().map(action).collect(),
             nodes: solution.nodes,
             simulations: solution.simulations,
-            seconds: solution.seconds,
+            // To the nanosecond, which is what the clock tells.
+            seconds: (solution.seconds * 1e9).round() / 1e9,
             ..Self::new(index, &instance.place, &instance.state)
         }
     }
@@ -197,6 +198,11 @@ const COLUMNS: [&str; 14] = [
     "error",
 ];
 
+/// Returns a number of single precision without the digits that double precision adds.
+fn shortest(number: f32) -> f64 {
+    number.to_string().parse().unwrap_or(f64::from(number))
+}
+
 /// Returns a number, without a fraction if it is whole.
 fn number(number: f64) -> Value {
     // Up to here every whole number is exact.
@@ -250,7 +256,7 @@ mod tests {
         let solution = Solution {
             solved,
             length: 2,
-            total: -0.25,
+            total: -0.26,
             actions,
             nodes: 7,
             seconds: 0.5,
@@ -270,7 +276,7 @@ mod tests {
             parse(played(1, true, Some(1))),
             json!({
                 "index": 1, "line": 4, "state": [1, 0, 2, 3.5], "solved": true, "length": 2, "optimal": 1, "gap": 1,
-                "reward": -0.25, "moves": ["left", "right"], "actions": [0, 2], "nodes": 7, "simulations": 0,
+                "reward": -0.26, "moves": ["left", "right"], "actions": [0, 2], "nodes": 7, "simulations": 0,
                 "seconds": 0.5, "error": null,
             })
         );
@@ -316,7 +322,7 @@ mod tests {
             "2",
             "",
             "",
-            "-0.25",
+            "-0.26",
             "left; right",
             "0 2",
             "7",

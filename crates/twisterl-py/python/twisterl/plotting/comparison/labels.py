@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise, product
 from math import cos, hypot, pi, sin
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -120,7 +121,7 @@ def place(
 
     for _ in range(ROUNDS):
         for i in range(len(points)):
-            chosen[i] = min(candidates[i], key=lambda offset, i=i: cost(i, offset))
+            chosen[i] = min(candidates[i], key=partial(cost, i))
     return [offset or (0.0, 0.0) for offset in chosen]
 
 
@@ -130,7 +131,10 @@ def _candidates(size: tuple[float, float]) -> Any:
     for distance, step in product(DISTANCES, range(DIRECTIONS)):
         angle = pi / 4 + 2 * pi * step / DIRECTIONS
         x, y = cos(angle), sin(angle)
-        yield (distance * x + width / 2 * max(-1.0, min(1.0, 1.5 * x)), distance * y + height / 2 * max(-1.0, min(1.0, 1.5 * y)))
+        yield (
+            distance * x + width / 2 * max(-1.0, min(1.0, 1.5 * x)),
+            distance * y + height / 2 * max(-1.0, min(1.0, 1.5 * y)),
+        )
 
 
 def _crosses(box: Box, a: Any, b: Any, steps: int = 24) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -142,7 +143,7 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
         str(result["search"]) + (f" ({100 * share:.3g} % solved)" if quality.of_solved and share < max(solved) else "")
         for (result, _), share in zip(drawn, solved, strict=True)
     ]
-    corners = [corner for (_, y), (x, end) in zip(stairs, stairs[1:], strict=False) for corner in ((x, y), (x, end))]
+    corners = [corner for (_, y), (x, end) in itertools.pairwise(stairs) for corner in ((x, y), (x, end))]
     return Labels(axes, points, texts, stairs[:1] + corners)
 
 
