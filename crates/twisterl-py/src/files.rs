@@ -1,14 +1,17 @@
 //! Configs, and files of weights.
 
+use crate::convert::arguments::trust_of;
 use crate::convert::json;
 use crate::enter::Enter as _;
-use crate::registry::registry_for_file;
+use crate::registry::{registry, registry_for_file};
 use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
+use twisterl_core::envs::registry::Trust;
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_train::config::RunConfig;
+use twisterl_train::Result;
+use twisterl_train::config::{Override, RunConfig, presets};
 use twisterl_train::record::load;
 
 /// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Returns it with all
@@ -17,6 +20,27 @@ use twisterl_train::record::load;
 #[pyo3(signature = (config, sets=Vec::new()))]
 pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResult<String> {
     Ok(json::config(py, config, &sets)?.to_value().to_string())
+}
+
+/// Does as [`resolve_config`] with a config that may lack an algorithm, which the preset of its environment completes. With
+/// `steps`, the number of iterations is that in which the run makes so many. Returns also what preset was used and why, in
+/// lines.
+#[pyfunction]
+#[pyo3(signature = (config, sets=Vec::new(), steps=None))]
+pub fn complete_config(
+    py: Python<'_>,
+    config: &str,
+    sets: Vec<String>,
+    steps: Option<u64>,
+) -> PyResult<(String, Vec<String>)> {
+    let registry = registry().with_trust(Trust::Code);
+    let value = json::value(py, config)?;
+    let read = py.enter(|| {
+        let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
+        presets::read(value, &sets, steps, &registry)
+    })?;
+    json::warn(py, &read.ignored)?;
+    Ok((read.config.to_value().to_string(), read.notes))
 }
 
 /// Returns the JSON Schema of configs.
@@ -34,7 +58,7 @@ pub fn convert(
     output: PathBuf,
     config: Option<PathBuf>,
     env: Option<&Bound<'_, PyAny>>,
-    trust: bool,
+    #[pyo3(from_py_with = trust_of)] trust: bool,
 ) -> PyResult<()> {
     let registry = registry_for_file(env, trust)?;
     py.enter_interruptible(&Interrupt::default(), move || {

@@ -73,15 +73,19 @@ fn env_names() -> Vec<String> {
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::collect::PpoCollector;
+    use super::collect::{AzCollector, PpoCollector};
+    #[pymodule_export]
+    use super::convert::arguments::flag;
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]
-    use super::enter::exit::park_abandoned;
+    use super::enter::exit::{call_within, park_abandoned};
     #[pymodule_export]
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
-    use super::files::{convert, convert_tensors, read_tensors, resolve_config, schema};
+    use super::files::{
+        complete_config, convert, convert_tensors, read_tensors, resolve_config, schema,
+    };
     #[pymodule_export]
     use super::policy::Policy;
     #[pymodule_export]

@@ -44,6 +44,10 @@ pub trait Environment: Clone + Send + Sync + 'static {
     /// The parameters, the `env` object of a config.
     type Params: Serialize + DeserializeOwned + Clone + Send + Sync;
 
+    /// The parameters that [`Params`](Self::Params) does not serialize where they have their defaults, so that files stay as
+    /// they were before there were such parameters: name and default, as lists of parameters show them.
+    const UNWRITTEN_DEFAULTS: &'static [(&'static str, &'static str)] = &[];
+
     /// Builds an environment.
     ///
     /// # Errors
@@ -73,6 +77,13 @@ pub trait Environment: Clone + Send + Sync + 'static {
 
     /// Returns true if the current state is solved.
     fn solved(&self) -> bool {
+        false
+    }
+
+    /// Returns true if [`solved`](Self::solved) tells success from failure, so that figures show the share of episodes that is
+    /// solved. Without it they show returns until an episode is solved. An environment whose difficulty can be set need not
+    /// say so.
+    fn measures_success(&self) -> bool {
         false
     }
 

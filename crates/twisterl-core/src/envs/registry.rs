@@ -14,6 +14,8 @@ use crate::envs::puzzle::Puzzle;
 use crate::error::from_serde;
 use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
+use crate::rng::{Purpose, StreamKey};
+use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -31,17 +33,33 @@ pub trait EnvSpec: Send + Sync {
     /// The parameters with defaults filled in.
     fn params(&self) -> Value;
 
+    /// The parameters that [`params`](Self::params) leaves out where they have their defaults: name and default, for lists.
+    fn unwritten_defaults(&self) -> &'static [(&'static str, &'static str)] {
+        &[]
+    }
+
     /// The observation space.
     fn observation_space(&self) -> ObservationSpace;
 
     /// The action space.
     fn action_space(&self) -> ActionSpace;
 
+    /// The spaces that the environment declares, if they are not those that it observes and acts in.
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        None
+    }
+
     /// The symmetries of the problem, without the identity.
     fn twists(&self) -> Vec<Twist>;
 
     /// The difficulty of the parameters.
     fn difficulty(&self) -> usize;
+
+    /// The ways in which episodes may start.
+    fn starts(&self) -> StartKinds;
+
+    /// Returns true if episodes are known to be solved or not; false if they have no more than returns, or none has told yet.
+    fn measures_success(&self) -> bool;
 
     /// The lengths at which episodes are truncated where the user sets no other.
     fn episode_limits(&self) -> EpisodeLimits {
@@ -82,6 +100,15 @@ pub trait EnvSpec: Send + Sync {
     /// # Errors
     /// The first broken rule, with the observed behaviour.
     fn check(&self, seed: u64) -> Result<Report>;
+}
+
+/// The ways in which the episodes of an environment may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartKinds {
+    /// The difficulty can be set, so that a curriculum can raise it.
+    pub curriculum: bool,
+    /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
+    pub uniform: bool,
 }
 
 impl dyn EnvSpec + '_ {
@@ -150,6 +177,10 @@ impl<E: Environment> EnvSpec for Native<E> {
         self.params.clone()
     }
 
+    fn unwritten_defaults(&self) -> &'static [(&'static str, &'static str)] {
+        E::UNWRITTEN_DEFAULTS
+    }
+
     fn observation_space(&self) -> ObservationSpace {
         self.prototype.observation_space()
     }
@@ -164,6 +195,23 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn difficulty(&self) -> usize {
         self.prototype.difficulty()
+    }
+
+    fn starts(&self) -> StartKinds {
+        let mut tried = self.prototype.clone();
+        let difficulty = self.difficulty();
+        // The greatest difficulty may be set already.
+        let curriculum =
+            [difficulty.saturating_add(1), difficulty.saturating_sub(1)].into_iter().any(|other| {
+                tried.set_difficulty(other);
+                tried.difficulty() != difficulty
+            });
+        let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
+        StartKinds { curriculum, uniform }
+    }
+
+    fn measures_success(&self) -> bool {
+        self.prototype.measures_success() || self.starts().curriculum
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

@@ -5,6 +5,7 @@ pub mod from_serde;
 pub mod interrupt;
 pub mod json;
 mod option;
+pub mod text;
 
 pub use option::OptionError;
 

@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's commands with support for Python environments, and figures."""
+"""The command `twisterl`: the trainer's commands with support for Python environments, figures and recordings."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl.plotting.comparison import cli as compare
 
         return compare.main(args[1:], lambda words: _core.run_cli([name, "compare", *words]), f"{name} compare")
+    if args[:1] == ["record"]:
+        from twisterl._internal.display import cli as record
+
+        return record.main(args[1:], prog=f"{name} record")
     if args[:1] == ["train"]:
         args = args[1:] or ["--help"]
     return _core.run_cli([name, *args])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import html
 import itertools
 import json
 import os
@@ -55,7 +54,8 @@ def load_policy(
 class Policy(_core.Policy):
     """A trained policy and the environment it was trained for.
 
-    Observations are lists of the indices of their ones, or arrays, either flat or of shape `obs_shape`.
+    Observations are those of the environment: of native ones lists of the indices of their ones, or arrays, either flat
+    or of shape `obs_shape`.
     """
 
     @property
@@ -81,7 +81,7 @@ class Policy(_core.Policy):
         """Return a new instance of the environment."""
         return of_spec(self.spec, seed)
 
-    def solve(self, state: Sequence[float], **options: Any) -> Solution:
+    def solve(self, state: Any, **options: Any) -> Solution:
         """Solve one problem.
 
         Args:
@@ -96,7 +96,7 @@ class Policy(_core.Policy):
     # long function: one option after the other
     def solve_batch(
         self,
-        states: Sequence[Sequence[float]],
+        states: Any,
         *,
         search: str | None = None,
         deterministic: bool | None = None,
@@ -119,7 +119,8 @@ class Policy(_core.Policy):
         """Solve many problems on all threads.
 
         Args:
-            states: the start states; a state is a sequence or an array of numbers, flat or in rows, or text.
+            states: the start states; a state is a sequence or an array of numbers, flat or in rows, or text; or an
+                observation, if the environment can begin at one.
             search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; by default the best
                 of 64 samples.
             deterministic: take the most likely action instead of sampling.
@@ -162,13 +163,64 @@ class Policy(_core.Policy):
             "seed": seed,
             "num_cores": num_cores,
         }
-        return [Solution(self, *solution) for solution in self.solve_states(states, options)]
+        return [Solution(self, *solution) for solution in self.solve_states(self._states(states), options)]
 
-    def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
+    def solve_scramble(
+        self,
+        difficulty: int | None = None,
+        *,
+        search: str | None = None,
+        seed: int = 0,
+        max_steps: int | None = None,
+    ) -> Solution:
         """Solve a scramble drawn by the environment."""
         if difficulty is not None:
             difficulty = arguments.difficulty(difficulty)
-        return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
+        options = {"search": search, "seed": seed, "max_steps": max_steps}
+        return Solution(self, *self.solve_scrambles(1, difficulty, options)[0])
+
+    def record(
+        self,
+        path: _Path,
+        *,
+        state: Sequence[float] | None = None,
+        seed: int = 0,
+        difficulty: int | None = None,
+        search: str | None = None,
+        fps: float | None = None,
+        size: int | None = None,
+        max_steps: int | None = None,
+    ) -> Solution:
+        """Write an episode as a moving picture.
+
+        The file is whole or not there, also after Ctrl-C.
+
+        Args:
+            path: a file that ends in `.gif`, `.png`, `.webp` or `.mp4`. The first three need Pillow, which the extra
+                `[plot]` brings; `.mp4` needs the package imageio-ffmpeg.
+            state: the start state; by default the environment draws one.
+            seed: random seed of the start, and of the search.
+            difficulty: difficulty of the start; by default one worth showing for the built-in boards, and that of the
+                environment for others.
+            search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
+                solved by sampling.
+            fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
+                step has a picture.
+            size: the longer side of the picture in pixels.
+            max_steps: maximum length of the episode.
+
+        Returns:
+            The episode.
+
+        Raises:
+            EnvError: the environment cannot be drawn: it has no drawing and renders neither pixels nor text.
+            UsageError: the name of the file has another ending, or a package that it needs is not installed.
+        """
+        from twisterl._internal.display import record
+
+        options = {"state": state, "seed": seed, "difficulty": difficulty, "search": search}
+        shown = {"fps": fps, "size": size, "max_steps": max_steps}
+        return record.record(self, path, {**options, **shown})
 
     def evaluate(
         self,
@@ -198,11 +250,20 @@ class Policy(_core.Policy):
             rows, optimal = self.read_states(arguments.path("states", states))
         elif states is not None:
             rows, optimal = _instances(states)
+            rows = self._states(rows)
         count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
         if difficulty is not None:
             difficulty = arguments.difficulty(difficulty)
         figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
         return figures
+
+    def _states(self, states: Any) -> Any:
+        """Return states, those that are observations of the environment as numbers."""
+        codec = self.codec
+        if codec is None or not isinstance(states, (list, dict)):
+            return states
+        rows = codec.rows(states) if isinstance(states, dict) else states
+        return [codec.state(state) for state in rows]
 
     def save(self, path: _Path) -> None:
         """Write the policy as a self-contained `.safetensors` file."""
@@ -212,6 +273,11 @@ class Policy(_core.Policy):
         partial = file.with_name(file.name + ".partial")
         partial.write_bytes(self.to_bytes())
         partial.replace(file)
+
+    def _repr_html_(self) -> str:
+        from twisterl._internal.display import pages
+
+        return pages.policy_page(self)
 
     def __repr__(self) -> str:
         from twisterl.plotting.terminal import escape_controls
@@ -315,13 +381,9 @@ class Solution(Sequence[Any]):
         return "\n\n".join([*boards, self._verdict()])
 
     def _repr_html_(self) -> str:
-        boards = "".join(
-            '<figure style="margin:0 1em 1em 0"><figcaption style="font-size:small">'
-            f"{html.escape(f'{number} {name}' if number else name)}</figcaption>"
-            f'<pre style="line-height:1.15;margin:0">{html.escape(board)}</pre></figure>'
-            for number, (name, board) in enumerate(self.frames())
-        )
-        return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
+        from twisterl._internal.display import pages
+
+        return pages.solution_page(self, self._verdict(), self._policy.spec)
 
 
 def _revive(kind: type[Policy], data: bytes) -> Policy:

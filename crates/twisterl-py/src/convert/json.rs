@@ -17,9 +17,8 @@ use twisterl_train::{Error, Result};
 /// # Errors
 /// If it is no valid config, or warnings are errors.
 pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
+    let mut value = value(py, config)?;
     let (config, ignored) = py.attached(|| -> Result<_> {
-        let mut value: Value = json::parse(config.as_bytes())
-            .map_err(|e| Error::config("config", e.expected, e.found))?;
         for set in sets {
             Override::parse(set)?.apply(&mut value)?;
         }
@@ -27,6 +26,16 @@ pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConf
     })?;
     warn(py, &ignored)?;
     Ok(config)
+}
+
+/// Reads a config as JSON.
+///
+/// # Errors
+/// If it is no JSON.
+pub fn value(py: Python<'_>, config: &str) -> PyResult<Value> {
+    py.attached(|| {
+        json::parse(config.as_bytes()).map_err(|e| Error::config("config", e.expected, e.found))
+    })
 }
 
 /// Issues a `UserWarning` for each field of a config that is ignored.

@@ -6,6 +6,7 @@ pub use copies::revive_env;
 
 use crate::convert::actions::{Component, components, push_action};
 use crate::convert::arguments::Seed;
+use crate::convert::codec::Codec;
 use crate::convert::numbers::{kind, rows};
 use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
@@ -73,6 +74,7 @@ impl EnvSpec {
 pub struct EnvBatch {
     spec: Arc<dyn Spec>,
     env: Box<dyn VecEnv>,
+    closed: bool,
     space: ActionSpace,
     difficulty: usize,
     /// Keys the streams of episodes, with the number of episodes begun.
@@ -90,7 +92,16 @@ pub struct EnvBatch {
 }
 
 impl EnvBatch {
+    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.closed {
+            return Ok(());
+        }
+        let what = format!("environment {}", self.spec.name());
+        Err(refuse(py, "UsageError", &what, "one that is open", "one after close()"))
+    }
+
     fn check_slot(&self, py: Python<'_>, slot: usize) -> PyResult<usize> {
+        self.check_open(py)?;
         if slot < self.last.len() {
             return Ok(slot);
         }
@@ -109,6 +120,7 @@ impl EnvBatch {
     }
 
     fn look(&mut self, py: Python<'_>, slots: &[usize]) -> PyResult<()> {
+        self.check_open(py)?;
         self.observations.clear();
         self.masks.clear();
         py.attached(|| self.env.observe(slots, &mut self.observations, &mut self.masks))
@@ -136,6 +148,7 @@ impl EnvBatch {
         let spec = Arc::clone(&spec.0);
         let mut batch = Self {
             env: spec.batch(count),
+            closed: false,
             difficulty: spec.difficulty(),
             // From the operating system's entropy, where no seed is given.
             seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
@@ -244,8 +257,10 @@ impl EnvBatch {
     /// Steps slot 0. Returns reward, terminated and truncated.
     fn step(&mut self, action: &Bound<'_, PyAny>) -> PyResult<(f32, bool, bool)> {
         let py = action.py();
+        self.check_open(py)?;
         self.actions.clear();
-        push_action(&mut self.actions, action, &self.space)?;
+        let codec = codec_of(&*self.spec);
+        push_action(&mut self.actions, action, &self.space, codec)?;
         self.steps.clear();
         py.attached(|| self.env.step(&[0], &self.actions, &mut self.steps))?;
         let step = self.steps[0];
@@ -257,9 +272,11 @@ impl EnvBatch {
     /// Steps every slot. Returns rewards, terminated, truncated and solved, each `[slot]`.
     fn step_all<'py>(&mut self, actions: &Bound<'py, PyAny>) -> PyResult<Stepped<'py>> {
         let py = actions.py();
+        self.check_open(py)?;
         self.actions.clear();
+        let codec = codec_of(&*self.spec);
         for action in rows(actions, "actions")? {
-            push_action(&mut self.actions, &action, &self.space)?;
+            push_action(&mut self.actions, &action, &self.space, codec)?;
         }
         let count = self.last.len();
         if self.actions.len() != count {
@@ -357,6 +374,20 @@ impl EnvBatch {
         py.attached(|| self.env.render(slot))
     }
 
+    /// True after `close`.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Closes the environments, each once. They cannot be used afterwards.
+    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        py.attached(|| self.env.close())
+    }
+
     fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         Self::copied(slf, None)
     }
@@ -376,9 +407,14 @@ impl EnvBatch {
     /// Returns the name of an action.
     fn action_name(&self, action: &Bound<'_, PyAny>) -> PyResult<String> {
         let mut actions = Actions::new(&self.space);
-        push_action(&mut actions, action, &self.space)?;
+        push_action(&mut actions, action, &self.space, codec_of(&*self.spec))?;
         Ok(self.env.action_name(actions.row(0)))
     }
+}
+
+/// Returns the codec of an environment written in Python.
+fn codec_of(spec: &dyn Spec) -> Option<&Codec> {
+    PythonEnvSpec::of_spec(spec).map(PythonEnvSpec::codec)
 }
 
 /// The return value of `__reduce__`: a callable and its arguments.

@@ -1,17 +1,22 @@
 //! Trained policies.
 
 mod options;
+mod parts;
 mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, seed_of};
+use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
+use crate::convert::codec::Codec;
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
+use crate::enter::calls::call_env;
 use crate::error::refuse;
-use crate::registry::{registry, registry_for_file};
+use crate::python_env::{PythonEnvSpec, raised};
+use crate::registry::registry_for_file;
 use numpy::{PyArray1, PyArrayMethods as _};
+use parts::{Permutations, Spaces};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -19,7 +24,7 @@ use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
-use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
@@ -38,14 +43,25 @@ pub struct Policy {
     executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
+    /// Reads observations and masks, and writes actions, of an environment written in Python.
+    codec: Option<Codec>,
     /// Memory of single predictions; a second thread makes its own.
     memory: Mutex<Option<BatchedEvaluation>>,
 }
 
 impl Policy {
-    fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
+    fn new(mut policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
         let executor = Arc::new(Executor::of(&policy)?);
-        Ok(Self { policy, executor, env, memory: Mutex::new(None) })
+        let spec = env.as_ref().ok().and_then(|env| PythonEnvSpec::of_spec(&**env));
+        // Files of older versions do not say what their environments declare.
+        policy.spaces = policy.spaces.or_else(|| env.as_ref().ok()?.declared_spaces());
+        let codec = call_env(None, |py| match (&policy.spaces, spec) {
+            (Some(spaces), _) => Codec::of_spaces(py, spaces).map(Some),
+            (None, Some(spec)) => Ok(Some(spec.codec().clone_ref(py))),
+            (None, None) => Ok(None),
+        })
+        .map_err(|e| raised(&policy.env_cls, e))?;
+        Ok(Self { policy, executor, env, codec, memory: Mutex::new(None) })
     }
 
     fn loaded(loaded: LoadedPolicy) -> Result<Self> {
@@ -54,9 +70,9 @@ impl Policy {
     }
 
     /// Returns the policy that the run with `config` begins with: fresh, or with the weights that the path leads to.
-    fn initial(config: &RunConfig, weights: Option<&Path>) -> Result<Self> {
+    fn initial(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
         // The config is the user's, as for training.
-        let registry = registry().with_trust(Trust::Code);
+        let registry = registry.with_trust(Trust::Code);
         let spec = registry.make(&config.env_cls, &config.env)?;
         let policy = match weights {
             Some(path) => load::weights_for(config, &*spec, path, &registry)?,
@@ -91,10 +107,12 @@ impl Policy {
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
-    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy.
+    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy, with these `weights` and `twists` if
+    /// given. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
     #[new]
     #[pyo3(signature = (
-        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None
+        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None, weights=None, twists=None,
+        spaces=None
     ))]
     #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
@@ -104,18 +122,27 @@ impl Policy {
         initial: Option<&str>,
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
-        trust: bool,
+        #[pyo3(from_py_with = trust_of)] trust: bool,
         like: Option<&Self>,
+        weights: Option<&Bound<'_, PyDict>>,
+        twists: Option<Permutations>,
+        spaces: Option<Spaces>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
-            return py.attached(|| Self::new(like.policy.clone(), like.env.clone()));
+            return like.with_parts(py, weights, twists);
         }
-        if let Some(initial) = initial {
-            let config = json::config(py, initial, &[])?;
-            let begin = move || Self::initial(&config, path.as_deref());
-            return py.enter_interruptible(&Interrupt::default(), begin);
+        if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(refuse(py, "UsageError", "path", "a path", "an empty text"));
         }
         let registry = registry_for_file(env, trust)?;
+        if let Some(initial) = initial {
+            let config = json::config(py, initial, &[])?;
+            if let Some(spaces) = spaces {
+                return Self::detached(py, &config, spaces, twists.unwrap_or_default());
+            }
+            let begin = move || Self::initial(&config, path.as_deref(), &registry);
+            return py.enter_interruptible(&Interrupt::default(), begin);
+        }
         let interrupt = Interrupt::default();
         let policy = match (data.map(<[u8]>::to_vec), path) {
             (Some(data), _) => py.enter_interruptible(&interrupt, move || {
@@ -161,6 +188,18 @@ impl Policy {
     #[getter]
     fn sparse(&self) -> bool {
         matches!(self.space(), ObservationSpace::SparseBinary { .. })
+    }
+
+    /// Encodes observations and decodes actions, of an environment written in Python.
+    #[getter]
+    fn codec(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.codec.as_ref().map(|codec| codec.object(py))
+    }
+
+    /// The spaces that the environment declares, as JSON.
+    #[getter]
+    fn spaces_json(&self) -> Option<String> {
+        self.policy.spaces.as_ref().map(|spaces| serde_json::json!(spaces).to_string())
     }
 
     /// The number of choices of an action.
@@ -218,7 +257,18 @@ impl Policy {
         masks: Option<&Bound<'py, PyAny>>,
         num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
-        self.predict_many(observations, masks, num_cores)
+        self.predict_many(observations, masks, num_cores, false)
+    }
+
+    /// Returns the outputs of the network for many observations, on all threads: `[row, output]`, logits if an action is
+    /// one choice; and the values, `[row]`.
+    #[pyo3(signature = (observations, num_cores=None))]
+    fn forward_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        num_cores: Option<Cores>,
+    ) -> PyResult<Predicted<'py>> {
+        self.predict_many(observations, None, num_cores, true)
     }
 
     /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
@@ -228,10 +278,23 @@ impl Policy {
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
-        deterministic: bool,
+        #[pyo3(from_py_with = deterministic_of)] deterministic: bool,
         #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))
+    }
+
+    /// Returns actions for many observations, as a vector environment takes them.
+    #[pyo3(signature = (observations, masks=None, deterministic=true, seed=0, num_cores=None))]
+    fn act_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        deterministic: bool,
+        #[pyo3(from_py_with = seed_of)] seed: u64,
+        num_cores: Option<Cores>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.choose_many(observations, masks, (!deterministic).then_some(seed), num_cores)
     }
 
     /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.

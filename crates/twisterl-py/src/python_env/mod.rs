@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::convert::codec::Codec;
 use crate::enter::calls::{EnvCall, call_env, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
@@ -14,8 +15,9 @@ use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
+use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_core::{Error, Result};
@@ -27,13 +29,16 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
-    encodes: bool,
+    codec: Codec,
+    declared: Option<DeclaredSpaces>,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
     action_space: ActionSpace,
     twists: Vec<Twist>,
     difficulty: usize,
+    /// The difficulty can be set.
+    curriculum: bool,
     limits: EpisodeLimits,
 }
 
@@ -49,7 +54,7 @@ impl PythonEnvSpec {
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        let made = call_env(|py| {
+        let made = call_env(None, |py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -84,6 +89,7 @@ impl PythonEnvSpec {
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
+        let curriculum = problem.getattr("curriculum")?.extract()?;
         // The longest episode that the environment declares is its own limit.
         let declared: usize = problem.getattr("max_steps")?.extract()?;
         let EpisodeLimits { rollout, play, search } = LIMITS;
@@ -97,19 +103,27 @@ impl PythonEnvSpec {
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
-        let encodes = problem.getattr("encodes")?.extract()?;
+        let codec = Codec::new(problem.getattr("codec")?)?;
+        let declared: Option<String> = problem.getattr("spaces")?.extract()?;
+        let declared = declared.as_deref().map(serde_json::from_str).transpose();
+        let Ok(declared) = declared else {
+            let found = problem.getattr("spaces")?;
+            return Ok(Err(broken(&name, "spaces can be written as JSON", found)));
+        };
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
-            encodes,
+            codec,
+            declared,
             observation_space,
             size,
             action_space,
             twists,
             difficulty,
+            curriculum,
             limits,
         };
         Ok(spec.checked())
@@ -125,14 +139,9 @@ impl PythonEnvSpec {
         &self.factory
     }
 
-    /// `twisterl._internal.adapter.Problem`.
-    pub fn problem(&self) -> &Py<PyAny> {
-        &self.problem
-    }
-
-    /// True if observations are not in the trainer's form as the environment returns them.
-    pub fn encodes(&self) -> bool {
-        self.encodes
+    /// Encodes observations and decodes actions.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -152,15 +161,15 @@ impl PythonEnvSpec {
 impl Drop for PythonEnvSpec {
     /// Closes the environments.
     fn drop(&mut self) {
-        end(&self.problem, "retire");
+        end(&self.problem, &self.problem, "retire");
     }
 }
 
-/// Calls a method that ends the use of `object`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
+/// Calls a method that ends the use of `object`, which is of `problem`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
 /// When the interpreter exits, it has closed the environments already.
-fn end(object: &Py<PyAny>, method: &str) {
+fn end(problem: &Py<PyAny>, object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
-        let _call = EnvCall::begin(py);
+        let _call = EnvCall::begin(py, Some(problem));
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -203,12 +212,28 @@ impl EnvSpec for PythonEnvSpec {
         self.action_space.clone()
     }
 
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        self.declared.clone()
+    }
+
     fn twists(&self) -> Vec<Twist> {
         self.twists.clone()
     }
 
     fn difficulty(&self) -> usize {
         self.difficulty
+    }
+
+    fn starts(&self) -> StartKinds {
+        StartKinds { curriculum: self.curriculum, uniform: false }
+    }
+
+    fn measures_success(&self) -> bool {
+        // The environment may say so later, or not at all: a fault of reading one's own attribute is no success.
+        let known = call_env(Some(&self.problem), |py| {
+            self.problem.bind(py).getattr("measures_success")?.extract()
+        });
+        known.unwrap_or(false)
     }
 
     fn episode_limits(&self) -> EpisodeLimits {
@@ -220,7 +245,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn check_replay(&self) -> Result<Option<String>> {
-        let differs = call_env(|py| {
+        let differs = call_env(Some(&self.problem), |py| {
             self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
         });
         differs.map_err(|e| raised(&self.name, e))

@@ -83,7 +83,7 @@ impl CompareArgs {
         let candidates = self.candidates(&registry)?;
         let first = candidates[0].loaded.env()?;
         let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*first, interrupt))?,
+            Some(file) => states::read(file, &mut StateChecker::new(&*first, interrupt)?)?,
             None => Vec::new(),
         };
         let mut results = Vec::new();
@@ -191,7 +191,7 @@ impl CompareArgs {
         let mut result = Map::new();
         result.insert("policy".into(), json!(candidate.name));
         result.insert("search".into(), json!(method.to_string()));
-        result.extend(solving::figures(&solutions, &optimal, seconds));
+        result.extend(solving::figures(&solutions, &optimal, seconds, spec.measures_success()));
         result.extend(solving::gaps(&solutions, &optimal));
         Ok(result)
     }

@@ -53,7 +53,7 @@ impl EvaluateArgs {
         let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         executor.interrupt_by(interrupt);
         let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt))?,
+            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt)?)?,
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {
@@ -69,13 +69,14 @@ impl EvaluateArgs {
         let seconds = begun.elapsed().as_secs_f64();
         SolveFlags::warn_of_limit(plan.reached_default_limit(&*spec, &solutions));
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
-        let mut figures = solving::figures(&solutions, &optimal, seconds);
+        let mut figures = solving::figures(&solutions, &optimal, seconds, spec.measures_success());
         if self.json {
             figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
         let mut text = String::new();
-        for (name, value) in &figures {
+        let known = figures.iter().filter(|(_, value)| !value.is_null());
+        for (name, value) in known {
             let _ = writeln!(text, "{name:18} {}", plain(value));
         }
         Ok(text.into())

@@ -3,7 +3,8 @@
 use super::envs::EnvFlags;
 use super::solve::print_episode;
 use super::{Exit, Output, seed, whole};
-use crate::config::{NumCores, Override, RunConfig};
+use crate::config::presets::{self, ReadConfig};
+use crate::config::{NumCores, Override, RunConfig, read_file};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::message;
 use crate::system::terminal::signals::Stop;
@@ -11,6 +12,7 @@ use crate::trainer;
 use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
 use clap::Args;
+use serde_json::json;
 use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
@@ -20,8 +22,8 @@ use twisterl_core::error::interrupt::Interrupt;
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// Config file of the run.
-    #[arg(required_unless_present_any = ["config_flag", "resume"])]
+    /// Config file of the run, or the name of an environment, which is learned by its preset.
+    #[arg(value_name = "CONFIG|ENV", required_unless_present_any = ["config_flag", "resume"])]
     config: Option<PathBuf>,
     /// The same as CONFIG.
     #[arg(long = "config", value_name = "CONFIG", conflicts_with = "config", hide = true)]
@@ -32,6 +34,15 @@ pub(super) struct TrainArgs {
     /// Total number of iterations, overriding the config's `num_iterations`.
     #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
+    /// Number of steps of environments, from which the number of iterations follows (PPO).
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole(1, u64::MAX),
+        conflicts_with_all = ["num_steps", "resume"]
+    )]
+    steps: Option<u64>,
     /// Random seed, overriding the config's.
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
@@ -52,6 +63,9 @@ pub(super) struct TrainArgs {
         value_name = "FILE"
     )]
     load_checkpoint: Option<PathBuf>,
+    /// Write configs and weights also to files with the names of the PyPI package `twisterl`.
+    #[arg(long, alias = "peer_names", conflicts_with = "resume")]
+    peer_names: bool,
     /// Override a field of the config by its path, such as `algorithm.training.ent_coef=0.02`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = Override::parse)]
     set: Vec<Override>,
@@ -67,6 +81,7 @@ impl TrainArgs {
     pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
+            peer_names: self.peer_names,
             quiet: self.quiet,
             threads: self.num_cores.map(NumCores::threads),
             overrides: self.overrides()?,
@@ -86,15 +101,14 @@ impl TrainArgs {
                     show(&changes);
                 }
                 let registry = self.env.registry(registry);
-                trainer::resume(folder, None, &options, &registry)?
+                trainer::resume(folder, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &options.overrides)?;
-                show(&ignored);
+                let config = self.config(file, &options.overrides, registry)?;
                 let default = default_path(file);
                 let path =
                     self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
@@ -105,6 +119,36 @@ impl TrainArgs {
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
         let text = if self.quiet { String::new() } else { report(&summary, stop.interrupt())? };
         Ok(Output { text, exit })
+    }
+
+    /// Returns the config in a file, or the preset of an environment, with the overrides.
+    fn config(
+        &self,
+        given: &Path,
+        overrides: &[Override],
+        registry: &Registry,
+    ) -> Result<RunConfig> {
+        let value = match given.to_str() {
+            Some(name) if is_name(given) => json!({"env_cls": name}),
+            _ => read_file(given)?,
+        };
+        let read =
+            presets::read(value, overrides, self.steps, registry).map_err(|error| match error {
+                Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+                    if is_name(given) =>
+                {
+                    let expected =
+                        format!("a config file, or the name of an environment ({known})");
+                    Error::usage("CONFIG|ENV", expected, name)
+                }
+                other => other,
+            });
+        let ReadConfig { config, ignored, notes } = read?;
+        show(&ignored);
+        if !self.quiet {
+            notes.iter().for_each(message);
+        }
+        Ok(config)
     }
 
     /// Returns the overrides of the config: those of `--set`, then `--seed` and `--num-steps`.
@@ -131,9 +175,16 @@ fn advice(run: &Path) -> String {
     format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`.
-fn default_path(config: &Path) -> PathBuf {
-    Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
+/// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
+fn is_name(given: &Path) -> bool {
+    let is_config = given.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    !is_config && given.components().count() == 1 && !given.exists()
+}
+
+/// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`.
+fn default_path(given: &Path) -> PathBuf {
+    let name = if is_name(given) { given.file_name() } else { given.file_stem() };
+    Path::new("runs").join(name.unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.
@@ -144,6 +195,9 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
         "{path}: {} iterations, {} steps, {:.1} s\n",
         summary.iterations, summary.env_steps, summary.elapsed
     );
+    if let Some(score) = summary.best_score {
+        let _ = writeln!(text, "best policy: {score}");
+    }
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; {}", advice(&summary.path));
     } else {

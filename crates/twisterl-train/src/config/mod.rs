@@ -11,8 +11,8 @@ mod class;
 mod evals;
 mod json;
 pub(crate) mod limits;
-mod overrides;
 mod policy;
+pub mod presets;
 mod schema;
 mod shared;
 #[cfg(test)]
@@ -28,7 +28,6 @@ pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
 pub use limits::NumCores;
-pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{
     ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,
@@ -40,6 +39,7 @@ pub use shared::{
 };
 
 use crate::{Error, Result};
+pub use json::{Override, read_file};
 use json::{config_error, from_json, overlay, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -168,7 +168,17 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
-        let mut value = json::read_file(path)?;
+        Self::read_changed(read_file(path)?, overrides)
+    }
+
+    /// Reads a config with `overrides` set in it one after the other. For what is returned see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if a place cannot be reached.
+    pub fn read_changed(
+        mut value: Value,
+        overrides: &[Override],
+    ) -> Result<(Self, Vec<IgnoredField>)> {
         for change in overrides {
             change.apply(&mut value)?;
         }

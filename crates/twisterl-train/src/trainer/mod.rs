@@ -27,7 +27,7 @@ use crate::algorithms::es::Es;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::{AlgorithmConfig, ROLLOUT_METRIC, RunConfig};
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::{CONFIG, LockedFolder, RunFolder, RunPath};
@@ -58,32 +58,32 @@ pub fn train<'a>(
     let differs = spec.check_replay()?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
     differs.into_iter().for_each(|text| trainer.notices.add(text));
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = LockedFolder::create(path.into(), config, &first)?;
     options.started(&folder.path());
+    if options.peer_names {
+        folder.add_peer_names(config, &first)?;
+    }
     folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let log = RunLog::create(&folder, config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically, up to `num_iterations` in all
-/// if they are given. The folder may be of anyone's making: the name of its environment leads to what `registry` trusts.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically. The folder may be of
+/// anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
 /// If the folder does not hold a run, if another process trains in it, if its config was changed where it must not
-/// change, or as for [`train`].
-pub fn resume(
-    path: &Path,
-    num_iterations: Option<u64>,
-    options: &Options,
-    registry: &Registry,
-) -> Result<Summary> {
-    let folder = LockedFolder::resume(path)?;
+/// change, if its files are damaged, or as for [`train`]. Until it trains, the folder stays as it was.
+pub fn resume(path: &Path, options: &Options, registry: &Registry) -> Result<Summary> {
+    let mut folder = LockedFolder::resume(path)?;
     options.started(path);
     let files = RunFolder::open(path)?;
     let recorded = files.config()?.0.to_value();
-    let mut config = files.config_with(&options.overrides)?.0;
-    config.num_iterations = num_iterations.or(config.num_iterations);
+    let config = files.config_with(&options.overrides)?.0;
     let mut checkpoint = folder.read_last()?;
     let config_file = path.join(CONFIG);
     checkpoints::check_changes(&checkpoint.state, &config, &config_file, registry)?;
@@ -94,8 +94,14 @@ pub fn resume(
     trainer.recorded_config = recorded;
     folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let lengths = trainer.restore(checkpoint)?;
-    let log = RunLog::resume(&folder, &lengths, tensorboard)?;
-    trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
+    trainer.in_pool(options, |trainer| {
+        let log = RunLog::resume(&folder, &lengths, tensorboard)?;
+        folder.keep_lock();
+        trainer.run(&folder, log, options)
+    })
 }
 
 /// A run at some moment: the policy in training, the algorithm that it is lent to, and its progress.
@@ -107,6 +113,8 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     policy: PolicyInTraining,
     algorithm: Box<A>,
     curriculum: Curriculum,
+    /// True if episodes are known to be solved or not. Once they are, they stay so.
+    measures_success: bool,
     best: Option<Best>,
     /// Iterations made.
     iteration: u64,
@@ -153,6 +161,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Self {
         Self {
             curriculum: Curriculum::new(&config.shared.learning, spec.difficulty()),
+            measures_success: spec.measures_success(),
             recorded_config: config.to_value(),
             config,
             spec,
@@ -227,14 +236,41 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Option<f64> {
         self.notices.add_long_episodes(output, self.algorithm.default_limit());
         let learning = &self.config.shared.learning;
-        let success = iteration_metrics::success(learning, results, output, now.difficulty);
+        let success =
+            iteration_metrics::success(learning, results, &output.episodes, now.difficulty);
         let hard = output.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));
         let solved = hard.clone().filter(|e| e.solved).count() as u64;
         self.curriculum.observe(hard.count() as u64, solved);
         self.curriculum.advance(learning, now.number, success);
+        let solved = output.episodes.iter().any(|episode| episode.solved);
+        self.note_success(results, solved);
+        if !self.measures_success && (!results.is_empty() || !output.episodes.is_empty()) {
+            let curriculum = self.spec.starts().curriculum;
+            self.notices.add_missing_success(&self.config, self.curriculum.difficulty, curriculum);
+        }
         // A checkpoint may hold any numbers.
         self.iteration = self.iteration.saturating_add(1);
         self.env_steps = self.env_steps.saturating_add(output.env_steps);
         success
+    }
+
+    /// Notes whether episodes are solved or not, from evaluations and if one was `solved` in training.
+    fn note_success(&mut self, results: &[(String, EvaluationResult)], solved: bool) {
+        let solved = solved || results.iter().any(|(_, result)| result.success > 0.0);
+        self.measures_success |= solved || self.spec.measures_success();
+    }
+
+    /// Returns the result that tells which policy is the best, where that evaluation was made: the one that the curriculum
+    /// uses, or else the first.
+    fn deciding<'a>(
+        &self,
+        results: &'a [(String, EvaluationResult)],
+    ) -> Option<&'a EvaluationResult> {
+        let shared = &self.config.shared;
+        let metric = match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next()?,
+            name => name,
+        };
+        results.iter().find(|(name, _)| name == metric).map(|(_, result)| result)
     }
 }

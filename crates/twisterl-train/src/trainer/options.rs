@@ -1,6 +1,7 @@
 //! The options of a run that are not in its config, and its result.
 
 use crate::config::Override;
+use crate::trainer::evaluation::Score;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,10 @@ impl<T: ?Sized, R> fmt::Debug for Callback<T, R> {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// The difficulty at which the run begins or continues, instead of that of its config or its checkpoint.
+    pub difficulty: Option<usize>,
+    /// Write configs and weights of a new run also to files with the names of the peer.
+    pub peer_names: bool,
     /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
     pub overrides: Vec<Override>,
     /// Show no progress.
@@ -106,6 +111,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// The best policy, as in `checkpoint_best`.
     pub best: Policy,
+    /// The evaluation of the best policy; `None` if it was not evaluated.
+    pub best_score: Option<Score>,
     /// The environment.
     pub env: Arc<dyn EnvSpec>,
 }

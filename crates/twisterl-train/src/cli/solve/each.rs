@@ -30,12 +30,12 @@ pub(super) fn solve_each(
     interrupt: &Interrupt,
 ) -> Result<Output> {
     let plan = flags.plan(SOLVE_SEARCHES)?;
-    let entries = states::read_each(path, &mut StateChecker::new(spec, interrupt))?;
+    let entries = states::read_each(path, &mut StateChecker::new(spec, interrupt)?)?;
     let starts: Vec<Start<'_>> = entries.iter().flatten().map(Instance::start).collect();
     let mut printer = Printer {
         entries: &entries,
         format,
-        env: spec.batch(1),
+        env: (spec.batch(1), spec.measures_success()),
         bar: Count::new("", entries.len()),
         next: 0,
         failures: Vec::new(),
@@ -45,7 +45,7 @@ pub(super) fn solve_each(
     if printer.print_refused()? {
         solve_in_order(&plan, cores, problem, Purpose::Solve, &starts, |_, result| {
             if let Ok(solution) = &result {
-                unsolved |= !solution.solved;
+                unsolved |= !solution.solved && spec.measures_success();
                 let reached = plan.reached_default_limit(spec, std::slice::from_ref(solution));
                 limited = limited.or(reached);
             }
@@ -72,8 +72,8 @@ pub(super) fn solve_each(
 struct Printer<'a> {
     entries: &'a [Result<Instance, Refusal>],
     format: Format,
-    /// Knows the names of the actions.
-    env: Box<dyn VecEnv>,
+    /// Knows the names of the actions, and whether there is a measure of success.
+    env: (Box<dyn VecEnv>, bool),
     bar: Count,
     /// The state whose record is the next.
     next: usize,
@@ -96,7 +96,9 @@ impl Printer<'_> {
     fn print_played(&mut self, result: Result<Solution, twisterl_core::Error>) -> Result<bool> {
         let Some(Ok(instance)) = self.entries.get(self.next) else { return Ok(false) };
         let record = match result {
-            Ok(solution) => Record::played(self.next, instance, &solution, &*self.env),
+            Ok(solution) => {
+                Record::played(self.next, instance, &solution, (&*self.env.0, self.env.1))
+            }
             Err(error) => Record::failed(self.next, instance, error.to_string()),
         };
         self.print(&record, &instance.place)

@@ -86,9 +86,11 @@ impl SolveArgs {
         SolveFlags::warn_of_limit(plan.reached_default_limit(&*spec, &solutions));
         // One for the one start.
         let solution = &solutions[0];
-        let exit = if solution.solved { Exit::Done } else { Exit::Failed };
+        let failed = !solution.solved && spec.measures_success();
+        let exit = if failed { Exit::Failed } else { Exit::Done };
         if let Some(format) = format {
-            let record = Record::played(0, &instance, solution, &*spec.batch(1));
+            let env = (&*spec.batch(1), spec.measures_success());
+            let record = Record::played(0, &instance, solution, env);
             return Ok(Output { text: record.text(format)?, exit });
         }
         let mut text = print_episode::print(&*spec, solution)?;

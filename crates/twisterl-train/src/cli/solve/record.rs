@@ -30,9 +30,9 @@ pub(super) struct Record {
     line: Option<usize>,
     /// The numbers of the state; empty if they cannot be read.
     state: Vec<Value>,
-    /// True if the problem was solved.
-    solved: bool,
-    /// The number of moves of the solution, if it was solved.
+    /// True if the problem was solved; nothing if the environment has no measure of success.
+    solved: Option<bool>,
+    /// The number of moves of the solution, if it was solved; of the episode without a measure of success.
     length: Option<usize>,
     /// The number of moves of a shortest solution, if the file tells it.
     optimal: Option<u32>,
@@ -55,21 +55,22 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Returns the record of a problem that was played.
+    /// Returns the record of a problem that was played. `env` knows the names of the actions.
     pub(super) fn played(
         index: usize,
         instance: &Instance,
         solution: &Solution,
-        env: &dyn VecEnv,
+        (env, measures_success): (&dyn VecEnv, bool),
     ) -> Self {
-        let length = solution.solved.then_some(solution.length);
+        let measured = measures_success || solution.solved;
+        let length = (solution.solved || !measured).then_some(solution.length);
         let optimal = instance.optimal;
         let rows = || (0..solution.actions.len()).map(|i| solution.actions.row(i));
         Self {
             length,
             gap: length.zip(optimal).map(|(length, optimal)| length as i64 - i64::from(optimal)),
             optimal,
-            solved: solution.solved,
+            solved: measured.then_some(solution.solved),
             reward: Some(shortest(solution.total)),
             moves: rows().map(|action| env.action_name(action)).collect(),
             actions: rows().map(action).collect(),
@@ -99,7 +100,7 @@ impl Record {
             index,
             line: states::line(place),
             state: state.iter().copied().map(number).collect(),
-            solved: false,
+            solved: Some(false),
             length: None,
             optimal: None,
             gap: None,
@@ -147,8 +148,12 @@ impl Record {
             return text;
         }
         let (count, moves) = (self.moves.len(), self.moves.join(", "));
-        let (not, s) = (if self.solved { "" } else { "not " }, if count == 1 { "" } else { "s" });
-        let _ = write!(text, "{not}solved after {count} move{s}");
+        let s = if count == 1 { "" } else { "s" };
+        let _ = match (self.solved, self.reward) {
+            (None, Some(reward)) => write!(text, "return {reward} after {count} move{s}"),
+            (Some(true), _) => write!(text, "solved after {count} move{s}"),
+            _ => write!(text, "not solved after {count} move{s}"),
+        };
         if let Some(optimal) = self.optimal {
             let _ = write!(text, " (optimal {optimal})");
         }
@@ -165,7 +170,7 @@ impl Record {
             self.index.to_string(),
             optional(self.line.map(|line| line.to_string())),
             joined(&self.state),
-            self.solved.to_string(),
+            optional(self.solved.map(|solved| solved.to_string())),
             optional(self.length.map(|length| length.to_string())),
             optional(self.optimal.map(|optimal| optimal.to_string())),
             optional(self.gap.map(|gap| gap.to_string())),
@@ -262,7 +267,18 @@ mod tests {
             seconds: 0.5,
             ..Solution::default()
         };
-        Record::played(index, &instance("line 4, [1]", optimal), &solution, &*spec.batch(1))
+        let env = (&*spec.batch(1), true);
+        Record::played(index, &instance("line 4, [1]", optimal), &solution, env)
+    }
+
+    #[test]
+    fn without_a_measure_of_success_there_is_a_length_and_nothing_is_unsolved() {
+        let spec = Registry::default().make("CartPole", &json!({})).unwrap();
+        let solution = Solution { length: 9, total: 9.0, ..Solution::default() };
+        let env = (&*spec.batch(1), spec.measures_success());
+        let record = Record::played(0, &instance("", None), &solution, env);
+        assert_eq!((record.solved, record.length), (None, Some(9)));
+        assert_eq!(record.text(Format::Text).unwrap(), "return 9 after 0 moves\n");
     }
 
     #[test]

@@ -9,11 +9,11 @@
 //! it is: a mount point, the end of a link, a folder of another owner.
 
 use super::lock::{Holder, RunLock};
-use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
+use super::{BEST, CONFIG, EVENTS, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
-use crate::system::terminal::temporary::Temporary;
+use crate::system::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -55,6 +55,11 @@ impl LockedFolder {
             RunPath::At(path) => {
                 let new = match path.symlink_metadata() {
                     Ok(_) => None,
+                    Err(_) if path.file_name().is_none() => {
+                        let expected = "a path that ends in the name of the new folder";
+                        let found = "one that ends in `..`, below a folder that does not exist";
+                        return Err(Error::usage(path.display().to_string(), expected, found));
+                    }
                     // None if there is something at the path by now.
                     Err(_) => Self::create_new([path.to_owned()], path, config, first)?,
                 };
@@ -116,7 +121,8 @@ impl LockedFolder {
         Ok(self)
     }
 
-    /// Locks the folder of an existing run, to resume it.
+    /// Locks the folder of an existing run, to resume it. Nothing in the folder changes before
+    /// [`keep_lock`](Self::keep_lock) is called, except while this lives.
     ///
     /// # Errors
     /// As for [`RunFolder::open`]; [`Error::InUse`] if another process trains in it; if it holds links, devices or pipes
@@ -124,13 +130,18 @@ impl LockedFolder {
     pub fn resume(path: &Path) -> Result<Self> {
         RunFolder::open(path)?;
         let folder = Arc::new(Folder::open(path, Links::Refuse)?);
-        let lock = RunLock::acquire(Arc::clone(&folder))?;
+        let lock = RunLock::acquire_for_now(Arc::clone(&folder))?;
         folder.check_kind(CONFIG, Kind::File)?;
         for name in checkpoint_names() {
             folder.check_kind(name, Kind::Folder)?;
         }
         lock.sign(false)?;
         Ok(Self { folder, lock })
+    }
+
+    /// Makes the folder that of this process, once it is known that the run can be resumed.
+    pub(crate) fn keep_lock(&mut self) {
+        self.lock.keep();
     }
 
     /// Locks a folder that is to be filled.
@@ -207,7 +218,8 @@ impl LockedFolder {
     /// As for [`check`](Self::check) and [`Checkpoint::write`].
     pub(crate) fn write_last(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.check()?;
-        checkpoint.write_in(&self.folder, LAST)
+        checkpoint.write_in(&self.folder, LAST)?;
+        self.write_peer_weights(LAST, checkpoint)
     }
 
     /// Writes the checkpoint of the best policy that was evaluated.
@@ -216,7 +228,8 @@ impl LockedFolder {
     /// As for [`write_last`](Self::write_last).
     pub(crate) fn write_best(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.check()?;
-        checkpoint.write_in(&self.folder, BEST)
+        checkpoint.write_in(&self.folder, BEST)?;
+        self.write_peer_weights(BEST, checkpoint)
     }
 
     /// Reads the checkpoint to resume from.
@@ -290,13 +303,18 @@ fn is_free(folder: &Folder) -> Result<bool> {
         let free = match Entry::of(&name) {
             Entry::Lock => true,
             Entry::Checkpoint | Entry::Temporary => starting,
-            Entry::Other => name == "lost+found",
+            Entry::Other => name == "lost+found" || is_of_event_writer(&name),
         };
         if !free {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Returns true for the name of a file that a writer of TensorBoard events made: scripts create one before the run.
+fn is_of_event_writer(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"events.out.tfevents.") && name != EVENTS
 }
 
 /// The temporary name of a folder that becomes `path`, without what tells processes and their runs apart.

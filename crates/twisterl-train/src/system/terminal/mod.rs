@@ -3,7 +3,6 @@
 pub(crate) mod count;
 mod disposition;
 pub(crate) mod signals;
-pub(crate) mod temporary;
 
 use crate::{Error, Result};
 use std::fmt::Display;

@@ -11,14 +11,19 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.adapter.reading.difficulty import Difficulty
 from twisterl._internal.adapter.reading.difficulty import own as own_difficulty
 from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bind, dead_end
+from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
+    from twisterl._internal.adapter.codec import Codec
     from twisterl._internal.adapter.layout import Layout
     from twisterl._internal.adapter.problem import Problem
 
 # Episodes are truncated after this many steps, the most that a config can ask for.
 MAX_STEPS = 1_000_000
+# The greatest difficulty, which a history can hold.
+MAX_DIFFICULTY = 2**53
 # Marks a state that holds a history instead: the start of the episode and its actions. No real state starts with it.
 HISTORY = -sys.float_info.max
 BY_SEED, BY_STATE = 0, 1
@@ -36,12 +41,13 @@ class EnvAdapter:
         shape: the shape of an observation.
         size: the number of values of an observation.
         actions: the components of an action.
+        codec: encodes observations and decodes actions.
         layout: how observations of a plain environment are read.
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
         raw_mask: returns a mask as the environment has it, for `mask_reader`; None if masks come from elsewhere.
-        encodes: True if what the environment observes is not in the trainer's form yet.
+        is_declared: True if the codec's spaces are those that the environment declares.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
         steps: the number of steps of the episode so far.
         is_copy: True for a copy, which the factory did not make.
@@ -52,12 +58,13 @@ class EnvAdapter:
     shape: list[int]
     size: int
     actions: list[Component]
+    codec: Codec
     layout: Layout | None = None
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
     raw_mask: Callable[[], Any] | None = None
-    encodes = False
+    is_declared = False
     encode: Callable[[Any], Any]
     is_copy = False
     owns_resources = False
@@ -70,6 +77,13 @@ class EnvAdapter:
         self._over = False
         self._difficulty: Difficulty | None = None
         self._masker: Source | None = None
+
+    def _read_by(self, codec: Codec) -> None:
+        """Have a codec read observations and masks."""
+        self.codec = codec
+        self.sparse, self.shape, self.encode = codec.sparse, codec.shape, codec.encode
+        self.size = math.prod(self.shape)
+        self.mask_key, self.mask_reader = codec.mask_key, codec.mask_reader
 
     def is_one_choice(self) -> bool:
         """Return True if an action is one choice, which is given as an int: not a bit, which is in a list."""
@@ -174,12 +188,27 @@ class EnvAdapter:
     def difficulty(self) -> int:
         """Return the difficulty that the environment has by itself."""
         found = own_difficulty(self.env)
+        if found is not None and found > MAX_DIFFICULTY:
+            raise MisreadError("difficulty", f"a whole number up to {MAX_DIFFICULTY}", found)
         return 1 if found is None else max(found, 0)
+
+    def has_curriculum(self) -> bool:
+        """Return True if the difficulty of episodes can be set."""
+        return Difficulty(self.env, self.env.reset).settable
+
+    def measures_success(self, curriculum: bool) -> bool:
+        """Return True if episodes are known to be solved or not, in an environment with or without a curriculum."""
+        return False
 
     def with_difficulty(self, reset: Callable[..., Any], level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         """Set the difficulty of the next reset, and return the arguments, by position and by name, that give it one."""
         if self._difficulty is None:
             self._difficulty = Difficulty(self.env, reset)
+            by_position, given = self._difficulty.arguments(level)
+            if takes_seed(reset, if_unknown=False):
+                given = {**given, "seed": 0}
+            expected = "a method that needs no arguments but a difficulty and a seed"
+            check_call(reset, "reset", expected, *by_position, **given)
         settable = self._difficulty.settable and self._difficulty.set(level)
         if not settable and level != self.difficulty():
             self.problem.warn_of_difficulty(level)

@@ -9,7 +9,8 @@ use twisterl_core::error::interrupt::Interrupt;
 
 fn checker(height: usize, width: usize) -> StateChecker {
     let params = json!({"height": height, "width": width});
-    StateChecker::new(&*Registry::default().make("Puzzle", &params).unwrap(), &Interrupt::default())
+    let spec = Registry::default().make("Puzzle", &params).unwrap();
+    StateChecker::new(&*spec, &Interrupt::default()).unwrap()
 }
 
 fn read_text(text: &[u8], checker: &mut StateChecker) -> Result<Vec<Instance>, String> {
@@ -113,6 +114,50 @@ fn one_state_is_read_flat_and_in_rows() {
     }
 }
 
+/// Files of one line that holds A, the length of its shortest solution as the same number as its first tile, and an index:
+/// the numbers alone do not tell an index from a length.
+#[test]
+fn one_line_ends_with_a_length_unless_punctuation_sets_an_index_off() {
+    let mut checker = checker(2, 2);
+    let a = |optimal| Ok(vec![(A.to_vec(), optimal, "line 1".to_owned())]);
+    for (text, optimal) in [
+        ("1 0 2 3", None),
+        ("1 0 2 3 1", Some(1)),
+        ("1,0,2,3,1", Some(1)),
+        ("1\t0\t2\t3\t1\n", Some(1)),
+        ("1 0 2 3, 1", Some(1)),
+        ("1 0 2 3; 1", Some(1)),
+        ("1 0 2 3\t1", Some(1)),
+        ("[1 0 2 3] 1", Some(1)),
+        ("(1, 0, 2, 3), 1", Some(1)),
+        ("\"1,0,2,3\",1", Some(1)),
+        ("\"1,0,2,3\",\"1\"", Some(1)),
+        ("7 1 0 2 3", None),
+        ("7, 1 0 2 3", None),
+        ("1: 1 0 2 3", None),
+        ("7 1 0 2 3 1", Some(1)),
+        ("1: 1 0 2 3 1", Some(1)),
+        ("1) [1 0 2 3], 1", Some(1)),
+        ("7;\"1,0,2,3\";1", Some(1)),
+        ("[1,0,2,3]", None),
+        ("[[1,0],[2,3]]", None),
+        ("[[1,0,2,3]]", None),
+        ("[[1,0,2,3], 1]", Some(1)),
+        ("[[[1,0,2,3], 1]]", Some(1)),
+        ("{\"state\": [1,0,2,3], \"optimal\": 1}", Some(1)),
+        ("{\"states\": [[1,0,2,3]], \"optimal\": [1]}", Some(1)),
+        ("{\"instances\": [{\"state\": [1,0,2,3], \"optimal\": 1}]}", Some(1)),
+    ] {
+        assert_eq!(read_text(text.as_bytes(), &mut checker).map(rows), a(optimal), "{text}");
+    }
+    // Without its first number this line is a board as well: only punctuation makes that an index.
+    let other = vec![(vec![0., 2., 3., 1.], None, "line 1".to_owned())];
+    for text in ["1: 0 2 3 1", "1, 0 2 3 1", "1; 0,2,3,1", "1 [0 2 3 1]", "1,\"0,2,3,1\""] {
+        let found = read_text(text.as_bytes(), &mut checker).map(rows);
+        assert_eq!(found.as_ref(), Ok(&other), "{text}");
+    }
+}
+
 /// The first instances of Korf's list of 1985, with their optimal lengths.
 #[test]
 fn korfs_list_is_read_with_indices_and_lengths() {
@@ -199,8 +244,8 @@ fn errors_name_the_line_and_no_type_of_the_implementation() {
         }
     }
     for (bytes, message) in [
-        (&b"1 0 2 3\n\xFF"[..], "line 2: expected text in UTF-8, found bytes that are none"),
-        (b"\xFF\xFE1\x00", "expected text in UTF-8, found text in UTF-16, by its first bytes"),
+        (&b"1 0 2 3\n\xFF"[..], "line 2: expected text in UTF-8, found bytes that are not UTF-8"),
+        (b"\xFF\xFE1\x00", "expected text in UTF-8, found UTF-16 (save the file as UTF-8)"),
         (b"\x93NUMPY\x01", "expected text in UTF-8, found an array of NumPy"),
     ] {
         let found = read_text(bytes, &mut checker).unwrap_err();

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twisterl._internal.adapter.reading.bounded import LONGEST, UNMASKED, is_masked
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
 
 SOURCE = "observe()"
-# No observation has more values.
-LONGEST = 1 << 28
 DECLARE = "declare `obs_sparse = True` for indices or `obs_sparse = False` for one number a value in the class"
 
 
@@ -42,9 +41,10 @@ def is_sparse(seen: Any, shape: list[int]) -> bool | None:
 class Indices:
     """Reads the indices of the ones."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, source: str = SOURCE) -> None:
         self.expected = f"a list of different indices below {size}"
         self.size = size
+        self.source = source
 
     def __call__(self, seen: Any) -> list[int]:
         """Return the indices.
@@ -54,7 +54,7 @@ class Indices:
         """
         if isinstance(seen, (set, frozenset)):
             seen = sorted(seen)
-        row = _array(seen, self.expected)
+        row = _array(seen, self.expected, self.source)
         if row.ndim != 1 or _has_bool(seen):
             raise self._misread(seen)
         indices = [index for index in map(whole, row.tolist()) if index is not None and 0 <= index < self.size]
@@ -63,8 +63,8 @@ class Indices:
         return indices
 
     def _misread(self, seen: Any) -> MisreadError:
-        advice = DECLARE if np.size(seen) == self.size else ""
-        return MisreadError(SOURCE, self.expected, seen, advice)
+        advice = DECLARE if self.source.startswith(SOURCE) and np.size(seen) == self.size else ""
+        return MisreadError(self.source, self.expected, seen, advice)
 
 
 class Values:
@@ -86,7 +86,7 @@ class Values:
         expected = f"numbers of shape {self.shape}"
         row = _array(seen, expected, self.source)
         if row.shape not in (self.shape, (self.size,)) and not (self.size == 1 == row.size):
-            advice = DECLARE if self.source == SOURCE and row.ndim == 1 else ""
+            advice = DECLARE if self.source.startswith(SOURCE) and row.ndim == 1 else ""
             raise MisreadError(self.source, expected, seen, advice)
         return row.ravel()
 
@@ -95,13 +95,15 @@ def _array(seen: Any, expected: str, source: str = SOURCE) -> NDArray[Any]:
     """Return numbers as an array.
 
     Raises:
-        MisreadError: they are not numbers, not all of one shape, or in no order.
+        MisreadError: they are not numbers, not all of one shape, in no order, or some are masked.
     """
     if isinstance(seen, dict):
         keys = ", ".join(repr(key) for key in list(seen)[:8])
         raise MisreadError(source, expected, Text(f"a dict with the keys {keys}"))
     if isinstance(seen, (str, bytes, set, frozenset)) or not (hasattr(seen, "__len__") or hasattr(seen, "dtype")):
         raise MisreadError(source, expected, seen)
+    if is_masked(seen):
+        raise MisreadError(source, f"{expected}, {UNMASKED}", seen)
     try:
         # A length that is not that of a list may be a lie.
         trusted = isinstance(seen, (list, tuple)) or hasattr(seen, "dtype")

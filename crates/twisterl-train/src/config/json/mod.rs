@@ -1,23 +1,27 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
+mod overrides;
+
+pub use overrides::Override;
+
 use crate::system::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::path::Path;
-use twisterl_core::error::from_serde;
 use twisterl_core::error::json::{self, JsonError};
+use twisterl_core::error::{from_serde, text};
 
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
-pub(super) const MAX_DEPTH: usize = 192;
+const MAX_DEPTH: usize = 192;
 
 /// Reads a JSON file of at most [`MAX_CONFIG`] bytes.
 ///
 /// # Errors
 /// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
 /// column.
-pub(super) fn read_file(path: &Path) -> Result<Value> {
+pub fn read_file(path: &Path) -> Result<Value> {
     let refused = |refusal: Refusal| match refusal.into_parts() {
         Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
         Err(error) => Error::io("read", path, error),
@@ -38,15 +42,8 @@ pub(super) fn read_file(path: &Path) -> Result<Value> {
 
 /// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
 fn not_finite(bytes: &[u8], error: &JsonError) -> Option<(String, &'static str)> {
-    let text = json::text(bytes).ok()?;
-    let line = text.split('\n').nth(error.line.checked_sub(1)?)?;
-    let column = error.column.saturating_sub(1);
-    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
-    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
-    let found = (column.saturating_sub(2)..=column).find_map(|start| {
-        let rest = line.get(start..)?;
-        texts.into_iter().find(|text| rest.starts_with(text))
-    })?;
+    let text = text::decode(bytes).ok()?;
+    let found = json::not_finite(text, error.line, error.column)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut reader);
     Some((parsed.err()?.path().to_string(), found))
