@@ -10,6 +10,7 @@ from test_plotting import HISTOGRAM, groups_of_all_kinds, history
 from twisterl_plotting import curves
 from twisterl_plotting.comparison import labels, pareto
 
+PNG = b"\x89PNG"
 BEAMS = ["puzzle8_beam", "puzzle15_beam", "puzzle24_beam"]
 
 
@@ -101,6 +102,22 @@ def check_point_labels(figure):
 def test_every_panel_is_labelled_and_text_stays_inside(kind):
     for name, draw in plotting.figures(groups_of_all_kinds()[kind]).items():
         assert check(draw()), name
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", groups_of_all_kinds())
+def test_every_figure_is_written_as_png_and_svg(tmp_path, kind):
+    groups = groups_of_all_kinds()[kind]
+    written = plotting.write_figures(groups, tmp_path)
+    expected = {"no numbers": set(), "one record": {"overview", "training"}}.get(
+        kind, {"overview", "learning", "training"}
+    )
+    if expected:
+        assert {"losses", "phases"} <= {path.stem for path in written} or kind == "one record"
+    expected |= {"lengths"} if kind == "groups" else set()
+    assert expected <= {path.stem for path in written}
+    for path in written:
+        assert path.read_bytes().startswith(PNG if path.suffix == ".png" else b"<?xml"), path
 
 
 def test_runs_without_numbers_have_no_figures(tmp_path):

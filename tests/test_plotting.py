@@ -219,22 +219,6 @@ def groups_of_all_kinds():
     }
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", groups_of_all_kinds())
-def test_every_figure_is_written_as_png_and_svg(tmp_path, kind):
-    groups = groups_of_all_kinds()[kind]
-    written = plotting.write_figures(groups, tmp_path)
-    expected = {"no numbers": set(), "one record": {"overview", "training"}}.get(
-        kind, {"overview", "learning", "training"}
-    )
-    if expected:
-        assert {"losses", "phases"} <= {path.stem for path in written} or kind == "one record"
-    expected |= {"lengths"} if kind == "groups" else set()
-    assert expected <= {path.stem for path in written}
-    for path in written:
-        assert path.read_bytes().startswith(PNG if path.suffix == ".png" else b"<?xml"), path
-
-
 def test_where_there_is_nothing_to_solve_the_return_is_shown():
     score = {"success": 0.0, "length": 0.0, "reward": 321.5}
     run = plotting.History([{"env_steps": 5 * i, "time": {"elapsed": i}, "evals": {"greedy": score}} for i in (1, 2)])

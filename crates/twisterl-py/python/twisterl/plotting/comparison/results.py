@@ -15,7 +15,7 @@ from .pareto import compare_figure
 def load_results(path: Path) -> list[dict[str, Any]]:
     """Read the results that ``compare --json`` or ``--out`` wrote."""
     try:
-        document = files.read_object(path)
+        document = files.read_object(path, files.MAX_EVALUATION)
     except (OSError, ValueError, files.NotRegularError) as error:
         raise PlotError(f"{path}: cannot be read: {error}") from error
     results = document.get("results")
