@@ -39,14 +39,13 @@ def crowded():
             "search": search,
             "count": 100,
             "success": 1.0 if i > 1 else 0.9,
-            "optimal_fraction": 0.5 + 0.04 * i + shift,
-            "relative_gap": 0.2 / (1 + i + 20 * shift) if i < 7 else 0.0,
-            "seconds_per_state": 0.01 * 1.6**i * (1 + shift),
-            "nodes_per_state": 30 * 1.7**i * (1 + shift),
+            "optimal_fraction": 0.5 + 0.04 * i + 0.05 * second,
+            "relative_gap": 0.2 / (1 + i + second) if i < 7 else 0.0,
+            "seconds_per_state": 0.01 * 1.6**i * (1 + 0.2 * second),
+            "nodes_per_state": 30 * 1.7**i * (1 + 0.1 * second),
         }
-        for shift, policy in enumerate(["PPO", "AlphaZero"])
+        for second, policy in enumerate(["PPO", "AlphaZero"])
         for i, search in enumerate(searches)
-        for shift in [0.02 * shift]
     ]
 
 
@@ -252,3 +251,20 @@ def test_tables_fit_the_terminal(columns, monkeypatch):
     assert all(column.title in text for column in table.columns())
     assert text.count("short") == text.count("run ")  # each block repeats the names of the rows
     assert "…" in text or columns == 200 * len(names)
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "expected"),
+    [
+        ((0, 0), (4, 4), True),
+        ((0, 0), (0.9, 0.9), False),
+        ((0, 1.5), (4, 1.5), True),
+        ((0, 2.5), (4, 2.5), False),
+        ((1.5, 0), (1.5, 1), True),
+        ((0, 3), (3, 0), True),
+        ((0, 4.1), (4.1, 0), False),
+        ((1.5, 1.5), (1.6, 1.6), True),
+    ],
+)
+def test_a_segment_crosses_a_box(start, end, expected):
+    assert labels._crosses(labels.Box(1, 1, 2, 2), start, end) is expected

@@ -49,6 +49,7 @@ class Labels(NamedTuple):
     axes: Axes
     points: Sequence[tuple[float, float]]
     texts: Sequence[str]
+    colours: Sequence[str]
     line: Sequence[tuple[float, float]] = ()
 
 
@@ -69,8 +70,9 @@ def _panel(figure: Figure, labels: Labels) -> list[Any]:
     sizes = [_size(labels.axes, text, scale) for text in labels.texts]
     offsets = place(points, sizes, frame, line)
     added = []
-    for point, text, size, (x, y) in zip(labels.points, labels.texts, sizes, offsets, strict=True):
-        far = hypot(max(abs(x) - size[0] / 2, 0), max(abs(y) - size[1] / 2, 0)) > LEADER
+    rows = zip(labels.points, labels.texts, labels.colours, sizes, offsets, strict=True)
+    for point, text, colour, size, (x, y) in rows:
+        far = _is_far((x, y), size)
         leader = {"arrowstyle": "-", "color": GREY, "linewidth": 0.5, "shrinkA": 0, "shrinkB": 3} if far else None
         note = labels.axes.annotate(
             text,
@@ -80,11 +82,17 @@ def _panel(figure: Figure, labels: Labels) -> list[Any]:
             ha="center",
             va="center_baseline",
             size=FONT,
+            color=colour,
             arrowprops=leader,
         )
         note.set_in_layout(False)
         added.append(note)
     return added
+
+
+def _is_far(offset: tuple[float, float], size: tuple[float, float]) -> bool:
+    """Return True for a label so far from its point that a line has to lead there."""
+    return hypot(max(abs(offset[0]) - size[0] / 2, 0), max(abs(offset[1]) - size[1] / 2, 0)) > LEADER
 
 
 def _size(axes: Axes, text: str, scale: float) -> tuple[float, float]:
@@ -117,6 +125,13 @@ def place(
         outside = own.area - own.overlap(frame)
         hidden = sum(own.overlap(other) for other in others) + sum(own.overlap(marker) for marker in markers)
         crossed = sum(_crosses(own, a, b) for a, b in pairwise(line))
+        if _is_far(offset, sizes[i]):
+            end = (points[i][0] + offset[0], points[i][1] + offset[1])
+            around = [*others, *(marker for j, marker in enumerate(markers) if j != i and points[j] != points[i])]
+            crossed += sum(_crosses(other, points[i], end) for other in around)
+        # A line that leads to this point should not be hidden by the label of another one.
+        led = (j for j, other in enumerate(chosen) if j != i and other is not None and _is_far(other, sizes[j]))
+        crossed += sum(_crosses(own, points[j], _end(points[j], chosen[j])) for j in led)
         return 1000 * outside + 100 * hidden + 8 * crossed + hypot(*offset)
 
     for _ in range(ROUNDS):
@@ -137,10 +152,22 @@ def _candidates(size: tuple[float, float]) -> Any:
         )
 
 
-def _crosses(box: Box, a: Any, b: Any, steps: int = 24) -> int:
-    """Return 1 if the segment from ``a`` to ``b`` passes through the box."""
-    for i in range(steps + 1):
-        x, y = a[0] + (b[0] - a[0]) * i / steps, a[1] + (b[1] - a[1]) * i / steps
-        if box.left <= x <= box.right and box.bottom <= y <= box.top:
-            return 1
-    return 0
+def _end(point: Any, offset: tuple[float, float] | None) -> tuple[float, float]:
+    x, y = offset or (0.0, 0.0)
+    return point[0] + x, point[1] + y
+
+
+def _crosses(box: Box, a: Any, b: Any) -> bool:
+    """Return True if the segment from ``a`` to ``b`` passes through the box (clipping by Liang and Barsky, 1984)."""
+    enters, leaves = 0.0, 1.0
+    sides = ((a[0], b[0] - a[0], box.left, box.right), (a[1], b[1] - a[1], box.bottom, box.top))
+    for start, change, low, high in sides:
+        if change == 0:
+            if not low <= start <= high:
+                return False
+            continue
+        first, second = sorted(((low - start) / change, (high - start) / change))
+        enters, leaves = max(enters, first), min(leaves, second)
+        if enters > leaves:
+            return False
+    return True

@@ -144,7 +144,9 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
         for (result, _), share in zip(drawn, solved, strict=True)
     ]
     corners = [corner for (_, y), (x, end) in itertools.pairwise(stairs) for corner in ((x, y), (x, end))]
-    return Labels(axes, points, texts, stairs[:1] + corners)
+    names = [policies.index(str(result["policy"])) for result, _ in drawn]
+    colours = [COLOURS[name % len(COLOURS)] if len(policies) > 1 else "#202020" for name in names]
+    return Labels(axes, points, texts, colours, stairs[:1] + corners)
 
 
 def _legend(figure: Figure, policies: Sequence[str]) -> None:
