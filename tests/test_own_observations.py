@@ -149,7 +149,7 @@ print(json.dumps([[list(map(float, p)) for p, _ in found], [v for _, v in found]
 
 
 def alone(path, seen):
-    """What a new interpreter predicts, in which neither the environment nor Gymnasium can be imported."""
+    """Return the predictions of a new interpreter, in which neither the environment nor Gymnasium can be imported."""
     given = pickle.dumps((str(path), seen))
     done = subprocess.run([sys.executable, "-c", ALONE], input=given, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr.decode()

@@ -45,6 +45,16 @@ pub struct PythonEnvSpec {
 /// The default limits on the length of episodes, for environments that may never end one.
 const LIMITS: EpisodeLimits = EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000 };
 
+/// Returns the limits of an environment that declares its longest episode, or 0 for none.
+fn limits(declared: usize) -> EpisodeLimits {
+    let EpisodeLimits { rollout, play, search } = LIMITS;
+    EpisodeLimits {
+        rollout: rollout.max(declared),
+        play: play.max(declared),
+        search: search.max(declared),
+    }
+}
+
 /// A class or function that makes environments of their parameters.
 pub type Factory = Py<PyAny>;
 
@@ -90,14 +100,7 @@ impl PythonEnvSpec {
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let curriculum = problem.getattr("curriculum")?.extract()?;
-        // The longest episode that the environment declares is its own limit.
-        let declared: usize = problem.getattr("max_steps")?.extract()?;
-        let EpisodeLimits { rollout, play, search } = LIMITS;
-        let limits = EpisodeLimits {
-            rollout: rollout.max(declared),
-            play: play.max(declared),
-            search: search.max(declared),
-        };
+        let limits = limits(problem.getattr("max_steps")?.extract()?);
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
             return Ok(Err(broken(name, "observations have at least one value", found)));

@@ -9,7 +9,7 @@ pub fn options(threads: usize) -> Options {
 }
 
 /// Returns options of a run that is resumed, prints nothing, and ends after `end` iterations.
-#[allow(dead_code)] // Not all tests resume runs.
+#[allow(dead_code, clippy::expect_used)] // Not all tests resume runs.
 pub fn until(end: u64, threads: usize) -> Options {
     let end = Override::new("num_iterations", end).expect("a path of one key");
     Options { overrides: vec![end], ..options(threads) }
