@@ -227,7 +227,7 @@ def test_what_cannot_be_solved_is_compared_by_its_return():
 
 def test_labels_avoid_each_other_wherever_points_lie():
     frame = labels.Box(0, 0, 300, 200)
-    draws = np.random.default_rng(0).uniform((10, 10), (290, 190), size=(20, 12, 2))
+    draws = np.random.default_rng(0).uniform((10, 10), (290, 190), size=(5, 12, 2))
     for points in draws:
         sizes = [(40.0, 10.0)] * len(points)
         offsets = labels.place([tuple(point) for point in points], sizes, frame)

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import partial
 from itertools import pairwise, product
-from math import cos, hypot, pi, sin
+from math import cos, hypot, inf, pi, sin
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..style import GREY, styled
@@ -132,23 +131,35 @@ def place(
         # A line that leads to this point should not be hidden by the label of another one.
         led = (j for j, other in enumerate(chosen) if j != i and other is not None and _is_far(other, sizes[j]))
         crossed += sum(_crosses(own, points[j], _end(points[j], chosen[j])) for j in led)
-        return 1000 * outside + 100 * hidden + 8 * crossed + hypot(*offset)
+        return 1000 * outside + 100 * hidden + 8 * crossed
 
     for _ in range(ROUNDS):
+        before = list(chosen)
         for i in range(len(points)):
-            chosen[i] = min(candidates[i], key=partial(cost, i))
+            best = inf
+            for distance, offset in candidates[i]:
+                if distance >= best:  # no place farther away can be better
+                    break
+                total = distance + cost(i, offset)
+                if total < best:
+                    best, chosen[i] = total, offset
+        if chosen == before:
+            break
     return [offset or (0.0, 0.0) for offset in chosen]
 
 
 def _candidates(size: tuple[float, float]) -> Any:
-    """Yield offsets at which a label of this size touches a circle around its point, above and to the right first."""
+    """Yield distances from the point and offsets of a label of this size, above and to the right first."""
     width, height = size
     for distance, step in product(DISTANCES, range(DIRECTIONS)):
         angle = pi / 4 + 2 * pi * step / DIRECTIONS
         x, y = cos(angle), sin(angle)
         yield (
-            distance * x + width / 2 * max(-1.0, min(1.0, 1.5 * x)),
-            distance * y + height / 2 * max(-1.0, min(1.0, 1.5 * y)),
+            distance,
+            (
+                distance * x + width / 2 * max(-1.0, min(1.0, 1.5 * x)),
+                distance * y + height / 2 * max(-1.0, min(1.0, 1.5 * y)),
+            ),
         )
 
 
