@@ -205,7 +205,7 @@ def test_comparisons_that_cannot_be_made_are_refused(cli, policy_file, boards):
     for arguments, message in [
         (["--search", "greedy,astar"], "expected greedy, sample"),
         (["--search", "beam=0"], "with a number from 1"),
-        (["--out", "figure.png"], "expected a path that ends in .json"),
+        (["--out", boards.with_suffix(".png")], "expected a path that ends in .json"),
         (["--states", boards], "line 2: expected a board that moves can solve"),
         ([policy_file], "expected another name than those before it"),
     ]:
