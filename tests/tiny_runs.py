@@ -25,12 +25,17 @@ def lines(run):
     return 0
 
 
-def records(run):
+def logged(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+def records(run):
+    """The records of iterations, without that of the evaluation at the end."""
+    return [record for record in logged(run) if "losses" in record]
+
+
 def timeless(run):
-    return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
+    return [{key: value for key, value in record.items() if key != "time"} for record in logged(run)]
 
 
 def content(folder):

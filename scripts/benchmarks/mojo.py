@@ -119,7 +119,7 @@ def measure_es(programs: Programs, config: dict[str, Any], rounds: int) -> dict[
             for name, found in rates.items():
                 run = Path(folder) / f"{name}_{turn}"
                 output([programs[name], *calls[name], "--run-path", run])
-                rows = metrics(run)
+                rows = [row for row in metrics(run) if "rollout" in row]  # without the evaluation at the end
                 steps[name] = rows[0]["env_steps"]
                 parts = ("seconds",) if name == "mojo" else ("collect", "update")
                 seconds = statistics.median(sum(row["time"][part] for part in parts) for row in rows[1:])

@@ -8,7 +8,6 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
-use twisterl_core::envs::registry::Trust;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Result;
 use twisterl_train::config::{Override, RunConfig, presets};
@@ -33,11 +32,10 @@ pub fn complete_config(
     sets: Vec<String>,
     steps: Option<u64>,
 ) -> PyResult<(String, Vec<String>)> {
-    let registry = registry().with_trust(Trust::Code);
     let value = json::value(py, config)?;
     let read = py.enter(|| {
         let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
-        presets::read(value, &sets, steps, &registry)
+        presets::read(value, &sets, steps, registry())
     })?;
     json::warn(py, &read.ignored)?;
     Ok((read.config.to_value().to_string(), read.notes))

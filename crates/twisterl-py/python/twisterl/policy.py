@@ -89,7 +89,8 @@ class Policy(_core.Policy):
             **options: see `solve_batch`.
 
         Returns:
-            The best solution found, or else the best attempt. `success` tells them apart.
+            The best solution found, or else the best attempt. `success` tells them apart; it is None if the environment
+            does not measure success.
         """
         return self.solve_batch([state], **options)[0]
 
@@ -242,7 +243,8 @@ class Policy(_core.Policy):
         Returns:
             A dict with `count`, `solved`, `success`, `mean_length` (of the solved problems), `mean_reward`,
             `nodes_per_state` and `seconds_per_state`. If optimal lengths are known, also `mean_optimal` and
-            `optimal_fraction`.
+            `optimal_fraction`. Where the environment does not measure success, `solved` and `success` are None, and
+            `mean_length` is that of all episodes.
         """
         rows: list[Any] | None = None
         optimal: list[int | None] = []
@@ -291,7 +293,7 @@ class Solution(Sequence[Any]):
     """A sequence of actions and its result.
 
     Attributes:
-        success: True if the actions solve the problem.
+        success: True if the actions solve the problem; None if the environment does not measure success.
         reward: the undiscounted sum of rewards.
         actions: the actions.
         start: the start state.
@@ -303,7 +305,7 @@ class Solution(Sequence[Any]):
     def __init__(
         self,
         policy: _core.Policy,
-        success: bool,
+        success: bool | None,
         reward: float,
         actions: list[Any],
         start: list[float],
@@ -342,7 +344,7 @@ class Solution(Sequence[Any]):
 
     def rank(self) -> tuple[bool, float]:
         """Return a sort key: solved ranks above unsolved, then higher reward above lower."""
-        return self.success, self.reward
+        return bool(self.success), self.reward
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -370,11 +372,14 @@ class Solution(Sequence[Any]):
         return [("start", first), *moves]
 
     def _verdict(self) -> str:
+        if self.success is None:
+            return f"return {self.reward:.6g} after {len(self)} {'step' if len(self) == 1 else 'steps'}"
         moves = "move" if len(self) == 1 else "moves"
         return f"{'solved' if self.success else 'not solved'} after {len(self)} {moves}"
 
     def __repr__(self) -> str:
-        return f"<Solution: {self._verdict()}, reward {self.reward:.3g}, actions {self.actions}>"
+        reward = "" if self.success is None else f", reward {self.reward:.3g}"
+        return f"<Solution: {self._verdict()}{reward}, actions {self.actions}>"
 
     def __str__(self) -> str:
         boards = (f"{number} {name}\n{board}" for number, (name, board) in enumerate(self.frames()))

@@ -137,8 +137,12 @@ impl TrainArgs {
                 Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
                     if is_name(given) =>
                 {
+                    let hint = match is_versioned(given) {
+                        true => "; for those of Gymnasium, use python -m twisterl",
+                        false => "",
+                    };
                     let expected =
-                        format!("a config file, or the name of an environment ({known})");
+                        format!("a config file, or the name of an environment ({known}{hint})");
                     Error::usage("CONFIG|ENV", expected, name)
                 }
                 other => other,
@@ -178,7 +182,14 @@ fn advice(run: &Path) -> String {
 /// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
 fn is_name(given: &Path) -> bool {
     let is_config = given.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    !is_config && given.components().count() == 1 && !given.exists()
+    !is_config && (given.components().count() == 1 || is_versioned(given)) && !given.exists()
+}
+
+/// Returns true for a name with a version, such as `CartPole-v1` and `ALE/Pong-v5`.
+fn is_versioned(name: &Path) -> bool {
+    let name = name.to_string_lossy();
+    let version = name.rsplit_once("-v").map_or("", |(_, version)| version);
+    !version.is_empty() && version.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`.

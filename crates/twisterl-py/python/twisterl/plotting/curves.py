@@ -261,14 +261,14 @@ def training_panels(groups: Sequence[Group]) -> list[Panel]:
         [
             Panel("difficulty of the curriculum", "difficulty", difficulty(groups), steps=True),
             Panel("difficulty of the curriculum", "difficulty", difficulty(groups), SECONDS, steps=True),
-            Panel("solved, training episodes", "share solved", [metric(TRAINING, "success")] * same, percent=True),
+            score_panel(groups, [TRAINING] * same, "training episodes"),
             Panel("speed", "steps/s", ["time.steps_per_second"] * same, counts=True),
         ],
     )
 
 
 def training_curves(groups: Sequence[Group]) -> Figure:
-    """Draw the difficulty of the curriculum, the success rate of training episodes, and the speed."""
+    """Draw the difficulty of the curriculum, the success rate or return of training episodes, and the speed."""
     return draw_grid(groups, training_panels(groups), 2)
 
 

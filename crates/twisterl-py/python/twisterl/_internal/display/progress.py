@@ -131,12 +131,9 @@ def _measure(metrics: Mapping[str, Any]) -> str:
     if success is None:
         success = (evaluated or rollout).get("success")
     reward = (evaluated or rollout).get("reward")
-    # Environments without a goal report no success, or none at all times.
-    if success:
+    if success is not None:
         return f"success {success:.1%}"
-    if reward is not None:
-        return f"return {reward:.4g}"
-    return "" if success is None else f"success {success:.1%}"
+    return "" if reward is None else f"return {reward:.4g}"
 
 
 def _short(rate: float) -> str:

@@ -15,6 +15,8 @@ from twisterl._internal.adapter.reading.misread import MisreadError
 from twisterl.errors import ActionError, ObservationError, StateError
 
 VERSION = 1
+# The types of numbers that every reader of a policy has.
+_DTYPES = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64))} - {"float8"}
 
 
 class Codec:
@@ -63,7 +65,12 @@ class Codec:
         if not (_is_plain(self.observation) and _is_plain(self.action)):
             return None
         spaces = {"version": VERSION, "observation": self.observation, "mask": self.mask_key, "action": self.action}
-        return json.dumps(spaces)
+        try:
+            text = json.dumps(spaces, ensure_ascii=False)
+            text.encode()
+        except UnicodeEncodeError:  # of halves of surrogate pairs
+            return None
+        return text
 
     def read(self, seen: Any, name: str = encoding.SOURCE) -> tuple[Any, list[Any] | None]:
         """Return an observation that a caller gives in the trainer's form, and the mask within it.
@@ -161,7 +168,7 @@ def _is_encoded(seen: Any, size: int) -> bool:
 
 def _is_plain(space: Description) -> bool:
     """Return True if JSON can hold a description."""
-    if space["type"] == "other":
+    if space["type"] == "other" or space.get("dtype", "bool") not in _DTYPES:
         return False
     below = encoding.parts(space)
     named = all(isinstance(key, str) for key, _ in below) or space["type"] != "dict"
