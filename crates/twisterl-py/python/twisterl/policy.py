@@ -322,6 +322,26 @@ class Solution(Sequence[Any]):
         self.simulations = simulations
         self.seconds = seconds
 
+    def to_dict(self, optimal: int | None = None) -> dict[str, Any]:
+        """Return a record with the fields of `solve --json`, for `pandas.DataFrame(s.to_dict() for s in solutions)`.
+
+        Args:
+            optimal: the length of a shortest solution, if it is known.
+        """
+        length = len(self.actions) if self.success else None
+        return {
+            "state": self.start,
+            "solved": self.success,
+            "length": length,
+            "optimal": optimal,
+            "gap": None if length is None or optimal is None else length - optimal,
+            "reward": self.reward,
+            "actions": list(self.actions),
+            "nodes": self.nodes,
+            "simulations": self.simulations,
+            "seconds": self.seconds,
+        }
+
     def rank(self) -> tuple[bool, float]:
         """Return a sort key: solved ranks above unsolved, then higher reward above lower."""
         return bool(self.success), self.reward
