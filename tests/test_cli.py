@@ -69,7 +69,7 @@ def test_help_names_flags_and_subcommands(cli):
     result = cli("--help")
     assert result.returncode == 0
     flags = ["--run-path", "--num-steps", "--seed", "--num-cores", "--resume", "--load-checkpoint", "--set", "--quiet"]
-    for name in [*flags, "evaluate", "solve", "convert", "schema", "envs"]:
+    for name in [*flags, "evaluate", "solve", "compare", "convert", "schema", "envs"]:
         assert name in result.stdout
 
 

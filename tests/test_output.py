@@ -23,6 +23,8 @@ COMMON = {
     "version": ["--version"],
     "train": ["TRAIN", "tiny.json", "--num-steps", "1", "--run-path", "OUT"],
     "solve": ["solve", *POLICY, "--state", BOARD],
+    "solve as JSON": ["solve", *POLICY, "--state", BOARD, "--json"],
+    "compare": ["compare", *POLICY, "--num-episodes", "5"],
     "evaluate": ["evaluate", *POLICY, "--num-episodes", "5"],
     "evaluate as JSON": ["evaluate", *POLICY, "--num-episodes", "5", "--json"],
     "convert": ["convert", *POLICY, "OUT.safetensors"],

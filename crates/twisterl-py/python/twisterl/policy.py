@@ -203,8 +203,8 @@ class Policy(_core.Policy):
             seed: random seed of the start, and of the search.
             difficulty: difficulty of the start; by default one worth showing for the built-in boards, and that of the
                 environment for others.
-            search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
-                solved by sampling.
+            search: see `solve_batch`; by default the policy plays greedily, and problems that it does not solve then
+                are solved by sampling.
             fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
                 step has a picture.
             size: the longer side of the picture in pixels.
@@ -321,6 +321,26 @@ class Solution(Sequence[Any]):
         self.nodes = nodes
         self.simulations = simulations
         self.seconds = seconds
+
+    def to_dict(self, optimal: int | None = None) -> dict[str, Any]:
+        """Return a record with the fields of `solve --json`, for `pandas.DataFrame(s.to_dict() for s in solutions)`.
+
+        Args:
+            optimal: the length of a shortest solution, if it is known.
+        """
+        length = len(self.actions) if self.success else None
+        return {
+            "state": self.start,
+            "solved": self.success,
+            "length": length,
+            "optimal": optimal,
+            "gap": None if length is None or optimal is None else length - optimal,
+            "reward": self.reward,
+            "actions": list(self.actions),
+            "nodes": self.nodes,
+            "simulations": self.simulations,
+            "seconds": self.seconds,
+        }
 
     def rank(self) -> tuple[bool, float]:
         """Return a sort key: solved ranks above unsolved, then higher reward above lower."""

@@ -6,13 +6,12 @@
 
 mod bench;
 mod benchmark;
+mod compare;
 mod convert;
 mod envs;
 mod evaluate;
-mod print_episode;
 mod schema;
 mod solve;
-mod solve_options;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -50,6 +49,7 @@ struct Cli {
 enum Command {
     Evaluate(evaluate::EvaluateArgs),
     Solve(solve::SolveArgs),
+    Compare(compare::CompareArgs),
     Convert(convert::ConvertArgs),
     Schema(schema::SchemaArgs),
     Envs(envs::EnvsArgs),
@@ -192,6 +192,7 @@ fn execute(cli: Cli, registry: &Registry, stop: &Stop) -> Result<Output> {
         None => cli.train.run(registry, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Compare(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Schema(args)) => Ok(args.run()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),

@@ -1,7 +1,8 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, print_episode, seed, whole};
+use super::solve::print_episode;
+use super::{Exit, Output, seed, whole};
 use crate::config::presets::{self, ReadConfig};
 use crate::config::{NumCores, Override, RunConfig, read_file};
 use crate::record::run_folder::{RunFolder, RunPath};

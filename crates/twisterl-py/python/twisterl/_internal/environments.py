@@ -103,6 +103,7 @@ def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
         name = env
         from twisterl import _core
 
+        # Built-in environments come first, also those whose names are ids of Gymnasium.
         factory = find(name, True, _split(name)[1] in _core.env_names())[0]
     elif callable(env):
         name, factory = path_of(env), env

@@ -126,13 +126,12 @@ class NotebookBar:
 def _measure(metrics: Mapping[str, Any]) -> str:
     """Return how well the policy does: the share solved, or the mean return; empty if it was not measured."""
     evaluated = next((e for e in (metrics.get("evals") or {}).values()), None)
-    rollout = metrics.get("rollout") or {}
-    success = metrics.get("success")
-    if success is None:
-        success = (evaluated or rollout).get("success")
-    reward = (evaluated or rollout).get("reward")
+    measured = evaluated or metrics.get("rollout") or {}
+    success, reward = metrics.get("success"), measured.get("reward")
+    success = measured.get("success") if success is None else success
     if success is not None:
         return f"success {success:.1%}"
+    # Of environments that do not measure success.
     return "" if reward is None else f"return {reward:.4g}"
 
 
