@@ -213,7 +213,7 @@ def test_names_are_trained_by_the_command_line(cli, tmp_path):
     assert json.loads((run / "config.json").read_text())["policy"]["activation"] == "tanh"
     unknown = cli("FrozenLake-v1", cwd=tmp_path)
     assert unknown.returncode == 2
-    assert "found FrozenLake-v1" in unknown.stderr
+    assert 'found "FrozenLake-v1"' in unknown.stderr
     assert "python -m twisterl" in unknown.stderr
 
 
