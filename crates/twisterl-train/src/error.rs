@@ -1,5 +1,8 @@
 //! The error type of this crate.
 
+pub mod mistakes;
+
+use mistakes::Mistakes;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -14,6 +17,9 @@ pub enum Error {
     /// or an interruption.
     #[error(transparent)]
     Core(#[from] twisterl_core::Error),
+    /// A config has mistakes, each with its place.
+    #[error("{0}")]
+    Mistakes(Box<Mistakes>),
     /// An argument of a command or of a call is invalid, missing, or contradicts another one.
     #[error("{argument}: expected {expected}, found {found}")]
     Usage {

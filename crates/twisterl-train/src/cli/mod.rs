@@ -155,7 +155,7 @@ fn ended(result: Result<Exit>, stop: Option<&Stop>) -> (u8, Option<Error>) {
         Some(stop) if exit == Exit::Interrupted => {
             message(format_args!("error: {}", stop.message()));
         }
-        _ => message(format_args!("error: {error}")),
+        _ => terminal::error(&error),
     }
     (code(exit), Some(error))
 }

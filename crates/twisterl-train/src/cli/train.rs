@@ -2,7 +2,7 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, print_episode, seed, whole};
-use crate::config::{NumCores, Override, RunConfig};
+use crate::config::{ConfigSource, NumCores, Override};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::message;
 use crate::system::terminal::signals::Stop;
@@ -92,12 +92,14 @@ impl TrainArgs {
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let (config, ignored) = RunConfig::load(file, &options.overrides)?;
+                let source = ConfigSource::open(file)?.with(&options.overrides);
+                let (config, ignored) = source.read(Some(registry))?;
                 show(&ignored);
                 let default = default_path(file);
                 let path =
                     self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
-                trainer::train(&config, path, &options, registry)?
+                trainer::train(&config, path, &options, registry)
+                    .map_err(|error| source.explain(error, Some(registry)))?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };

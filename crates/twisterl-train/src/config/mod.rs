@@ -11,10 +11,10 @@ mod class;
 mod evals;
 mod json;
 pub(crate) mod limits;
-mod overrides;
 mod policy;
 mod schema;
 mod shared;
+mod source;
 #[cfg(test)]
 mod tests;
 
@@ -27,8 +27,8 @@ pub use algorithm::{
 pub use check::changes::ChangedField;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use json::overrides::Override;
 pub use limits::NumCores;
-pub use overrides::Override;
 pub(crate) use policy::descriptions;
 pub use policy::{
     ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,
@@ -38,6 +38,7 @@ pub use shared::{
     Device, LearningConfig, LoggingConfig, OptimizerConfig, Schedule, SharedCollecting,
     SharedConfig,
 };
+pub use source::ConfigSource;
 
 use crate::{Error, Result};
 use json::{config_error, from_json, overlay, to_json};
@@ -168,11 +169,7 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
-        let mut value = json::read_file(path)?;
-        for change in overrides {
-            change.apply(&mut value)?;
-        }
-        Self::read(value)
+        ConfigSource::open(path)?.with(overrides).read(None)
     }
 
     /// Returns the resolved config, with exactly the fields of its algorithm, every default written out.

@@ -1,5 +1,10 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
+pub(super) mod overrides;
+pub(super) mod places;
+mod syntax;
+
+use crate::error::mistakes::{Mistake, Mistakes, Place, Source};
 use crate::system::files::{MAX_CONFIG, Refusal, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
@@ -12,28 +17,49 @@ use twisterl_core::error::json::{self, JsonError};
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
 pub(super) const MAX_DEPTH: usize = 192;
 
-/// Reads a JSON file of at most [`MAX_CONFIG`] bytes.
+/// Reads a JSON file of at most [`MAX_CONFIG`] bytes. Returns its text and its value.
 ///
 /// # Errors
 /// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
 /// column.
-pub(super) fn read_file(path: &Path) -> Result<Value> {
+pub(super) fn read_text(path: &Path) -> Result<(String, Value)> {
     let refused = |refusal: Refusal| match refusal.into_parts() {
         Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
         Err(error) => Error::io("read", path, error),
     };
     let bytes = read_given(path, MAX_CONFIG).map_err(refused)?;
-    json::parse(&bytes).map_err(|e| {
-        if let Some((value, found)) = not_finite(&bytes, &e) {
-            let place = format!("{}:{}: {value}", path.display(), e.line);
-            return Error::config(place, "a finite number", found);
-        }
-        let place = match e.line {
-            0 => path.display().to_string(),
-            line => format!("{}:{line}:{}", path.display(), e.column),
-        };
-        Error::config(place, e.expected, e.found)
-    })
+    let value = json::parse(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
+    let text = json::text(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
+    Ok((text.to_owned(), value))
+}
+
+/// Returns the error for a file that is not JSON, with its place.
+fn syntax_error(path: &Path, bytes: &[u8], error: JsonError) -> Error {
+    let name = path.display().to_string();
+    let place = json::text(bytes).ok().and_then(|text| Some((text, offset(text, &error)?)));
+    let Some((text, start)) = place else {
+        return Error::config(name, error.expected, error.found);
+    };
+    let help = syntax::advice(text, start, &error.found);
+    let (start, end) = syntax::marked(text, start);
+    let error = match not_finite(bytes, &error) {
+        Some((value, found)) => twisterl_core::Error::config(value, "a finite number", found),
+        None => twisterl_core::Error::config("", error.expected, error.found),
+    };
+    let source = Some(Source { name, text: text.to_owned() });
+    let list = vec![Mistake { error, place: Place::File(start..end), help }];
+    Error::Mistakes(Box::new(Mistakes { source, list }))
+}
+
+/// Returns the place in the text that an error gives by line and column.
+fn offset(text: &str, error: &JsonError) -> Option<usize> {
+    let lines = text.split_inclusive('\n');
+    let before: usize = lines.take(error.line.checked_sub(1)?).map(str::len).sum();
+    let mut at = (before + error.column.saturating_sub(1)).min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    Some(at)
 }
 
 /// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
