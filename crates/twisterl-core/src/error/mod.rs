@@ -16,8 +16,9 @@ use std::sync::Arc;
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error of this crate. Messages say where it happened, what was expected and what was found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// An error of this crate. Messages say where it happened, what was expected and what was found. `{:?}`, by which failed
+/// tests print errors, gives the message, too.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter is invalid: of an environment, a network, a method, or a part that does not fit another one.
@@ -117,6 +118,12 @@ pub enum Error {
         /// The broken promise.
         what: String,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A foreign error, such as a Python exception, kept for a caller that can show it as it is. Equal only to its clones.

@@ -5,6 +5,7 @@ use super::solve_options::SolveFlags;
 use super::{Exit, Output, print_episode};
 use crate::Result;
 use crate::system::files::states;
+use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
 use std::fmt::Write as _;
@@ -58,7 +59,8 @@ impl SolveArgs {
         let exit = if solution.solved { Exit::Done } else { Exit::Failed };
         let mut text = print_episode::print(&*spec, solution)?;
         if self.solve.is_search() {
-            let _ = writeln!(text, "{} nodes, {:.3} s", solution.nodes, solution.seconds);
+            let time = numbers::duration(solution.seconds);
+            let _ = writeln!(text, "{} nodes, {time}", solution.nodes);
         }
         Ok(Output { text, exit })
     }

@@ -4,8 +4,8 @@ use super::envs::EnvFlags;
 use super::{Exit, Output, print_episode, seed, whole};
 use crate::config::{ConfigSource, NumCores, Override};
 use crate::record::run_folder::{RunFolder, RunPath};
-use crate::system::terminal::message;
 use crate::system::terminal::signals::Stop;
+use crate::system::terminal::{message, numbers};
 use crate::trainer;
 use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
@@ -142,8 +142,10 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
     let path = summary.path.display().to_string();
     let path = escape_controls(&path);
     let mut text = format!(
-        "{path}: {} iterations, {} steps, {:.1} s\n",
-        summary.iterations, summary.env_steps, summary.elapsed
+        "{path}: {} iterations, {} steps, {}\n",
+        summary.iterations,
+        numbers::quantity(summary.env_steps as f64),
+        numbers::duration(summary.elapsed)
     );
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; {}", advice(&summary.path));

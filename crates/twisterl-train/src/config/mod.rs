@@ -134,6 +134,7 @@ impl RunConfig {
     /// is of a wrong type or out of range.
     pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;
+        schema::remove_reference(&mut value);
         let class = match value.get("algorithm_cls") {
             Some(Value::String(name)) => AlgorithmClass::parse(name)?,
             Some(other) => {

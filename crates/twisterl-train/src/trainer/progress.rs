@@ -1,12 +1,15 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
-use crate::system::terminal::message;
+use crate::system::terminal::{message, numbers};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 use twisterl_core::error::escape::escape_controls;
 
 /// The time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// The bar of a run that has ended.
+const ENDED: &str = "{elapsed_precise} {bar:30} {pos}/{len} {msg}";
 
 /// The figures shown.
 #[derive(Debug, Clone, Copy)]
@@ -56,11 +59,11 @@ impl Progress {
 
     /// Shows the state of the run.
     pub fn update(&mut self, status: &Status) {
-        let success = status.success.map_or("  -  ".to_owned(), |s| format!("{:5.1}%", s * 100.0));
+        let success = status.success.map_or("-".to_owned(), numbers::percent);
         let figures = format!(
-            "difficulty {:>3}  success {success}  {:>7.0} k steps/s",
+            "difficulty {:>3}  success {success:>7}  {:>6} steps/s",
             status.difficulty,
-            status.steps_per_second / 1e3
+            numbers::quantity(status.steps_per_second)
         );
         if !self.bar.is_hidden() {
             self.bar.set_position(status.iteration);
@@ -73,7 +76,7 @@ impl Progress {
             let elapsed = self.begun.elapsed().as_secs_f64();
             let (of, left) = self.total.map_or((String::new(), String::new()), |total| {
                 let left = elapsed / done * total.saturating_sub(status.iteration) as f64;
-                (format!("/{total}"), format!("  {left:.0} s left"))
+                (format!("/{total}"), format!("  {} left", numbers::duration(left)))
             });
             message(format_args!("iteration {}{of}  {figures}{left}", status.iteration));
             self.last_line = Some(Instant::now());
@@ -97,6 +100,12 @@ impl Progress {
 
     /// Ends the bar and leaves its last state on the screen.
     pub fn finish(&self) {
+        if self.total.is_some()
+            && let Ok(style) = ProgressStyle::with_template(ENDED)
+        {
+            // Without the time left.
+            self.bar.set_style(style);
+        }
         self.bar.abandon();
     }
 }

@@ -5,11 +5,12 @@ pub(super) mod places;
 mod syntax;
 
 use crate::error::mistakes::{Mistake, Mistakes, Place, Source};
-use crate::system::files::{MAX_CONFIG, Refusal, read_given};
+use crate::system::files::{MAX_CONFIG, read_given};
 use crate::{Error, Result};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use std::io::ErrorKind;
 use std::path::Path;
 use twisterl_core::error::from_serde;
 use twisterl_core::error::json::{self, JsonError};
@@ -23,14 +24,32 @@ pub(super) const MAX_DEPTH: usize = 192;
 /// If the file cannot be read, is larger or of another kind, is not JSON, or repeats a key; the error gives line and
 /// column.
 pub(super) fn read_text(path: &Path) -> Result<(String, Value)> {
-    let refused = |refusal: Refusal| match refusal.into_parts() {
-        Ok((expected, found)) => Error::config(path.display().to_string(), expected, found),
+    let refused =
+        |expected: &str, found: &str| Error::config(path.display().to_string(), expected, found);
+    let bytes = read_given(path, MAX_CONFIG).map_err(|refusal| match refusal.into_parts() {
+        Ok(_) if path.join("config.json").is_file() => {
+            refused("a config file", "the folder of a run, which has the file config.json in it")
+        }
+        Ok((_, found)) if path.is_dir() => refused("a config file", &found),
+        Ok((expected, found)) => refused(&expected, &found),
+        Err(error) if error.kind() == ErrorKind::NotFound => Error::missing(path, "a config file"),
         Err(error) => Error::io("read", path, error),
-    };
-    let bytes = read_given(path, MAX_CONFIG).map_err(refused)?;
+    })?;
+    if let Some(found) = weights_in_words(&bytes) {
+        return Err(refused("a config, which is JSON", found));
+    }
     let value = json::parse(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
     let text = json::text(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
     Ok((text.to_owned(), value))
+}
+
+/// Returns what a file of weights is that was given in place of a config, known by its first bytes.
+fn weights_in_words(bytes: &[u8]) -> Option<&'static str> {
+    match bytes {
+        [b'P', b'K', 3, 4, ..] => Some("a zip archive, such as the weights of a policy (.pt)"),
+        [_, _, _, _, _, 0, 0, 0, b'{', ..] => Some("the weights of a policy (.safetensors)"),
+        _ => None,
+    }
 }
 
 /// Returns the error for a file that is not JSON, with its place.

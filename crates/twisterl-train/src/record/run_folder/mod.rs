@@ -40,6 +40,7 @@ impl RunFolder {
                                  --run-path)";
                     Error::checkpoint(path, expected, found)
                 }
+                (true, false) if path.is_file() => Error::checkpoint(path, expected, "a file"),
                 (true, false) => Error::checkpoint(path, expected, "none"),
                 (false, _) => Error::missing(path, expected),
             });

@@ -1,6 +1,7 @@
 //! The terminal: results on standard output, messages on standard error, and signals.
 
 mod disposition;
+pub(crate) mod numbers;
 pub(crate) mod signals;
 pub(crate) mod temporary;
 
