@@ -4,7 +4,7 @@
 const MAX_NAME: usize = 120;
 
 /// Names of fields by the words that other packages, or people, use for them.
-const SYNONYMS: [(&str, &[&str]); 61] = [
+const SYNONYMS: &[(&str, &[&str])] = &[
     ("AZ", &["alphazero", "alpha_zero", "muzero", "mcts"]),
     ("BackwardScramble", &["backward_scrambles", "deepcube", "deepcubea", "supervised"]),
     ("BasicPolicy", &["mlppolicy", "mlp_policy", "basic"]),
@@ -244,8 +244,8 @@ const SYNONYMS: [(&str, &[&str]); 61] = [
 /// Returns the fields that other packages call `name`.
 pub fn synonyms(name: &str) -> impl Iterator<Item = &'static str> {
     let word = name.to_ascii_lowercase().replace(['-', ' '], "_");
-    let fields = SYNONYMS.into_iter();
-    fields.filter_map(move |(field, words)| words.contains(&word.as_str()).then_some(field))
+    let fields = SYNONYMS.iter();
+    fields.filter_map(move |(field, words)| words.contains(&word.as_str()).then_some(*field))
 }
 
 /// Returns the name that is closest to `name`, if one is close. Upper and lower case are the same; two letters in the
@@ -314,7 +314,7 @@ mod tests {
     #[test]
     fn no_field_is_a_synonym_of_itself() {
         for (field, words) in SYNONYMS {
-            assert!(!words.contains(&field), "{field}");
+            assert!(!words.contains(field), "{field}");
             assert!(words.iter().all(|word| *word == word.to_ascii_lowercase()), "{field}");
         }
     }

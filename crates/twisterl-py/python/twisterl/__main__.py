@@ -19,8 +19,8 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl.plotting import cli
 
         return cli.main(args[1:], prog=f"{name} plot")
-    if args[:1] == ["train"]:
-        args = args[1:] or ["--help"]
+    if args == ["train"]:
+        args = ["train", "--help"]
     return _core.run_cli([name, *args])
 
 

@@ -28,6 +28,6 @@ class _Callable(types.ModuleType):
 if __name__ == "__main__":
     from twisterl import __main__ as program
 
-    program.main(["train", *sys.argv[1:]], "python -m twisterl.train")
+    program.main(sys.argv[1:] or ["--help"], "python -m twisterl.train")
 
 sys.modules[__name__].__class__ = _Callable

@@ -100,17 +100,17 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy.activation",
             json!("selu"),
-            "policy.activation: expected one of `relu`, `tanh`, `gelu`, `silu`, found `selu`",
+            "policy.activation: expected one of `relu`, `tanh`, `gelu`, `silu`, found `selu` (did you mean `relu`?)",
         ),
         (
             "policy_cls",
             json!("twisterl.nn.Conv3dPolicy"),
-            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
+            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\" (did you mean `Conv1dPolicy`?)",
         ),
         (
             "policy.layers",
             json!({"common": [{"type": "linear", "outputs": 8}, {"type": "dense"}]}),
-            "policy.layers.common[1].type: expected one of `activation`, `attention`, `conv1d`, `conv2d`, `embedding`, `flatten`, `layer_norm`, `linear`, `pool`, `positions`, `reshape`, `residual`, `transpose`, found `dense`",
+            "policy.layers.common[1].type: expected one of `activation`, `attention`, `conv1d`, `conv2d`, `embedding`, `flatten`, `layer_norm`, `linear`, `pool`, `positions`, `reshape`, `residual`, `transpose`, found `dense` (did you mean `linear`?)",
         ),
         (
             "policy.layers",
