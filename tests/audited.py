@@ -32,6 +32,7 @@ def watch(event, arguments):
 
 sys.addaudithook(watch)
 
+import numpy as np  # noqa: E402, F401 (its import opens libraries)
 import twisterl  # noqa: E402
 import twisterl.__main__  # noqa: E402
 import twisterl.utils  # noqa: E402

@@ -105,6 +105,7 @@ def test_an_exit_in_close_does_not_end_the_run(tmp_path):
         run = train(tmp_path / "run", "ExitingClose", "PPO", 2)
     assert len(run.iterations()) == 2
 
+
 @pytest.fixture
 def interrupt_after():
     """Press Ctrl-C after some seconds, unless the test has ended before."""

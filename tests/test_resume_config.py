@@ -22,7 +22,9 @@ FREE = {
 # What the sessions after the changes show of them.
 EFFECTS = {
     "algorithm__logging__log_freq": lambda run, _: [r["iteration"] for r in records(run)] == [*range(6), 6, 8],
-    "algorithm__logging__tensorboard": lambda run, before: (run / EVENTS).read_bytes() == (before / EVENTS).read_bytes(),
+    "algorithm__logging__tensorboard": lambda run, before: (
+        (run / EVENTS).read_bytes() == (before / EVENTS).read_bytes()
+    ),
     "algorithm__learning__diff_threshold": lambda run, before: last_difficulty(run) > last_difficulty(before) + 1,
 }
 FIXED = {

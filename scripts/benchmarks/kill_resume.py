@@ -164,7 +164,9 @@ class Disturbed:
         If the first one came to its end before, the second one has found nothing to do.
         """
         if second is not None and second.poll() == 0 and self._trains(first, GRACE):
-            raise RunError(f"{self.run}: process {second.pid} trained to the end while process {first.pid} was training")
+            raise RunError(
+                f"{self.run}: process {second.pid} trained to the end while process {first.pid} was training"
+            )
 
     @staticmethod
     def _trains(process: Process, seconds: float) -> bool:

@@ -1,1 +1,1 @@
-"""Generators of files: docs/config.md from the trainer's schema, and boards of small puzzles by breadth-first search."""
+"""Generators of files: docs/config.md from the schema of configs, boards of small puzzles by breadth-first search."""

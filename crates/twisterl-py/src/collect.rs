@@ -1,4 +1,4 @@
-//! The transitions that PPO learns from.
+//! The transitions that PPO learns from, and the examples that AlphaZero learns from.
 
 use crate::convert::actions::action_object;
 use crate::convert::json;
@@ -11,9 +11,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::sync::{Arc, Mutex, PoisonError};
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 use twisterl_train::Error;
 use twisterl_train::algorithms::Iteration;
+use twisterl_train::algorithms::alphazero::AlphaZero;
 use twisterl_train::algorithms::policy_in_training::PolicyInTraining;
 use twisterl_train::algorithms::ppo::{Ppo, Transitions};
 use twisterl_train::config::AlgorithmConfig;
@@ -92,14 +93,9 @@ fn transitions<'py>(
     let Transitions { batch, values, rewards } = collected;
     let rows = 0..batch.len();
     let dict = PyDict::new(py);
-    if matches!(observation, ObservationSpace::SparseBinary { .. }) {
-        let ones = rows.clone().map(|i| batch.observations.ones(i).to_vec());
-        dict.set_item("obs", ones.collect::<Vec<_>>())?;
-    } else {
-        let values = rows.clone().map(|i| row_values(py, &batch.observations, i, observation));
-        let values = PyArray1::from_vec(py, values.collect::<PyResult<Vec<_>>>()?.concat());
-        dict.set_item("obs", values.reshape([batch.len(), size(py, observation)?])?)?;
-    }
+    dict.set_item("obs", observed(py, &batch.observations, observation)?)?;
+    let masks = PyArray1::from_vec(py, batch.masks);
+    dict.set_item("masks", masks.reshape([rows.len(), actions.mask_width()])?)?;
     if actions.single_discrete().is_some() {
         dict.set_item("actions", PyArray1::from_vec(py, batch.actions.discrete))?;
     } else {
@@ -112,4 +108,87 @@ fn transitions<'py>(
     dict.set_item("rets", PyArray1::from_vec(py, batch.returns))?;
     dict.set_item("advs", PyArray1::from_vec(py, batch.advantages))?;
     Ok(dict)
+}
+
+/// Returns the observations of a batch: lists of the indices of the ones, or an array `[row, value]`.
+fn observed<'py>(
+    py: Python<'py>,
+    observations: &Observations,
+    space: &ObservationSpace,
+) -> PyResult<Bound<'py, PyAny>> {
+    let rows = 0..observations.len();
+    if matches!(space, ObservationSpace::SparseBinary { .. }) {
+        let ones = rows.map(|i| observations.ones(i).to_vec());
+        return Ok(ones.collect::<Vec<_>>().into_pyobject(py)?.into_any());
+    }
+    let values = rows.clone().map(|i| row_values(py, observations, i, space));
+    let values = PyArray1::from_vec(py, values.collect::<PyResult<Vec<_>>>()?.concat());
+    Ok(values.reshape([rows.len(), size(py, space)?])?.into_any())
+}
+
+/// A run of AlphaZero that plays and does not learn.
+#[pyclass(frozen, module = "twisterl._core")]
+pub struct AzCollector {
+    games: Arc<Mutex<Games>>,
+    interrupt: Interrupt,
+    observation: ObservationSpace,
+    num_actions: usize,
+    num_cores: NumCores,
+}
+
+struct Games {
+    alphazero: AlphaZero,
+    policy: PolicyInTraining,
+    /// The number of the next iteration.
+    next: u64,
+}
+
+#[pymethods]
+impl AzCollector {
+    /// Begins the run that `config` (JSON) describes, with `policy`.
+    #[new]
+    fn new(py: Python<'_>, config: &str, policy: &Policy) -> PyResult<Self> {
+        let config = json::config(py, config, &[])?;
+        let AlgorithmConfig::AlphaZero(algorithm) = &config.algorithm else {
+            let found = config.algorithm.class().to_string();
+            return Err(refuse(py, "ConfigError", "algorithm_cls", "AZ", &found));
+        };
+        let interrupt = Interrupt::default();
+        let (policy, spec) = (policy.weights(), policy.env(py)?);
+        let (begun, heeded) = (policy.clone(), interrupt.clone());
+        let (algorithm, optimizer, seed) =
+            (algorithm.clone(), config.shared.optimizer.clone(), config.seed);
+        let games = py.enter_interruptible(&interrupt, move || {
+            let policy = PolicyInTraining::new(&optimizer, begun, &heeded)?;
+            let alphazero = AlphaZero::new(&algorithm, seed, &*spec, &policy)?;
+            Ok::<_, Error>(Games { alphazero, policy, next: 0 })
+        })?;
+        Ok(Self {
+            games: Arc::new(Mutex::new(games)),
+            interrupt,
+            observation: policy.network.observation.clone(),
+            num_actions: policy.network.actions.mask_width(),
+            num_cores: config.shared.collecting.num_cores,
+        })
+    }
+
+    /// Plays the games of the next iteration, at this difficulty. Returns their examples as arrays by name.
+    fn collect<'py>(&self, py: Python<'py>, difficulty: usize) -> PyResult<Bound<'py, PyDict>> {
+        let (games, num_cores) = (Arc::clone(&self.games), self.num_cores);
+        let work = move || {
+            let mut games = games.lock().unwrap_or_else(PoisonError::into_inner);
+            let Games { alphazero, policy, next } = &mut *games;
+            let iteration = Iteration { number: *next, difficulty, progress: 0.0 };
+            let played = in_pool(Some(num_cores), || alphazero.examples(policy, &iteration))?;
+            *next += 1;
+            Ok::<_, Error>(played)
+        };
+        let examples = py.enter_interruptible(&self.interrupt, work)?;
+        let dict = PyDict::new(py);
+        dict.set_item("obs", observed(py, &examples.observations, &self.observation)?)?;
+        let shape = [examples.len(), self.num_actions];
+        dict.set_item("policies", PyArray1::from_vec(py, examples.policies).reshape(shape)?)?;
+        dict.set_item("values", PyArray1::from_vec(py, examples.values))?;
+        Ok(dict)
+    }
 }

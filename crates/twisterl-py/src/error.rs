@@ -86,13 +86,26 @@ pub fn print_traceback(py: Python<'_>, error: &PyErr) {
             "format_exception",
             (error.get_type(py), error.value(py), error.traceback(py)),
         )?;
-        let text: String = lines.extract::<Vec<String>>()?.concat();
-        let stderr = py.import("sys")?.getattr("stderr")?;
-        stderr.call_method1("write", (escape_lines(&text).as_ref(),))?;
+        lines.extract::<Vec<String>>().map(|lines| lines.concat())
+    });
+    // If it cannot be printed, there is nobody to tell.
+    if let Ok(text) = printed {
+        write(py, &text);
+    }
+}
+
+/// Prints a line to standard error, with control characters escaped.
+pub fn say(py: Python<'_>, text: &str) {
+    write(py, &format!("{text}\n"));
+}
+
+fn write(py: Python<'_>, text: &str) {
+    let written = py.import("sys").and_then(|sys| sys.getattr("stderr")).and_then(|stderr| {
+        stderr.call_method1("write", (escape_lines(text).as_ref(),))?;
         stderr.call_method0("flush").map(drop)
     });
     // If it cannot be printed, there is nobody to tell.
-    drop(printed);
+    drop(written);
 }
 
 /// Returns the exception `class` of `twisterl.errors`.

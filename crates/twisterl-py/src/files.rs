@@ -1,5 +1,6 @@
 //! Configs, and files of weights.
 
+use crate::convert::arguments::trust_of;
 use crate::convert::json;
 use crate::enter::Enter as _;
 use crate::registry::registry_for_file;
@@ -34,7 +35,7 @@ pub fn convert(
     output: PathBuf,
     config: Option<PathBuf>,
     env: Option<&Bound<'_, PyAny>>,
-    trust: bool,
+    #[pyo3(from_py_with = trust_of)] trust: bool,
 ) -> PyResult<()> {
     let registry = registry_for_file(env, trust)?;
     py.enter_interruptible(&Interrupt::default(), move || {

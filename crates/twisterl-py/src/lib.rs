@@ -73,11 +73,13 @@ fn env_names() -> Vec<String> {
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
-    use super::collect::PpoCollector;
+    use super::collect::{AzCollector, PpoCollector};
+    #[pymodule_export]
+    use super::convert::arguments::flag;
     #[pymodule_export]
     use super::distributed_es::DistributedEs;
     #[pymodule_export]
-    use super::enter::exit::park_abandoned;
+    use super::enter::exit::{call_within, park_abandoned};
     #[pymodule_export]
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]

@@ -89,7 +89,7 @@ fn resolve(
 /// Returns the factory of an environment of Python, or `None` if there is none of this name.
 fn find(name: &str, trust: Trust, is_native: bool) -> Result<Option<Factory>> {
     let arguments = (name, trust == Trust::Code, is_native);
-    let found = call_env(|py| {
+    let found = call_env(None, |py| {
         py.import("twisterl._internal.environments")?.call_method1("find", arguments)?.extract()
     });
     match found.map_err(|e| raised(name, e))? {

@@ -1,10 +1,10 @@
 //! Training runs: on a thread of their own, with Ctrl-C and the callback on the thread that called.
 
-use crate::convert::arguments::Cores;
+use crate::convert::arguments::{Cores, quiet_of, trust_of};
 use crate::convert::json;
 use crate::enter::calls::interrupt_envs;
 use crate::enter::{Enter as _, LOOK, Signals, wait};
-use crate::registry::{registry, registry_for_file};
+use crate::registry::registry_for_file;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -23,10 +23,13 @@ use twisterl_train::trainer::{self, GRACE, Observer, Options, StartObserver, Sum
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
 
-/// Starts a run in the folder `path`, or in the first new one of `path`, `path-2`, ... if `numbered`. Returns its summary as
-/// a dict.
+/// Starts a run in the folder `path`, or in the first new one of `path`, `path-2`, ... if `numbered`, with `env` in place of
+/// the environment that the config names, if given. Returns its summary as a dict.
 #[pyfunction]
-#[pyo3(signature = (config, path, numbered, load_checkpoint=None, num_cores=None, quiet=false, callback=None))]
+#[pyo3(signature = (
+    config, path, numbered, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None, difficulty=None,
+    peer_names=false
+))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
     py: Python<'py>,
@@ -35,22 +38,27 @@ pub fn train<'py>(
     numbered: bool,
     load_checkpoint: Option<PathBuf>,
     num_cores: Option<Cores>,
-    quiet: bool,
+    #[pyo3(from_py_with = quiet_of)] quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
+    env: Option<&Bound<'py, PyAny>>,
+    difficulty: Option<usize>,
+    peer_names: bool,
 ) -> PyResult<Bound<'py, PyDict>> {
+    let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options = Options { load_checkpoint, quiet, threads, ..Options::default() };
+    let options =
+        Options { load_checkpoint, difficulty, peer_names, quiet, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         let path = if numbered { RunPath::Numbered(&path) } else { RunPath::At(&path) };
-        trainer::train(&config, path, options, registry())
+        trainer::train(&config, path, options, &registry)
     })
 }
 
 /// Continues the run in the folder `path`, with `sets` (`path=value`) set in its config.
 #[pyfunction]
 #[pyo3(signature = (
-    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false
+    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
@@ -58,10 +66,11 @@ pub fn resume<'py>(
     path: PathBuf,
     sets: Vec<String>,
     num_cores: Option<Cores>,
-    quiet: bool,
+    #[pyo3(from_py_with = quiet_of)] quiet: bool,
     callback: Option<&Bound<'py, PyAny>>,
     env: Option<&Bound<'py, PyAny>>,
-    trust: bool,
+    #[pyo3(from_py_with = trust_of)] trust: bool,
+    difficulty: Option<usize>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
     let (overrides, ignored) = py.enter(|| -> Result<_> {
@@ -71,7 +80,7 @@ pub fn resume<'py>(
     })?;
     json::warn(py, &ignored)?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options = Options { quiet, overrides, threads, ..Options::default() };
+    let options = Options { difficulty, quiet, overrides, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
         trainer::resume(&path, None, options, &registry)
     })
@@ -137,7 +146,7 @@ fn watch<'py>(
                 interrupt_envs(py);
             }
         }
-        if signals.abandon() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        if signals.abandon(py) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     });
     signals.hear_callback(py, warn(py, &warnings));
     let summary = ended?;

@@ -104,6 +104,14 @@ pub trait VecEnv: Send + Sync {
     /// If the environment fails.
     fn render(&self, slot: usize) -> Result<String>;
 
+    /// Frees what the environments hold outside of this program's memory, such as files. They are not used afterwards.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn close(&mut self) -> Result<()> {
+        Ok(())
+    }
+
     /// Returns the name of an action.
     fn action_name(&self, action: Action<'_>) -> String;
 }

@@ -236,9 +236,14 @@ fn found_in_words(found: Unexpected<'_>) -> String {
         Unexpected::Bool(truth) => truth.to_string(),
         Unexpected::Unsigned(number) => number.to_string(),
         Unexpected::Signed(number) => number.to_string(),
-        // Whole numbers beyond 64 bits, which JSON has as floating-point numbers.
+        // Whole numbers beyond 64 bits, which JSON has as floating-point numbers: their digits, where they are exact.
         Unexpected::Float(number)
-            if number.fract() == 0.0 && (1e16..1e40).contains(&number.abs()) =>
+            if number.fract() == 0.0 && (1e16..1e22).contains(&number.abs()) =>
+        {
+            format!("{number:.0}")
+        }
+        Unexpected::Float(number)
+            if number.fract() == 0.0 && (1e22..1e40).contains(&number.abs()) =>
         {
             format!("{number}")
         }

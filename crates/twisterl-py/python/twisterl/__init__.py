@@ -11,10 +11,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
+import types
 from typing import TYPE_CHECKING, Any
 
 from twisterl._core import __version__, forget_locks
-from twisterl.errors import (
+from twisterl._internal import errors
+from twisterl._internal.errors import (
     ActionError,
     CheckpointError,
     ConfigError,
@@ -77,7 +80,24 @@ _HOMES = {
     "resume": "run",
 }
 # `train` is a callable module, because the PyPI package has a module of this name.
-_MODULES = {"envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "utils"}
+_MODULES = {"defaults", "envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "twisterl", "utils"}
+
+
+class _Compiled(types.ModuleType):
+    """The name of the compiled module of the PyPI package, with what scripts use of it."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(importlib.import_module("twisterl._internal.peer.native"), name)
+
+    def __dir__(self) -> list[str]:
+        return ["collector", "env", "nn"]
+
+
+# Modules whose files are elsewhere.
+sys.modules["twisterl.errors"] = errors
+sys.modules["twisterl.twisterl"] = _Compiled("twisterl.twisterl", "The submodules `nn`, `env` and `collector`.")
 
 
 def __getattr__(name: str) -> Any:

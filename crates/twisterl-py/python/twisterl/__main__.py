@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's command line with support for Python environments, and `plot`."""
+"""The command `twisterl`: the trainer's command line with support for Python environments, `plot` and `record`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl.plotting import cli
 
         return cli.main(args[1:], prog=f"{name} plot")
+    if args[:1] == ["record"]:
+        from twisterl._internal.display import cli as record
+
+        return record.main(args[1:], prog=f"{name} record")
     if args == ["train"]:
         args = ["train", "--help"]
     return _core.run_cli([name, *args])

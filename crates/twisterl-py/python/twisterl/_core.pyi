@@ -9,17 +9,20 @@ from numpy.typing import NDArray
 from typing_extensions import disjoint_base
 
 __all__ = [
+    "AzCollector",
     "DistributedEs",
     "EnvBatch",
     "EnvSpec",
     "Policy",
     "PpoCollector",
     "__version__",
+    "call_within",
     "config_changes",
     "convert",
     "convert_tensors",
     "env_names",
     "escape_lines",
+    "flag",
     "forget_locks",
     "park_abandoned",
     "read_tensors",
@@ -50,6 +53,9 @@ class Policy:
         env: _Env | None = None,
         trust: bool = False,
         like: Policy | None = None,
+        weights: dict[str, NDArray[np.float32]] | None = None,
+        twists: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None,
+        spaces: tuple[Sequence[int], int] | None = None,
     ) -> Self: ...
     @property
     def spec(self) -> EnvSpec: ...
@@ -74,6 +80,9 @@ class Policy:
     ) -> tuple[NDArray[np.float32], float]: ...
     def predict_batch(
         self, observations: Sequence[_Row] | NDArray[Any], masks: Any = None, num_cores: int | None = None
+    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
+    def forward_batch(
+        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,
@@ -140,6 +149,9 @@ class EnvBatch:
     def reward(self, slot: int = 0) -> float: ...
     def solved(self, slot: int = 0) -> bool: ...
     def render_text(self, slot: int = 0) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def close(self) -> None: ...
     def action_name(self, action: Any) -> str: ...
 
 @final
@@ -153,6 +165,11 @@ class DistributedEs:
     def ask_range(self, first: int, last: int, num_cores: int | None = None) -> bytes: ...
     def tell(self, parts: Sequence[bytes], num_cores: int | None = None) -> dict[str, Any]: ...
     def save(self, folder: _Path) -> None: ...
+
+@final
+class AzCollector:
+    def __new__(cls, config: str, policy: Policy) -> Self: ...
+    def collect(self, difficulty: int) -> dict[str, Any]: ...
 
 @final
 class PpoCollector:
@@ -175,6 +192,9 @@ def train(
     num_cores: int | None = None,
     quiet: bool = False,
     callback: Callable[[dict[str, Any]], Any] | None = None,
+    env: _Env | None = None,
+    difficulty: int | None = None,
+    peer_names: bool = False,
 ) -> dict[str, Any]: ...
 def resume(
     path: _Path,
@@ -184,10 +204,13 @@ def resume(
     callback: Callable[[dict[str, Any]], Any] | None = None,
     env: _Env | None = None,
     trust: bool = False,
+    difficulty: int | None = None,
 ) -> dict[str, Any]: ...
 def config_changes(path: _Path, sets: list[str]) -> list[str]: ...
 def forget_locks() -> None: ...
 def run_cli(args: list[str]) -> int: ...
 def escape_lines(text: str) -> str: ...
+def call_within(seconds: float, work: Callable[[], object]) -> bool: ...
+def flag(name: str, value: object) -> bool: ...
 def park_abandoned() -> None: ...
 def env_names() -> list[str]: ...

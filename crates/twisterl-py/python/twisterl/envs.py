@@ -78,6 +78,12 @@ class Env(_core.EnvBatch):
 
     copy = clone
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def render(self) -> str:
         """Return the state as text."""
         return self.render_text()
@@ -86,9 +92,14 @@ class Env(_core.EnvBatch):
         """Print the state."""
         print(self.render_text())
 
+    def _repr_html_(self) -> str:
+        from twisterl._internal.display import pages
+
+        return pages.env_page(self)
+
     def __repr__(self) -> str:
         params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-        return f"<{self.env_cls} {params}: {self.get_state()}>"
+        return f"<{self.env_cls} {params}: {'closed' if self.closed else self.get_state()}>"
 
 
 class Puzzle(Env):

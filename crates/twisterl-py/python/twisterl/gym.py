@@ -106,6 +106,10 @@ class GymEnv(gymnasium.Env[Any, Any]):
         """Return the state as text in mode `ansi`, and None otherwise."""
         return self._env.render_text() if self.render_mode == "ansi" else None
 
+    def close(self) -> None:
+        """Close the environment, which cannot be used afterwards."""
+        self._env.close()
+
 
 class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
     """A vector of native environments. A slot whose episode ended begins the next one at the following step."""
@@ -119,6 +123,12 @@ class GymVectorEnv(gymnasium.vector.VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._over = np.zeros(num_envs, bool)
         self._slots = list(range(num_envs))
+
+    def close_extras(self, **_: Any) -> None:
+        """Close the environments, which cannot be used afterwards."""
+        env = getattr(self, "_env", None)  # none if it could not be made
+        if env is not None:
+            env.close()
 
     def _look(self) -> tuple[Any, _Info]:
         rows, masks = self._env.observe_rows(self._slots)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import html
 import itertools
 import json
 import os
@@ -164,11 +163,62 @@ class Policy(_core.Policy):
         }
         return [Solution(self, *solution) for solution in self.solve_states(states, options)]
 
-    def solve_scramble(self, difficulty: int | None = None, *, search: str | None = None, seed: int = 0) -> Solution:
+    def solve_scramble(
+        self,
+        difficulty: int | None = None,
+        *,
+        search: str | None = None,
+        seed: int = 0,
+        max_steps: int | None = None,
+    ) -> Solution:
         """Solve a scramble drawn by the environment."""
         if difficulty is not None:
             difficulty = arguments.difficulty(difficulty)
-        return Solution(self, *self.solve_scrambles(1, difficulty, {"search": search, "seed": seed})[0])
+        options = {"search": search, "seed": seed, "max_steps": max_steps}
+        return Solution(self, *self.solve_scrambles(1, difficulty, options)[0])
+
+    def record(
+        self,
+        path: _Path,
+        *,
+        state: Sequence[float] | None = None,
+        seed: int = 0,
+        difficulty: int | None = None,
+        search: str | None = None,
+        fps: float | None = None,
+        size: int | None = None,
+        max_steps: int | None = None,
+    ) -> Solution:
+        """Write an episode as a moving picture.
+
+        The file is whole or not there, also after Ctrl-C.
+
+        Args:
+            path: a file that ends in `.gif`, `.png`, `.webp` or `.mp4`. The first three need Pillow, which the extra
+                `[plot]` brings; `.mp4` needs the package imageio-ffmpeg.
+            state: the start state; by default the environment draws one.
+            seed: random seed of the start, and of the search.
+            difficulty: difficulty of the start; by default one worth showing for the built-in boards, and that of the
+                environment for others.
+            search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
+                solved by sampling.
+            fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
+                step has a picture.
+            size: the longer side of the picture in pixels.
+            max_steps: maximum length of the episode.
+
+        Returns:
+            The episode.
+
+        Raises:
+            EnvError: the environment cannot be drawn: it has no drawing and renders neither pixels nor text.
+            UsageError: the name of the file has another ending, or a package that it needs is not installed.
+        """
+        from twisterl._internal.display import record
+
+        options = {"state": state, "seed": seed, "difficulty": difficulty, "search": search}
+        shown = {"fps": fps, "size": size, "max_steps": max_steps}
+        return record.record(self, path, {**options, **shown})
 
     def evaluate(
         self,
@@ -212,6 +262,11 @@ class Policy(_core.Policy):
         partial = file.with_name(file.name + ".partial")
         partial.write_bytes(self.to_bytes())
         partial.replace(file)
+
+    def _repr_html_(self) -> str:
+        from twisterl._internal.display import pages
+
+        return pages.policy_page(self)
 
     def __repr__(self) -> str:
         from twisterl.plotting.terminal import escape_controls
@@ -295,13 +350,9 @@ class Solution(Sequence[Any]):
         return "\n\n".join([*boards, self._verdict()])
 
     def _repr_html_(self) -> str:
-        boards = "".join(
-            '<figure style="margin:0 1em 1em 0"><figcaption style="font-size:small">'
-            f"{html.escape(f'{number} {name}' if number else name)}</figcaption>"
-            f'<pre style="line-height:1.15;margin:0">{html.escape(board)}</pre></figure>'
-            for number, (name, board) in enumerate(self.frames())
-        )
-        return f'<div style="display:flex;flex-wrap:wrap">{boards}</div><div>{html.escape(self._verdict())}</div>'
+        from twisterl._internal.display import pages
+
+        return pages.solution_page(self, self._verdict(), self._policy.spec)
 
 
 def _revive(kind: type[Policy], data: bytes) -> Policy:

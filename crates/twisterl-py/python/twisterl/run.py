@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 import os
-import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from twisterl import _core
 from twisterl._internal import arguments
+from twisterl._internal.display import progress
 from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
 from twisterl.policy import Policy
@@ -20,8 +20,6 @@ __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
 Callback = Callable[[dict[str, Any]], Any]
-# Minimum interval between updates of the progress line in a notebook.
-_SECONDS = 0.2
 
 
 def train(
@@ -60,12 +58,14 @@ def train(
             written for the published package: one that names both classes by its paths, such as `twisterl.rl.PPO`.
         DivergedError: the loss is no longer finite.
     """
+    quiet = arguments.flag("quiet", quiet)
     given, name = _config(config)
     resolved = _core.resolve_config(written(given), _overrides(set, seed, num_steps))
-    path = Path(run_path) if run_path is not None else Path("runs") / name
+    path = arguments.path("run_path", run_path) if run_path is not None else Path("runs") / name
+    weights = None if load_checkpoint is None else arguments.path("load_checkpoint", load_checkpoint)
     total = json.loads(resolved)["num_iterations"]
-    with _Progress(quiet, total, callback) as shown:
-        ended = _core.train(resolved, path, run_path is None, load_checkpoint, num_cores, shown.quiet, shown.callback)
+    with progress.shown(quiet, total, callback) as (silent, told):
+        ended = _core.train(resolved, path, run_path is None, weights, num_cores, silent, told)
     return Run(ended["path"], trust=True)
 
 
@@ -101,6 +101,7 @@ def resume(
         ConfigError: a field of the config was changed that cannot change.
         UsageError: another process trains in this folder.
     """
+    quiet = arguments.flag("quiet", quiet)
     run = Run(run_path, env=env, trust=trust)
     sets = _overrides(set, None, num_steps)
     changes = _core.config_changes(run.path, sets)
@@ -110,8 +111,8 @@ def resume(
         for change in changes:
             terminal.message(f"note: {terminal.escape_controls(change)}")
     total = num_steps if num_steps is not None else run.config["num_iterations"]
-    with _Progress(quiet, total, callback) as shown:
-        ended = _core.resume(run.path, sets, num_cores, shown.quiet, shown.callback, env, trust)
+    with progress.shown(quiet, total, callback) as (silent, told):
+        ended = _core.resume(run.path, sets, num_cores, silent, told, env, trust)
     return Run(ended["path"], env=env, trust=trust)
 
 
@@ -136,7 +137,7 @@ class Run:
         if not (self.path / "config.json").is_file():
             raise MissingError(f"{self.path}: expected a run folder with config.json in it, found none")
         self._env = env
-        self._trust = trust
+        self._trust = arguments.flag("trust", trust)
 
     @property
     def config(self) -> dict[str, Any]:
@@ -207,56 +208,12 @@ class Run:
         )
 
 
-class _Progress:
-    """The progress display: the trainer's own bar in a terminal, and an updating line in a notebook."""
-
-    def __init__(self, quiet: bool, total: int | None, callback: Callback | None) -> None:
-        self.quiet = quiet or _in_notebook()
-        self.callback = callback
-        self._total = total
-        self._told = callback
-        self._line = ""
-        self._shown = -_SECONDS
-        if _in_notebook() and not quiet:
-            self.callback = self._show
-
-    def __enter__(self) -> _Progress:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._line:
-            sys.stdout.write("\n")
-
-    def _show(self, metrics: dict[str, Any]) -> Any:
-        done = metrics["iteration"] + 1
-        elapsed = metrics["time"]["elapsed"]
-        if elapsed < self._shown + _SECONDS and done != self._total:
-            return None if self._told is None else self._told(metrics)
-        self._shown = elapsed
-        of = f"/{self._total}" if self._total else ""
-        share = done / self._total if self._total else 0.0
-        bar = f"|{'█' * int(20 * share):20}| " if self._total else ""
-        success = "" if metrics["success"] is None else f"  success {metrics['success']:.1%}"
-        left = f"  {elapsed * (1 / share - 1):.0f} s left" if share else ""
-        line = f"{bar}{done}{of}  difficulty {metrics['difficulty']}{success}{left}"
-        sys.stdout.write("\r" + line.ljust(len(self._line)))
-        sys.stdout.flush()
-        self._line = line
-        return None if self._told is None else self._told(metrics)
-
-
-def _in_notebook() -> bool:
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return shell is not None and hasattr(shell, "kernel")
-
-
 def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
     """Return a config as a dict, and the name of its run."""
     if isinstance(config, Mapping):
         return dict(config), "run"
     if isinstance(config, (str, os.PathLike)):
-        file = Path(config)
+        file = arguments.path("config", config)
         return _read_json(file), file.stem
     raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 import fnmatch
 import importlib
 import logging
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from twisterl import _core
-from twisterl.errors import ConfigError
+from twisterl._internal import arguments
+from twisterl.errors import CheckpointError
 
 __all__ = [
     "convert_pt_to_safetensors",
@@ -26,9 +28,11 @@ __all__ = [
 _LOG = logging.getLogger("twisterl")
 # The files that a repository of the Hugging Face Hub must contain.
 _CONFIGS, _WEIGHTS = "*.json", ("*.safetensors", "*.pt")
+# The endings of files of weights.
+_CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 
-def load_config(config_path: str) -> dict[str, Any]:
+def load_config(config_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
     from twisterl.plotting import files
     from twisterl.run import _read_json
@@ -51,24 +55,29 @@ def prepare_algorithm(
 
     The config is the user's: the module of an environment that it names is imported.
     """
-    from twisterl import rl
+    from twisterl._internal.peer import assembly
 
-    name = str(config.get("algorithm_cls", "PPO")).rsplit(".", 1)[-1]
-    algorithm = rl.CLASSES.get(name)
-    if algorithm is None:
-        known = ", ".join(rl.CLASSES)
-        raise ConfigError(f"algorithm_cls: expected one of {known}, found {config.get('algorithm_cls')!r}")
-    return algorithm(config, run_path, load_checkpoint_path)
+    return assembly.algorithm_of(config, run_path, load_checkpoint_path)
 
 
-def load_checkpoint(checkpoint_path: str) -> dict[str, Any]:
-    """Read the tensors of a `.safetensors` or `.pt` file as numpy arrays by name."""
-    return _core.read_tensors(checkpoint_path)
+def load_checkpoint(checkpoint_path: str | os.PathLike[str]) -> dict[str, Any]:
+    """Read the tensors of a `.safetensors` or `.pt` file.
+
+    They are tensors of PyTorch if the script has imported it, and else arrays.
+    """
+    from twisterl._internal.peer.tensors import handed_out
+
+    path = Path(checkpoint_path)
+    if path.suffix not in _CHECKPOINTS and not path.is_dir():
+        raise CheckpointError(
+            f"Unknown checkpoint format: {path}: expected a file that ends in {' or '.join(_CHECKPOINTS)}"
+        )
+    return {name: handed_out(values) for name, values in _core.read_tensors(path).items()}
 
 
 def convert_pt_to_safetensors(
-    pt_path: str,
-    output_path: str | None = None,
+    pt_path: str | os.PathLike[str],
+    output_path: str | os.PathLike[str] | None = None,
     *,
     env: str | Callable[..., Any] | None = None,
     trust: bool = False,
@@ -78,8 +87,9 @@ def convert_pt_to_safetensors(
     If its config is beside the `.pt` file, the result is self-contained, like the output of `twisterl convert`. `env`
     and `trust` are those of `twisterl.load_policy`.
     """
-    output = output_path or str(Path(pt_path).with_suffix(".safetensors"))
     source = Path(pt_path)
+    beside = source.with_suffix("") if source.suffix == ".pt" else source
+    output = str(output_path or f"{beside}.safetensors")
     if any(beside.is_file() for beside in (source.with_suffix(".json"), source.with_name("config.json"))):
         _core.convert(source, output, None, env, trust)
     else:
@@ -98,9 +108,8 @@ def dynamic_import(path: str) -> Any:
 
 def validate_algorithm_from_hub(repo_id: str, revision: str = "main") -> dict[str, Any]:
     """Check that a repository of the Hugging Face Hub has a config and weights; the result lists what is missing."""
-    hub = _hub()
     try:
-        files = hub.HfApi().list_repo_files(repo_id, revision=revision)
+        files = HfApi().list_repo_files(repo_id, revision=revision)
     except Exception:
         return {"is_valid": False, "missing": ["<repo not found>"]}
     missing = [] if fnmatch.filter(files, _CONFIGS) else [_CONFIGS]
@@ -116,20 +125,46 @@ def pull_hub_algorithm(
 
     Load them with `twisterl.load_policy`, which imports no code that they name. `prepare_algorithm` does.
     """
-    hub = _hub()
-    if validate:
+    if arguments.flag("validate", validate):
         missing = validate_algorithm_from_hub(repo_id, revision)["missing"]
         if missing:
             _LOG.warning("%s: expected config and weights, found none of %s", repo_id, missing)
             return False
     try:
-        folder: str = hub.snapshot_download(
-            repo_id, cache_dir=model_path, allow_patterns=[_CONFIGS, *_WEIGHTS], revision=revision
+        folder: str = snapshot_download(
+            repo_id,
+            cache_dir=model_path,
+            allow_patterns=[_CONFIGS, *_WEIGHTS],
+            revision=revision,
+            force_download=False,
         )
     except Exception as error:
         _LOG.warning("%s: cannot download: %s", repo_id, error)
         return False
     return folder
+
+
+def HfApi() -> Any:  # noqa: N802 (the name in huggingface_hub)
+    """Return a client of the Hugging Face Hub."""
+    return _hub().HfApi()
+
+
+def snapshot_download(
+    repo_id: str,
+    *,
+    cache_dir: str | None = None,
+    allow_patterns: list[str] | None = None,
+    revision: str | None = None,
+    force_download: bool = False,
+) -> Any:
+    """Download a repository of the Hugging Face Hub, and return its folder."""
+    return _hub().snapshot_download(
+        repo_id,
+        cache_dir=cache_dir,
+        allow_patterns=allow_patterns,
+        revision=revision,
+        force_download=force_download,
+    )
 
 
 def _hub() -> Any:

@@ -1,8 +1,10 @@
 //! Actions and their masks between Python and the crates.
 
-use super::numbers::{as_f64, kind};
+use super::numbers::{as_f64, is_masked, kind};
 use crate::error::refuse;
-use numpy::{PyArray1, PyArrayDyn, PyArrayMethods as _, PyUntypedArrayMethods as _};
+use numpy::{
+    PyArray1, PyArrayDyn, PyArrayMethods as _, PyUntypedArray, PyUntypedArrayMethods as _,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyInt, PyList, PyTuple};
 use twisterl_core::error::from_serde::shorten;
@@ -71,9 +73,10 @@ pub fn push_mask(
     Ok(())
 }
 
-/// Adds a one-dimensional array of booleans, or a list of booleans, zeros and ones. Returns false for anything else.
+/// Adds a one-dimensional array of booleans that is no subclass, which may hide entries, or a list of booleans, zeros and ones. Returns false for anything else.
 pub fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) -> bool {
     if let Ok(array) = value.cast::<PyArrayDyn<bool>>()
+        && value.is_exact_instance_of::<PyUntypedArray>()
         && array.ndim() == 1
         && array.len() == width
         && let Ok(array) = array.try_readonly()
@@ -116,6 +119,9 @@ pub fn push_action(
         };
         refuse(value.py(), "ActionError", "action", &expected, &found)
     };
+    if is_masked(value)? {
+        return Err(misfit());
+    }
     if let Some(n) = space.single_discrete() {
         let index = value.extract::<usize>().map_err(|_| misfit())?;
         if index >= n {

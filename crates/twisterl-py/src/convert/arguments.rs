@@ -1,4 +1,4 @@
-//! Arguments that are numbers, with the rules of the command line.
+//! Arguments that are numbers or flags, with the rules of the command line.
 
 use super::numbers::kind;
 use crate::error::refuse;
@@ -24,6 +24,47 @@ pub fn refused(name: &str, value: &Bound<'_, PyAny>, expected: &str) -> PyErr {
     let found = value.repr().map_or_else(|_| kind(value), |text| text.to_string());
     let found: String = found.chars().take(MAX_QUOTE).collect();
     refuse(value.py(), "UsageError", name, expected, &found)
+}
+
+/// Returns a flag: a boolean of Python or NumPy, 0 or 1. Other values have a truth value, too, but text such as "False" has
+/// the wrong one.
+///
+/// # Errors
+/// `UsageError` if it is anything else.
+#[pyfunction]
+pub fn flag(name: &str, value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if let Ok(truth) = value.extract::<bool>() {
+        return Ok(truth);
+    }
+    match value.extract::<i64>() {
+        Ok(0) => Ok(false),
+        Ok(1) => Ok(true),
+        _ => Err(refused(name, value, "True or False")),
+    }
+}
+
+/// Returns the [`flag`] `trust`.
+///
+/// # Errors
+/// As for [`flag`].
+pub fn trust_of(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag("trust", value)
+}
+
+/// Returns the [`flag`] `quiet`.
+///
+/// # Errors
+/// As for [`flag`].
+pub fn quiet_of(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag("quiet", value)
+}
+
+/// Returns the [`flag`] `deterministic`.
+///
+/// # Errors
+/// As for [`flag`].
+pub fn deterministic_of(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag("deterministic", value)
 }
 
 impl<'py> FromPyObject<'_, 'py> for Cores {

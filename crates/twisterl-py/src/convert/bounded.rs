@@ -3,7 +3,7 @@
 //! A range of 10^12 numbers, an object whose length is a lie or whose items never end, or a list that is nested in itself
 //! would otherwise fill the memory or hang the interpreter. docs/security.md lists the bounds.
 
-use super::kind::{MAX_AXES, kind};
+use super::kind::{MAX_AXES, is_masked, kind};
 use crate::error::refuse;
 use numpy::{PyUntypedArray, PyUntypedArrayMethods as _};
 use pyo3::prelude::*;
@@ -17,7 +17,7 @@ const ARRAYS: [&str; 3] = ["__array__", "__array_interface__", "__array_struct__
 /// Returns `value` as something that numpy converts within bounds: a scalar, an array, or plain lists of them.
 ///
 /// # Errors
-/// `ObservationError` if it has too many numbers or levels, or more items than its length says.
+/// `ObservationError` if it has too many numbers or levels, more items than its length says, or masked entries.
 pub fn bounded<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     Bounds { whole: value, left: MAX_NUMBERS }.convert(value, MAX_AXES)
 }
@@ -36,6 +36,9 @@ impl<'py> Bounds<'_, 'py> {
             return Ok(value.clone());
         }
         if let Ok(array) = value.cast::<PyUntypedArray>() {
+            if is_masked(value)? {
+                return Err(self.refused("numbers, none of them masked", &kind(value)));
+            }
             self.spend(array.len())?;
             return Ok(value.clone());
         }

@@ -1,5 +1,6 @@
 //! The kinds of values from Python, for messages and for checks.
 
+use numpy::PyUntypedArray;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -16,6 +17,18 @@ pub fn kind(value: &Bound<'_, PyAny>) -> String {
             Err(_) => name,
         },
     }
+}
+
+/// Returns true for an array of `numpy.ma` with masked entries. NumPy's conversions show what is behind a mask, which may be
+/// anything.
+///
+/// # Errors
+/// If NumPy raises.
+pub fn is_masked(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    if value.is_exact_instance_of::<PyUntypedArray>() || !value.is_instance_of::<PyUntypedArray>() {
+        return Ok(false);
+    }
+    value.py().import("numpy.ma")?.call_method1("is_masked", (value,))?.extract()
 }
 
 /// Returns the shape of an array or of what claims to be one.

@@ -2,12 +2,14 @@
 
 use super::bounded::bounded;
 use crate::error::refuse;
-use numpy::{PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn, PyUntypedArrayMethods as _};
+use numpy::{
+    PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn, PyUntypedArray, PyUntypedArrayMethods as _,
+};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use std::borrow::Cow;
 
-pub use super::kind::{kind, shape_of};
+pub use super::kind::{is_masked, kind, shape_of};
 
 /// The most rows of a batch of Python objects.
 const MAX_ROWS: usize = 1 << 24;
@@ -28,9 +30,7 @@ impl<'py> Numbers<'py> {
     /// # Errors
     /// `ObservationError` if it does not consist of numbers.
     pub fn of(value: &Bound<'py, PyAny>) -> PyResult<Self> {
-        if let Ok(array) = value.cast::<PyArrayDyn<f32>>()
-            && array.is_c_contiguous()
-        {
+        if let Some(array) = plain_f32(value) {
             return Ok(Self::F32(readable(array, "observation")?));
         }
         if is_row(value)
@@ -84,6 +84,12 @@ impl<'py> Numbers<'py> {
             Self::Other(values, _) => Cow::Borrowed(values),
         })
     }
+}
+
+/// Returns a contiguous array of single precision that is no subclass, which may hide entries.
+pub fn plain_f32<'a, 'py>(value: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, PyArrayDyn<f32>>> {
+    let array = value.cast::<PyArrayDyn<f32>>().ok()?;
+    (value.is_exact_instance_of::<PyUntypedArray>() && array.is_c_contiguous()).then_some(array)
 }
 
 /// Returns a view of an array.

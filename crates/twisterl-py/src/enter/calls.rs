@@ -21,6 +21,8 @@ thread_local! {
 struct Call {
     /// The thread's number in Python.
     thread: u64,
+    /// The `twisterl._internal.adapter.Problem` whose environments it uses, once there is one.
+    problem: Option<Py<PyAny>>,
     /// True once `KeyboardInterrupt` was raised in it.
     interrupted: bool,
 }
@@ -32,11 +34,12 @@ pub struct EnvCall {
 }
 
 impl EnvCall {
-    /// Begins a call of this thread.
-    pub fn begin(py: Python<'_>) -> Self {
+    /// Begins a call of this thread, into the environments of `problem`.
+    pub fn begin(py: Python<'_>, problem: Option<&Py<PyAny>>) -> Self {
         let thread = WORKER_IDENT.with(|known| *known.get_or_init(|| worker_ident(py)));
         if let Some(thread) = thread {
-            calls().push(Call { thread, interrupted: false });
+            let problem = problem.map(|problem| problem.clone_ref(py));
+            calls().push(Call { thread, problem, interrupted: false });
         }
         Self { thread, _hold: Hold::begin() }
     }
@@ -46,18 +49,34 @@ impl Drop for EnvCall {
     fn drop(&mut self) {
         let mut calls = calls();
         // The last one: an environment may call another one.
-        if let Some(at) = calls.iter().rposition(|call| Some(call.thread) == self.thread) {
-            calls.remove(at);
-        }
+        let at = calls.iter().rposition(|call| Some(call.thread) == self.thread);
+        let ended = at.map(|at| calls.remove(at));
+        // What is dropped may call environments itself.
+        drop(calls);
+        drop(ended);
     }
 }
 
-/// Calls into an environment, or into a module that defines one.
-pub fn call_env<T>(work: impl FnOnce(Python<'_>) -> T) -> T {
+/// Calls into the environments of `problem`; without one, into an environment that is being made, or into a module that
+/// defines one.
+pub fn call_env<T>(problem: Option<&Py<PyAny>>, work: impl FnOnce(Python<'_>) -> T) -> T {
     Python::attach(|py| {
-        let _call = EnvCall::begin(py);
+        let _call = EnvCall::begin(py, problem);
         work(py)
     })
+}
+
+/// Tells the problems whose environments worker threads are calling that these calls are left behind.
+///
+/// # Errors
+/// What Python raises.
+pub fn abandon_envs(py: Python<'_>) -> PyResult<()> {
+    let problems: Vec<Py<PyAny>> = calls()
+        .iter()
+        .filter_map(|call| call.problem.as_ref())
+        .map(|problem| problem.clone_ref(py))
+        .collect();
+    problems.iter().try_for_each(|problem| problem.call_method0(py, "abandon").map(drop))
 }
 
 /// Raises `KeyboardInterrupt` in the environments that worker threads are running, once for each call. Those in code that

@@ -1,7 +1,11 @@
-//! The exit of the interpreter while environments that were left behind still run.
+//! The exit of the interpreter: work that it does not wait for long, and environments that were left behind and still run.
 
+use super::{Enter as _, LOOK};
 use pyo3::prelude::*;
+use std::ops::ControlFlow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+use twisterl_train::Error;
 
 /// Has Python call [`park_abandoned`] when it exits. Called once work was left behind.
 ///
@@ -14,6 +18,32 @@ pub fn expect_abandoned(py: Python<'_>) -> PyResult<()> {
     }
     let park = py.import("twisterl._core")?.getattr("park_abandoned")?;
     py.import("atexit")?.call_method1("register", (park,)).map(drop)
+}
+
+/// Calls `work` on a thread of its own, and waits for at most this many seconds, or until a signal arrives. Returns false if
+/// it has not ended by then and is left behind. For the exit of the interpreter.
+///
+/// # Errors
+/// If there is no thread for it.
+#[pyfunction]
+pub fn call_within(py: Python<'_>, seconds: f64, work: Py<PyAny>) -> PyResult<bool> {
+    let end = Instant::now() + Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let call = move || {
+        Python::try_attach(|py| {
+            if let Err(error) = work.call0(py) {
+                error.write_unraisable(py, Some(work.bind(py)));
+            }
+        });
+        Ok::<_, Error>(())
+    };
+    let ended = py.enter_watched(call, LOOK, |heard| match heard {
+        Ok(()) if Instant::now() < end => ControlFlow::Continue(()),
+        _ => ControlFlow::Break(()),
+    })?;
+    if ended.is_none() {
+        park_abandoned();
+    }
+    Ok(ended.is_some())
 }
 
 /// Lets the exit of the interpreter stop threads that still run an environment. Python before 3.14 ends such a thread

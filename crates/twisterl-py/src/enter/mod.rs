@@ -7,7 +7,7 @@ mod signals;
 pub use signals::Signals;
 
 use crate::error::{exception, raise};
-use calls::interrupt_envs;
+use calls::{abandon_envs, interrupt_envs};
 use pyo3::prelude::*;
 use std::any::Any;
 use std::ops::ControlFlow;
@@ -87,7 +87,7 @@ impl Enter for Python<'_> {
             if since >= RETURN {
                 interrupt_envs(self);
             }
-            if signals.abandon() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if signals.abandon(self) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         if !matches!(ended, Ok(None)) {
             interrupt.clear();
@@ -120,6 +120,7 @@ impl Enter for Python<'_> {
                 Ok(ended) => return finish(self, ended).map(Some),
                 Err(RecvTimeoutError::Timeout) => {
                     if tick(self.check_signals()).is_break() {
+                        abandon_envs(self)?;
                         exit::expect_abandoned(self)?;
                         return Ok(None);
                     }

@@ -1,5 +1,6 @@
 //! The signals that arrive during a call from Python.
 
+use crate::error::say;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::time::{Duration, Instant};
@@ -19,6 +20,8 @@ pub struct Signals {
     signals: usize,
     /// The time of the last look at which there was a [`Hold`].
     held: Option<Instant>,
+    /// True once the user was told what is being waited for.
+    told: bool,
 }
 
 impl Signals {
@@ -44,13 +47,20 @@ impl Signals {
     }
 
     /// Returns true if the work is to be left behind: after a second signal, or if it does not heed the first one in time
-    /// and is not [held](Hold), as by an environment.
-    pub fn abandon(&mut self) -> bool {
+    /// and is not [held](Hold), as by an environment. Then it tells the user, once, that a second one ends it.
+    pub fn abandon(&mut self, py: Python<'_>) -> bool {
         if Hold::any() {
             self.held = Some(Instant::now());
         }
         let late = self.signals > 0 && self.since().is_some_and(|since| since >= LIMIT);
         let held = self.held.is_some_and(|held| held.elapsed() < AFTER_HOLD);
+        if late && held && !self.told && self.signals == 1 {
+            self.told = true;
+            say(
+                py,
+                "waiting for the environment or the disk; press Ctrl-C again to leave it behind",
+            );
+        }
         self.signals > 1 || (late && !held)
     }
 

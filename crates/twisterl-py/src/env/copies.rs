@@ -108,6 +108,7 @@ impl Record {
 impl EnvBatch {
     /// Returns an independent copy.
     pub(super) fn duplicate(&self, py: Python<'_>) -> PyResult<Self> {
+        self.check_open(py)?;
         Ok(Self {
             spec: Arc::clone(&self.spec),
             env: py.attached(|| self.env.duplicate())?,
@@ -146,6 +147,7 @@ impl EnvBatch {
     pub(super) fn pickled<'py>(slf: &Bound<'py, Self>) -> PyResult<Pickled<'py>> {
         let py = slf.py();
         let mut batch = slf.borrow_mut();
+        batch.check_open(py)?;
         let saved = py.attached(|| batch.save())?;
         let revive = py.import("twisterl._core")?.getattr("revive_env")?;
         Ok((revive, (slf.get_type(), batch.spec(), saved), attributes(slf)))

@@ -73,6 +73,7 @@ impl EnvSpec {
 pub struct EnvBatch {
     spec: Arc<dyn Spec>,
     env: Box<dyn VecEnv>,
+    closed: bool,
     space: ActionSpace,
     difficulty: usize,
     /// Keys the streams of episodes, with the number of episodes begun.
@@ -90,7 +91,16 @@ pub struct EnvBatch {
 }
 
 impl EnvBatch {
+    fn check_open(&self, py: Python<'_>) -> PyResult<()> {
+        if !self.closed {
+            return Ok(());
+        }
+        let what = format!("environment {}", self.spec.name());
+        Err(refuse(py, "UsageError", &what, "one that is open", "one after close()"))
+    }
+
     fn check_slot(&self, py: Python<'_>, slot: usize) -> PyResult<usize> {
+        self.check_open(py)?;
         if slot < self.last.len() {
             return Ok(slot);
         }
@@ -109,6 +119,7 @@ impl EnvBatch {
     }
 
     fn look(&mut self, py: Python<'_>, slots: &[usize]) -> PyResult<()> {
+        self.check_open(py)?;
         self.observations.clear();
         self.masks.clear();
         py.attached(|| self.env.observe(slots, &mut self.observations, &mut self.masks))
@@ -136,6 +147,7 @@ impl EnvBatch {
         let spec = Arc::clone(&spec.0);
         let mut batch = Self {
             env: spec.batch(count),
+            closed: false,
             difficulty: spec.difficulty(),
             // From the operating system's entropy, where no seed is given.
             seed: seed.map_or_else(|| RandomState::new().hash_one(0), |seed| seed.0),
@@ -244,6 +256,7 @@ impl EnvBatch {
     /// Steps slot 0. Returns reward, terminated and truncated.
     fn step(&mut self, action: &Bound<'_, PyAny>) -> PyResult<(f32, bool, bool)> {
         let py = action.py();
+        self.check_open(py)?;
         self.actions.clear();
         push_action(&mut self.actions, action, &self.space)?;
         self.steps.clear();
@@ -257,6 +270,7 @@ impl EnvBatch {
     /// Steps every slot. Returns rewards, terminated, truncated and solved, each `[slot]`.
     fn step_all<'py>(&mut self, actions: &Bound<'py, PyAny>) -> PyResult<Stepped<'py>> {
         let py = actions.py();
+        self.check_open(py)?;
         self.actions.clear();
         for action in rows(actions, "actions")? {
             push_action(&mut self.actions, &action, &self.space)?;
@@ -355,6 +369,20 @@ impl EnvBatch {
     fn render_text(&self, py: Python<'_>, slot: usize) -> PyResult<String> {
         let slot = self.check_slot(py, slot)?;
         py.attached(|| self.env.render(slot))
+    }
+
+    /// True after `close`.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.closed
+    }
+
+    /// Closes the environments, each once. They cannot be used afterwards.
+    fn close(&mut self, py: Python<'_>) -> PyResult<()> {
+        if std::mem::replace(&mut self.closed, true) {
+            return Ok(());
+        }
+        py.attached(|| self.env.close())
     }
 
     fn __copy__<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {

@@ -1,17 +1,19 @@
 //! Trained policies.
 
 mod options;
+mod parts;
 mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, seed_of};
+use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::registry::{registry, registry_for_file};
+use crate::registry::registry_for_file;
 use numpy::{PyArray1, PyArrayMethods as _};
+use parts::{Permutations, Spaces};
 use predict::Predicted;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict};
@@ -19,7 +21,7 @@ use solve::{Solved, States};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use twisterl_core::Error as CoreError;
-use twisterl_core::envs::registry::{EnvSpec, Trust};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::policy::Policy as Weights;
@@ -54,9 +56,9 @@ impl Policy {
     }
 
     /// Returns the policy that the run with `config` begins with: fresh, or with the weights that the path leads to.
-    fn initial(config: &RunConfig, weights: Option<&Path>) -> Result<Self> {
+    fn initial(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
         // The config is the user's, as for training.
-        let registry = registry().with_trust(Trust::Code);
+        let registry = registry.with_trust(Trust::Code);
         let spec = registry.make(&config.env_cls, &config.env)?;
         let policy = match weights {
             Some(path) => load::weights_for(config, &*spec, path, &registry)?,
@@ -91,10 +93,12 @@ impl Policy {
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
-    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy.
+    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy, with these `weights` and `twists` if
+    /// given. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
     #[new]
     #[pyo3(signature = (
-        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None
+        path=None, config=None, initial=None, data=None, env=None, trust=false, like=None, weights=None, twists=None,
+        spaces=None
     ))]
     #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
@@ -104,18 +108,27 @@ impl Policy {
         initial: Option<&str>,
         data: Option<&[u8]>,
         env: Option<&Bound<'_, PyAny>>,
-        trust: bool,
+        #[pyo3(from_py_with = trust_of)] trust: bool,
         like: Option<&Self>,
+        weights: Option<&Bound<'_, PyDict>>,
+        twists: Option<Permutations>,
+        spaces: Option<Spaces>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
-            return py.attached(|| Self::new(like.policy.clone(), like.env.clone()));
+            return like.with_parts(py, weights, twists);
         }
-        if let Some(initial) = initial {
-            let config = json::config(py, initial, &[])?;
-            let begin = move || Self::initial(&config, path.as_deref());
-            return py.enter_interruptible(&Interrupt::default(), begin);
+        if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {
+            return Err(refuse(py, "UsageError", "path", "a path", "an empty text"));
         }
         let registry = registry_for_file(env, trust)?;
+        if let Some(initial) = initial {
+            let config = json::config(py, initial, &[])?;
+            if let Some(spaces) = spaces {
+                return Self::detached(py, &config, spaces, twists.unwrap_or_default());
+            }
+            let begin = move || Self::initial(&config, path.as_deref(), &registry);
+            return py.enter_interruptible(&Interrupt::default(), begin);
+        }
         let interrupt = Interrupt::default();
         let policy = match (data.map(<[u8]>::to_vec), path) {
             (Some(data), _) => py.enter_interruptible(&interrupt, move || {
@@ -218,7 +231,18 @@ impl Policy {
         masks: Option<&Bound<'py, PyAny>>,
         num_cores: Option<Cores>,
     ) -> PyResult<Predicted<'py>> {
-        self.predict_many(observations, masks, num_cores)
+        self.predict_many(observations, masks, num_cores, false)
+    }
+
+    /// Returns the outputs of the network for many observations, on all threads: `[row, output]`, logits if an action is
+    /// one choice; and the values, `[row]`.
+    #[pyo3(signature = (observations, num_cores=None))]
+    fn forward_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        num_cores: Option<Cores>,
+    ) -> PyResult<Predicted<'py>> {
+        self.predict_many(observations, None, num_cores, true)
     }
 
     /// Returns an action as the environment takes it: the most probable one, or the mode of the distribution of numbers;
@@ -228,7 +252,7 @@ impl Policy {
         &self,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
-        deterministic: bool,
+        #[pyo3(from_py_with = deterministic_of)] deterministic: bool,
         #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))

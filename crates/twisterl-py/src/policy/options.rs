@@ -1,6 +1,6 @@
 //! Options of solving as keyword arguments.
 
-use crate::convert::arguments::{Cores, SEEDS, refused};
+use crate::convert::arguments::{Cores, SEEDS, flag, refused};
 use crate::error::refuse;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
@@ -101,12 +101,8 @@ impl<'py> Argument<'_, 'py> {
         self.extract("a number")
     }
 
-    /// Returns whether the value is true, for any type that has a truth value.
     fn flag(&self) -> PyResult<Option<bool>> {
-        match self.value.is_none() {
-            true => Ok(None),
-            false => self.value.is_truthy().map(Some).map_err(|_| self.refused("True or False")),
-        }
+        (!self.value.is_none()).then(|| flag(self.name, self.value)).transpose()
     }
 
     /// Parses text.

@@ -3,15 +3,12 @@
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
 use crate::convert::arguments::Cores;
-use crate::convert::numbers::{kind, readable, rows, shape_of};
+use crate::convert::numbers::{is_masked, kind, plain_f32, readable, rows, shape_of};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
 use crate::error::refuse;
 use crate::python_env::PythonEnvSpec;
-use numpy::{
-    PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn,
-    PyUntypedArrayMethods as _,
-};
+use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
 use rayon::prelude::*;
 use std::sync::Arc;
@@ -51,15 +48,18 @@ impl Policy {
         })
     }
 
+    /// Evaluates a batch. Returns the probabilities of the choices if an action is one choice and `outputs` is false, else
+    /// the outputs of the network.
     pub(super) fn predict_many<'py>(
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
         num_cores: Option<Cores>,
+        outputs: bool,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
         let mut chunks = self.chunks(observations, masks)?;
-        let single = self.actions().single_discrete().is_some();
+        let single = !outputs && self.actions().single_discrete().is_some();
         let num_cores = num_cores.map(|cores| cores.0);
         let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
         let heeded = interrupt.clone();
@@ -229,15 +229,15 @@ impl Policy {
             let shape = shape(py, self.space())?;
             found.get(1..).is_some_and(|row| row == shape)
         };
-        if !fits {
+        // Masked entries are refused row by row.
+        if !fits || is_masked(observations)? {
             return Ok(None);
         }
         let refuse_for = |expected: String| {
             refuse(py, "ObservationError", "observations", &expected, &kind(observations))
         };
         let refused = || refuse_for(format!("an array of numbers with rows of {size}"));
-        let is_copied =
-            !observations.cast::<PyArrayDyn<f32>>().is_ok_and(|array| array.is_c_contiguous());
+        let is_copied = plain_f32(observations).is_none();
         let count = found.iter().try_fold(1usize, |n, &d| n.checked_mul(d));
         if is_copied && count.is_none_or(|count| count > MAX_COPIED) {
             return Err(refuse_for(format!("at most {MAX_COPIED} numbers at a time")));

@@ -45,7 +45,7 @@ impl PythonEnvBatch {
 
     /// Calls into the batch with the interpreter attached.
     fn call<T>(&mut self, work: impl FnOnce(&Bound<'_, PyAny>) -> PyResult<T>) -> Result<T> {
-        call_env(|py| {
+        call_env(Some(&self.problem), |py| {
             let batch = match &self.batch {
                 Some(batch) => batch.bind(py).clone(),
                 None => {
@@ -65,7 +65,7 @@ impl PythonEnvBatch {
             let rule = "episodes begin before they are looked at";
             return Err(broken(&self.name, rule, "none has"));
         };
-        call_env(|py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
+        call_env(Some(&self.problem), |py| work(batch.bind(py))).map_err(|e| raised(&self.name, e))
     }
 }
 
@@ -73,7 +73,7 @@ impl Drop for PythonEnvBatch {
     /// Gives the environments back, for the next batches.
     fn drop(&mut self) {
         if let Some(batch) = self.batch.take() {
-            end(&batch, "release");
+            end(&self.problem, &batch, "release");
         }
     }
 }
@@ -178,6 +178,13 @@ impl VecEnv for PythonEnvBatch {
 
     fn render(&self, slot: usize) -> Result<String> {
         self.look(|batch| batch.call_method1("render", (slot,))?.extract())
+    }
+
+    fn close(&mut self) -> Result<()> {
+        if self.batch.is_none() {
+            return Ok(());
+        }
+        self.look(|batch| batch.call_method0("close").map(drop))
     }
 
     fn action_name(&self, action: Action<'_>) -> String {

@@ -49,7 +49,7 @@ impl PythonEnvSpec {
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
     pub fn make(name: &str, factory: &Factory, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        let made = call_env(|py| {
+        let made = call_env(None, |py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
             let made = Self::of(name, (factory, params), &problem);
@@ -152,15 +152,15 @@ impl PythonEnvSpec {
 impl Drop for PythonEnvSpec {
     /// Closes the environments.
     fn drop(&mut self) {
-        end(&self.problem, "retire");
+        end(&self.problem, &self.problem, "retire");
     }
 }
 
-/// Calls a method that ends the use of `object`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
+/// Calls a method that ends the use of `object`, which is of `problem`. What it raises goes to `sys.unraisablehook`, since nobody waits for it.
 /// When the interpreter exits, it has closed the environments already.
-fn end(object: &Py<PyAny>, method: &str) {
+fn end(problem: &Py<PyAny>, object: &Py<PyAny>, method: &str) {
     Python::try_attach(|py| {
-        let _call = EnvCall::begin(py);
+        let _call = EnvCall::begin(py, Some(problem));
         let object = object.bind(py);
         // An object may be dropped because an exception is being raised.
         let raised = PyErr::take(py);
@@ -220,7 +220,7 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn check_replay(&self) -> Result<Option<String>> {
-        let differs = call_env(|py| {
+        let differs = call_env(Some(&self.problem), |py| {
             self.problem.bind(py).call_method0("check_replay")?.extract::<Option<String>>()
         });
         differs.map_err(|e| raised(&self.name, e))

@@ -52,7 +52,10 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Solve(solve::SolveArgs),
-    Plot(start::commands::PlotArgs),
+    /// Draw the figures and the table of runs. A part of the Python package: `twisterl plot`.
+    Plot(start::commands::PythonArgs),
+    /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
+    Record(start::commands::PythonArgs),
     Convert(convert::ConvertArgs),
     Envs(envs::EnvsArgs),
     Check(start::check::CheckArgs),
@@ -226,7 +229,8 @@ fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Out
         Some(Command::Train(args)) => args.run(registry, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
-        Some(Command::Plot(args)) => args.run(),
+        Some(Command::Plot(args)) => args.run("plot"),
+        Some(Command::Record(args)) => args.run("record"),
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Check(args)) => args.run(registry),

@@ -51,6 +51,9 @@ pub(super) struct TrainArgs {
         value_name = "FILE"
     )]
     load_checkpoint: Option<PathBuf>,
+    /// Write configs and weights also to files with the names of the PyPI package `twisterl`.
+    #[arg(long, alias = "peer_names", conflicts_with = "resume")]
+    peer_names: bool,
     /// Override a field of the config by its path, such as `algorithm.training.ent_coef=0.02`; may be repeated.
     #[arg(long, value_name = "PATH=VALUE", value_parser = Override::parse)]
     set: Vec<Override>,
@@ -66,6 +69,7 @@ impl TrainArgs {
     pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
         let options = Options {
             load_checkpoint: self.load_checkpoint.clone(),
+            peer_names: self.peer_names,
             quiet: self.quiet,
             threads: self.num_cores.map(NumCores::threads),
             overrides: self.overrides()?,

@@ -23,6 +23,13 @@ impl Curriculum {
         Self { difficulty: config.diff_start.unwrap_or(env_difficulty), episodes: 0, solved: 0 }
     }
 
+    /// Continues at another difficulty. Nothing changes if it is the current one.
+    pub fn set(&mut self, difficulty: usize) {
+        if difficulty != self.difficulty {
+            *self = Self { difficulty, episodes: 0, solved: 0 };
+        }
+    }
+
     /// Counts training episodes that began at the current difficulty.
     pub fn observe(&mut self, episodes: u64, solved: u64) {
         self.episodes = self.episodes.saturating_add(episodes);

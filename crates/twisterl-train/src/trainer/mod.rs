@@ -58,9 +58,15 @@ pub fn train<'a>(
     let differs = spec.check_replay()?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
     differs.into_iter().for_each(|text| trainer.notices.add(text));
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
     let first = trainer.checkpoint(&LogLengths::default());
     let folder = LockedFolder::create(path.into(), config, &first)?;
     options.started(&folder.path());
+    if options.peer_names {
+        folder.add_peer_names(config, &first)?;
+    }
     folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let log = RunLog::create(&folder, config.shared.logging.tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
@@ -94,6 +100,9 @@ pub fn resume(
     trainer.recorded_config = recorded;
     folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let lengths = trainer.restore(checkpoint)?;
+    if let Some(difficulty) = options.difficulty {
+        trainer.curriculum.set(difficulty);
+    }
     let log = RunLog::resume(&folder, &lengths, tensorboard)?;
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }

@@ -56,6 +56,10 @@ impl<T: ?Sized, R> fmt::Debug for Callback<T, R> {
 pub struct Options {
     /// Weights to start from instead of random ones.
     pub load_checkpoint: Option<PathBuf>,
+    /// The difficulty at which the run begins or continues, instead of that of its config or its checkpoint.
+    pub difficulty: Option<usize>,
+    /// Write configs and weights of a new run also to files with the names of the peer.
+    pub peer_names: bool,
     /// Values to set in the config of a run that is resumed, for this time. The same fields may change as in its file.
     pub overrides: Vec<Override>,
     /// Show no progress.

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from twisterl import _core
 from twisterl.errors import UsageError
 
 
@@ -52,6 +53,11 @@ def options(name: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:
     return given
 
 
+def flag(name: str, value: Any) -> bool:
+    """Return a flag: True or False, of Python or NumPy, or 1 or 0."""
+    return _core.flag(name, value)
+
+
 def optimal_length(name: str, value: Any) -> int | None:
     """Return the length of a shortest solution, which may be a float such as 20.0; None or NaN if it is not known."""
     if value is None or value != value:
@@ -67,6 +73,8 @@ def optimal_length(name: str, value: Any) -> int | None:
 
 def path(name: str, value: str | os.PathLike[str]) -> Path:
     """Return a valid path, whether or not it exists."""
+    if isinstance(value, (str, bytes)) and not value:
+        raise UsageError(f"{name}: expected a path, found an empty text")
     try:
         made = Path(value)
         made.stat()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .runs import Group, History, PlotError
+from .runs import EVALUATION, Group, History, PlotError
 from .style import GREY, legend_above, line_style, note_below, percent_axis, styled, subplots
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def triples(run: History) -> list[Triple]:
     rows = (run.evaluation or {}).get("lengths")
     if not isinstance(rows, Sequence) or isinstance(rows, str) or not rows:
         raise PlotError(
-            f"{where}: expected a list under `lengths`, as `evaluate --json` prints it, found {_kind(rows)}"
+            f"{where}: expected a list under `lengths`, as the JSON output of `evaluate` has it, found {_kind(rows)}"
         )
     found: list[Triple] = []
     for i, row in enumerate(rows):
@@ -85,7 +85,7 @@ def solution_lengths(groups: Sequence[Group]) -> Figure:
     """
     chosen = evaluated(groups)
     if not chosen:
-        raise PlotError("expected runs with an evaluation (run.py --states, or `evaluate --json`), found none")
+        raise PlotError(f"expected runs with an evaluation in {EVALUATION}, the JSON output of `evaluate`, found none")
     data = [(i, group, [triples(run) for run in group.runs]) for i, group in chosen]
     known = any(row[1] is not None for _, _, runs in data for rows in runs for row in rows)
     figure, axes = subplots(1, 2 if known else 1, 2.9, width=7.0 if known else 4.2)

@@ -24,6 +24,7 @@ WIDTH = 7.0  # inches, the text width of most papers
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
 GREY = "#6e6e6e"
+# Over the defaults of matplotlib: a `matplotlibrc` in the working folder does not change figures.
 RC: Any = {
     "font.family": "STIXGeneral",  # part of matplotlib, so the same on every machine
     "mathtext.fontset": "stix",
@@ -64,29 +65,31 @@ RC: Any = {
 
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
-    """Apply this style to everything that is added to a figure inside the context."""
+    """Apply this style, and no setting of the user, to what is added to a figure or drawn inside the context."""
     try:
         import matplotlib as mpl
     except ImportError as error:
         raise PlotError(NEEDS_MATPLOTLIB) from error
-    with mpl.rc_context(RC):
+    except Exception as error:
+        raise PlotError(f"matplotlib cannot be imported: {error}") from error
+    # An empty file of settings stands for the defaults of matplotlib.
+    with mpl.rc_context(RC, fname=os.devnull):
         yield
 
 
 def _new_figure(**options: Any) -> Figure:
     """Return a figure that is always drawn in this style, and does not need pyplot."""
-    import matplotlib as mpl
     from matplotlib.figure import Figure
 
     class _StyledFigure(Figure):  # defined here because matplotlib is optional
         def draw(self, renderer: Any) -> None:
             _escape_texts(self)
-            with mpl.rc_context(RC):
+            with styled():
                 super().draw(renderer)
 
         def savefig(self, *args: Any, **kwargs: Any) -> None:
             _escape_texts(self)
-            with mpl.rc_context(RC):
+            with styled():
                 super().savefig(*args, **kwargs)
 
         def _repr_png_(self) -> bytes:

@@ -189,6 +189,25 @@ impl AlphaZero {
         Ok(())
     }
 
+    /// Plays the games of `iteration` and returns their examples, game by game. Learns nothing from them.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn examples(
+        &mut self,
+        policy: &PolicyInTraining,
+        iteration: &Iteration,
+    ) -> Result<SupervisedBatch> {
+        self.play(policy, iteration)?;
+        let gamma = self.config.collecting.gamma as f32;
+        let mut examples = SupervisedBatch::default();
+        for game in &mut self.games {
+            game.finish(gamma);
+            examples.extend(&game.examples);
+        }
+        Ok(examples)
+    }
+
     /// Makes the examples of all games the newest of the replay. Returns the episodes.
     fn gather(&mut self, iteration: &Iteration) -> Vec<Episode> {
         let collecting = &self.config.collecting;

@@ -100,3 +100,29 @@ fn a_policy_surprises_by_its_divergence_from_the_prior() {
     assert!((divergence(&[1.0, 0.0], &[0.25, 0.75]) - 4f32.ln()).abs() < 1e-6);
     assert!(divergence(&[1.0, 0.0], &[0.0, 1.0]).is_finite());
 }
+
+#[test]
+fn examples_are_those_of_all_games_in_order_and_nothing_is_learned_from_them() {
+    let config = json!({
+        "env_cls": "Puzzle",
+        "env": {"width": 3, "height": 2, "max_depth": 20},
+        "policy": {"embedding_size": 16, "common_layers": [16]},
+        "algorithm_cls": "AZ",
+        "algorithm": {"collecting": {"num_episodes": 8, "num_mcts_searches": 6}}
+    });
+    let config = RunConfig::from_value(config).unwrap();
+    let spec = Registry::default().make(&config.env_cls, &config.env).unwrap();
+    let policy = initial_policy(&config, &*spec, &Registry::default()).unwrap();
+    let policy =
+        PolicyInTraining::new(&config.shared.optimizer, policy, &Interrupt::default()).unwrap();
+    let AlgorithmConfig::AlphaZero(own) = &config.algorithm else { panic!("AZ") };
+    let mut az = AlphaZero::new(own, config.seed, &*spec, &policy).unwrap();
+    let iteration = Iteration { number: 0, difficulty: 6, progress: 0.0 };
+    let examples = az.examples(&policy, &iteration).unwrap();
+    assert_eq!(examples.len(), az.games.iter().map(|game| game.rewards.len()).sum::<usize>());
+    assert_eq!(examples.values.len(), examples.len());
+    let first = &az.games[0].examples;
+    assert_eq!(examples.values[..first.len()], first.values);
+    assert!(az.replay.oldest_first().next().is_none());
+    assert_eq!(az.examples(&policy, &iteration).unwrap().policies, examples.policies);
+}

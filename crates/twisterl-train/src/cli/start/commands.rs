@@ -29,27 +29,27 @@ const SYNONYMS: [(&str, &str); 18] = [
     ("bench", "benchmark"),
 ];
 
-/// Draw figures and the table of results of runs. Drawing is a part of the Python package: `twisterl plot`.
+/// The arguments of a command that is a part of the Python package.
 #[derive(Debug, Args)]
 #[command(disable_help_flag = true)]
-pub(in crate::cli) struct PlotArgs {
-    /// The arguments of `twisterl plot`, of which `--help` is one.
-    #[arg(value_name = "RUN", trailing_var_arg = true, allow_hyphen_values = true)]
+pub(in crate::cli) struct PythonArgs {
+    /// The arguments of the command, of which `--help` is one.
+    #[arg(value_name = "ARGUMENTS", trailing_var_arg = true, allow_hyphen_values = true)]
     args: Vec<OsString>,
 }
 
-impl PlotArgs {
-    /// Says how to get the program that draws.
+impl PythonArgs {
+    /// Says how to get the program that has `command`.
     ///
     /// # Errors
     /// [`Error::Usage`].
-    pub(in crate::cli) fn run<T>(self) -> Result<T> {
+    pub(in crate::cli) fn run<T>(self, command: &str) -> Result<T> {
         let args = self.args.iter().map(|arg| format!(" {}", arg.to_string_lossy()));
         let args: String = args.collect();
         let expected = format!(
-            "the program of the Python package, which draws (pip install \"twisterl[plot]\"): `twisterl plot{args}`"
+            "the program of the Python package, which draws (pip install \"twisterl[plot]\"): `twisterl {command}{args}`"
         );
-        Err(Error::usage("plot", expected, "this one"))
+        Err(Error::usage(command, expected, "the Rust program"))
     }
 }
 

@@ -19,7 +19,7 @@ Examples:
 /// The two programs.
 const PROGRAMS: &str = "
 The program of the Python package (`twisterl`, `python -m twisterl`) and the Rust program (`twisterl-train`) have the same
-commands. Only the first plots and knows environments written in Python; only a Rust program, this one or that of your own
+commands. Only the first draws (plot, record) and knows environments written in Python; only a Rust program, this one or that of your own
 crate, runs without Python. Each command describes its options with --help.";
 
 /// The commands with their examples.

@@ -16,8 +16,14 @@ use std::fmt::{self, Display, Formatter};
 use twisterl_core::error::from_serde::describe;
 
 /// The classes of the peer by their paths.
-const PEER_ALGORITHMS: [&str; 2] = ["twisterl.rl.PPO", "twisterl.rl.AZ"];
-const PEER_POLICIES: [&str; 2] = ["twisterl.nn.BasicPolicy", "twisterl.nn.Conv1dPolicy"];
+const PEER_ALGORITHMS: [&str; 4] =
+    ["twisterl.rl.PPO", "twisterl.rl.AZ", "twisterl.rl.ppo.PPO", "twisterl.rl.az.AZ"];
+const PEER_POLICIES: [&str; 4] = [
+    "twisterl.nn.BasicPolicy",
+    "twisterl.nn.Conv1dPolicy",
+    "twisterl.nn.policy.BasicPolicy",
+    "twisterl.nn.policy.Conv1dPolicy",
+];
 /// Fields of the peer, or that older versions wrote for its sake, which no algorithm here uses.
 const PEER_FIELDS: [&str; 5] = [
     "algorithm.policy",

@@ -11,6 +11,8 @@ use safetensors::tensor::TensorView;
 use std::path::Path;
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::weights::PolicyHeader;
 use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 
 /// A tensor of a file: name, shape, and values in row-major order.
@@ -66,6 +68,24 @@ fn with_tensors<T>(path: &Path, read: impl FnOnce(&Tensors<'_>) -> Result<T>) ->
     let bytes = read_safetensors_bytes(&file)?;
     let invalid = |e| Error::checkpoint(&file, "a safetensors file", e);
     read(&TensorFile::parse(&bytes).and_then(|file| file.tensors()).map_err(invalid)?)
+}
+
+/// Returns the policy of `header` with the weights of these tensors, in the layout of a file.
+///
+/// # Errors
+/// If a tensor is missing, unexpected, of a wrong shape, or not finite.
+pub fn from_tensors(header: PolicyHeader, tensors: &[NamedTensor]) -> Result<Policy> {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| values.iter().flat_map(|value| value.to_le_bytes()).collect())
+        .collect();
+    let views = tensors.iter().zip(&bytes).map(|((name, shape, _), bytes)| {
+        let view = TensorView::new(Dtype::F32, shape.clone(), bytes).map_err(|e| {
+            Error::Core(twisterl_core::Error::weights(name, "values of this shape", e))
+        })?;
+        Ok((name.clone(), view))
+    });
+    Ok(header.with_tensors(&views.collect::<Result<Tensors<'_>>>()?)?)
 }
 
 /// Writes the policy that `input` leads to as a self-contained `.safetensors` file. [`load_policy`](super::load_policy)

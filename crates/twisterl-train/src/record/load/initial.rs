@@ -9,6 +9,8 @@ use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Decides, Network};
 use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::policy::weights::PolicyHeader;
+use twisterl_core::space::symmetry::Twist;
+use twisterl_core::space::{ActionSpace, ObservationSpace};
 
 /// Builds the network of `config` for the environment `spec`.
 ///
@@ -19,8 +21,15 @@ pub fn build_policy_network(
     spec: &dyn EnvSpec,
     registry: &Registry,
 ) -> Result<Network> {
+    network_for(config, (spec.observation_space(), spec.action_space()), registry)
+}
+
+fn network_for(
+    config: &RunConfig,
+    (observation, actions): (ObservationSpace, ActionSpace),
+    registry: &Registry,
+) -> Result<Network> {
     let (policy, sizes) = (&config.policy, config.policy.sizes());
-    let (observation, actions) = (spec.observation_space(), spec.action_space());
     let distribution = descriptions(&policy.distribution, &actions, registry)?;
     let decides = Decides { actions, distribution };
     Ok(match (&policy.layers, config.policy_cls) {
@@ -49,6 +58,27 @@ pub fn initial_policy(
     policy.symmetry = config.policy.symmetry.into();
     policy.backtracking = backtracking(config, spec)?;
     policy.scaling = config.policy.scaling(&spec.observation_space())?;
+    policy.check()?;
+    Ok(policy)
+}
+
+/// Returns a policy with initial weights, drawn from the seed of `config`, for environments with these spaces and
+/// symmetries. It has no environment yet: the name in it is that of `config`.
+///
+/// # Errors
+/// Those of [`build_policy_network`]; if a symmetry does not fit the spaces.
+pub fn detached_policy(
+    config: &RunConfig,
+    (observation, actions): (ObservationSpace, ActionSpace),
+    twists: Vec<Twist>,
+    registry: &Registry,
+) -> Result<Policy> {
+    let scaling = config.policy.scaling(&observation)?;
+    let network = network_for(config, (observation, actions), registry)?;
+    let (name, env) = (config.env_cls.as_str(), config.env.clone());
+    let mut policy = Policy::initial(network, name, env, twists, config.seed)?;
+    policy.parameters = config.policy.init.init().parameters(&policy.network, config.seed);
+    policy.scaling = scaling;
     policy.check()?;
     Ok(policy)
 }

@@ -4,8 +4,8 @@ mod convert;
 mod initial;
 mod source;
 
-pub use convert::{NamedTensor, convert, convert_tensors, read_tensors};
-pub use initial::{build_policy_network, initial_policy, weights_for};
+pub use convert::{NamedTensor, convert, convert_tensors, from_tensors, read_tensors};
+pub use initial::{build_policy_network, detached_policy, initial_policy, weights_for};
 
 use crate::config::RunConfig;
 use crate::record::run_folder::CONFIG;

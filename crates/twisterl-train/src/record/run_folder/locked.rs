@@ -13,6 +13,7 @@ use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
+use crate::record::tensorboard;
 use crate::system::terminal::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
@@ -55,6 +56,11 @@ impl LockedFolder {
             RunPath::At(path) => {
                 let new = match path.symlink_metadata() {
                     Ok(_) => None,
+                    Err(_) if path.file_name().is_none() => {
+                        let expected = "a path that ends in the name of the new folder";
+                        let found = "one that ends in `..`, below a folder that does not exist";
+                        return Err(Error::usage(path.display().to_string(), expected, found));
+                    }
                     // None if there is something at the path by now.
                     Err(_) => Self::create_new([path.to_owned()], path, config, first)?,
                 };
@@ -207,7 +213,8 @@ impl LockedFolder {
     /// As for [`check`](Self::check) and [`Checkpoint::write`].
     pub(crate) fn write_last(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.check()?;
-        checkpoint.write_in(&self.folder, LAST)
+        checkpoint.write_in(&self.folder, LAST)?;
+        self.write_peer_weights(LAST, checkpoint)
     }
 
     /// Writes the checkpoint of the best policy that was evaluated.
@@ -216,7 +223,8 @@ impl LockedFolder {
     /// As for [`write_last`](Self::write_last).
     pub(crate) fn write_best(&self, checkpoint: &Checkpoint) -> Result<()> {
         self.check()?;
-        checkpoint.write_in(&self.folder, BEST)
+        checkpoint.write_in(&self.folder, BEST)?;
+        self.write_peer_weights(BEST, checkpoint)
     }
 
     /// Reads the checkpoint to resume from.
@@ -290,13 +298,18 @@ fn is_free(folder: &Folder) -> Result<bool> {
         let free = match Entry::of(&name) {
             Entry::Lock => true,
             Entry::Checkpoint | Entry::Temporary => starting,
-            Entry::Other => name == "lost+found",
+            Entry::Other => name == "lost+found" || is_of_event_writer(&name),
         };
         if !free {
             return Ok(false);
         }
     }
     Ok(true)
+}
+
+/// Returns true for the name of a file that a writer of TensorBoard events made: scripts create one before the run.
+fn is_of_event_writer(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b"events.out.tfevents.") && name != tensorboard::FILE
 }
 
 /// The temporary name of a folder that becomes `path`, without what tells processes and their runs apart.

@@ -2,6 +2,7 @@
 
 mod lock;
 mod locked;
+mod peer_names;
 #[cfg(test)]
 mod tests;
 
@@ -19,7 +20,8 @@ pub(crate) const BEST: &str = "checkpoint_best";
 const RUN_LOCK: &str = "run.lock";
 
 /// A run folder: `config.json` (resolved), `metrics.jsonl`, TensorBoard events, `checkpoint_last/` and
-/// `checkpoint_best/`, and `run.lock` while a process trains in it.
+/// `checkpoint_best/`, and `run.lock` while a process trains in it. With the names of the peer, also `base_config.json`,
+/// `full_algorithm_config.json`, `checkpoint_last.safetensors` and `checkpoint_best.safetensors`.
 #[derive(Debug, Clone)]
 pub struct RunFolder {
     path: PathBuf,
@@ -36,8 +38,8 @@ impl RunFolder {
             let unfinished = path.join(RUN_LOCK).exists();
             return Err(match (path.exists(), unfinished) {
                 (true, true) => {
-                    let found = "one whose start was not finished (start the run again, with this folder as its \
-                                 --run-path)";
+                    let found =
+                        "one whose start was not finished (start the run again in this folder)";
                     Error::checkpoint(path, expected, found)
                 }
                 (true, false) if path.is_file() => Error::checkpoint(path, expected, "a file"),

@@ -59,6 +59,46 @@ fn new_and_empty_folders_are_filled() {
     }
 }
 
+#[test]
+fn a_folder_with_events_of_other_writers_only_is_filled() {
+    let root = tempdir().unwrap();
+    let event = root.path().join("events.out.tfevents.1700000000.host.1.0");
+    fs::write(&event, "of a script").unwrap();
+    drop(create(root.path()).unwrap());
+    assert_eq!(fs::read_to_string(event).unwrap(), "of a script");
+    let other = tempdir().unwrap();
+    fs::write(other.path().join(tensorboard::FILE), "of a run").unwrap();
+    assert!(matches!(create(other.path()).unwrap_err(), Error::Occupied { .. }));
+}
+
+#[test]
+fn weights_are_written_under_both_names_once_a_run_has_those_of_the_peer() {
+    let root = tempdir().unwrap();
+    let run = create(&root.path().join("run")).unwrap();
+    let file = |name: &str| root.path().join("run").join(name);
+    run.write_best(&first()).unwrap();
+    assert!(!file("checkpoint_best.safetensors").exists());
+    run.add_peer_names(&config(), &first()).unwrap();
+    let read = |name| load::load_policy(&file(name), None, &Registry::default()).unwrap();
+    assert_eq!(read("checkpoint_last.safetensors"), first().policy);
+    let mut changed = first();
+    changed.policy.parameters[0] += 1.0;
+    run.write_last(&changed).unwrap();
+    run.write_best(&first()).unwrap();
+    assert_eq!(read("checkpoint_last.safetensors"), changed.policy);
+    assert_eq!(read("checkpoint_best.safetensors"), first().policy);
+    let (whole, _) = RunConfig::load(&file("base_config.json"), &[]).unwrap();
+    assert_eq!(whole, config());
+    let algorithm: serde_json::Value =
+        serde_json::from_slice(&fs::read(file("full_algorithm_config.json")).unwrap()).unwrap();
+    assert_eq!(algorithm, config().to_value()["algorithm"]);
+    // Also after it was resumed.
+    drop(run);
+    let run = LockedFolder::resume(&root.path().join("run")).unwrap();
+    run.write_best(&changed).unwrap();
+    assert_eq!(read("checkpoint_best.safetensors"), changed.policy);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_empty_folder_keeps_its_mode_and_links_to_it_are_followed() {

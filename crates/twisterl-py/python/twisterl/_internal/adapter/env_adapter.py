@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.adapter.reading.difficulty import Difficulty
 from twisterl._internal.adapter.reading.difficulty import own as own_difficulty
 from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bind, dead_end
+from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 
 # Episodes are truncated after this many steps, the most that a config can ask for.
 MAX_STEPS = 1_000_000
+# The greatest difficulty, which a history can hold.
+MAX_DIFFICULTY = 2**53
 # Marks a state that holds a history instead: the start of the episode and its actions. No real state starts with it.
 HISTORY = -sys.float_info.max
 BY_SEED, BY_STATE = 0, 1
@@ -174,12 +178,19 @@ class EnvAdapter:
     def difficulty(self) -> int:
         """Return the difficulty that the environment has by itself."""
         found = own_difficulty(self.env)
+        if found is not None and found > MAX_DIFFICULTY:
+            raise MisreadError("difficulty", f"a whole number up to {MAX_DIFFICULTY}", found)
         return 1 if found is None else max(found, 0)
 
     def with_difficulty(self, reset: Callable[..., Any], level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         """Set the difficulty of the next reset, and return the arguments, by position and by name, that give it one."""
         if self._difficulty is None:
             self._difficulty = Difficulty(self.env, reset)
+            by_position, given = self._difficulty.arguments(level)
+            if takes_seed(reset, if_unknown=False):
+                given = {**given, "seed": 0}
+            expected = "a method that needs no arguments but a difficulty and a seed"
+            check_call(reset, "reset", expected, *by_position, **given)
         settable = self._difficulty.settable and self._difficulty.set(level)
         if not settable and level != self.difficulty():
             self.problem.warn_of_difficulty(level)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
-from twisterl._internal.adapter.reading.parameters import takes_seed
+from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -23,6 +23,8 @@ class GymnasiumEnv(EnvAdapter):
         super().__init__(problem, env)
         from twisterl._internal.adapter import spaces
 
+        spaces.check_size(env.action_space, "action_space", problem)
+        spaces.check_size(env.observation_space, "observation_space", problem)
         self.actions, self._decode = spaces.action(env.action_space, problem)
         start = (scalars.whole(getattr(env.action_space, "start", 0)) or 0) if self.is_one_choice() else 0
         self.mask_reader = masks.MaskReader(spaces.choices(env.action_space), self.choice_counts(), start)
@@ -40,6 +42,7 @@ class GymnasiumEnv(EnvAdapter):
         self._has_mask = False
         self._info: dict[Any, Any] = {}
         self._solved = False
+        check_call(env.step, "step", "a method with one argument, the action", None)
         self._bind()
 
     def unshare(self) -> None:

@@ -45,6 +45,7 @@ def layout_of_space(space: Any, problem: Problem) -> Layout:
     """Return the layout that a plain environment declares by Gymnasium's `observation_space`."""
     from twisterl._internal.adapter import spaces
 
+    spaces.check_size(space, "observation_space", problem)
     return Layout(*spaces.observation(space, problem), encodes=not spaces.is_plain(space))
 
 

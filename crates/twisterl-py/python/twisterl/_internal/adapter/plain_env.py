@@ -9,13 +9,20 @@ from typing import TYPE_CHECKING, Any
 from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
 from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_space
 from twisterl._internal.adapter.randomness import seeded
-from twisterl._internal.adapter.reading import masks, scalars
+from twisterl._internal.adapter.reading import masks, permutations, scalars, states
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
-from twisterl._internal.adapter.reading.parameters import takes_seed
+from twisterl._internal.adapter.reading.parameters import WITHOUT_ARGUMENTS, check_call, takes_seed
 from twisterl._internal.adapter.reading.scalars import flag
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
+
+# The methods of a step by their names, of which the first one counts, with their arguments.
+_OF_A_STEP: tuple[tuple[tuple[str, ...], tuple[int, ...], str], ...] = (
+    (("next", "step"), (0,), "a method with one argument, the action"),
+    *((names, (), WITHOUT_ARGUMENTS) for names in (("value", "reward"), ("is_final",), ("observe",))),
+    *((names, (), WITHOUT_ARGUMENTS) for names in (("success", "solved"), ("truncated",))),
+)
 
 
 class PlainEnv(EnvAdapter):
@@ -23,12 +30,14 @@ class PlainEnv(EnvAdapter):
 
     def __init__(self, problem: Problem, env: Any) -> None:
         super().__init__(problem, env)
+        self._checked: set[str] = set()  # methods, by name
         count = scalars.positive(self._declared("num_actions"), "num_actions()")
         self.actions = [(count, [], [], [])]
         self.mask_reader = masks.MaskReader(masks.Choices(count), [count])
         self.mask_way = masks.find(env, self.mask_reader)
         self._last: Any = None
         self._bind()
+        self._check_methods()
         self._takes_seed = takes_seed(self._reset, if_unknown=False)
         self._read_as(problem.layout or self._layout())
 
@@ -53,7 +62,12 @@ class PlainEnv(EnvAdapter):
         if found is None:
             expected = f"a method {name}(), or Gymnasium's observation_space and action_space"
             raise MisreadError("environment", expected, Text(type(self.env).__name__))
-        return found() if callable(found) else found
+        if not callable(found):
+            return found
+        if name not in self._checked:
+            check_call(found, name, WITHOUT_ARGUMENTS)
+            self._checked.add(name)
+        return found()
 
     def _method(self, *names: str) -> Callable[..., Any]:
         for name in names:
@@ -63,6 +77,14 @@ class PlainEnv(EnvAdapter):
                 return found
         expected = " or ".join(f"{name}()" for name in names)
         raise MisreadError("environment", f"a method {expected}", Text(type(self.env).__name__))
+
+    def _check_methods(self) -> None:
+        """Check that the methods of every step can be called."""
+        for names, given, expected in _OF_A_STEP:
+            name = next((name for name in names if getattr(self.env, name, None) is not None), None)
+            method = None if name is None else getattr(self.env, name)
+            if callable(method):
+                check_call(method, str(name), expected, *given)
 
     def _getter(self, name: str) -> Callable[[], Any] | None:
         """Return a method, or a function that returns an attribute; None if there is neither."""
@@ -128,10 +150,9 @@ class PlainEnv(EnvAdapter):
         return flag(self._final(), "is_final()") and self.read_reward(self._reward()) > 0
 
     def state(self) -> list[float]:
-        get_state = getattr(self.env, "get_state", None)
-        if get_state is None:
+        if getattr(self.env, "get_state", None) is None:
             return super().state()
-        return [float(number) for number in get_state()]
+        return states.state(self._declared("get_state"), "get_state()")
 
     def set_state(self, state: list[float]) -> None:
         setter = getattr(self.env, "set_state", None)
@@ -148,17 +169,9 @@ class PlainEnv(EnvAdapter):
         return self._truncated is not None and flag(self._truncated(), "truncated()")
 
     def twists(self) -> tuple[list[list[int]], list[list[int]]]:
-        twists = getattr(self.env, "twists", None)
-        if twists is None:
+        if getattr(self.env, "twists", None) is None:
             return [], []
-        bits, actions = twists()
-        count = self.actions[0][0]
-        pairs = [
-            ([int(i) for i in b], [int(a) for a in c])
-            for b, c in zip(bits, actions or [range(count)] * len(bits), strict=False)
-        ]
-        other = [(b, c) for b, c in pairs if b != list(range(len(b))) or c != list(range(count))]
-        return [b for b, _ in other], [c for _, c in other]
+        return permutations.twists(self._declared("twists"), self.size, self.actions[0][0], "twists()")
 
     def render(self) -> str:
         if callable(getattr(self.env, "render", None)):

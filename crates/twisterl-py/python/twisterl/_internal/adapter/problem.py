@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from twisterl._internal.adapter import replay
@@ -19,7 +19,12 @@ from twisterl._internal.adapter.reading.kinds import is_gymnasium
 from twisterl._internal.adapter.reading.masks import given_mask
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.observations import SOURCE, Indices
+from twisterl._internal.adapter.reading.scalars import whole
 from twisterl.errors import EnvError, ObservationError
+
+# The longest episode that an environment can declare.
+MAX_LIMIT = 2**31
+_RAISED_IN = "raised in "
 
 
 class Problem:
@@ -37,7 +42,9 @@ class Problem:
         first = self.pool.take()
         try:
             self.sparse, self.shape, self.layout = first.sparse, first.shape, first.layout
-            self.actions, self.twists, self.difficulty = first.actions, first.twists(), first.difficulty()
+            self.actions = first.actions
+            with self.explained():
+                self.twists, self.difficulty = first.twists(), first.difficulty()
             self.max_steps = _declared_limit(first.env)
             self.encodes = first.encodes
             self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
@@ -49,14 +56,14 @@ class Problem:
 
     def new(self) -> EnvAdapter:
         """Return a new environment."""
-        env = self._make(**self._params)
+        with self.explained():
+            env = self._make(**self._params)
         try:
             self._kind = type(getattr(env, "unwrapped", env)).__name__
-            return GymnasiumEnv(self, env) if is_gymnasium(env) else PlainEnv(self, env)
-        except BaseException as error:
+            with self.explained():
+                return GymnasiumEnv(self, env) if is_gymnasium(env) else PlainEnv(self, env)
+        except BaseException:
             close_env(self.name, env)
-            if isinstance(error, MisreadError):
-                raise self.misread(error) from error.__cause__
             raise
 
     def batch(self, length: int) -> Batch:
@@ -66,6 +73,10 @@ class Problem:
     def retire(self) -> None:
         """Close the environments: those in use when their batches end, the others now."""
         self.pool.retire()
+
+    def abandon(self) -> None:
+        """Note that calls into the environments were left behind after Ctrl-C."""
+        self.pool.abandon()
 
     def check_replay(self) -> str | None:
         """Play an episode again. Return a warning if it differs."""
@@ -81,10 +92,8 @@ class Problem:
     def view(self, env: EnvAdapter) -> tuple[Any, tuple[bool, ...] | None]:
         """Return the observation and the mask of an environment, to be compared with others."""
         seen, _ = Batch(self, [env]).observe([0])
-        try:
+        with self.explained(env):
             mask = env.read_mask()
-        except MisreadError as error:
-            raise self.misread(error, env) from error.__cause__
         observation = tuple(seen[1]) if self.sparse else seen.tobytes()
         return observation, None if mask is None else tuple(map(bool, mask))
 
@@ -95,6 +104,23 @@ class Problem:
     def misread(self, error: MisreadError, env: EnvAdapter | None = None) -> EnvError:
         """Return the error for what an environment returned, with its name and the step of its episode."""
         return EnvError(f"{self.place(env)}: {error}")
+
+    def explain(self, error: Exception, env: EnvAdapter | None = None) -> None:
+        """Raise the error of what was misread; otherwise add the environment and the step to the exception."""
+        if isinstance(error, MisreadError):
+            raise self.misread(error, env) from error.__cause__
+        known = any(note.startswith(_RAISED_IN) for note in getattr(error, "__notes__", ()))
+        if not known and not isinstance(error, EnvError) and hasattr(error, "add_note"):
+            error.add_note(f"{_RAISED_IN}{self.place(env)}")
+
+    @contextmanager
+    def explained(self, env: EnvAdapter | None = None) -> Iterator[None]:
+        """Explain what an environment raises within the context."""
+        try:
+            yield
+        except Exception as error:
+            self.explain(error, env)
+            raise
 
     def place(self, env: EnvAdapter | None = None) -> str:
         """Return the name of the environment and the step of an episode, for messages."""
@@ -142,8 +168,8 @@ def _current(slots: list[int], rest: Iterator[int]) -> int:
 
 def _declared_limit(env: Any) -> int:
     """Return the longest episode of an environment by its Gymnasium spec, 0 if that does not tell."""
-    steps = getattr(getattr(env, "spec", None), "max_episode_steps", None)
-    return steps if isinstance(steps, int) and steps > 0 else 0
+    steps = whole(getattr(getattr(env, "spec", None), "max_episode_steps", None))
+    return 0 if steps is None else min(max(steps, 0), MAX_LIMIT)
 
 
 class Batch:
@@ -159,12 +185,9 @@ class Batch:
         env = self._envs[slot]
         if env is None:
             env = self._envs[slot] = self._problem.pool.take()
-        try:
+        with self._problem.explained(env):
             solved: bool = env.begin(difficulty, seed, state)
-            return solved
-        except Exception as error:
-            self._explain(error, slot)
-            raise
+        return solved
 
     def observe(self, slots: list[int]) -> tuple[Any, list[Any] | None]:
         """Return the observations of some slots, and their masks.
@@ -192,7 +215,7 @@ class Batch:
                 row[:] = envs[slot].observe()
             return rows, self._masks(slots)
         except Exception as error:
-            self._explain(error, slot)
+            self._problem.explain(error, envs[slot])
             raise
 
     def _masks(self, slots: list[int]) -> list[Any] | None:
@@ -201,7 +224,7 @@ class Batch:
         try:
             masks = [env.read_mask() if env.raw_mask is None else env.raw_mask() for env in map(envs.__getitem__, rest)]
         except Exception as error:
-            self._explain(error, _current(slots, rest))
+            self._problem.explain(error, envs[_current(slots, rest)])
             raise
         if self._problem.has_raw_masks:
             return masks
@@ -213,20 +236,16 @@ class Batch:
     def mask(self, slot: int, mask: Any) -> list[Any]:
         """Return the mask of a slot as zeros and ones, or raise the error that tells what is wrong with it."""
         env = self._envs[slot]
-        try:
+        with self._problem.explained(env):
             checked: list[Any] = env.check_mask(mask)
-            return checked
-        except MisreadError as error:
-            raise self._problem.misread(error, env) from error.__cause__
+        return checked
 
     def reward(self, slot: int, reward: Any) -> float:
         """Return the reward of a slot as a number, or raise the error that tells what is wrong with it."""
         env = self._envs[slot]
-        try:
+        with self._problem.explained(env):
             number: float = env.read_reward(reward)
-            return number
-        except MisreadError as error:
-            raise self._problem.misread(error, env) from error.__cause__
+        return number
 
     def step(self, slots: list[int], actions: list[Any]) -> tuple[list[float], list[bool], list[bool], list[bool]]:
         """Step each slot, and return rewards, terminated, truncated and solved, each `[slot]`.
@@ -237,30 +256,18 @@ class Batch:
         try:
             outcomes = [envs[slot].move(action) for slot, action in zip(rest, actions, strict=True)]
         except Exception as error:
-            self._explain(error, _current(slots, rest))
+            self._problem.explain(error, envs[_current(slots, rest)])
             raise
         rewards, terminated, truncated, solved = zip(*outcomes, strict=True) if outcomes else ((), (), (), ())
         return list(rewards), list(terminated), list(truncated), list(solved)
-
-    def _explain(self, error: Exception, slot: int) -> None:
-        """Raise the error of what a slot misread; otherwise add the environment and the step to the exception."""
-        env = self._envs[slot]
-        if isinstance(error, EnvError):
-            return
-        if isinstance(error, MisreadError):
-            raise self._problem.misread(error, env) from error.__cause__
-        if hasattr(error, "add_note"):
-            error.add_note(f"raised in {self._problem.place(env)}")
 
     def reread(self, slots: list[int], lengths: list[int], indices: list[Any]) -> tuple[list[int], list[int]]:
         """Return the indices of some slots, checked one by one, or raise the error that tells what is wrong."""
         rows, first = [], 0
         for slot, length in zip(slots, lengths, strict=True):
             env = self._envs[slot]
-            try:
+            with self._problem.explained(env):
                 rows.append(Indices(env.size)(indices[first : first + length]))
-            except MisreadError as error:
-                raise self._problem.misread(error, env) from error.__cause__
             first += length
         return [len(row) for row in rows], [index for row in rows for index in row]
 
@@ -271,7 +278,9 @@ class Batch:
 
     def state(self, slot: int) -> list[float]:
         """Return the state, or the history that leads to it."""
-        state: list[float] = self._envs[slot].state()
+        env = self._envs[slot]
+        with self._problem.explained(env):
+            state: list[float] = env.state()
         return state
 
     def copy(self, pairs: list[tuple[int, int]]) -> None:
@@ -279,15 +288,18 @@ class Batch:
         for origin, target in pairs:
             if origin != target:
                 self._release(target)
-                self._envs[target] = self._problem.copying.copy(self._envs[origin])
+                with self._problem.explained(self._envs[origin]):
+                    self._envs[target] = self._problem.copying.copy(self._envs[origin])
 
     def duplicate(self) -> Batch:
         """Return a batch of copies."""
         twins: list[EnvAdapter | None] = []
         for env in self._envs:
-            twin = None if env is None else self._problem.copying.copy(env)
-            if twin is not None:
-                twin.unshare()
+            twin = None
+            if env is not None:
+                with self._problem.explained(env):
+                    twin = self._problem.copying.copy(env)
+                    twin.unshare()
             twins.append(twin)
         return Batch(self._problem, twins)
 
@@ -297,6 +309,23 @@ class Batch:
             for slot in range(len(self._envs)):
                 stack.callback(self._release, slot)
 
+    def close(self) -> None:
+        """Close the environments, and raise what that raises. The batch is not used any more."""
+        with ExitStack() as stack:  # all of them, whatever is raised
+            for slot in range(len(self._envs)):
+                stack.callback(self._close, slot)
+
+    def _close(self, slot: int) -> None:
+        env, self._envs[slot] = self._envs[slot], None
+        if env is None or env.is_copy:
+            if env is not None:
+                self._problem.pool.give_back(env)
+            return
+        close = getattr(env.env, "close", None)
+        if self._problem.pool.forget(env) and callable(close):
+            with self._problem.explained(env):
+                close()
+
     def _release(self, slot: int) -> None:
         env, self._envs[slot] = self._envs[slot], None
         if env is not None:
@@ -304,5 +333,7 @@ class Batch:
 
     def render(self, slot: int) -> str:
         """Return the state as text."""
-        text: str = self._envs[slot].render()
+        env = self._envs[slot]
+        with self._problem.explained(env):
+            text: str = env.render()
         return text

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twisterl._internal.adapter.env_adapter import Component
+from twisterl._internal.adapter.reading.bounded import LONGEST
 from twisterl._internal.adapter.reading.masks import OBSERVED_MASKS, PERHAPS_MASKS, Choices
 from twisterl._internal.adapter.reading.misread import MisreadError, Text, shown
 from twisterl._internal.adapter.reading.observations import Values
@@ -22,6 +23,26 @@ if TYPE_CHECKING:
 Encode = Callable[[Any], Any]
 # The messages do not name a method: observations come from reset() and step().
 SOURCE = "observation"
+
+
+def check_size(space: gym.Space[Any], name: str, problem: Problem) -> None:
+    """Refuse a space of more values and choices than memory can hold."""
+    if _size(space) > LONGEST:
+        raise problem.broken(name, f"a space of at most {LONGEST} values", space)
+
+
+def _size(space: gym.Space[Any]) -> float:
+    """Return the number of values, and of choices; 0 of spaces of other kinds."""
+    spaces = gym.spaces
+    if isinstance(space, spaces.Discrete):
+        return float(space.n)
+    if isinstance(space, spaces.MultiDiscrete):
+        return float(space.nvec.sum(dtype=float))
+    if isinstance(space, (spaces.MultiBinary, spaces.Box)):
+        return float(np.prod(space.shape, dtype=float))
+    if isinstance(space, (spaces.Tuple, spaces.Dict)):
+        return sum(_size(part) for part in (space.spaces.values() if isinstance(space, spaces.Dict) else space.spaces))
+    return 0.0
 
 
 def observation(space: gym.Space[Any], problem: Problem) -> tuple[bool, list[int], Encode]:

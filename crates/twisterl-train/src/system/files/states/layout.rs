@@ -2,7 +2,7 @@
 //!
 //! A line of as many numbers as a state has is a state. One number more is an index before it (Korf's list of 100
 //! 15-puzzles, "Depth-first iterative-deepening", 1985) or the length of a shortest solution behind it; two more are both.
-//! Lines of fewer numbers are rows of a board.
+//! Punctuation that sets the state apart decides; otherwise [`one_more`] does. Lines of fewer numbers are rows of a board.
 
 use super::text::Row;
 use super::{Instance, StateChecker, number};
@@ -16,10 +16,12 @@ pub(super) fn instances(rows: Vec<Row>, checker: &mut StateChecker) -> Vec<Insta
         return boards;
     }
     let one_more = one_more(&rows, length, checker);
-    let column = |row: &Row| match row.numbers.len().checked_sub(length) {
-        Some(1) => one_more,
-        Some(2) => Column::Both,
-        _ => Column::None,
+    let column = |row: &Row| {
+        Column::set_apart(row, length).unwrap_or(match row.numbers.len().checked_sub(length) {
+            Some(1) => one_more,
+            Some(2) => Column::Both,
+            _ => Column::None,
+        })
     };
     rows.iter().map(|row| column(row).instance(row)).collect()
 }
@@ -34,6 +36,17 @@ enum Column {
 }
 
 impl Column {
+    /// Returns the numbers beside the state of a line whose punctuation sets the state apart.
+    fn set_apart(row: &Row, length: usize) -> Option<Self> {
+        let state = row.set_apart.as_ref().filter(|state| state.len() == length)?;
+        match (state.start, row.numbers.len() - state.end) {
+            (1, 0) => Some(Self::Index),
+            (0, 1) => Some(Self::Optimal),
+            (1, 1) => Some(Self::Both),
+            _ => None,
+        }
+    }
+
     fn state(self, numbers: &[f64]) -> &[f64] {
         match (self, numbers) {
             (Self::Index, [_, state @ ..]) => state,
@@ -59,9 +72,12 @@ impl Column {
 }
 
 /// Returns the column that the lines with one number more than a state have: that which leaves states of the environment.
-/// If both do, it is an index if it counts the lines, and the length of a solution otherwise.
+/// If both do, it is an index if it counts the lines, and the length of a solution otherwise. A single line is not counted:
+/// its number more is a length.
 fn one_more(rows: &[Row], length: usize, checker: &mut StateChecker) -> Column {
-    let rows: Vec<_> = rows.iter().filter(|row| row.numbers.len() == length + 1).collect();
+    let decided = |row: &&Row| Column::set_apart(row, length).is_some();
+    let rows: Vec<_> =
+        rows.iter().filter(|row| row.numbers.len() == length + 1 && !decided(row)).collect();
     let mut accepted =
         |column: Column| rows.iter().all(|row| checker.check(column.state(&row.numbers)).is_ok());
     let counts = |from: f64| {
@@ -70,7 +86,7 @@ fn one_more(rows: &[Row], length: usize, checker: &mut StateChecker) -> Column {
     match (accepted(Column::Index), accepted(Column::Optimal)) {
         (true, false) => Column::Index,
         (false, true) => Column::Optimal,
-        _ if counts(0.0) || counts(1.0) => Column::Index,
+        _ if rows.len() > 1 && (counts(0.0) || counts(1.0)) => Column::Index,
         _ => Column::Optimal,
     }
 }

@@ -113,6 +113,50 @@ fn one_state_is_read_flat_and_in_rows() {
     }
 }
 
+/// Files of one line that holds A, the length of its shortest solution as the same number as its first tile, and an index:
+/// the numbers alone do not tell an index from a length.
+#[test]
+fn one_line_ends_with_a_length_unless_punctuation_sets_an_index_off() {
+    let mut checker = checker(2, 2);
+    let a = |optimal| Ok(vec![(A.to_vec(), optimal, "line 1".to_owned())]);
+    for (text, optimal) in [
+        ("1 0 2 3", None),
+        ("1 0 2 3 1", Some(1)),
+        ("1,0,2,3,1", Some(1)),
+        ("1\t0\t2\t3\t1\n", Some(1)),
+        ("1 0 2 3, 1", Some(1)),
+        ("1 0 2 3; 1", Some(1)),
+        ("1 0 2 3\t1", Some(1)),
+        ("[1 0 2 3] 1", Some(1)),
+        ("(1, 0, 2, 3), 1", Some(1)),
+        ("\"1,0,2,3\",1", Some(1)),
+        ("\"1,0,2,3\",\"1\"", Some(1)),
+        ("7 1 0 2 3", None),
+        ("7, 1 0 2 3", None),
+        ("1: 1 0 2 3", None),
+        ("7 1 0 2 3 1", Some(1)),
+        ("1: 1 0 2 3 1", Some(1)),
+        ("1) [1 0 2 3], 1", Some(1)),
+        ("7;\"1,0,2,3\";1", Some(1)),
+        ("[1,0,2,3]", None),
+        ("[[1,0],[2,3]]", None),
+        ("[[1,0,2,3]]", None),
+        ("[[1,0,2,3], 1]", Some(1)),
+        ("[[[1,0,2,3], 1]]", Some(1)),
+        ("{\"state\": [1,0,2,3], \"optimal\": 1}", Some(1)),
+        ("{\"states\": [[1,0,2,3]], \"optimal\": [1]}", Some(1)),
+        ("{\"instances\": [{\"state\": [1,0,2,3], \"optimal\": 1}]}", Some(1)),
+    ] {
+        assert_eq!(read_text(text.as_bytes(), &mut checker).map(rows), a(optimal), "{text}");
+    }
+    // Without its first number this line is a board as well: only punctuation makes that an index.
+    let other = vec![(vec![0., 2., 3., 1.], None, "line 1".to_owned())];
+    for text in ["1: 0 2 3 1", "1, 0 2 3 1", "1; 0,2,3,1", "1 [0 2 3 1]", "1,\"0,2,3,1\""] {
+        let found = read_text(text.as_bytes(), &mut checker).map(rows);
+        assert_eq!(found.as_ref(), Ok(&other), "{text}");
+    }
+}
+
 /// The first instances of Korf's list of 1985, with their optimal lengths.
 #[test]
 fn korfs_list_is_read_with_indices_and_lengths() {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Iterator, Set
 from itertools import islice
 from typing import Any, NamedTuple
@@ -11,6 +10,7 @@ import numpy as np
 
 from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.parameters import WITHOUT_ARGUMENTS, accepts, check_call
 from twisterl._internal.adapter.reading.scalars import whole
 from twisterl.errors import ObservationError
 
@@ -135,6 +135,8 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     """Return the zeros and ones of a mask that is not given part by part."""
     width = choices.width
     expected = f"{width} booleans, or zeros and ones"
+    if bounded.is_masked(mask):
+        expected += f", {bounded.UNMASKED}"
     if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:
@@ -268,9 +270,9 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
     except Exception:  # of a property that can only be read within an episode
         found = None
     if callable(found):
-        needs = _needs_arguments(found)
+        needs = not accepts(found)
         if needs and name in _ALWAYS_MASKS:
-            raise MisreadError(f"{name}()", "a method without arguments", Text(f"{name}{inspect.signature(found)}"))
+            check_call(found, name, WITHOUT_ARGUMENTS)
         return (None if needs else found), True
     exists = found is not None or name in getattr(holder, "__dict__", ()) or hasattr(type(holder), name)
     return (lambda: getattr(holder, name)) if exists else None, False
@@ -278,16 +280,6 @@ def _getter(holder: Any, name: str) -> tuple[Callable[[], Any] | None, bool]:
 
 def _are_actions(value: Any) -> bool:
     return _is_row(value) and hasattr(value, "__len__") and all(whole(item) is not None for item in value)
-
-
-def _needs_arguments(function: Callable[..., Any]) -> bool:
-    try:
-        inspect.signature(function).bind()
-    except TypeError:
-        return True
-    except ValueError:  # of a function without a signature
-        return False
-    return False
 
 
 def dead_end(source: str) -> MisreadError:

@@ -8,12 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twisterl._internal.adapter.reading.bounded import LONGEST, UNMASKED, is_masked
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
 
 SOURCE = "observe()"
-# No observation has more values.
-LONGEST = 1 << 28
 DECLARE = "declare `obs_sparse = True` for indices or `obs_sparse = False` for one number a value in the class"
 
 
@@ -95,13 +94,15 @@ def _array(seen: Any, expected: str, source: str = SOURCE) -> NDArray[Any]:
     """Return numbers as an array.
 
     Raises:
-        MisreadError: they are not numbers, not all of one shape, or in no order.
+        MisreadError: they are not numbers, not all of one shape, in no order, or some are masked.
     """
     if isinstance(seen, dict):
         keys = ", ".join(repr(key) for key in list(seen)[:8])
         raise MisreadError(source, expected, Text(f"a dict with the keys {keys}"))
     if isinstance(seen, (str, bytes, set, frozenset)) or not (hasattr(seen, "__len__") or hasattr(seen, "dtype")):
         raise MisreadError(source, expected, seen)
+    if is_masked(seen):
+        raise MisreadError(source, f"{expected}, {UNMASKED}", seen)
     try:
         # A length that is not that of a list may be a lie.
         trusted = isinstance(seen, (list, tuple)) or hasattr(seen, "dtype")

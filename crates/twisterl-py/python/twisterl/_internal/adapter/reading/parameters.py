@@ -1,10 +1,14 @@
-"""Parameters of the methods of environments."""
+"""Parameters of the methods of environments, and whether they can be called as they will be."""
 
 from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
 from typing import Any
+
+from twisterl._internal.adapter.reading.misread import MisreadError, Text
+
+WITHOUT_ARGUMENTS = "a method without arguments"
 
 
 def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | None:
@@ -13,6 +17,29 @@ def parameters_of(function: Callable[..., Any]) -> list[inspect.Parameter] | Non
         return list(inspect.signature(function).parameters.values())
     except (TypeError, ValueError):
         return None
+
+
+def accepts(function: Callable[..., Any], *given: Any, **named: Any) -> bool:
+    """Return True if a function can be called with these arguments, or has no signature."""
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(*given, **named)
+    except TypeError:
+        return False
+    return True
+
+
+def check_call(function: Callable[..., Any], name: str, expected: str, *given: Any, **named: Any) -> None:
+    """Check that a method can be called with these arguments.
+
+    Raises:
+        MisreadError: it cannot.
+    """
+    if not accepts(function, *given, **named):
+        raise MisreadError(f"{name}()", expected, Text(f"{name}{inspect.signature(function)}"))
 
 
 def takes_seed(reset: Callable[..., Any], if_unknown: bool) -> bool:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
+from twisterl._internal.adapter.reading.bounded import LONGEST, is_masked
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 
 # The greatest number of single precision, in which rewards are kept.
@@ -51,7 +53,7 @@ def whole(value: Any) -> int | None:
 
 
 def positive(value: Any, source: str) -> int:
-    """Return a positive whole number.
+    """Return a positive whole number, of choices or of values.
 
     Raises:
         MisreadError: it is something else.
@@ -59,6 +61,8 @@ def positive(value: Any, source: str) -> int:
     number = whole(value)
     if number is None or number < 1 or isinstance(value, bool):
         raise MisreadError(source, "a positive whole number", value)
+    if number > LONGEST:
+        raise MisreadError(source, f"a whole number up to {LONGEST}", value)
     return number
 
 
@@ -71,7 +75,10 @@ def shape(value: Any, source: str) -> list[int]:
     sizes = [value] if whole(value) is not None and np.ndim(value) == 0 else value
     if not isinstance(sizes, (list, tuple, np.ndarray)) or not len(sizes):
         raise MisreadError(source, "a sequence of positive whole numbers", value)
-    return [positive(size, source) for size in sizes]
+    made = [positive(size, source) for size in sizes]
+    if math.prod(made) > LONGEST:
+        raise MisreadError(source, f"a shape of at most {LONGEST} values", value)
+    return made
 
 
 def outcome(value: Any) -> tuple[Any, Any, Any, Any, dict[Any, Any]]:
@@ -110,7 +117,7 @@ def _number(value: Any) -> float | None:
         return None
     kind = getattr(getattr(value, "dtype", None), "kind", None)
     if kind is not None:
-        if kind not in "biuf" or getattr(value, "size", 1) != 1:
+        if kind not in "biuf" or getattr(value, "size", 1) != 1 or is_masked(value):
             return None
         value = value.item()
     try:

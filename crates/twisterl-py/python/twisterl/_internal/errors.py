@@ -68,3 +68,8 @@ class EnvError(TwisteRLError, RuntimeError):
 
 class DivergedError(TwisteRLError, ArithmeticError):
     """Training diverged, or a policy computes numbers that are not finite."""
+
+
+# Users import them from there.
+for _name in __all__:
+    globals()[_name].__module__ = "twisterl.errors"

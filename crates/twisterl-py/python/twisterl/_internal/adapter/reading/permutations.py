@@ -1,0 +1,60 @@
+"""Symmetries of plain environments: permutations of the observation, and of the actions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from twisterl._internal.adapter.reading import bounded
+from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.adapter.reading.scalars import whole
+
+def twists(value: Any, size: int, count: int, source: str) -> tuple[list[list[int]], list[list[int]]]:
+    """Return symmetries but the identity.
+
+    Args:
+        value: permutations of the observation, and as many of the actions, or none of the actions, which then stay
+            where they are.
+        size: the number of values of an observation.
+        count: the number of actions.
+        source: the method that returned them.
+
+    Raises:
+        MisreadError: they are something else.
+    """
+    if not isinstance(value, (list, tuple)) or len(value) != 2:
+        raise MisreadError(source, "a pair: permutations of the observation, and of the actions", value)
+    seen = _permutations(value[0], size, f"{source}[0]")
+    acted = _permutations(value[1], count, f"{source}[1]") or [list(range(count))] * len(seen)
+    if len(seen) != len(acted):
+        found = Text(f"{len(seen)} and {len(acted)}")
+        raise MisreadError(source, "as many permutations of the observation as of the actions", found)
+    same = list(range(size)), list(range(count))
+    other = [pair for pair in zip(seen, acted, strict=True) if pair != same]
+    return [pair[0] for pair in other], [pair[1] for pair in other]
+
+
+def _permutations(value: Any, length: int, source: str) -> list[list[int]]:
+    if value is None:
+        return []
+    if not _is_row(value):
+        raise MisreadError(source, "a list of permutations", value)
+    return [_permutation(row, length, f"{source}[{i}]") for i, row in enumerate(value)]
+
+
+def _permutation(row: Any, length: int, source: str) -> list[int]:
+    numbers = [_index(number) for number in row] if _is_row(row) and len(row) == length else []
+    if bounded.is_masked(row) or sorted(numbers) != list(range(length)):
+        raise MisreadError(source, f"a permutation of 0 to {length - 1}", row)
+    return numbers
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, (list, tuple)) or (isinstance(value, np.ndarray) and value.ndim > 0)
+
+
+def _index(value: Any) -> int:
+    """Return a whole number that is no boolean; -1 for anything else."""
+    number = None if isinstance(value, (bool, np.bool_)) else whole(value)
+    return -1 if number is None else number

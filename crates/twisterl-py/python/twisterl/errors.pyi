@@ -1,0 +1,31 @@
+"""The exceptions of the package; the module is `twisterl._internal.errors`."""
+
+from twisterl._internal.errors import (
+    ActionError,
+    CheckpointError,
+    ConfigError,
+    DivergedError,
+    EnvError,
+    FileError,
+    MissingError,
+    ObservationError,
+    StateError,
+    TwisteRLError,
+    UnknownEnvError,
+    UsageError,
+)
+
+__all__ = [
+    "ActionError",
+    "CheckpointError",
+    "ConfigError",
+    "DivergedError",
+    "EnvError",
+    "FileError",
+    "MissingError",
+    "ObservationError",
+    "StateError",
+    "TwisteRLError",
+    "UnknownEnvError",
+    "UsageError",
+]
