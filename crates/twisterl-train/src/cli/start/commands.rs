@@ -47,7 +47,7 @@ impl PythonArgs {
         let args = self.args.iter().map(|arg| format!(" {}", arg.to_string_lossy()));
         let args: String = args.collect();
         let expected = format!(
-            "the program of the Python package, which draws (pip install \"twisterl[plot]\"): `twisterl {command}{args}`"
+            "the program of the Python package, which draws (`pip install .[plot]` in a checkout): `twisterl {command}{args}`"
         );
         Err(Error::usage(command, expected, "the Rust program"))
     }
