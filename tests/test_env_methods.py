@@ -154,7 +154,10 @@ def test_what_a_mask_raises_carries_one_note():
 
 
 SIGNATURES = {
-    "reset": (lambda self, a, b: None, "a method that needs no arguments but a difficulty and a seed, found reset(a, b)"),
+    "reset": (
+        lambda self, a, b: None,
+        "a method that needs no arguments but a difficulty and a seed, found reset(a, b)",
+    ),
     "step": (lambda self: None, "a method with one argument, the action, found step()"),
     **{
         name: (lambda self, x: None, f"a method without arguments, found {name}(x)")
@@ -174,7 +177,11 @@ def test_methods_that_cannot_be_called_are_refused_when_the_environment_is_opene
     ("name", "method", "expected"),
     [
         ("step", lambda self, a, b: None, "step(): expected a method with one argument, the action, found step(a, b)"),
-        ("reset", lambda self, a, b: None, "reset(): expected a method that needs no arguments but a difficulty and a seed"),
+        (
+            "reset",
+            lambda self, a, b: None,
+            "reset(): expected a method that needs no arguments but a difficulty and a seed",
+        ),
         ("reset", lambda self, *, board, seed=None: None, "found reset(*, board, seed=None)"),
     ],
     ids=str,

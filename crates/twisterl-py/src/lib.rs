@@ -83,7 +83,10 @@ mod _core {
     #[pymodule_export]
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
-    use super::files::{convert, convert_tensors, read_tensors, resolve_config, schema};
+    use super::files::{
+        complete_config, convert, convert_tensors, read_config, read_tensors, resolve_config,
+        schema,
+    };
     #[pymodule_export]
     use super::policy::Policy;
     #[pymodule_export]

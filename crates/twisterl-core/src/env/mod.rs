@@ -76,6 +76,13 @@ pub trait Environment: Clone + Send + Sync + 'static {
         false
     }
 
+    /// Returns true if [`solved`](Self::solved) tells success from failure, so that figures show the share of episodes that is
+    /// solved. Without it they show returns until an episode is solved. An environment whose difficulty can be set need not
+    /// say so.
+    fn measures_success(&self) -> bool {
+        false
+    }
+
     /// Appends the current state to `out` as a flat list of numbers (integers up to 2^53 are exact).
     fn state(&self, out: &mut Vec<f64>);
 

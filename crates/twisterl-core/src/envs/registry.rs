@@ -14,6 +14,7 @@ use crate::envs::puzzle::Puzzle;
 use crate::error::from_serde;
 use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
 use crate::policy::network::Network;
+use crate::rng::{Purpose, StreamKey};
 use crate::space::symmetry::Twist;
 use crate::space::{ActionComponent, ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -42,6 +43,12 @@ pub trait EnvSpec: Send + Sync {
 
     /// The difficulty of the parameters.
     fn difficulty(&self) -> usize;
+
+    /// The ways in which episodes may start.
+    fn starts(&self) -> StartKinds;
+
+    /// Returns true if episodes are known to be solved or not; false if they have no more than returns, or none has told yet.
+    fn measures_success(&self) -> bool;
 
     /// The lengths at which episodes are truncated where the user sets no other.
     fn episode_limits(&self) -> EpisodeLimits {
@@ -82,6 +89,15 @@ pub trait EnvSpec: Send + Sync {
     /// # Errors
     /// The first broken rule, with the observed behaviour.
     fn check(&self, seed: u64) -> Result<Report>;
+}
+
+/// The ways in which the episodes of an environment may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartKinds {
+    /// The difficulty can be set, so that a curriculum can raise it.
+    pub curriculum: bool,
+    /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
+    pub uniform: bool,
 }
 
 impl dyn EnvSpec + '_ {
@@ -164,6 +180,23 @@ impl<E: Environment> EnvSpec for Native<E> {
 
     fn difficulty(&self) -> usize {
         self.prototype.difficulty()
+    }
+
+    fn starts(&self) -> StartKinds {
+        let mut tried = self.prototype.clone();
+        let difficulty = self.difficulty();
+        // The greatest difficulty may be set already.
+        let curriculum =
+            [difficulty.saturating_add(1), difficulty.saturating_sub(1)].into_iter().any(|other| {
+                tried.set_difficulty(other);
+                tried.difficulty() != difficulty
+            });
+        let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
+        StartKinds { curriculum, uniform }
+    }
+
+    fn measures_success(&self) -> bool {
+        self.prototype.measures_success() || self.starts().curriculum
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {

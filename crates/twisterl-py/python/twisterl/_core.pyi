@@ -17,6 +17,7 @@ __all__ = [
     "PpoCollector",
     "__version__",
     "call_within",
+    "complete_config",
     "config_changes",
     "convert",
     "convert_tensors",
@@ -25,6 +26,7 @@ __all__ = [
     "flag",
     "forget_locks",
     "park_abandoned",
+    "read_config",
     "read_tensors",
     "resolve_config",
     "resume",
@@ -177,6 +179,10 @@ class PpoCollector:
     def collect(self, difficulty: int) -> dict[str, Any]: ...
 
 def revive_env(kind: type[EnvBatch], spec: EnvSpec, saved: str) -> EnvBatch: ...
+def complete_config(
+    config: str, sets: list[str] = ..., steps: int | None = ..., file: _Path | None = ...
+) -> tuple[str, list[str]]: ...
+def read_config(path: _Path) -> str: ...
 def resolve_config(config: str, sets: list[str] = ...) -> str: ...
 def schema() -> str: ...
 def convert(

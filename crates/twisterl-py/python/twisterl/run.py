@@ -10,22 +10,28 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core
-from twisterl._internal import arguments
+from twisterl._internal import arguments, problems
 from twisterl._internal.display import progress
+from twisterl._internal.problems import read_json
 from twisterl._internal.written import written
-from twisterl.errors import CheckpointError, ConfigError, FileError, MissingError
+from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
 from twisterl.policy import Policy
 
 __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
+Env = str | type | Callable[..., Any] | object
 Callback = Callable[[dict[str, Any]], Any]
 
 
+# long function: most of it describes the arguments
 def train(
-    config: Mapping[str, Any] | _Path,
+    config: Mapping[str, Any] | _Path | Env | None = None,
     run_path: _Path | None = None,
     *,
+    env: Env | None = None,
+    algorithm: str | None = None,
+    steps: int | None = None,
     num_steps: int | None = None,
     seed: int | None = None,
     callback: Callback | None = None,
@@ -36,10 +42,17 @@ def train(
 ) -> Run:
     """Train a policy.
 
-    Ctrl-C stops the run within a second, writes its checkpoint, and raises `KeyboardInterrupt`.
+    Without a section `algorithm` in the config, policy and algorithm are those of a preset, chosen by the spaces of the
+    environment; `run.config` shows the result. Ctrl-C stops the run within a second, writes its checkpoint, and raises
+    `KeyboardInterrupt`.
 
     Args:
-        config: a dict, or the path of a JSON file.
+        config: a dict, the path of a JSON file, or what `env` may be.
+        env: the environment: the name of a built-in one, an id of Gymnasium, the path of a class (`module.Class`), a
+            class, a function that makes environments, or an environment, of which copies are trained on. Classes and
+            functions are registered by their paths, as by `twisterl.register`.
+        algorithm: `"PPO"`, `"AZ"`, `"ES"` or `"BackwardScramble"`, overriding the config's `algorithm_cls`.
+        steps: number of steps of environments, from which the number of iterations follows.
         run_path: folder of the run, which must be new or empty; by default a new one under `runs/`.
         num_steps: number of iterations, overriding the config's `num_iterations`.
         seed: random seed, overriding the config's.
@@ -59,8 +72,19 @@ def train(
         DivergedError: the loss is no longer finite.
     """
     quiet = arguments.flag("quiet", quiet)
-    given, name = _config(config)
-    resolved = _core.resolve_config(written(given), _overrides(set, seed, num_steps))
+    given, name = problems.config_of(config, env)
+    if algorithm is not None:
+        given["algorithm_cls"] = algorithm
+    if steps is not None and num_steps is not None:
+        raise UsageError("steps: expected steps or num_steps, found both")
+    total_steps = None if steps is None else arguments.whole("steps", steps)
+    overrides, file = _overrides(set, seed, num_steps), problems.file_of(config)
+    resolved, notes = _core.complete_config(written(given), overrides, total_steps, file)
+    if not quiet:
+        from twisterl.plotting import terminal
+
+        for note in notes:
+            terminal.message(terminal.escape_controls(note))
     path = arguments.path("run_path", run_path) if run_path is not None else Path("runs") / name
     weights = None if load_checkpoint is None else arguments.path("load_checkpoint", load_checkpoint)
     total = json.loads(resolved)["num_iterations"]
@@ -142,7 +166,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config, including defaults."""
-        return _read_json(self.path / "config.json")
+        return read_json(self.path / "config.json")
 
     @property
     def policy(self) -> Policy:
@@ -206,29 +230,6 @@ class Run:
             f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
             f"difficulty {escape_controls(last['difficulty'])}{success}>"
         )
-
-
-def _config(config: Mapping[str, Any] | _Path) -> tuple[dict[str, Any], str]:
-    """Return a config as a dict, and the name of its run."""
-    if isinstance(config, Mapping):
-        return dict(config), "run"
-    if isinstance(config, (str, os.PathLike)):
-        file = arguments.path("config", config)
-        return _read_json(file), file.stem
-    raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    from twisterl.plotting import files
-
-    try:
-        return files.read_object(file, files.MAX_CONFIG)
-    except FileNotFoundError as error:
-        raise MissingError(f"{file}: expected a config, found nothing") from error
-    except OSError as error:
-        raise FileError(f"{file}: cannot read: {error}") from error
-    except files.FormatError as error:
-        raise ConfigError(f"{file}: {error}") from error
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

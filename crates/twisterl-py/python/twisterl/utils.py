@@ -34,11 +34,11 @@ _CHECKPOINTS = (".safetensors", ".pt", ".pth")
 
 def load_config(config_path: str | os.PathLike[str]) -> dict[str, Any]:
     """Read a config file as a dict, with lists marked `__tuple_list__` as lists of tuples."""
+    from twisterl._internal.problems import read_json
     from twisterl.plotting import files
-    from twisterl.run import _read_json
 
     file = Path(config_path)
-    _read_json(file)
+    read_json(file)
     config: dict[str, Any] = files.parse(files.read(file, files.MAX_CONFIG), object_hook=json_load_tuples)
     return config
 

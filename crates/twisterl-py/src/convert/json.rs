@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::ffi::CString;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::json;
-use twisterl_train::config::{IgnoredField, Override, RunConfig};
+use twisterl_train::config::{ConfigSource, IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
 /// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Issues a `UserWarning` for
@@ -17,16 +17,23 @@ use twisterl_train::{Error, Result};
 /// # Errors
 /// If it is no valid config, or warnings are errors.
 pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
-    let (config, ignored) = py.attached(|| -> Result<_> {
-        let mut value: Value = json::parse(config.as_bytes())
-            .map_err(|e| Error::config("config", e.expected, e.found))?;
-        for set in sets {
-            Override::parse(set)?.apply(&mut value)?;
-        }
-        RunConfig::read(value)
+    let value = value(py, config)?;
+    let (config, ignored) = py.attached(|| {
+        let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
+        ConfigSource::of(value).with(&sets).read(None)
     })?;
     warn(py, &ignored)?;
     Ok(config)
+}
+
+/// Reads a config as JSON.
+///
+/// # Errors
+/// If it is no JSON.
+pub fn value(py: Python<'_>, config: &str) -> PyResult<Value> {
+    py.attached(|| {
+        json::parse(config.as_bytes()).map_err(|e| Error::config("config", e.expected, e.found))
+    })
 }
 
 /// Issues a `UserWarning` for each field of a config that is ignored.

@@ -87,7 +87,9 @@ impl Policy {
             false => Problems::States(states),
         };
         let (solutions, seconds) = self.play(py, options, problems, (Purpose::Evaluate, 1))?;
-        Ok(serde_json::Value::Object(solving::figures(&solutions, optimal, seconds)).to_string())
+        let measured = self.env(py)?.measures_success();
+        let figures = solving::figures(&solutions, optimal, seconds, measured);
+        Ok(serde_json::Value::Object(figures).to_string())
     }
 
     /// Reads a file of states.

@@ -14,7 +14,7 @@ use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::check::Report;
 use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
-use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
@@ -34,6 +34,8 @@ pub struct PythonEnvSpec {
     action_space: ActionSpace,
     twists: Vec<Twist>,
     difficulty: usize,
+    /// The difficulty can be set.
+    curriculum: bool,
     limits: EpisodeLimits,
 }
 
@@ -84,6 +86,7 @@ impl PythonEnvSpec {
         let twists = bits.into_iter().zip(actions);
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
+        let curriculum = problem.getattr("curriculum")?.extract()?;
         // The longest episode that the environment declares is its own limit.
         let declared: usize = problem.getattr("max_steps")?.extract()?;
         let EpisodeLimits { rollout, play, search } = LIMITS;
@@ -110,6 +113,7 @@ impl PythonEnvSpec {
             action_space,
             twists,
             difficulty,
+            curriculum,
             limits,
         };
         Ok(spec.checked())
@@ -209,6 +213,18 @@ impl EnvSpec for PythonEnvSpec {
 
     fn difficulty(&self) -> usize {
         self.difficulty
+    }
+
+    fn starts(&self) -> StartKinds {
+        StartKinds { curriculum: self.curriculum, uniform: false }
+    }
+
+    fn measures_success(&self) -> bool {
+        // The environment may say so later, or not at all: a fault of reading one's own attribute is no success.
+        let known = call_env(Some(&self.problem), |py| {
+            self.problem.bind(py).getattr("measures_success")?.extract()
+        });
+        known.unwrap_or(false)
     }
 
     fn episode_limits(&self) -> EpisodeLimits {

@@ -70,13 +70,14 @@ impl EvaluateArgs {
         let seconds = begun.elapsed().as_secs_f64();
         SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
-        let mut figures = solving::figures(&solutions, &optimal, seconds);
+        let mut figures = solving::figures(&solutions, &optimal, seconds, spec.measures_success());
         if self.json {
             figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
         let mut text = String::new();
-        for (name, value) in &figures {
+        let known = figures.iter().filter(|(_, value)| !value.is_null());
+        for (name, value) in known {
             let _ = writeln!(text, "{name:18} {}", plain(name, value));
         }
         Ok(text.into())

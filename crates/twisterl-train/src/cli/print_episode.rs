@@ -1,6 +1,7 @@
 //! Episodes as text: boards side by side, each below the move that led to it.
 
 use crate::Result;
+use crate::trainer::evaluation::Score;
 use crate::trainer::solving;
 use std::fmt::Write as _;
 use twisterl_core::env::Start;
@@ -21,7 +22,8 @@ const GAP: usize = 3;
 /// Scrambles that [`solve_scramble`] draws to find one that is not solved already.
 const SCRAMBLES: usize = 16;
 
-/// Solves a scramble with default options and prints the solution.
+/// Solves a scramble with default options and returns the solution as text. Where nothing but a return is to be reached, that
+/// is one line.
 pub(super) fn solve_scramble(
     policy: &Policy,
     spec: &dyn EnvSpec,
@@ -35,18 +37,31 @@ pub(super) fn solve_scramble(
     let problem = (spec, &executor as &dyn Evaluator);
     let solutions = solving::solve(&plan, None, problem, Purpose::Solve, &starts)?;
     // There is one solution per start.
-    print(spec, solutions.iter().find(|solution| solution.length > 0).unwrap_or(&solutions[0]))
+    let solution = solutions.iter().find(|solution| solution.length > 0).unwrap_or(&solutions[0]);
+    if spec.starts().curriculum { print(spec, solution) } else { Ok(verdict(spec, solution)) }
 }
 
 /// Returns the episode as text: the board at the start and after each move, and its result.
 pub(super) fn print(spec: &dyn EnvSpec, solution: &Solution) -> Result<String> {
     let replay = replay(spec, &solution.start, &solution.actions)?;
     let mut text = boards(&replay);
-    let moves = replay.moves.len();
-    let (end, s) =
-        (if replay.solved { "solved" } else { "not solved" }, if moves == 1 { "" } else { "s" });
-    let _ = writeln!(text, "{end} after {moves} move{s}");
+    text.push_str(&verdict(spec, solution));
     Ok(text)
+}
+
+/// Returns the result of an episode in one line.
+fn verdict(spec: &dyn EnvSpec, solution: &Solution) -> String {
+    let Solution { solved, length, total, .. } = solution;
+    let s = if *length == 1 { "" } else { "s" };
+    let end = if *solved { "solved" } else { "not solved" };
+    if spec.starts().curriculum {
+        return format!("{end} after {length} move{s}\n");
+    }
+    let result = Score::Return(f64::from(*total));
+    if *solved || spec.measures_success() {
+        return format!("{end} after {length} step{s}, {result}\n");
+    }
+    format!("{result} after {length} step{s}\n")
 }
 
 /// Returns the boards of an episode, each below the move that led to it, in rows of at most [`PAGE`] characters.

@@ -2,7 +2,9 @@
 
 use super::envs::EnvFlags;
 use super::{Exit, Output, print_episode, seed, whole};
-use crate::config::{ConfigSource, NumCores, Override};
+use crate::config::presets::ReadConfig;
+use crate::config::{ConfigSource, NumCores, Override, RunConfig};
+use crate::error::{meant, neighbours};
 use crate::record::run_folder::{RunFolder, RunPath};
 use crate::system::terminal::signals::Stop;
 use crate::system::terminal::{message, numbers};
@@ -10,17 +12,19 @@ use crate::trainer;
 use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
 use clap::Args;
+use serde_json::json;
 use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::error::unknown_environment;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
 pub(super) struct TrainArgs {
-    /// Config file of the run.
-    #[arg(required_unless_present_any = ["config_flag", "resume"])]
+    /// Config file of the run, or the name of an environment, which is learned by its preset.
+    #[arg(value_name = "CONFIG|ENV", required_unless_present_any = ["config_flag", "resume"])]
     config: Option<PathBuf>,
     /// The same as CONFIG.
     #[arg(long = "config", value_name = "CONFIG", conflicts_with = "config", hide = true)]
@@ -31,6 +35,15 @@ pub(super) struct TrainArgs {
     /// Total number of iterations, overriding the config's `num_iterations`.
     #[arg(long, alias = "num_steps", value_name = "N", allow_negative_numbers = true, value_parser = whole(0, u64::MAX))]
     num_steps: Option<u64>,
+    /// Number of steps of environments, from which the number of iterations follows (PPO).
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = whole(1, u64::MAX),
+        conflicts_with_all = ["num_steps", "resume"]
+    )]
+    steps: Option<u64>,
     /// Random seed, overriding the config's.
     #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
     seed: Option<u64>,
@@ -96,9 +109,8 @@ impl TrainArgs {
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let source = ConfigSource::open(file)?.with(&options.overrides);
-                let (config, ignored) = source.read(Some(registry))?;
-                show(&ignored);
+                let source = source_of(file)?.with(&options.overrides);
+                let config = self.config(file, &source, registry)?;
                 let default = default_path(file);
                 let path =
                     self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
@@ -110,6 +122,31 @@ impl TrainArgs {
         let exit = if summary.interrupted { Exit::Interrupted } else { Exit::Done };
         let text = if self.quiet { String::new() } else { report(&summary, stop.interrupt())? };
         Ok(Output { text, exit })
+    }
+
+    /// Returns the config in a file, or the preset of an environment, with the overrides.
+    fn config(
+        &self,
+        given: &Path,
+        source: &ConfigSource,
+        registry: &Registry,
+    ) -> Result<RunConfig> {
+        let read = source.complete(self.steps, registry).map_err(|error| match error {
+            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+                if is_name(given) =>
+            {
+                let near = missing_name(&name, &known);
+                let expected = format!("a config file, or the name of an environment ({known})");
+                Error::usage("CONFIG|ENV", expected, format!("{name}{near}"))
+            }
+            other => other,
+        });
+        let ReadConfig { config, ignored, notes } = read?;
+        show(&ignored);
+        if !self.quiet {
+            notes.iter().for_each(message);
+        }
+        Ok(config)
     }
 
     /// Returns the overrides of the config: those of `--set`, then `--seed` and `--num-steps`.
@@ -136,9 +173,33 @@ fn advice(run: &Path) -> String {
     format!("continue with --resume {}", escape_controls(&run.display().to_string()))
 }
 
-/// Returns `runs/NAME` for a config `NAME.json`.
-fn default_path(config: &Path) -> PathBuf {
-    Path::new("runs").join(config.file_stem().unwrap_or("run".as_ref()))
+/// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
+fn is_name(given: &Path) -> bool {
+    let is_config = given.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
+    !is_config && given.components().count() == 1 && !given.exists()
+}
+
+/// Returns the config in a file, or one that only names an environment.
+fn source_of(given: &Path) -> Result<ConfigSource> {
+    match given.to_str() {
+        Some(name) if is_name(given) => Ok(ConfigSource::of(json!({"env_cls": name}))),
+        _ => ConfigSource::open(given),
+    }
+}
+
+/// Returns the environment or the file that is meant by a name that is none of either, as a question.
+fn missing_name(name: &str, known: &str) -> String {
+    let unknown = unknown_environment(name, known);
+    match unknown.find(" (did you mean") {
+        Some(start) => unknown.get(start..).unwrap_or_default().to_owned(),
+        None => meant(neighbours::nearest(Path::new(name)).as_deref()),
+    }
+}
+
+/// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`.
+fn default_path(given: &Path) -> PathBuf {
+    let name = if is_name(given) { given.file_name() } else { given.file_stem() };
+    Path::new("runs").join(name.unwrap_or("run".as_ref()))
 }
 
 /// Returns a summary of the run, with the solution of a problem if the run is finished.
@@ -151,6 +212,9 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
         numbers::quantity(summary.env_steps as f64),
         numbers::duration(summary.elapsed)
     );
+    if let Some(score) = summary.best_score {
+        let _ = writeln!(text, "best policy: {score}");
+    }
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; {}", advice(&summary.path));
     } else {

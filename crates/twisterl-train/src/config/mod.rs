@@ -12,9 +12,9 @@ mod evals;
 mod json;
 pub(crate) mod limits;
 mod policy;
+pub mod presets;
 mod schema;
 mod shared;
-mod source;
 #[cfg(test)]
 mod tests;
 
@@ -25,9 +25,9 @@ pub use algorithm::{
     PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
 pub use check::changes::ChangedField;
+pub use check::source::ConfigSource;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
-pub use json::overrides::Override;
 pub use limits::NumCores;
 pub(crate) use policy::descriptions;
 pub use policy::{
@@ -38,9 +38,9 @@ pub use shared::{
     Device, LearningConfig, LoggingConfig, OptimizerConfig, Schedule, SharedCollecting,
     SharedConfig,
 };
-pub use source::ConfigSource;
 
 use crate::{Error, Result};
+pub use json::Override;
 use json::{config_error, from_json, overlay, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -171,6 +171,20 @@ impl RunConfig {
     /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
         ConfigSource::open(path)?.with(overrides).read(None)
+    }
+
+    /// Reads a config with `overrides` set in it one after the other. For what is returned see [`read`](Self::read).
+    ///
+    /// # Errors
+    /// As for [`read`](Self::read), and if a place cannot be reached.
+    pub fn read_changed(
+        mut value: Value,
+        overrides: &[Override],
+    ) -> Result<(Self, Vec<IgnoredField>)> {
+        for change in overrides {
+            change.apply(&mut value)?;
+        }
+        Self::read(value)
     }
 
     /// Returns the resolved config, with exactly the fields of its algorithm, every default written out.

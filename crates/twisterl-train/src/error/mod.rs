@@ -1,7 +1,7 @@
 //! The error type of this crate.
 
 pub mod mistakes;
-mod neighbours;
+pub(crate) mod neighbours;
 
 use mistakes::Mistakes;
 use std::io;
@@ -137,7 +137,7 @@ fn in_iteration(iteration: Option<u64>) -> String {
 }
 
 /// Returns the question after a name that is similar to a missing one.
-fn meant(near: Option<&Path>) -> String {
+pub(crate) fn meant(near: Option<&Path>) -> String {
     near.map_or_else(String::new, |near| question(&near.display().to_string()))
 }
 

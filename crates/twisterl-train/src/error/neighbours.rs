@@ -8,7 +8,7 @@ const MAX_ENTRIES: usize = 10_000;
 
 /// Returns the file or folder whose name is closest to that of `path`, which does not exist: beside it, or if its folder is
 /// missing too, beside that one.
-pub(super) fn nearest(path: &Path) -> Option<PathBuf> {
+pub(crate) fn nearest(path: &Path) -> Option<PathBuf> {
     let parent = path.parent()?;
     let folder = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
     if !folder.is_dir() {

@@ -1,14 +1,14 @@
 //! The checkpoints of a run: their content, and the moments at which they are written.
 
 use crate::algorithms::Algorithm;
-use crate::config::{ChangedField, LoggingConfig, Override, ROLLOUT_METRIC, RunConfig};
+use crate::config::{ChangedField, LoggingConfig, Override, RunConfig};
 use crate::record::checkpoint::Checkpoint;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::{LockedFolder, RunFolder};
 use crate::record::snapshot::Snapshot;
 use crate::trainer::Trainer;
 use crate::trainer::curriculum::Curriculum;
-use crate::trainer::evaluation::EvaluationResult;
+use crate::trainer::evaluation::{EvaluationResult, Score};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -31,6 +31,9 @@ struct RunState {
     env_steps: u64,
     elapsed: f64,
     curriculum: Curriculum,
+    /// Older versions did not write it.
+    #[serde(default)]
+    measures_success: bool,
     best: Option<Best>,
     log: LogLengths,
     algorithm: Value,
@@ -125,6 +128,13 @@ fn changes_since(state: &Value, config: &RunConfig) -> Result<Vec<ChangedField>>
     Ok(config.changes_since(&before))
 }
 
+impl Best {
+    /// Returns the figure by which people judge the policy.
+    pub(super) fn score(self, measures_success: bool) -> Score {
+        Score::of(self.success, self.reward, measures_success)
+    }
+}
+
 impl<A: Algorithm + ?Sized> Trainer<A> {
     /// Returns a checkpoint of this moment, with the lengths of the logs.
     pub(super) fn checkpoint(&self, lengths: &LogLengths) -> Checkpoint {
@@ -134,6 +144,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             env_steps: self.env_steps,
             elapsed: self.elapsed(),
             curriculum: self.curriculum.clone(),
+            measures_success: self.measures_success,
             best: self.best,
             log: *lengths,
             algorithm: snapshot.state,
@@ -158,6 +169,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         self.env_steps = state.env_steps;
         self.earlier = state.elapsed;
         self.curriculum = state.curriculum;
+        self.measures_success |= state.measures_success;
         self.best = state.best;
         Ok(state.log)
     }
@@ -185,15 +197,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         log: &RunLog,
         results: &[(String, EvaluationResult)],
     ) -> Result<()> {
-        let shared = &self.config.shared;
-        let metric = match shared.learning.diff_metric.as_str() {
-            ROLLOUT_METRIC => shared.evals.keys().next().map(String::as_str),
-            name => Some(name),
-        };
-        let Some((_, result)) = results.iter().find(|(name, _)| Some(name.as_str()) == metric)
-        else {
-            return Ok(());
-        };
+        let Some(result) = self.deciding(results) else { return Ok(()) };
         let now = Best {
             difficulty: self.curriculum.difficulty,
             success: result.success,

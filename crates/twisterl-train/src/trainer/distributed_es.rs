@@ -121,8 +121,9 @@ impl DistributedEs {
             env_steps: trainer.env_steps,
             difficulty: now.difficulty,
             success,
+            measures_success: trainer.measures_success,
         };
-        Ok(metrics(&counters, &results, &output, Map::new()))
+        Ok(metrics(&counters, &results, Some(&output), Map::new()))
     }
 }
 

@@ -2,8 +2,9 @@
 
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
-use crate::record::metrics::{names, numbers};
-use serde_json::{Map, Value};
+use crate::record::metrics::{fields, names};
+use serde_json::{Map, Value, json};
+use std::fmt::{self, Display, Formatter};
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
@@ -18,19 +19,61 @@ pub struct EvaluationResult {
     /// Mean undiscounted return.
     pub reward: f64,
     /// Mean length of the solved episodes; 0 if none was solved.
+    pub solved_length: f64,
+    /// Mean length of all episodes.
     pub length: f64,
     /// The default limit on the length of episodes, if an episode has reached it.
     pub reached_limit: Option<usize>,
 }
 
 impl EvaluationResult {
-    /// Returns the fields by name, as metrics.
-    pub fn to_map(self) -> Map<String, Value> {
-        numbers([
-            (names::SUCCESS, self.success),
-            (names::REWARD, self.reward),
-            (names::LENGTH, self.length),
+    /// Returns the metrics by name. Without a measure of success, there is none, and the length is that of all episodes.
+    pub fn to_map(self, measures_success: bool) -> Map<String, Value> {
+        let length = if measures_success { self.solved_length } else { self.length };
+        fields([
+            (names::SUCCESS, json!(measures_success.then_some(self.success))),
+            (names::REWARD, json!(self.reward)),
+            (names::LENGTH, json!(length)),
         ])
+    }
+
+    /// Returns the figure by which people judge the policy.
+    pub fn score(self, measures_success: bool) -> Score {
+        Score::of(self.success, self.reward, measures_success)
+    }
+}
+
+/// The figure by which people judge a policy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Score {
+    /// The share of the episodes that is solved.
+    Success(f64),
+    /// Mean undiscounted return, for environments without a measure of success.
+    Return(f64),
+}
+
+impl Score {
+    /// Returns the share solved where that is measured, or else the mean return.
+    pub(super) fn of(success: f64, reward: f64, measures_success: bool) -> Self {
+        if measures_success { Self::Success(success) } else { Self::Return(reward) }
+    }
+}
+
+impl Display for Score {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Success(share) => write!(f, "success {:.1} %", share * 100.0),
+            Self::Return(mean) => write!(f, "return {}", readable(*mean)),
+        }
+    }
+}
+
+/// Formats a number for people: with one digit behind the point, or two if it is small.
+fn readable(number: f64) -> String {
+    match number.abs() {
+        ..10.0 => format!("{number:.2}"),
+        ..1e7 => format!("{number:.1}"),
+        _ => format!("{number:.3e}"),
     }
 }
 
@@ -66,11 +109,13 @@ pub fn evaluate(
     let solutions = solver.run_tries(&starts, plan.tries, again)?;
     let count = solutions.len().max(1) as f64;
     let solved = solutions.iter().filter(|s| s.solved).count();
-    let length: usize = solutions.iter().filter(|s| s.solved).map(|s| s.length).sum();
+    let solved_length: usize = solutions.iter().filter(|s| s.solved).map(|s| s.length).sum();
+    let length: usize = solutions.iter().map(|s| s.length).sum();
     Ok(EvaluationResult {
         success: solved as f64 / count,
         reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
-        length: length as f64 / solved.max(1) as f64,
+        solved_length: solved_length as f64 / solved.max(1) as f64,
+        length: length as f64 / count,
         reached_limit: plan.reached_default_limit(spec, &solutions),
     })
 }

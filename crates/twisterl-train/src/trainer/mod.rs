@@ -27,7 +27,7 @@ use crate::algorithms::es::Es;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::{AlgorithmConfig, ROLLOUT_METRIC, RunConfig};
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::{CONFIG, LockedFolder, RunFolder, RunPath};
@@ -116,6 +116,8 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     policy: PolicyInTraining,
     algorithm: Box<A>,
     curriculum: Curriculum,
+    /// True if episodes are known to be solved or not. Once they are, they stay so.
+    measures_success: bool,
     best: Option<Best>,
     /// Iterations made.
     iteration: u64,
@@ -162,6 +164,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Self {
         Self {
             curriculum: Curriculum::new(&config.shared.learning, spec.difficulty()),
+            measures_success: spec.measures_success(),
             recorded_config: config.to_value(),
             config,
             spec,
@@ -236,14 +239,41 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Option<f64> {
         self.notices.add_long_episodes(output, self.algorithm.default_limit());
         let learning = &self.config.shared.learning;
-        let success = iteration_metrics::success(learning, results, output, now.difficulty);
+        let success =
+            iteration_metrics::success(learning, results, &output.episodes, now.difficulty);
         let hard = output.episodes.iter().filter(|e| e.difficulty == Some(now.difficulty));
         let solved = hard.clone().filter(|e| e.solved).count() as u64;
         self.curriculum.observe(hard.count() as u64, solved);
         self.curriculum.advance(learning, now.number, success);
+        let solved = output.episodes.iter().any(|episode| episode.solved);
+        self.note_success(results, solved);
+        if !self.measures_success && (!results.is_empty() || !output.episodes.is_empty()) {
+            let curriculum = self.spec.starts().curriculum;
+            self.notices.add_missing_success(&self.config, self.curriculum.difficulty, curriculum);
+        }
         // A checkpoint may hold any numbers.
         self.iteration = self.iteration.saturating_add(1);
         self.env_steps = self.env_steps.saturating_add(output.env_steps);
         success
+    }
+
+    /// Notes whether episodes are solved or not, from evaluations and if one was `solved` in training.
+    fn note_success(&mut self, results: &[(String, EvaluationResult)], solved: bool) {
+        let solved = solved || results.iter().any(|(_, result)| result.success > 0.0);
+        self.measures_success |= solved || self.spec.measures_success();
+    }
+
+    /// Returns the result that tells which policy is the best, where that evaluation was made: the one that the curriculum
+    /// uses, or else the first.
+    fn deciding<'a>(
+        &self,
+        results: &'a [(String, EvaluationResult)],
+    ) -> Option<&'a EvaluationResult> {
+        let shared = &self.config.shared;
+        let metric = match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next()?,
+            name => name,
+        };
+        results.iter().find(|(name, _)| name == metric).map(|(_, result)| result)
     }
 }

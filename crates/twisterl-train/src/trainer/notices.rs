@@ -1,6 +1,7 @@
 //! Warnings of a run, each given once.
 
 use crate::algorithms::IterationOutput;
+use crate::config::{AlgorithmConfig, Fitness, LearningConfig, RunConfig};
 use crate::trainer::evaluation::EvaluationResult;
 use std::collections::BTreeSet;
 
@@ -40,6 +41,36 @@ impl Notices {
             if let Some(limit) = result.reached_limit {
                 self.add(reached_limit(&format!("algorithm.evals.{name}.max_steps"), limit));
             }
+        }
+    }
+
+    /// Warns of settings that need a measure of success, which no episode has shown so far, by their paths.
+    pub(super) fn add_missing_success(
+        &mut self,
+        config: &RunConfig,
+        difficulty: usize,
+        curriculum: bool,
+    ) {
+        let missing = "but no episode was solved so far, and the environment does not tell if one is: info[\"is_success\"] \
+                       in Gymnasium, a method success() or solved() elsewhere";
+        let learning = &config.shared.learning;
+        let default = LearningConfig {
+            diff_metric: learning.diff_metric.clone(),
+            ..LearningConfig::default()
+        };
+        let rises =
+            learning.diff_threshold > 0.0 && learning.diff_max.is_none_or(|max| max > difficulty);
+        if rises && (curriculum || *learning != default) {
+            self.add(format!(
+                "algorithm.learning.diff_metric: the difficulty goes up with success, {missing}; it stays at {difficulty}"
+            ));
+        }
+        if let AlgorithmConfig::Es(config) = &config.algorithm
+            && config.es.fitness == Fitness::Success
+        {
+            self.add(format!(
+                "algorithm.es.fitness: the fitness is success, {missing}; \"return\" needs none"
+            ));
         }
     }
 

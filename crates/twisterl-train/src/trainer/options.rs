@@ -1,6 +1,7 @@
 //! The options of a run that are not in its config, and its result.
 
 use crate::config::Override;
+use crate::trainer::evaluation::Score;
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -110,6 +111,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// The best policy, as in `checkpoint_best`.
     pub best: Policy,
+    /// The evaluation of the best policy; `None` if it was not evaluated.
+    pub best_score: Option<Score>,
     /// The environment.
     pub env: Arc<dyn EnvSpec>,
 }

@@ -1,6 +1,7 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
 use crate::system::terminal::{message, numbers};
+use crate::trainer::evaluation::Score;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
 use twisterl_core::error::escape::escape_controls;
@@ -16,10 +17,10 @@ const ENDED: &str = "{elapsed_precise} {bar:30} {pos}/{len} {msg}";
 pub struct Status {
     /// Iterations done.
     pub iteration: u64,
-    /// The current difficulty.
-    pub difficulty: usize,
-    /// The success that the curriculum uses, if this iteration measured it.
-    pub success: Option<f64>,
+    /// The current difficulty, if the environment has more than one.
+    pub difficulty: Option<usize>,
+    /// The success that the curriculum uses or the return, if this iteration measured it.
+    pub score: Option<Score>,
     /// Environment steps per second of the last iteration.
     pub steps_per_second: f64,
 }
@@ -33,6 +34,8 @@ pub struct Progress {
     begun: Instant,
     first: u64,
     last_line: Option<Instant>,
+    /// The last score that was measured.
+    score: Option<Score>,
 }
 
 impl Progress {
@@ -54,15 +57,18 @@ impl Progress {
         bar.set_position(first);
         bar.reset_eta();
         let begun = Instant::now();
-        Self { quiet, bar, total, begun, first, last_line: None }
+        Self { quiet, bar, total, begun, first, last_line: None, score: None }
     }
 
     /// Shows the state of the run.
     pub fn update(&mut self, status: &Status) {
-        let success = status.success.map_or("-".to_owned(), numbers::percent);
+        self.score = status.score.or(self.score);
+        let difficulty = status.difficulty.map(|level| format!("difficulty {level:>3}  "));
+        let score = self.score.map(|score| format!("{score}  "));
         let figures = format!(
-            "difficulty {:>3}  success {success:>7}  {:>6} steps/s",
-            status.difficulty,
+            "{}{}{:>6} steps/s",
+            difficulty.unwrap_or_default(),
+            score.unwrap_or_default(),
             numbers::quantity(status.steps_per_second)
         );
         if !self.bar.is_hidden() {

@@ -34,8 +34,9 @@ pub fn solve(
 
 /// Returns the figures of an evaluation, in the order in which they are printed:
 ///
-/// - `solved` of `count` problems, and their quotient `success`;
-/// - `mean_length`: mean number of moves of the solved problems; `null` if there are none;
+/// - `solved` of `count` problems, and their quotient `success`; `null` without a measure of success;
+/// - `mean_length`: mean number of moves of the solved problems, or of all without a measure of success; `null` if there are
+///   none;
 /// - `mean_reward`: mean undiscounted return of all problems;
 /// - `mean_optimal`, if lengths of shortest solutions are known: their mean over the solved problems;
 /// - `optimal_fraction`, if they are known: the share of these problems that were solved in as few moves;
@@ -48,17 +49,20 @@ pub fn figures(
     solutions: &[Solution],
     optimal: &[Option<u32>],
     seconds: f64,
+    measures_success: bool,
 ) -> Map<String, Value> {
     let mean = |sum: f64, n: usize| if n == 0 { Value::Null } else { json!(sum / n as f64) };
     let count = solutions.len();
     let solved: Vec<_> = solutions.iter().filter(|s| s.solved).collect();
-    let moves: usize = solved.iter().map(|s| s.length).sum();
+    let measured = measures_success || !solved.is_empty();
+    let finished = if measured { solved.clone() } else { solutions.iter().collect() };
+    let moves: usize = finished.iter().map(|s| s.length).sum();
     let reward: f64 = solutions.iter().map(|s| f64::from(s.total)).sum();
     let mut figures = vec![
-        ("solved", json!(solved.len())),
+        ("solved", json!(measured.then_some(solved.len()))),
         ("count", json!(count)),
-        ("success", mean(solved.len() as f64, count)),
-        ("mean_length", mean(moves as f64, solved.len())),
+        ("success", if measured { mean(solved.len() as f64, count) } else { Value::Null }),
+        ("mean_length", mean(moves as f64, finished.len())),
         ("mean_reward", mean(reward, count)),
     ];
     let known: Vec<_> =
@@ -110,7 +114,7 @@ mod tests {
         let solutions =
             [solution(true, 4), solution(true, 8), solution(false, 9), solution(true, 3)];
         let optimal = [Some(4), Some(6), Some(2), None];
-        let figures = Value::Object(figures(&solutions, &optimal, 2.0));
+        let figures = Value::Object(figures(&solutions, &optimal, 2.0, true));
         assert_eq!(
             figures,
             json!({
@@ -136,8 +140,19 @@ mod tests {
     #[test]
     fn without_solutions_there_is_no_mean_length() {
         let solutions = [Solution::default()];
-        let figures = Value::Object(figures(&solutions, &[], 1.0));
+        let figures = Value::Object(figures(&solutions, &[], 1.0, true));
         assert_eq!(figures["mean_length"], Value::Null);
         assert_eq!(figures.get("mean_optimal"), None);
+    }
+
+    #[test]
+    fn without_a_measure_of_success_lengths_are_those_of_all_episodes() {
+        let episode = |length| Solution { length, total: length as f32, ..Solution::default() };
+        let figures = Value::Object(figures(&[episode(200), episode(400)], &[], 1.0, false));
+        assert_eq!((&figures["solved"], &figures["success"]), (&Value::Null, &Value::Null));
+        assert_eq!(
+            (&figures["mean_length"], &figures["mean_reward"]),
+            (&json!(300.0), &json!(300.0))
+        );
     }
 }

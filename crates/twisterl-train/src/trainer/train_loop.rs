@@ -2,15 +2,17 @@
 
 use crate::Result;
 use crate::algorithms::{Algorithm, Iteration};
-use crate::record::metrics::{RunLog, names};
+use crate::record::metrics::{RunLog, names, numbers};
 use crate::record::run_folder::LockedFolder;
-use crate::trainer::iteration_metrics::{Counters, metrics};
+use crate::trainer::evaluation::{EvaluationResult, Score};
+use crate::trainer::iteration_metrics::{self, Counters, metrics};
 use crate::trainer::progress::{Progress, Status};
 use crate::trainer::{Options, Summary, Trainer};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Instant;
 use twisterl_core::error::interrupt::Hold;
+use twisterl_core::rollout::Episode;
 
 /// The end of a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             elapsed: self.elapsed(),
             interrupted: end != End::Finished,
             best,
+            best_score: self.best.map(|best| best.score(self.measures_success)),
             env: Arc::clone(&self.spec),
         })
     }
@@ -84,9 +87,47 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             let observed = self.step(folder, log, progress, options)?;
             stop = !observed || options.stop_requested();
         }
+        let start = Instant::now();
         let results = self.evaluate(true)?;
+        self.note_success(&results, false);
         self.save_if_best(folder, log, &results)?;
+        if self.config.shared.logging.log_freq > 0 && !results.is_empty() {
+            let seconds = start.elapsed().as_secs_f64();
+            let time = numbers([(names::EVALUATE, seconds), (names::ELAPSED, self.elapsed())]);
+            let (now, learning) = (self.now(), &self.config.shared.learning);
+            let success = iteration_metrics::success(learning, &results, &[], now.difficulty);
+            let counters = self.counters(&now, success);
+            log.log_end(self.iteration, &metrics(&counters, &results, None, time))?;
+        }
         Ok(End::Finished)
+    }
+
+    /// Returns the numbers of iteration `now` with the success that the curriculum uses.
+    fn counters(&self, now: &Iteration, success: Option<f64>) -> Counters {
+        Counters {
+            iteration: now.number,
+            env_steps: self.env_steps,
+            difficulty: now.difficulty,
+            success,
+            measures_success: self.measures_success,
+        }
+    }
+
+    /// Returns the figure for the display of an iteration, where it measured one.
+    fn score(
+        &self,
+        success: Option<f64>,
+        results: &[(String, EvaluationResult)],
+        episodes: &[Episode],
+    ) -> Option<Score> {
+        if self.measures_success {
+            return success.map(Score::Success);
+        }
+        if !self.config.shared.evals.is_empty() {
+            return self.deciding(results).map(|result| Score::Return(result.reward));
+        }
+        let total: f64 = episodes.iter().map(|episode| f64::from(episode.total)).sum();
+        (!episodes.is_empty()).then(|| Score::Return(total / episodes.len() as f64))
     }
 
     /// Gives the warnings that have come up.
@@ -109,7 +150,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
     ) -> Result<bool> {
         let start = Instant::now();
         let now = self.now();
-        let Iteration { number, difficulty, .. } = now;
+        let Iteration { number, .. } = now;
         let results = self.evaluate(false).map_err(|error| error.in_iteration(number))?;
         let evaluated = start.elapsed().as_secs_f64();
         self.warn(progress, options);
@@ -122,8 +163,8 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let rate = output.env_steps as f64 / seconds;
         progress.update(&Status {
             iteration: self.iteration,
-            difficulty: self.curriculum.difficulty,
-            success,
+            difficulty: self.spec.starts().curriculum.then_some(self.curriculum.difficulty),
+            score: self.score(success, &results, &output.episodes),
             steps_per_second: rate,
         });
         let log_freq = self.config.shared.logging.log_freq;
@@ -135,9 +176,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             time.insert(names::TOTAL.into(), json!(seconds));
             time.insert(names::STEPS_PER_SECOND.into(), json!(rate));
             time.insert(names::ELAPSED.into(), json!(self.elapsed()));
-            let env_steps = self.env_steps;
-            let counters = Counters { iteration: number, env_steps, difficulty, success };
-            let metrics = metrics(&counters, &results, &output, time);
+            let metrics = metrics(&self.counters(&now, success), &results, Some(&output), time);
             if logged {
                 log.log(number, &metrics)?;
             }

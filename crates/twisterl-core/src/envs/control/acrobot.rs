@@ -104,6 +104,10 @@ impl Environment for Acrobot {
         -a.cos() - (b + a).cos() > 1.0
     }
 
+    fn measures_success(&self) -> bool {
+        true
+    }
+
     fn state(&self, out: &mut Vec<f64>) {
         out.extend(self.state);
     }

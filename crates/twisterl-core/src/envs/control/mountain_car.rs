@@ -99,6 +99,10 @@ impl Environment for MountainCar {
         self.position >= GOAL && self.speed >= self.goal_velocity
     }
 
+    fn measures_success(&self) -> bool {
+        true
+    }
+
     fn state(&self, out: &mut Vec<f64>) {
         out.extend([self.position, self.speed]);
     }

@@ -99,6 +99,10 @@ impl Environment for MountainCarContinuous {
         self.position >= GOAL && self.speed >= self.goal_velocity
     }
 
+    fn measures_success(&self) -> bool {
+        true
+    }
+
     fn state(&self, out: &mut Vec<f64>) {
         out.extend([self.position, self.speed].map(f64::from));
     }

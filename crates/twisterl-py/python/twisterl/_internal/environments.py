@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import importlib
 import importlib.machinery
+import re
 import sys
 from collections.abc import Callable
 from typing import Any, TypeVar, overload
@@ -19,6 +20,8 @@ Factory = Callable[..., Any]
 _F = TypeVar("_F", bound=Factory)
 
 _registered: dict[str, Factory] = {}
+# An id of Gymnasium with its version, such as `LunarLander-v3`, `ALE/Pong-v5` or `module:Name-v0`.
+_ID = re.compile(r"(?:[\w.]+:)?(?:[\w.-]+/)?[\w.-]+-v\d+")
 # A folder in which modules are looked for beside `sys.path`, from the moment at which one is imported by name.
 _extra_path: str | None = None
 
@@ -79,6 +82,8 @@ def find(name: str, trusted: bool, is_native: bool) -> tuple[Factory | None, boo
     if registered is not None:
         return registered if trusted else _with_params_of_file(registered), False
     module, _ = _split(name)
+    if not is_native and _ID.fullmatch(name):
+        return (_maker_of_id(name), False) if trusted else (None, True)
     if not module or module.partition(".")[0] == "twisterl":
         return None, False
     if trusted:
@@ -152,6 +157,19 @@ def look_in(folder: str) -> None:
     """Find modules of environments in this folder, too."""
     global _extra_path
     _extra_path = folder
+
+
+def _maker_of_id(name: str) -> Factory | None:
+    """Return a factory of the environment of Gymnasium with this id; None if there is none."""
+    try:
+        import gymnasium
+    except ImportError as error:
+        raise UnknownEnvError(f"env_cls: {name} is an id of Gymnasium, which is not installed: {error}") from error
+    try:
+        gymnasium.spec(name)
+    except gymnasium.error.Error as error:
+        raise UnknownEnvError(f"env_cls: expected an id of Gymnasium, found {name}: {error!s:.300}") from error
+    return functools.partial(gymnasium.make, name)
 
 
 def _split(name: str) -> tuple[str, str]:

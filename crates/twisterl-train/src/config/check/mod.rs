@@ -2,6 +2,7 @@
 
 pub(super) mod changes;
 mod elsewhere;
+pub(super) mod source;
 pub(super) mod unused;
 
 use super::json::config_error;

@@ -1,8 +1,10 @@
 //! Values of JSON: read from files, merged, and turned into structs and back.
 
-pub(super) mod overrides;
+mod overrides;
 pub(super) mod places;
 mod syntax;
+
+pub use overrides::Override;
 
 use crate::error::mistakes::{Mistake, Mistakes, Place, Source};
 use crate::system::files::{MAX_CONFIG, read_given};
@@ -16,7 +18,7 @@ use twisterl_core::error::from_serde;
 use twisterl_core::error::json::{self, JsonError};
 
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
-pub(super) const MAX_DEPTH: usize = 192;
+const MAX_DEPTH: usize = 192;
 
 /// Reads a JSON file of at most [`MAX_CONFIG`] bytes. Returns its text and its value.
 ///

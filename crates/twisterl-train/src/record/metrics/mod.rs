@@ -49,6 +49,8 @@ pub struct RunLog {
     events: Option<AppendOnlyFile>,
     /// The length of the events that an earlier session wrote, if this one writes none.
     earlier_events: u64,
+    /// The lengths of the files before the record of the end of the run, if that was written.
+    before_end: Option<LogLengths>,
 }
 
 impl RunLog {
@@ -69,7 +71,7 @@ impl RunLog {
         let metrics = open(METRICS, lengths.metrics)?;
         let events = tensorboard.then(|| open(tensorboard::FILE, lengths.events)).transpose()?;
         // Only now, so that all is as it was if one of them is refused.
-        let mut log = Self { metrics, events, earlier_events: lengths.events };
+        let mut log = Self { metrics, events, earlier_events: lengths.events, before_end: None };
         log.metrics.truncate()?;
         if let Some(events) = &mut log.events {
             events.truncate()?;
@@ -97,11 +99,27 @@ impl RunLog {
         Ok(())
     }
 
-    /// Syncs the files and returns their lengths, for a checkpoint.
+    /// Appends the metrics of the end of a run. A run that is resumed with more iterations has another end and replaces
+    /// them.
+    ///
+    /// # Errors
+    /// As for [`log`](Self::log).
+    pub fn log_end(&mut self, iteration: u64, metrics: &Map<String, Value>) -> Result<()> {
+        let before = self.lengths()?;
+        self.log(iteration, metrics)?;
+        self.lengths()?; // which syncs
+        self.before_end = Some(before);
+        Ok(())
+    }
+
+    /// Syncs the files and returns their lengths, for a checkpoint; without the record of the end of the run.
     ///
     /// # Errors
     /// If the disk fails.
     pub fn lengths(&self) -> Result<LogLengths> {
+        if let Some(lengths) = self.before_end {
+            return Ok(lengths);
+        }
         let events = self.events.as_ref().map(AppendOnlyFile::sync).transpose()?;
         Ok(LogLengths {
             metrics: self.metrics.sync()?,

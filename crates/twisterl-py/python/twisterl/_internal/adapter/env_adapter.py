@@ -182,6 +182,14 @@ class EnvAdapter:
             raise MisreadError("difficulty", f"a whole number up to {MAX_DIFFICULTY}", found)
         return 1 if found is None else max(found, 0)
 
+    def has_curriculum(self) -> bool:
+        """Return True if the difficulty of episodes can be set."""
+        return Difficulty(self.env, self.env.reset).settable
+
+    def measures_success(self, curriculum: bool) -> bool:
+        """Return True if episodes are known to be solved or not, in an environment with or without a curriculum."""
+        return False
+
     def with_difficulty(self, reset: Callable[..., Any], level: int) -> tuple[tuple[int, ...], dict[str, Any]]:
         """Set the difficulty of the next reset, and return the arguments, by position and by name, that give it one."""
         if self._difficulty is None:

@@ -93,7 +93,10 @@ class GymnasiumEnv(EnvAdapter):
         self._info = info
         self._has_mask = False
         solved = info.get("is_success") if info else None
-        self._solved = solved is not None and scalars.flag(solved, "info['is_success']")
+        self._solved = False
+        if solved is not None:
+            self._solved = scalars.flag(solved, "info['is_success']")
+            self.problem.measures_success = True
 
     def observe(self) -> Any:
         return self._encoded

@@ -143,6 +143,10 @@ class PlainEnv(EnvAdapter):
     def read_reward(self, reward: Any) -> float:
         return scalars.reward(reward, "value()" if callable(getattr(self.env, "value", None)) else "reward()")
 
+    def measures_success(self, curriculum: bool) -> bool:
+        # A reward at the end means success where there is a goal.
+        return curriculum or self._success is not None
+
     def solved(self) -> bool:
         if self._success is not None:
             success = self._success()

@@ -45,6 +45,9 @@ class Problem:
             self.actions = first.actions
             with self.explained():
                 self.twists, self.difficulty = first.twists(), first.difficulty()
+            self.curriculum = first.has_curriculum()
+            # True once an environment has told that an episode is solved or not.
+            self.measures_success = first.measures_success(self.curriculum)
             self.max_steps = _declared_limit(first.env)
             self.encodes = first.encodes
             self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader

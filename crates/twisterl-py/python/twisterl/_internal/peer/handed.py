@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import copy
 import json
-import random
-import sys
 from collections.abc import Callable, Mapping
 from typing import Any
-
-import numpy as np
 
 from twisterl import _core
 from twisterl._internal.adapter.reading.difficulty import own
 from twisterl._internal.environments import path_of
+from twisterl._internal.prototypes import Copies, duplicate
 from twisterl._internal.written import written
-from twisterl.errors import EnvError, UsageError
+from twisterl.errors import UsageError
 
 
 class Handed:
@@ -76,22 +72,6 @@ class Handed:
             self.env.difficulty = value
 
 
-class Copies:
-    """A factory of copies of an environment as it is now."""
-
-    def __init__(self, env: Any) -> None:
-        self._prototype = duplicate(env)
-        self._made = 0
-        self.__module__, self.__qualname__ = type(env).__module__, type(env).__qualname__
-
-    def __call__(self, **_: Any) -> Any:
-        """Return another copy. Generators of random numbers that it holds are seeded with its number."""
-        made = duplicate(self._prototype)
-        self._made += 1
-        _reseed(made, self._made)
-        return made
-
-
 class FromHere(Copies):
     """A factory of environments whose resets lead to where an environment is now."""
 
@@ -139,38 +119,3 @@ _HIDDEN = {
     "action_space",
     "unwrapped",
 }
-
-
-def duplicate(env: Any) -> Any:
-    """Return a copy of an environment.
-
-    Raises:
-        EnvError: it cannot be copied.
-    """
-    gymnasium = sys.modules.get("gymnasium")
-    if gymnasium is not None and isinstance(env, gymnasium.Env) and env.spec is not None:
-        return gymnasium.make(env.spec)
-    try:
-        return copy.deepcopy(env)
-    except Exception as error:
-        for name in ("clone", "copy"):
-            method = getattr(env, name, None)
-            made = method() if callable(method) else None
-            if made is not None and made is not env and type(made) is type(env):
-                return made
-        raise EnvError(
-            f"env: expected an environment that can be copied, found {type(env).__name__}: {error!s:.200}; give it a "
-            "method clone(), or name its class in a config: twisterl.utils.prepare_algorithm(config)"
-        ) from error
-
-
-def _reseed(env: Any, number: int) -> None:
-    """Give each generator that an environment holds another seed, since those of copies go on alike."""
-    held = getattr(env, "__dict__", {})
-    for name, value in held.items():
-        if isinstance(value, random.Random):
-            value.seed(number)
-        elif isinstance(value, np.random.Generator):
-            held[name] = np.random.default_rng(number)
-        elif isinstance(value, np.random.RandomState):
-            value.seed(number)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from twisterl import _core
-from twisterl._internal.peer.handed import FromHere, Handed, duplicate
+from twisterl._internal.peer.handed import FromHere, Handed
 from twisterl._internal.peer.native import Policy as NativePolicy
+from twisterl._internal.prototypes import duplicate
 from twisterl._internal.written import written
 from twisterl.errors import UsageError
 from twisterl.nn.policy import BasicPolicy

@@ -46,7 +46,9 @@ def is_masked(value: Any) -> bool:
     Conversions show what is behind a mask, which may be anything.
     """
     ma = sys.modules.get("numpy.ma")  # there is no such array without it
-    waiting, known = [value] if ma is not None else [], {0}
+    if ma is None:
+        return False
+    waiting, known = [value], {0}
     while waiting:
         item = waiting.pop()
         if isinstance(item, ma.MaskedArray):

@@ -10,6 +10,7 @@ from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
 
+
 def twists(value: Any, size: int, count: int, source: str) -> tuple[list[list[int]], list[list[int]]]:
     """Return symmetries but the identity.
 

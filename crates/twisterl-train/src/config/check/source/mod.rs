@@ -2,9 +2,10 @@
 
 mod advice;
 
-use super::json::places::{Step, place, steps};
-use super::json::{plain_lists, read_text};
-use super::{IgnoredField, Override, RunConfig};
+use crate::config::json::places::{Step, place, steps};
+use crate::config::json::{plain_lists, read_text};
+use crate::config::presets::{self, ReadConfig};
+use crate::config::{IgnoredField, Override, RunConfig};
 use crate::error::mistakes::{Mistake, Mistakes, Place, Source};
 use crate::{Error, Result};
 use serde_json::Value;
@@ -12,6 +13,7 @@ use std::collections::HashSet;
 use std::path::Path;
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::from_serde::describe;
 
 /// The most mistakes that an error lists.
 const MAX_MISTAKES: usize = 20;
@@ -30,11 +32,16 @@ impl ConfigSource {
     /// Reads the config file at `path`.
     ///
     /// # Errors
-    /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key.
+    /// If the file cannot be read, is larger than 1 MiB, is not a JSON object or repeats a key.
     pub fn open(path: &Path) -> Result<Self> {
         let (text, value) = read_text(path)?;
         let text = Some(Source { name: path.display().to_string(), text });
-        Ok(Self { text, value, overrides: Vec::new() })
+        let source = Self { text, value, overrides: Vec::new() };
+        if source.value.is_object() {
+            return Ok(source);
+        }
+        let found = describe(&source.value);
+        Err(source.explain(Error::config("config", "a JSON object", found), None))
     }
 
     /// Creates the source of a config that does not stand in a file.
@@ -49,14 +56,9 @@ impl ConfigSource {
         Self { text: Self::open(path).ok().and_then(|source| source.text), ..self }
     }
 
-    /// The config, without the overrides.
-    pub fn value(&self) -> &Value {
-        &self.value
-    }
-
-    /// The config, to be completed.
-    pub fn value_mut(&mut self) -> &mut Value {
-        &mut self.value
+    /// The text of the file; empty if there is none.
+    pub fn text(&self) -> &str {
+        self.text.as_ref().map_or("", |source| &source.text)
     }
 
     /// Returns this config with `overrides` to be set in it, one after the other.
@@ -75,6 +77,15 @@ impl ConfigSource {
     pub fn read(&self, registry: Option<&Registry>) -> Result<(RunConfig, Vec<IgnoredField>)> {
         let value = self.changed()?;
         RunConfig::read(value).map_err(|error| self.explain(error, registry))
+    }
+
+    /// Reads the config, completed by the preset of its environment, as [`presets::read`] does.
+    ///
+    /// # Errors
+    /// Those of [`presets::read`], with all mistakes of the config in place of the first one.
+    pub fn complete(&self, steps: Option<u64>, registry: &Registry) -> Result<ReadConfig> {
+        presets::read(self.value.clone(), &self.overrides, steps, registry)
+            .map_err(|error| self.explain(error, Some(registry)))
     }
 
     /// Returns the config with its overrides.
