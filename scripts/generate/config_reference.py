@@ -20,7 +20,7 @@ A config is one JSON object. Every field but `env_cls` may be left out. A key th
 of the config is an error, as are values of another type or out of their range. Each field can be set from the command
 line by its path, such as `--set algorithm.training.ent_coef=0.02`. The resolved config, with exactly the fields of its
 algorithm and every default written out, is in the run folder as `config.json`. `twisterl-train schema` prints the JSON
-Schema from which this page is made, for editors.
+Schema from which this page is made, for editors: a config may name it, as `"$schema": "schema.json"`.
 
 Configs that were written for the peer, the PyPI package `twisterl`, keep running: in a config that names both classes
 by the peer's paths (`algorithm_cls` is `twisterl.rl.PPO` or `twisterl.rl.AZ`, `policy_cls` is `twisterl.nn.BasicPolicy`

@@ -132,7 +132,14 @@ impl RunConfig {
     /// # Errors
     /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
     /// is of a wrong type or out of range.
-    pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
+    pub fn read(value: Value) -> Result<(Self, Vec<IgnoredField>)> {
+        let read = Self::read_fields(value)?;
+        read.0.check()?;
+        Ok(read)
+    }
+
+    /// Reads a config as [`read`](Self::read) does, without checking whether values fit each other.
+    fn read_fields(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;
         schema::remove_reference(&mut value);
         let class = match value.get("algorithm_cls") {
@@ -160,7 +167,6 @@ impl RunConfig {
             seed: document.seed,
             num_iterations: document.num_iterations,
         };
-        config.check()?;
         Ok((config, ignored))
     }
 

@@ -33,9 +33,9 @@ pub(super) fn of(class: AlgorithmClass) -> &'static Value {
 /// Returns the schema of configs of all algorithms, which `algorithm_cls` selects.
 pub(super) fn for_editors() -> Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
-        let reference = json!({"type": "string", "description": "The schema, for editors."});
+        let reference = json!({r"^\$schema$": {"type": "string"}});
         let mut root = of(AlgorithmClass::default()).clone();
-        root["properties"][REFERENCE] = reference.clone();
+        root["patternProperties"] = reference.clone();
         for section in ["policy", "algorithm"] {
             let section = &mut root["properties"][section];
             *section = json!({"description": section["description"]});
@@ -51,7 +51,7 @@ pub(super) fn for_editors() -> Value {
         let schemas = AlgorithmClass::ALL.map(|(name, class)| {
             let mut schema = of(class).clone();
             schema["title"] = name.into();
-            schema["properties"][REFERENCE] = reference.clone();
+            schema["patternProperties"] = reference.clone();
             (name.to_owned(), schema)
         });
         root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();

@@ -9,6 +9,9 @@ use twisterl_core::error::escape::escape_controls;
 /// The longest expectation that stands in the first line of a mistake, in characters.
 const MAX_TITLE: usize = 100;
 
+/// The most characters of a value that are marked.
+const MAX_MARKED: usize = 60;
+
 /// A text from a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Source {
@@ -87,7 +90,7 @@ impl Mistake {
         let mut notes: Vec<(Level<'_>, String)> = Vec::new();
         let mut group = match (&self.place, source) {
             (Place::File(range), Some(Source { name, text })) => {
-                let marker = AnnotationKind::Primary.span(range.clone());
+                let marker = AnnotationKind::Primary.span(short(text, range));
                 let marker = match self.label() {
                     Some(label) => marker.label(escape_controls(&label).into_owned()),
                     None => marker,
@@ -110,6 +113,14 @@ impl Mistake {
         }
         renderer.render(&[group])
     }
+}
+
+/// Returns the part of a range that is on its first line, and not too long to show.
+fn short(text: &str, range: &Range<usize>) -> Range<usize> {
+    let marked = text.get(range.clone()).unwrap_or_default();
+    let line = marked.lines().next().unwrap_or_default();
+    let end = line.char_indices().nth(MAX_MARKED).map_or(line.len(), |(end, _)| end);
+    range.start..range.start + end
 }
 
 impl Mistakes {

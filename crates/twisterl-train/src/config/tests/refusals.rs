@@ -330,8 +330,10 @@ fn hostile_files_are_refused() {
         RunConfig::load(&path, &[]).unwrap_err().to_string()
     };
     let message = load("comma.json", b"{\n  \"env_cls\": \"Puzzle\",\n}");
-    assert!(message.contains("comma.json:3:1: expected JSON, found trailing comma"), "{message}");
-    assert!(load("empty.json", b"").contains(":1:0: expected JSON, found EOF"));
+    assert!(message.starts_with("expected JSON, found trailing comma\n --> "), "{message}");
+    assert!(message.contains("comma.json:3:1\n"), "{message}");
+    assert!(message.ends_with("help: remove the comma before it"), "{message}");
+    assert!(load("empty.json", b"").contains("expected JSON, found EOF"));
     assert!(
         load("deep.json", &b"[".repeat(1_000_000))
             .contains("expected JSON, found recursion limit exceeded")
@@ -345,21 +347,20 @@ fn hostile_files_are_refused() {
     assert!(load("utf8.json", b"{\"env_cls\": \"\xff\"}").contains("expected JSON"));
     assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MiB"));
     let twice = br#"{"env_cls": "Puzzle", "env": {"width": 2, "height": 3, "width": 3}}"#;
-    assert!(
-        load("twice.json", twice)
-            .ends_with("twice.json:1:62: expected each key once, found `env.width` twice")
-    );
+    let message = load("twice.json", twice);
+    assert!(message.starts_with("expected each key once, found `env.width` twice"), "{message}");
+    assert!(message.contains("twice.json:1:55\n"), "{message}");
     let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(
         load("utf16.json", &utf16)
             .ends_with("utf16.json: expected JSON in UTF-8, found UTF-16 (save the file as UTF-8)")
     );
     let long = format!("{{\"env_cls\": \"a\", \"seed\": \"{}\"}}", "x".repeat(1_000_000));
-    assert!(load("long.json", long.as_bytes()).len() < 300, "a message quotes little");
+    assert!(load("long.json", long.as_bytes()).len() < 1200, "a message quotes little");
     let long = format!("{{\"env_cls\": \"a\", \"{}\": 1}}", "x".repeat(1_000_000));
-    assert!(load("key.json", long.as_bytes()).len() < 600, "a message quotes little");
+    assert!(load("key.json", long.as_bytes()).len() < 1200, "a message quotes little");
     let missing = RunConfig::load(&folder.path().join("none.json"), &[]).unwrap_err().to_string();
-    assert!(missing.contains("none.json: cannot read: "), "{missing}");
+    assert!(missing.contains("none.json: expected a config file, found nothing"), "{missing}");
     assert!(RunConfig::load(folder.path(), &[]).is_err(), "a folder");
     let hole = folder.path().join("hole.json");
     std::fs::File::create(&hole).unwrap().set_len(1 << 42).unwrap();

@@ -176,9 +176,17 @@ impl Collected {
         Self { config, given, errors: Vec::new(), paths: HashSet::new(), env_is_known: true }
     }
 
-    /// Adds the mistakes that show without the environment.
+    /// Adds the mistakes that show without the environment. Whether values fit each other is only asked once each of them
+    /// is right.
     fn add_config(&mut self) {
-        while let Err(Error::Core(error)) = RunConfig::read(self.config.clone()) {
+        self.add_all(RunConfig::read_fields);
+        if self.errors.is_empty() {
+            self.add_all(RunConfig::read);
+        }
+    }
+
+    fn add_all(&mut self, read: fn(Value) -> Result<(RunConfig, Vec<IgnoredField>)>) {
+        while let Err(Error::Core(error)) = read(self.config.clone()) {
             if !self.add(error) {
                 break;
             }
