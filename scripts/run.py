@@ -31,6 +31,7 @@ from launcher.package_plotting import cli, files, plotting, terminal
 from launcher.progress import Progress
 
 ROOT = Path(__file__).resolve().parents[1]
+MAX_CORES = 4096
 
 
 def seeds(text: str) -> list[int]:
@@ -49,6 +50,15 @@ def count(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, found {text!r}")
     return int(text)
+
+
+def core_count(text: str) -> int:
+    """Read a number of cores as the trainer does: 0 and -1 stand for all processors."""
+    if not re.fullmatch(r"-1|[0-9]{1,4}", text) or int(text) > MAX_CORES:
+        raise argparse.ArgumentTypeError(
+            f"expected a whole number from -1 to {MAX_CORES} (0 and -1: all processors), found {text!r}"
+        )
+    return cores() if int(text) < 1 else int(text)
 
 
 def assignment(text: str) -> str:
@@ -95,7 +105,7 @@ def recorded(folder: Path, config: dict[str, Any], args: argparse.Namespace) -> 
         folder.mkdir(parents=True, exist_ok=True)
         files.write(path, json.dumps(made_of, indent=2) + "\n")
         return
-    before = read_json(path)
+    before = read_json(path, 2 * files.MAX_CONFIG)  # a config and more
     for key, what in (("config", "the config has changed"), ("set", f"--set was {before.get('set')}")):
         if before.get(key) != made_of[key]:
             raise RunError(f"{folder}: holds runs of something else ({what}); choose another --out, or remove it")
@@ -127,7 +137,7 @@ def evaluate(binary: Path, jobs: Sequence[Job], states: Path, search: str) -> No
     asked = {"states": str(states.resolve()), "search": search}
     for job in jobs:
         run = job.folder
-        before = read_json(run / "evaluation.json")
+        before = read_json(run / "evaluation.json", files.MAX_EVALUATION)
         if job.process is None and asked == {key: before.get(key) for key in asked}:
             continue  # not trained since
         command = [str(binary), "evaluate", str(run), "--states", str(states), "--json", "--search", search]
@@ -156,7 +166,9 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
     parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
     parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")
-    parser.add_argument("--num-cores", type=count, metavar="N", help="cores to divide among them (default: all)")
+    parser.add_argument(
+        *("--num-cores",), type=core_count, metavar="N", help="cores to divide among them (default, 0 and -1: all)"
+    )
     parser.add_argument(
         *("--set",), nargs="+", type=assignment, action="extend", default=[], metavar="K=V", help="change config fields"
     )

@@ -84,6 +84,7 @@ VALUES = {
     "its shape": lambda r, t: shaped(r, t, np.int8),
     "nested lists": lambda r, t: shaped(r, t, np.int64).tolist(),
     "columns first": lambda r, t: np.asfortranarray(shaped(r, t, np.float64)),
+    "nothing masked": lambda r, t: np.ma.array(r.bits(t)),
 }
 # What observe() may not return, whether it is taken for indices or for values.
 NO_OBSERVATION = {
@@ -102,6 +103,9 @@ NO_OBSERVATION = {
     "a dict": lambda r, t: {"seen": r.ones(t)},
     "complex": lambda r, t: [1j] * r.size,
     "a generator": lambda r, t: (i for i in r.ones(t)),
+    "masked": lambda r, t: np.ma.array(r.bits(t), mask=[False] * (r.size - 1) + [True]),
+    "masked floats": lambda r, t: np.ma.array(r.bits(t), float, mask=[True] + [False] * (r.size - 1)),
+    "masked within": lambda r, t: [*r.bits(t)[:-1], np.ma.masked],
 }
 
 # Masks of one component, wherever they are returned.
@@ -118,6 +122,7 @@ MASKS = {
     "a list of one row": lambda r, t: [r.allowed(t)],
     "one column": lambda r, t: np.array(r.allowed(t))[:, None],
     "an iterator": lambda r, t: iter(r.allowed(t)),
+    "nothing masked": lambda r, t: np.ma.array(r.allowed(t)),
 }
 # Masks of several components.
 PARTS = {
@@ -147,6 +152,8 @@ NO_MASK = {
     "nothing": lambda r, t: [],
     "one only": lambda r, t: [True],
     "all forbidden": lambda r, t: [False] * r.width,
+    "masked": lambda r, t: np.ma.array(r.allowed(t), mask=[False] * (r.width - 1) + [True]),
+    "masked within": lambda r, t: [*r.allowed(t)[:-1], np.ma.masked],
 }
 # The allowed actions instead of a mask.
 ACTIONS = {

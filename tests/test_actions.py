@@ -47,12 +47,12 @@ def test_a_python_environment_with_every_kind_of_action_is_learned(tmp_path):
     # Without a look at the number the best return is -2.5: three wrong one time in two, and twice 1/2 of 1/2 off.
     assert policy.evaluate(num_episodes=500, search="greedy", seed=1)["mean_reward"] > -0.5
     assert repr(policy).startswith("<Policy for envs_in_python.Match: 1 -> 2 numbers + 2 bits + 2 actions")
-    arm, bits, side = policy.act([0.8])
+    arm, bits, side = policy.act([0.8]).values()
     assert arm == pytest.approx(np.full((1, 2), 0.4), abs=0.15)
     assert bits.tolist() == [1, 0]
     assert side == 1
     # A mask leaves the choice that it leaves: of the bits the first may not be set, and the side is 0.
-    _, bits, side = policy.act([0.8], mask=[True, False, True, True, True, False])
+    _, bits, side = policy.act([0.8], mask=[True, False, True, True, True, False]).values()
     assert (bits.tolist(), side) == ([0, 0], 0)
     with pytest.raises(twisterl.ObservationError, match="6 booleans"):
         policy.act([0.8], mask=[False, False, True, True, True, True])

@@ -1,5 +1,7 @@
 """Values that environments written in Python return are read rightly, or refused by name."""
 
+import re
+
 import gymnasium
 import numpy as np
 import odd_envs
@@ -280,7 +282,7 @@ def test_observations_of_spaces_are_encoded_and_what_is_not_in_them_is_refused(s
     truth = Truth((len(expected or [0]),))
     kind = of_gymnasium(truth, lambda r, t: seen, space, checks=False)
     if expected is None:
-        assert "observation: expected" in refused(kind)
+        assert re.search(r"observation(\[.*?\])?: expected", refused(kind))
         return
     assert_read(kind, truth, masked=False, encoded=lambda t: [np.float32(number) for number in expected])
     # A policy reads its caller's observations by the same rule; one without an environment, their numbers.

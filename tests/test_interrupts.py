@@ -354,6 +354,7 @@ except KeyboardInterrupt:
         wait_until_busy(process, 2.0)
     out, errors = end(process, signal.SIGINT, f"{call}, {kind}")
     assert (out, process.returncode) == ("interrupted\n", 0), errors
+    assert ("press Ctrl-C again" in errors) == (kind != "loop" and call != IN_MAIN_THREAD)
 
 
 CALLS = {

@@ -1,14 +1,17 @@
 """Tests of the Mojo port's programs as users call them, and of policies exchanged with the Rust programs."""
 
 import json
+import os
 import re
 import subprocess
 from pathlib import Path
 
+import numpy
 import pytest
 from benchmarks import mojo as benchmark_mojo
 from benchmarks.common.process import BenchmarkError
 from mojo_programs import MOJO, build
+from safetensors.numpy import save_file
 
 pytestmark = [
     pytest.mark.skipif(not MOJO.exists(), reason="no Mojo compiler beside this Python"),
@@ -168,6 +171,43 @@ def test_wrong_calls_are_errors_in_one_line(programs, config, tmp_path):
     result = call(programs["run_puzzle"], tmp_path / "nowhere.safetensors", "0,1,2,3,4,5")
     assert result.returncode == 2
     assert "nowhere.safetensors" in result.stderr
+
+
+def test_marks_of_editors_are_skipped_and_seeds_have_64_bits(programs, config, tmp_path):
+    marked = tmp_path / "marked.json"
+    marked.write_text(config.read_text(), encoding="utf-8-sig")
+    args = ("--config", marked, "--num-iterations", 1, "--run-path", tmp_path / "run", "--seed", 2**64 - 1)
+    assert call(programs["train_puzzle"], *args).returncode == 0
+    refused = call(programs["train_puzzle"], *args[:-1], 2**64)
+    assert refused.returncode == 2
+    assert "--seed: expected a whole number, at least 0 and below 2^64" in refused.stderr
+
+
+def test_what_is_no_regular_file_is_refused_at_once(programs, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for path, found in ((pipe, "a named pipe"), (tmp_path, "a folder"), ("/dev/zero", "a device")):
+        for program, args in (("train_puzzle", ("--config", path)), ("run_puzzle", (path, "0,1,2,3,4,5"))):
+            result = call(programs[program], *args)
+            assert result.returncode == 2
+            assert f"cannot read {path}: expected a regular file, found {found}" in result.stderr
+
+
+def test_policies_in_half_precision_play_as_in_rust(programs, cli, tmp_path):
+    weights, config = tmp_path / "half.safetensors", tmp_path / "config.json"
+    config.write_text(json.dumps(CONFIG))
+    layers = {"embeddings": (64, 36), "common.0": (32, 64), "action.0": (4, 32), "value.0": (1, 32)}
+    draw = numpy.random.default_rng(1).standard_normal
+    tensors = {f"{name}.weight": draw(shape).astype(numpy.float16) for name, shape in layers.items()}
+    save_file(
+        {**tensors, **{f"{n}.bias": draw(rows).astype(numpy.float16) for n, (rows, _) in layers.items()}}, weights
+    )
+    for board in ("5,4,0,2,1,3", "1,2,5,3,4,0", "3,1,2,4,0,5"):
+        theirs = cli("solve", weights, "--config", config, "--state", board, "--search", "greedy")
+        ours = call(programs["run_puzzle"], weights, board, "--config", config)
+        moves = re.findall(MOVE, ours.stdout)
+        assert moves, ours.stdout + ours.stderr
+        assert moves == re.findall(MOVE, theirs.stdout)
 
 
 def test_benchmark_times_every_operation(root, tmp_path):

@@ -30,5 +30,6 @@ def test_the_cells_run(root, monkeypatch, capsys):
     assert names["file"].is_file()
     shown = capsys.readouterr().out
     assert "beam=64" in shown
-    assert "┌───┬" in shown
+    assert "solution.gif: " in shown
+    assert "<img" in names["env"]._repr_html_()
     assert os.fspath(root) not in json.dumps(cells), "a path of the machine that ran it"

@@ -5,6 +5,7 @@ import io
 import itertools
 import json
 import math
+import os
 import statistics
 import subprocess
 import sys
@@ -378,6 +379,14 @@ def test_bytes_that_are_no_text_are_refused(tmp_path):
 def test_broken_files_beside_the_metrics_are_named(tmp_path, name, content):
     run = write_run(tmp_path / "run", lines_of(2), **{name: content})
     with pytest.raises(plotting.PlotError, match=rf"{name}\.json: expected a JSON object"):
+        plotting.load_run(run)
+
+
+@pytest.mark.parametrize(("name", "limit"), [("config", 1 << 20), ("evaluation", 1 << 25)])
+def test_files_beside_the_metrics_are_bounded(tmp_path, name, limit):
+    run = write_run(tmp_path / "run", lines_of(2), **{name: "{}"})
+    os.truncate(run / f"{name}.json", limit + 1)
+    with pytest.raises(plotting.PlotError, match=rf"{name}\.json: expected a file of at most {limit} bytes"):
         plotting.load_run(run)
 
 

@@ -220,6 +220,23 @@ def test_wrong_counts_are_refused(text):
         run.count(text)
 
 
+@pytest.mark.parametrize("text", ["0", "-1", "3", "4096"])
+def test_core_counts_are_those_of_the_trainer(text):
+    assert run.core_count(text) == (int(text) if int(text) > 0 else len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize("text", ["-2", "4097", "x", "1.5", "", "\u00b2"])
+def test_wrong_core_counts_are_refused(text):
+    with pytest.raises(run.argparse.ArgumentTypeError, match=r"from -1 to 4096 \(0 and -1: all processors\)"):
+        run.core_count(text)
+
+
+@pytest.mark.parametrize("text", ["0", "-1"])
+def test_all_cores_may_be_asked_for_by_number(monkeypatch, text):
+    monkeypatch.setattr(sys, "argv", ["run.py", "a.json", "--num-cores", text])
+    assert run.parse_args().num_cores == len(os.sched_getaffinity(0))
+
+
 @pytest.mark.parametrize(
     ("cores", "jobs", "found"), [(2, 1, [2]), (10, 4, [3, 3, 2, 2]), (2, 3, [1, 1, 1]), (8, 8, [1] * 8)]
 )

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import twisterl
+from envs_in_python import Walk
 
 START = [1, 2, 0, 3, 4, 5, 6, 7, 8]  # two moves to the left
 ROWS = [START[:3], START[3:6], START[6:]]
@@ -190,3 +191,25 @@ def test_symmetries_of_dense_observations_are_used(tmp_path, cli, twists):
     assert result.returncode == 0, result.stderr
     assert json.loads(result.stdout)["success"] == 1
     assert run.policy.evaluate(num_episodes=10, search="beam=16", twists=twists)["success"] == 1
+
+
+class Fragile(Walk):
+    """An environment that stops working."""
+
+    broken = False
+
+    def reset(self):
+        if self.broken:
+            raise RuntimeError("no power")
+        super().reset()
+
+
+def test_an_environment_that_cannot_begin_an_episode_is_no_error_of_the_file(tmp_path, monkeypatch):
+    (tmp_path / "states").write_text("3\n1\n")
+    config = {"env": {"size": 8}, "policy": {"embedding_size": 4, "common_layers": [4]}, "algorithm_cls": "PPO"}
+    twisterl.register("Fragile", Fragile)
+    policy = twisterl.rl.PPO({**config, "env_cls": "Fragile"}).policy
+    assert policy.evaluate(tmp_path / "states")["count"] == 2
+    monkeypatch.setattr(Fragile, "broken", True)
+    with pytest.raises(RuntimeError, match="no power"):
+        policy.evaluate(tmp_path / "states")

@@ -5,6 +5,8 @@ Every error gives the name of the argument, what was expected and what was found
 
 from std.python import Python, PythonObject
 
+from twisterl.io.integers import parse_unsigned
+
 
 struct PythonArgs:
     """The arguments of one call."""
@@ -64,6 +66,19 @@ struct PythonArgs:
         if value < low or value > high:
             raise Error(self.names[at], ": expected ", low, " to ", high, ", found ", value)
         return value
+
+    def seed(self, at: Int) raises -> UInt64:
+        """Returns an argument as a seed; 0 if it was not given."""
+        if not self.has(at):
+            return 0
+        var seed: Optional[UInt64] = None
+        try:
+            seed = parse_unsigned(String(py=Python.import_module("operator").index(self.values[at])))
+        except:
+            pass
+        if not seed:
+            raise Error(self.names[at], ": expected 0 to ", UInt64.MAX, ", found ", describe(self.values[at]))
+        return seed.value()
 
     def boolean(self, at: Int, default: Bool) raises -> Bool:
         """Returns an argument as a boolean."""

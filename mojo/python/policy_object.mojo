@@ -5,7 +5,6 @@ from std.python.bindings import PythonModuleBuilder
 
 from twisterl.config.puzzle_policy import check_fits, load_puzzle_policy
 from twisterl.config.puzzle_spec import PuzzleSpec
-from twisterl.config.run_config import MAX_SEED
 from twisterl.env.board_sizes import SizedTask, run_for_size
 from twisterl.env.puzzle import Puzzle
 from twisterl.policy.distribution import argmax, sample
@@ -114,7 +113,7 @@ struct PolicyObject(Movable, Writable):
         """Chooses one action."""
         var given = PythonArgs("act", ["observation", "mask", "deterministic", "seed"], 1, args, kwargs)
         var greedy = given.boolean(2, True)
-        var rng = Rng(StreamKey(UInt64(given.integer(3, 0, 0, MAX_SEED)), Purpose.ACT))
+        var rng = Rng(StreamKey(given.seed(3), Purpose.ACT))
         var probabilities = Self.predict_one(self_, given).probabilities.copy()
         return PythonObject(argmax(probabilities) if greedy else sample(probabilities, rng))
 
@@ -135,7 +134,7 @@ struct PolicyObject(Movable, Writable):
     def puzzle(self_: PythonObject, args: PythonObject, kwargs: PythonObject) raises -> PythonObject:
         """Returns the puzzle that the policy was trained for."""
         var given = PythonArgs("puzzle", ["seed"], 0, args, kwargs)
-        return new_puzzle(self_.downcast_value_ptr[Self]()[].spec, given.integer(0, 0, 0, MAX_SEED))
+        return new_puzzle(self_.downcast_value_ptr[Self]()[].spec, given.seed(0))
 
 
 @fieldwise_init

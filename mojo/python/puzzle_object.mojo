@@ -4,7 +4,6 @@ from std.python import Python, PythonObject
 from std.python.bindings import PythonModuleBuilder
 
 from twisterl.config.puzzle_spec import PuzzleSpec
-from twisterl.config.run_config import MAX_SEED
 from twisterl.env.board_sizes import SizedTask, run_for_size
 from twisterl.env.puzzle import MAX_LIMIT, Puzzle
 from twisterl.rng import Purpose, Rng, StreamKey
@@ -18,10 +17,10 @@ def make_puzzle(module: PythonObject, args: PythonObject, kwargs: PythonObject) 
     var text = String("{}")
     if given.has(0):
         text = given.string(0, "") if is_a(given.values[0], "str") else given.json(0)
-    return new_puzzle(PuzzleSpec(text, "params"), given.integer(1, 0, 0, MAX_SEED))
+    return new_puzzle(PuzzleSpec(text, "params"), given.seed(1))
 
 
-def new_puzzle(spec: PuzzleSpec, seed: Int) raises -> PythonObject:
+def new_puzzle(spec: PuzzleSpec, seed: UInt64) raises -> PythonObject:
     """Returns a puzzle at the first scramble of `seed`."""
     var task = NewPuzzleTask(spec, seed, Python.none())
     run_for_size(task, spec.height, spec.width)
@@ -33,12 +32,12 @@ struct NewPuzzleTask(SizedTask):
     """A puzzle to create."""
 
     var spec: PuzzleSpec
-    var seed: Int
+    var seed: UInt64
     var result: PythonObject
 
     def run[height: Int, width: Int](mut self) raises:
         """Creates the puzzle."""
-        var puzzle = PuzzleObject[height, width](Puzzle[height, width](self.spec.params), UInt64(self.seed), 0)
+        var puzzle = PuzzleObject[height, width](Puzzle[height, width](self.spec.params), self.seed, 0)
         puzzle.begin()
         self.result = PythonObject(alloc=puzzle^)
 
@@ -102,7 +101,7 @@ struct PuzzleObject[height: Int, width: Int](Movable, Writable):
         var object = self_.downcast_value_ptr[Self]()
         var difficulty = given.integer(0, object[].puzzle.difficulty(), 0, MAX_LIMIT)
         if given.has(1):
-            object[].seed = UInt64(given.integer(1, 0, 0, MAX_SEED))
+            object[].seed = given.seed(1)
             object[].begun = 0
         object[].puzzle.set_difficulty(difficulty)
         object[].begin()

@@ -5,8 +5,9 @@ from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_fal
 from twisterl.config.puzzle_policy import policy_without_weights
 from twisterl.config.run_config import RunConfig
 from twisterl.env.symmetry import Twist, canonical_action, canonicalize, original_action, square_twists
-from twisterl.io.files import read_file
+from twisterl.io.files import decode, read_file
 from twisterl.io.json import parse_json
+from twisterl.io.safetensors import append_number, parse_tensors
 from twisterl.policy.distribution import masked_softmax, sample
 from twisterl.policy.evaluator import Evaluation
 from twisterl.policy.forward import Executor
@@ -185,6 +186,47 @@ def test_corrupt_files_are_errors() raises:
     wrong.network = Network(81, 4, MlpSizes(512, List[Int](), List[Int](), List[Int](), Activation.RELU))
     with assert_raises(contains="weights.action.0.weight: expected shape [4,512], found [4,256]"):
         _ = load_policy("tests/vectors/peer/ppo_puzzle8_v1.safetensors", wrong.copy())
+
+
+def tensor_of(type: String, values: List[UInt64], width: Int) raises -> List[Float32]:
+    """Returns the values of a file with one tensor of values with these bits."""
+    var header = String('{"x":{"dtype":"', type, '","shape":[', len(values), '],"data_offsets":[0,')
+    header += String(width * len(values), "]}}")
+    var bytes = List[UInt8]()
+    append_number(bytes, UInt64(header.byte_length()), 8)
+    bytes.extend(header.as_bytes())
+    for value in values:
+        append_number(bytes, value, width)
+    return parse_tensors(bytes).tensors[0].values.copy()
+
+
+def test_tensors_of_all_floating_types_are_read() raises:
+    # The bits of 1, -2.5 and the smallest number of F16, 2^-24, which BF16 rounds no number to.
+    assert_equal(tensor_of("F32", [0x3F800000, 0xC0200000, 0x33800000], 4), [Float32(1), -2.5, 5.9604645e-08])
+    assert_equal(tensor_of("F16", [0x3C00, 0xC100, 0x0001], 2), [Float32(1), -2.5, 5.9604645e-08])
+    assert_equal(tensor_of("BF16", [0x3F80, 0xC020, 0x3380], 2), [Float32(1), -2.5, 5.9604645e-08])
+    assert_equal(tensor_of("F64", [0x3FF0000000000000, 0xC004000000000000], 8), [Float32(1), -2.5])
+    for type in ["I64", "BOOL", "F8_E4M3"]:
+        with assert_raises(contains=String("weights.x.dtype: expected F32, F64, F16 or BF16, found ", type)):
+            _ = tensor_of(type, [0, 0], 8)
+
+
+def test_text_is_read_without_its_mark_and_other_encodings_are_named() raises:
+    var json: List[UInt8] = [UInt8(0xEF), 0xBB, 0xBF]
+    json.extend(String('{"a":1}').as_bytes())
+    assert_equal(parse_json(decode(json)).to_text(), '{"a":1}')
+    assert_equal(decode(List[UInt8]()), "")
+    with assert_raises(contains="UTF-16 or UTF-32 (save the file as UTF-8)"):
+        _ = decode([UInt8(0xFF), 0xFE, 0x7B, 0x00])
+    with assert_raises(contains="other bytes"):
+        _ = decode([UInt8(0x7B), 0xFF])
+
+
+def test_files_that_are_not_regular_are_refused_at_once() raises:
+    with assert_raises(contains="/dev/zero: expected a regular file, found a device"):
+        _ = load_policy("/dev/zero")
+    with assert_raises(contains="tests: expected a regular file, found a folder"):
+        _ = load_policy("tests")
 
 
 def test_files_with_changed_bytes_are_read_or_are_errors() raises:

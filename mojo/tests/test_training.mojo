@@ -4,6 +4,7 @@ from std.testing import TestSuite, assert_almost_equal, assert_equal, assert_fal
 
 from twisterl.algorithms.es.perturbation import PerturbationKey, PerturbationLayout
 from twisterl.algorithms.es.shaping import centered_ranks, standardized
+from twisterl.config.collecting import MAX_CORES
 from twisterl.config.context import Algorithm
 from twisterl.config.run_config import Overrides, RunConfig, load_config
 from twisterl.env.puzzle import Puzzle, PuzzleParams
@@ -310,7 +311,10 @@ def test_wrong_and_unsupported_fields_are_errors_by_name() raises:
     check_error(
         '{"env_cls":"Puzzle","policy":{"layers":{}}}', "policy.layers: expected no such entry: the Mojo port does not"
     )
-    check_error('{"env_cls":"Puzzle","seed":"x"}', "seed: expected a whole number from 0 to")
+    for seed in ['"x"', "-1", "1.5", "18446744073709551616"]:
+        check_error(
+            String('{"env_cls":"Puzzle","seed":', seed, "}"), "seed: expected a whole number, at least 0 and below 2^64"
+        )
     check_error('{"env_cls":"Puzzle","algorithm_cls":"BackwardScramble"}', "algorithm_cls: expected PPO, AZ or ES")
     var within = '{"env_cls":"Puzzle","algorithm_cls":"AZ","algorithm":'
     check_error(
@@ -333,6 +337,16 @@ def test_wrong_and_unsupported_fields_are_errors_by_name() raises:
     check_error(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
     check_error(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
     check_error(within + "{", "JSON, line 1: expected")
+
+
+def test_seeds_below_2_64_and_all_spellings_of_all_processors_are_read() raises:
+    var seed = '{"env_cls":"Puzzle","seed":18446744073709551615}'
+    assert_equal(RunConfig(seed, Overrides()).seed, UInt64.MAX)
+    assert_equal(RunConfig(seed, Overrides(seed=UInt64(1) << 63)).seed, UInt64(1) << 63)
+    for cores in ["null", "0", "-1"]:
+        var text = String('{"env_cls":"Puzzle","algorithm":{"collecting":{"num_cores":', cores, "}}}")
+        assert_equal(RunConfig(text, Overrides()).collecting.num_cores, MAX_CORES)
+    assert_equal(RunConfig('{"env_cls":"Puzzle"}', Overrides()).collecting.num_cores, 32)
 
 
 def test_fields_that_would_have_no_effect_are_errors() raises:

@@ -59,7 +59,8 @@ class Job:
         config = read_json(self.folder / "config.json")
         self.total = self.num_steps or config.get("num_iterations")
         if self.process is None:
-            self.iteration = read_json(self.folder / "checkpoint_last/state.json").get("iteration", 0)
+            state = read_json(self.folder / "checkpoint_last/state.json", files.MAX_CHECKPOINT_STATE)
+            self.iteration = state.get("iteration", 0)
             if self.total is not None and self.iteration >= self.total:
                 self.state = "done"
 
@@ -112,10 +113,10 @@ class Job:
             self.seconds_left = pace * max(0, self.total - self.iteration)
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file; an empty one where there is none."""
+def read_json(path: Path, limit: int = files.MAX_CONFIG) -> dict[str, Any]:
+    """The object in a file of at most so many bytes; an empty one where there is none."""
     try:
-        found: dict[str, Any] = files.read_object(path)
+        found: dict[str, Any] = files.read_object(path, limit)
     except FileNotFoundError:
         return {}
     except OSError as error:

@@ -48,6 +48,7 @@ fn check(checkpoint: &str, cells: usize) {
         symmetry: Symmetry::None,
         backtracking: true,
         scaling: None,
+        spaces: None,
     };
     let bytes = std::fs::read(peer(&format!("{checkpoint}.safetensors"))).unwrap();
     let policy = Policy::from_safetensors(&bytes, Some(header)).unwrap();

@@ -99,7 +99,7 @@ fn transitions<'py>(
     if actions.single_discrete().is_some() {
         dict.set_item("actions", PyArray1::from_vec(py, batch.actions.discrete))?;
     } else {
-        let samples = rows.map(|i| action_object(py, batch.actions.row(i), actions));
+        let samples = rows.map(|i| action_object(py, batch.actions.row(i), actions, None));
         dict.set_item("actions", samples.collect::<PyResult<Vec<_>>>()?)?;
     }
     dict.set_item("log_probs", PyArray1::from_vec(py, batch.log_probs))?;

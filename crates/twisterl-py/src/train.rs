@@ -82,7 +82,7 @@ pub fn resume<'py>(
     let threads = num_cores.map(|cores| cores.0.threads());
     let options = Options { difficulty, quiet, overrides, threads, ..Options::default() };
     watch(py, &path.clone(), options, callback, move |options| {
-        trainer::resume(&path, None, options, &registry)
+        trainer::resume(&path, options, &registry)
     })
 }
 

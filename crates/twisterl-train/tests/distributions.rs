@@ -8,7 +8,7 @@ use rand::RngExt as _;
 use serde_json::{Value, json};
 use std::path::Path;
 use std::sync::Arc;
-use support::options;
+use support::{options, until};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::evaluator::distribution::{
     Choice, Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore,
@@ -133,7 +133,7 @@ fn a_registered_distribution_is_trained_saved_and_loaded() {
     run(config(laplace), &path, &with_laplace()).unwrap();
     let policy = load_policy(&path, None, &with_laplace()).unwrap();
     assert_eq!(policy.network.action_distribution().unwrap().width(), 1);
-    let summary = resume(&path, Some(3), &options(1), &with_laplace()).unwrap();
+    let summary = resume(&path, &until(3, 1), &with_laplace()).unwrap();
     assert_eq!(summary.iterations, 3);
     // A program without it names the missing distribution.
     let error = load_policy(&path, None, &Registry::default()).unwrap_err().to_string();

@@ -31,7 +31,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
-use support::options;
+use support::until;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
@@ -134,7 +134,7 @@ fn states_files_are_read_as_they_were_written() {
         let (spec, width) = pick(rng, &specs);
         let boards = states_files::boards(rng, &**spec);
         let (written, expected) = states_files::file(rng, boards, *width);
-        let mut checker = StateChecker::new(&**spec, &Interrupt::default());
+        let mut checker = StateChecker::new(&**spec, &Interrupt::default()).unwrap();
         let read = states::parse(path, written.as_bytes(), &mut checker);
         let read =
             read.map(|all| all.into_iter().map(|i| (i.state, i.optimal)).collect::<Vec<_>>());
@@ -252,7 +252,7 @@ fn runs_are_resumed_or_refused() {
             fs::write(arrays, bytes).unwrap();
         }
         update_manifest(&last);
-        text(trainer::resume(&target, Some(2), &options(1), &registry)).map(drop)
+        text(trainer::resume(&target, &until(2, 1), &registry)).map(drop)
     });
 }
 

@@ -152,7 +152,7 @@ fn a_resumed_run_is_identical_to_an_uninterrupted_one() {
             let mut text = std::fs::read_to_string(&log).unwrap();
             text.push_str("{\"iteration\":9999}\n{\"cut");
             std::fs::write(&log, text).unwrap();
-            let summary = resume(&parts, None, &options(3), &registry).unwrap();
+            let summary = resume(&parts, &options(3), &registry).unwrap();
             assert_eq!(summary.iterations, 40);
             assert!(weights(&whole) == weights(&parts), "{name}, stopped at {at}");
             assert_eq!(metrics(&whole), metrics(&parts));
@@ -196,7 +196,7 @@ fn a_run_interrupted_within_an_iteration_resumes_from_its_last_checkpoint() {
         let summary = train(&config(1, 40), &parts, &interrupted, &registry).unwrap();
         assert!(summary.interrupted && summary.iterations == 21, "{name}: {summary:?}");
         assert!(weights(&whole) != weights(&parts));
-        assert!(!resume(&parts, None, &options(2), &registry).unwrap().interrupted);
+        assert!(!resume(&parts, &options(2), &registry).unwrap().interrupted);
         assert!(weights(&whole) == weights(&parts), "{name}");
         assert_eq!(metrics(&whole), metrics(&parts));
     }

@@ -44,6 +44,10 @@ pub trait Environment: Clone + Send + Sync + 'static {
     /// The parameters, the `env` object of a config.
     type Params: Serialize + DeserializeOwned + Clone + Send + Sync;
 
+    /// The parameters that [`Params`](Self::Params) does not serialize where they have their defaults, so that files stay as
+    /// they were before there were such parameters: name and default, as lists of parameters show them.
+    const UNWRITTEN_DEFAULTS: &'static [(&'static str, &'static str)] = &[];
+
     /// Builds an environment.
     ///
     /// # Errors

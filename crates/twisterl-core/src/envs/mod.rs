@@ -6,6 +6,7 @@ pub mod lights_out;
 pub mod maze;
 pub mod puzzle;
 pub mod registry;
+mod spec;
 #[cfg(test)]
 mod tests;
 mod time_limit;

@@ -43,6 +43,28 @@ fn all_keep_the_contract_and_have_their_twists() {
     assert!(untested.is_empty(), "{untested:?}");
 }
 
+/// The error for an unknown parameter names all known ones.
+#[test]
+fn every_parameter_is_listed_with_its_default() {
+    let registry = Registry::default();
+    for name in registry.names() {
+        let error = registry.make(name, &json!({"no such": 1})).err().unwrap().to_string();
+        let known = error.split(" found ").next().unwrap().split('`').skip(1).step_by(2);
+        let spec = make(name, &json!({}));
+        let params = spec.params();
+        let mut listed: Vec<&str> =
+            params.as_object().unwrap().keys().map(String::as_str).collect();
+        let unwritten = spec.unwritten_defaults().iter().map(|(key, _)| *key);
+        listed.extend(unwritten.filter(|key| params.get(*key).is_none()));
+        let mut known: Vec<&str> = known.collect();
+        known.sort_unstable();
+        listed.sort_unstable();
+        assert_eq!(listed, known, "{name}");
+    }
+    let puzzle = make("Puzzle", &json!({}));
+    assert!(puzzle.unwritten_defaults().contains(&("goal", "\"blank_first\"")));
+}
+
 #[test]
 fn parameters_out_of_range_are_refused_with_their_path() {
     for (name, params, message) in [

@@ -3,6 +3,12 @@
 use crate::{Error, Result};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+/// The time that work has to end after interruption was requested.
+const LIMIT: Duration = Duration::from_millis(800);
+/// The time that it has after the end of a [`Hold`], if that comes later.
+const AFTER_HOLD: Duration = Duration::from_millis(200);
 
 /// The number of [`Hold`]s in this process.
 static HOLDS: AtomicUsize = AtomicUsize::new(0);
@@ -62,6 +68,29 @@ impl Drop for Hold {
     }
 }
 
+/// The rule by which work that does not end after a request for interruption is left behind.
+#[derive(Debug, Default)]
+pub struct Patience {
+    /// The time of the last look at which there was a [`Hold`].
+    held: Option<Instant>,
+}
+
+impl Patience {
+    /// Returns true if the time is over that work had to end after a request `since` that time.
+    pub fn is_late(since: Instant) -> bool {
+        since.elapsed() >= LIMIT
+    }
+
+    /// Returns true if work is to be left behind that was asked to end `since` that time: it is [late](Self::is_late), and
+    /// neither `held` nor was a moment ago.
+    pub fn ends(&mut self, since: Instant, held: bool) -> bool {
+        if held {
+            self.held = Some(Instant::now());
+        }
+        Self::is_late(since) && self.held.is_none_or(|held| held.elapsed() >= AFTER_HOLD)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -73,5 +102,15 @@ mod tests {
         assert!(Hold::any());
         drop(two);
         assert!(!Hold::any());
+    }
+    #[test]
+    fn work_that_is_held_is_not_left_behind() {
+        let (mut patience, since) = (Patience::default(), Instant::now());
+        assert!(!patience.ends(since, false), "in time");
+        let Some(since) = since.checked_sub(LIMIT) else { return };
+        assert!(!patience.ends(since, true), "held");
+        assert!(!patience.ends(since, false), "held a moment ago");
+        patience.held = patience.held.and_then(|held| held.checked_sub(AFTER_HOLD));
+        assert!(patience.ends(since, false), "late");
     }
 }

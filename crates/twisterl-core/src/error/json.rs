@@ -4,22 +4,32 @@
 //! reader.
 
 use super::from_serde::in_words;
+use super::text::{NotUtf8, decode};
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use std::collections::HashSet;
 use std::fmt::{self, Formatter};
 use std::result::Result;
 
-/// The mark with which some editors begin UTF-8 text.
-const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
-/// The expectation that a repeated key breaks.
-const UNIQUE: &str = "each key once";
 /// The longest path of an error, in characters.
 const MAX_PATH: usize = 120;
+
+/// The kind of a [`JsonError`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JsonErrorKind {
+    /// The text is not UTF-8.
+    Encoding,
+    /// It is not JSON, or the value is of another type.
+    Syntax,
+    /// An object repeats a key.
+    RepeatedKey,
+}
 
 /// An error of JSON text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}expected {expected}, found {found}", prefix(self))]
 pub struct JsonError {
+    /// The kind.
+    pub kind: JsonErrorKind,
     /// The path of a repeated key, such as `env.width`; empty for other errors.
     pub path: String,
     /// The line, from 1; 0 if the error is about the whole text.
@@ -40,29 +50,31 @@ fn prefix(error: &JsonError) -> String {
 }
 
 impl JsonError {
-    /// Returns true if an object repeats a key.
-    pub fn is_repeated_key(&self) -> bool {
-        self.expected == UNIQUE
-    }
-
-    fn of_text(found: impl Into<String>) -> Self {
-        let expected = "JSON in UTF-8".to_owned();
-        Self { path: String::new(), line: 0, column: 0, expected, found: found.into() }
+    fn of_text(NotUtf8 { offset, found }: NotUtf8) -> Self {
+        let at = offset.map(|offset| format!(" at offset {offset}"));
+        Self {
+            kind: JsonErrorKind::Encoding,
+            path: String::new(),
+            line: 0,
+            column: 0,
+            expected: "JSON in UTF-8".into(),
+            found: found + &at.unwrap_or_default(),
+        }
     }
 
     /// Describes an error of serde_json. `repeated` is the path of the repeated key, if that is the error.
     fn at(error: &serde_json::Error, repeated: Option<String>) -> Self {
         let message = in_words(error);
         let found = message.rsplit_once(" at line ").map_or(message.as_str(), |(what, _)| what);
-        let (path, expected, found) = match repeated {
+        let (kind, path, expected, found) = match repeated {
             Some(path) => {
                 let found = format!("`{path}` twice");
-                (path, UNIQUE, found)
+                (JsonErrorKind::RepeatedKey, path, "each key once", found)
             }
-            None => (String::new(), "JSON", found.to_owned()),
+            None => (JsonErrorKind::Syntax, String::new(), "JSON", found.to_owned()),
         };
         let (line, column) = (error.line(), error.column());
-        Self { path, line, column, expected: expected.to_owned(), found }
+        Self { kind, path, line, column, expected: expected.to_owned(), found }
     }
 }
 
@@ -80,7 +92,7 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, JsonError> {
 /// # Errors
 /// If it is not UTF-8, is not JSON, is nested more than 127 levels deep, or repeats a key.
 pub fn check(bytes: &[u8]) -> Result<&str, JsonError> {
-    let text = text(bytes)?;
+    let text = decode(bytes).map_err(JsonError::of_text)?;
     let mut place = Place::default();
     let mut json = serde_json::Deserializer::from_str(text);
     let checked = Unique(&mut place).deserialize(&mut json).and_then(|()| json.end());
@@ -88,24 +100,15 @@ pub fn check(bytes: &[u8]) -> Result<&str, JsonError> {
     Ok(text)
 }
 
-/// Returns the text of a file without its byte-order mark.
-///
-/// # Errors
-/// If it is not UTF-8.
-pub fn text(bytes: &[u8]) -> Result<&str, JsonError> {
-    let other = match bytes {
-        [0xff, 0xfe, 0, 0, ..] | [0, 0, 0xfe, 0xff, ..] => Some("UTF-32"),
-        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Some("UTF-16"),
-        // Without a mark, every other byte of plain text is zero.
-        [0, b'{' | b'[' | b'"', 0, _, ..] | [b'{' | b'[' | b'"', 0, _, 0, ..] => Some("UTF-16"),
-        _ => None,
-    };
-    if let Some(encoding) = other {
-        return Err(JsonError::of_text(format!("{encoding} (save the file as UTF-8)")));
-    }
-    let bytes = bytes.strip_prefix(UTF8_MARK).unwrap_or(bytes);
-    std::str::from_utf8(bytes).map_err(|e| {
-        JsonError::of_text(format!("bytes that are not UTF-8 at offset {}", e.valid_up_to()))
+/// Returns the text of a number, such as `NaN`, at which a parser stopped at this line and column because it is not finite.
+pub fn not_finite(text: &str, line: usize, column: usize) -> Option<&'static str> {
+    let line = text.split('\n').nth(line.checked_sub(1)?)?;
+    let column = column.saturating_sub(1);
+    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
+    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
+    (column.saturating_sub(2)..=column).find_map(|start| {
+        let rest = line.get(start..)?;
+        texts.into_iter().find(|text| rest.starts_with(text))
     })
 }
 
@@ -246,7 +249,7 @@ mod tests {
     #[test]
     fn marks_are_skipped_and_other_encodings_are_named() {
         let text = r#"{"a": "ü", "b": [{"a": 1}, {"a": 2}]}"#;
-        let marked = [UTF8_MARK, text.as_bytes()].concat();
+        let marked = format!("\u{feff}{text}").into_bytes();
         assert_eq!(check(&marked).unwrap(), text);
         let utf16 = |order: fn(u16) -> [u8; 2], text: &str| {
             text.encode_utf16().flat_map(order).collect::<Vec<u8>>()

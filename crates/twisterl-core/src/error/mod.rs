@@ -6,6 +6,7 @@ pub mod interrupt;
 pub mod json;
 pub mod names;
 mod option;
+pub mod text;
 
 pub use option::OptionError;
 

@@ -3,6 +3,7 @@
 use super::init::Scheme;
 use super::network::Network;
 use super::scaling::Scaling;
+use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::{Error, Result};
@@ -28,6 +29,8 @@ pub struct Policy {
     pub backtracking: bool,
     /// The scaling of dense observations; `None`: unscaled.
     pub scaling: Option<Scaling>,
+    /// The spaces that the environment declares, if they are not those of the network.
+    pub spaces: Option<DeclaredSpaces>,
 }
 
 impl Policy {
@@ -46,8 +49,17 @@ impl Policy {
         let parameters = Scheme::Uniform.with_usual_gains().parameters(&network, seed);
         let (symmetry, backtracking, scaling) = (Symmetry::None, true, None);
         let env_cls = env_cls.into();
-        let policy =
-            Self { network, parameters, env_cls, env, twists, symmetry, backtracking, scaling };
+        let policy = Self {
+            network,
+            parameters,
+            env_cls,
+            env,
+            twists,
+            symmetry,
+            backtracking,
+            scaling,
+            spaces: None,
+        };
         policy.check()?;
         Ok(policy)
     }
@@ -90,6 +102,9 @@ impl Policy {
         }
         if let Some(scaling) = &self.scaling {
             scaling.check(&self.network.observation)?;
+        }
+        if let Some(spaces) = &self.spaces {
+            spaces.check(&self.network.observation, &self.network.actions)?;
         }
         let bits = self.network.observation.size().unwrap_or(0);
         let actions = self.network.actions.mask_width();

@@ -21,8 +21,9 @@ impl SlotGroup {
         space: &ActionSpace,
         seed: u64,
     ) -> Result<bool> {
-        check(&live, space)?;
-        let repeated = match replay(&mut *self.env, slot, &live, space, seed) {
+        let LiveEpisode { discrete, continuous, length, .. } = live.clone();
+        let actions = Actions::recorded(space, discrete, continuous, length)?;
+        let repeated = match replay(&mut *self.env, slot, &live, &actions, space, seed) {
             Ok(repeated) => repeated,
             // In a state that the episode was not in, an environment may refuse its actions.
             Err(Error::Raised { .. } | Error::Contract { .. }) => false,
@@ -37,46 +38,25 @@ impl SlotGroup {
     }
 }
 
-/// Checks that the record has actions of `space` for all of its steps.
-fn check(live: &LiveEpisode, space: &ActionSpace) -> Result<()> {
-    let widths = [space.discrete_width(), space.continuous_width()];
-    let expected = widths.map(|width| live.length.saturating_mul(width));
-    if [live.discrete.len(), live.continuous.len()] != expected {
-        let found = format!("{} discrete values", live.discrete.len());
-        return Err(Error::state(format!("actions of {} steps", live.length), found));
-    }
-    let mut actions = Actions::new(space);
-    (0..live.length).try_for_each(|t| {
-        push(&mut actions, live, t, space);
-        space.check(actions.row(0))
-    })
-}
-
-/// Replaces the rows of `actions` by the action of step `t`. The record has been checked.
-fn push(actions: &mut Actions, live: &LiveEpisode, t: usize, space: &ActionSpace) {
-    let part = |width: usize| t * width..(t + 1) * width;
-    actions.clear();
-    actions.discrete.extend_from_slice(&live.discrete[part(space.discrete_width())]);
-    actions.continuous.extend_from_slice(&live.continuous[part(space.continuous_width())]);
-}
-
 /// Begins the episode in `slot` and makes its steps. Returns whether it went as recorded: without an end, to the same sum
 /// of rewards and the same observation.
 fn replay(
     env: &mut dyn VecEnv,
     slot: usize,
     live: &LiveEpisode,
+    actions: &Actions,
     space: &ActionSpace,
     seed: u64,
 ) -> Result<bool> {
     let (iteration, index) = live.stream;
     let key = StreamKey { seed, purpose: Purpose::Start, iteration, index };
     env.begin(slot, live.start.borrow(), &mut key.stream())?;
-    let (mut actions, mut steps, mut total) = (Actions::new(space), Vec::new(), 0.0);
-    for t in 0..live.length {
-        push(&mut actions, live, t, space);
+    let (mut one, mut steps, mut total) = (Actions::new(space), Vec::new(), 0.0);
+    for t in 0..actions.len() {
+        one.clear();
+        one.push(actions.row(t));
         steps.clear();
-        env.step(&[slot], &actions, &mut steps)?;
+        env.step(&[slot], &one, &mut steps)?;
         if steps.iter().any(Step::done) {
             return Ok(false);
         }

@@ -13,6 +13,7 @@ mod symmetry_use;
 #[cfg(test)]
 mod tests;
 mod trees;
+mod verification;
 
 pub use crate::search::{BeamScore, Budget};
 pub use method::Method;
@@ -21,17 +22,16 @@ pub use plan::SolvePlan;
 pub use play::{Play, Solution};
 pub use replay::{Replay, indices, replay};
 pub use symmetry_use::SymmetryUse;
+pub use verification::Verification;
 
-use play::start_stream;
-
-use crate::env::{Start, Step};
+use crate::Result;
+use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
 use crate::evaluator::{Evaluator, Twisted, WithoutBacktracking};
 use crate::rng::StreamKey;
 use crate::search::ActionPath;
 use crate::space::Actions;
-use crate::{Error, Result};
 
 /// A problem, a policy and a method with its settings.
 #[derive(Clone, Copy)]
@@ -54,10 +54,8 @@ pub struct Solver<'a> {
     pub key: StreamKey,
     /// If true, solutions carry their start state and actions, and are verified. Those of searches always are.
     pub record: bool,
-    /// If true, a replay that does not confirm a solution is an error. Otherwise it is one for native environments only, and
-    /// elsewhere the solution of a search is what its replay makes of it: for figures of environments with randomness of
-    /// their own.
-    pub strict: bool,
+    /// The treatment of solutions that their replay does not confirm.
+    pub verification: Verification,
 }
 
 impl<'a> Solver<'a> {
@@ -78,7 +76,7 @@ impl<'a> Solver<'a> {
             max_steps: None,
             key,
             record: true,
-            strict: true,
+            verification: Verification::Strict,
         }
     }
 }
@@ -190,47 +188,5 @@ impl Solver<'_> {
         actions.discrete = path.actions;
         let ActionPath { solved, total, .. } = path;
         Solution { solved, length, total, actions, nodes, seconds, ..Solution::default() }
-    }
-
-    /// Replays every solution from its start, and fills in the start state.
-    fn verify(&self, starts: &[Start<'_>], solutions: &mut [Solution]) -> Result<()> {
-        let mut env = self.spec.batch(1);
-        let mut one = Actions::new(&self.spec.action_space());
-        let mut steps = Vec::new();
-        for (index, (start, solution)) in starts.iter().zip(solutions).enumerate() {
-            env.begin(0, *start, &mut start_stream(self.key, index))?;
-            solution.start.clear();
-            env.state(0, &mut solution.start)?;
-            steps.clear();
-            for i in 0..solution.actions.len() {
-                one.clear();
-                one.push(solution.actions.row(i));
-                env.step(&[0], &one, &mut steps)?;
-                if steps.last().is_some_and(Step::done) {
-                    break;
-                }
-            }
-            let total = steps.iter().fold(0.0, |total: f32, step| total + step.reward);
-            let (solved, length) = (env.solved(0), steps.len());
-            let same = (solved, length) == (solution.solved, solution.length)
-                && total.to_bits() == solution.total.to_bits();
-            if same {
-                continue;
-            }
-            if self.strict || self.spec.foreign_spec().is_none() {
-                return Err(Error::Contract {
-                    name: self.spec.name().into(),
-                    rule: "the same start and actions give the same episode".into(),
-                    found: format!(
-                        "solved {} with a return of {}, and replayed solved {solved} with {total}",
-                        solution.solved, solution.total
-                    ),
-                });
-            }
-            if self.method.searches() {
-                (solution.solved, solution.length, solution.total) = (solved, length, total);
-            }
-        }
-        Ok(())
     }
 }

@@ -286,6 +286,27 @@ impl Actions {
         }
     }
 
+    /// Returns recorded actions of `space`, `[length]`.
+    ///
+    /// # Errors
+    /// [`Error::State`] if there are not as many values, [`Error::Action`] if one is not of `space`.
+    pub fn recorded(
+        space: &ActionSpace,
+        discrete: Vec<u32>,
+        continuous: Vec<f32>,
+        length: usize,
+    ) -> Result<Self> {
+        let widths = [space.discrete_width(), space.continuous_width()];
+        let expected = widths.map(|width| length.saturating_mul(width));
+        if [discrete.len(), continuous.len()] != expected {
+            let found = format!("{} discrete values", discrete.len());
+            return Err(Error::state(format!("actions of {length} steps"), found));
+        }
+        let actions = Self { discrete, continuous, ..Self::new(space) };
+        (0..length).try_for_each(|t| space.check(actions.row(t)))?;
+        Ok(actions)
+    }
+
     /// Returns the numbers of discrete and of continuous values of a row.
     pub fn widths(&self) -> (usize, usize) {
         (self.discrete_width, self.continuous_width)

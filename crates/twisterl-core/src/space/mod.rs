@@ -1,6 +1,7 @@
 //! Observation and action spaces, and the batches that hold their elements.
 
 mod action;
+pub mod declared;
 mod observation;
 pub mod symmetry;
 

@@ -40,7 +40,6 @@ __version__: str
 
 _Path: TypeAlias = str | os.PathLike[str]
 _Env: TypeAlias = str | Callable[..., Any]
-_Row: TypeAlias = Sequence[int] | Sequence[float] | NDArray[Any]
 _Solved: TypeAlias = tuple[bool, float, list[Any], list[float], int, int, float]
 _Component: TypeAlias = tuple[int, list[float], list[float], list[int]]
 
@@ -70,6 +69,10 @@ class Policy:
     @property
     def sparse(self) -> bool: ...
     @property
+    def codec(self) -> Any: ...
+    @property
+    def spaces_json(self) -> str | None: ...
+    @property
     def num_actions(self) -> int: ...
     @property
     def action_components(self) -> list[_Component]: ...
@@ -78,20 +81,28 @@ class Policy:
     def weights(self) -> dict[str, NDArray[np.float32]]: ...
     def to_bytes(self) -> bytes: ...
     def predict(
-        self, observation: _Row, mask: Sequence[bool] | NDArray[Any] | None = None
+        self, observation: Any, mask: Sequence[bool] | NDArray[Any] | None = None
     ) -> tuple[NDArray[np.float32], float]: ...
     def predict_batch(
-        self, observations: Sequence[_Row] | NDArray[Any], masks: Any = None, num_cores: int | None = None
+        self, observations: Any, masks: Any = None, num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def forward_batch(
-        self, observations: Sequence[_Row] | NDArray[Any], num_cores: int | None = None
+        self, observations: Any, num_cores: int | None = None
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]: ...
     def act(
         self,
-        observation: _Row,
+        observation: Any,
         mask: Sequence[bool] | NDArray[Any] | None = None,
         deterministic: bool = True,
         seed: int = 0,
+    ) -> Any: ...
+    def act_batch(
+        self,
+        observations: Any,
+        masks: Any = None,
+        deterministic: bool = True,
+        seed: int = 0,
+        num_cores: int | None = None,
     ) -> Any: ...
     def solve_states(self, states: Sequence[Any], options: dict[str, Any]) -> list[_Solved]: ...
     def solve_scrambles(self, count: int, difficulty: int | None, options: dict[str, Any]) -> list[_Solved]: ...

@@ -54,7 +54,8 @@ def load_policy(
 class Policy(_core.Policy):
     """A trained policy and the environment it was trained for.
 
-    Observations are lists of the indices of their ones, or arrays, either flat or of shape `obs_shape`.
+    Observations are those of the environment: of native ones lists of the indices of their ones, or arrays, either flat
+    or of shape `obs_shape`.
     """
 
     @property
@@ -80,7 +81,7 @@ class Policy(_core.Policy):
         """Return a new instance of the environment."""
         return of_spec(self.spec, seed)
 
-    def solve(self, state: Sequence[float], **options: Any) -> Solution:
+    def solve(self, state: Any, **options: Any) -> Solution:
         """Solve one problem.
 
         Args:
@@ -95,7 +96,7 @@ class Policy(_core.Policy):
     # long function: one option after the other
     def solve_batch(
         self,
-        states: Sequence[Sequence[float]],
+        states: Any,
         *,
         search: str | None = None,
         deterministic: bool | None = None,
@@ -118,7 +119,8 @@ class Policy(_core.Policy):
         """Solve many problems on all threads.
 
         Args:
-            states: the start states; a state is a sequence or an array of numbers, flat or in rows, or text.
+            states: the start states; a state is a sequence or an array of numbers, flat or in rows, or text; or an
+                observation, if the environment can begin at one.
             search: `greedy`, `sample`, `best-of=N`, `mcts=N`, `gumbel=N`, `beam=W` or `widening=W`; by default the best
                 of 64 samples.
             deterministic: take the most likely action instead of sampling.
@@ -161,7 +163,7 @@ class Policy(_core.Policy):
             "seed": seed,
             "num_cores": num_cores,
         }
-        return [Solution(self, *solution) for solution in self.solve_states(states, options)]
+        return [Solution(self, *solution) for solution in self.solve_states(self._states(states), options)]
 
     def solve_scramble(
         self,
@@ -248,11 +250,20 @@ class Policy(_core.Policy):
             rows, optimal = self.read_states(arguments.path("states", states))
         elif states is not None:
             rows, optimal = _instances(states)
+            rows = self._states(rows)
         count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
         if difficulty is not None:
             difficulty = arguments.difficulty(difficulty)
         figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
         return figures
+
+    def _states(self, states: Any) -> Any:
+        """Return states, those that are observations of the environment as numbers."""
+        codec = self.codec
+        if codec is None or not isinstance(states, (list, dict)):
+            return states
+        rows = codec.rows(states) if isinstance(states, dict) else states
+        return [codec.state(state) for state in rows]
 
     def save(self, path: _Path) -> None:
         """Write the policy as a self-contained `.safetensors` file."""

@@ -1,5 +1,6 @@
 //! Actions and their masks between Python and the crates.
 
+use super::codec::Codec;
 use super::numbers::{as_f64, is_masked, kind};
 use crate::error::refuse;
 use numpy::{
@@ -37,8 +38,8 @@ pub fn component((n, low, high, shape): Component) -> ActionComponent {
     }
 }
 
-/// Adds one action mask, all true where there is none. `problem`, a `twisterl._internal.adapter.Problem`, reads those that
-/// are not a plain row of zeros and ones as its environment's own; without one, the same rules hold for `space`.
+/// Adds one action mask, all true where there is none. `codec` reads those that are not a plain row of zeros and ones as its
+/// environment's own; without one, the same rules hold for `space`.
 ///
 /// # Errors
 /// `ObservationError` if it is no mask of the space, or leaves none of a component.
@@ -46,7 +47,7 @@ pub fn push_mask(
     masks: &mut Vec<bool>,
     value: Option<&Bound<'_, PyAny>>,
     space: &ActionSpace,
-    problem: Option<&Bound<'_, PyAny>>,
+    codec: Option<&Codec>,
 ) -> PyResult<()> {
     let width = space.mask_width();
     let Some(value) = value else {
@@ -57,13 +58,14 @@ pub fn push_mask(
     let first = masks.len();
     if !push_bits(masks, value, width) {
         masks.truncate(first);
-        let read = match problem {
-            Some(problem) => problem.call_method1("read_mask", (value,))?,
+        let read = match codec {
+            Some(codec) => codec.read_mask(value)?,
             None => py
                 .import("twisterl._internal.adapter.reading.masks")?
-                .call_method1("read_mask", (components(space), value))?,
+                .call_method1("read_mask", (components(space), value))?
+                .extract()?,
         };
-        masks.extend(read.extract::<Vec<bool>>()?);
+        masks.extend(read);
     }
     let row = &masks[first..];
     if row.len() != width || !space.leaves_a_choice(row) {
@@ -99,7 +101,8 @@ pub fn push_bits(masks: &mut Vec<bool>, value: &Bound<'_, PyAny>, width: usize) 
     masks.len() == first + width && list.len() == width
 }
 
-/// Adds an action of `space` from Python: a number, an array of values, or a tuple with one part for each component.
+/// Adds an action of `space` from Python: as the environment takes it if there is a `codec` for that, or else a number, an
+/// array of values, or a tuple with one part for each component.
 ///
 /// # Errors
 /// `ActionError` if it is not in the space.
@@ -107,18 +110,45 @@ pub fn push_action(
     actions: &mut Actions,
     value: &Bound<'_, PyAny>,
     space: &ActionSpace,
+    codec: Option<&Codec>,
 ) -> PyResult<()> {
-    let misfit = || {
-        let expected = match space.single_discrete() {
-            Some(n) => format!("a whole number from 0 to {}", n - 1),
-            None => format!("an element of {:?}", space.components()),
-        };
-        let found = match value.len() {
-            Ok(len) if len > MAX_SHOWN => kind(value),
-            _ => value.str().map_or_else(|_| kind(value), |s| shorten(&s.to_string_lossy())),
-        };
-        refuse(value.py(), "ActionError", "action", &expected, &found)
+    let Some(codec) = codec.filter(|codec| codec.decodes) else {
+        return push_parts(actions, value, space);
     };
+    match codec.read_action(value) {
+        Ok((discrete, continuous)) => {
+            let continuous: Vec<f32> = continuous.iter().map(|&number| number as f32).collect();
+            let action = Action::Parts { discrete: &discrete, continuous: &continuous };
+            space.check(action).map_err(|_| misfit(value, space))?;
+            actions.push(action);
+            Ok(())
+        }
+        // Also as a policy has them that knows nothing of the environment's own.
+        Err(_) if codec.takes_indices && push_parts(actions, value, space).is_ok() => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+/// Returns the error for a value that is no action of `space`.
+fn misfit(value: &Bound<'_, PyAny>, space: &ActionSpace) -> PyErr {
+    let expected = match space.single_discrete() {
+        Some(n) => format!("a whole number from 0 to {}", n - 1),
+        None => format!("an element of {:?}", space.components()),
+    };
+    let found = match value.len() {
+        Ok(len) if len > MAX_SHOWN => kind(value),
+        _ => value.str().map_or_else(|_| kind(value), |s| shorten(&s.to_string_lossy())),
+    };
+    refuse(value.py(), "ActionError", "action", &expected, &found)
+}
+
+/// Adds an action as a number, an array of values, or a tuple with one part for each component.
+fn push_parts(
+    actions: &mut Actions,
+    value: &Bound<'_, PyAny>,
+    space: &ActionSpace,
+) -> PyResult<()> {
+    let misfit = || misfit(value, space);
     if is_masked(value)? {
         return Err(misfit());
     }
@@ -173,13 +203,18 @@ fn values(value: &Bound<'_, PyAny>) -> Option<Vec<f64>> {
     }
 }
 
-/// Returns an action of `space` as Python sees it: a number for one choice, an array for bits and real numbers, a list
-/// for several choices, else a tuple with one part for each component. [`push_action`] takes it back.
+/// Returns an action of `space` as Python sees it: as the environment takes it if there is a `codec` for that, else a number
+/// for one choice, an array for bits and real numbers, a list for several choices, and otherwise a tuple with one part for
+/// each component. [`push_action`] takes it back.
 pub fn action_object<'py>(
     py: Python<'py>,
     action: Action<'_>,
     space: &ActionSpace,
+    codec: Option<&Codec>,
 ) -> PyResult<Bound<'py, PyAny>> {
+    if let Some(codec) = codec.filter(|codec| codec.decodes) {
+        return codec.action(py, action, space);
+    }
     let (mut choices, mut values) = match action {
         Action::Discrete(index) => return Ok(index.into_pyobject(py)?.into_any()),
         Action::Parts { discrete, continuous } => (discrete, continuous),

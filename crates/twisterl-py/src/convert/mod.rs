@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod arguments;
 mod bounded;
+pub mod codec;
 pub mod json;
 mod kind;
 pub mod numbers;

@@ -1,6 +1,6 @@
 //! Observations between Python and the crates.
 
-use super::numbers::{Numbers, kind};
+use super::numbers::{Numbers, is_row, kind};
 use crate::error::refuse;
 use pyo3::prelude::*;
 use twisterl_core::space::{ObservationSpace, Observations};
@@ -82,7 +82,8 @@ pub fn row_values(
     Ok(values)
 }
 
-/// Adds one observation to a batch: the indices of the ones, or the values, flat or in their shape.
+/// Adds one observation to a batch: the indices of the ones, or the values, flat or in their shape. If the environment
+/// `declares` what arrays it observes, arrays are none of indices.
 ///
 /// # Errors
 /// `ObservationError` if it does not fit the space.
@@ -90,6 +91,7 @@ pub fn push_observation(
     observations: &mut Observations,
     value: &Bound<'_, PyAny>,
     space: &ObservationSpace,
+    declares: bool,
 ) -> PyResult<()> {
     let py = value.py();
     let (size, shape) = (size(py, space)?, shape(py, space)?);
@@ -112,6 +114,9 @@ pub fn push_observation(
         return push_values(py, observations, &values, space);
     }
     let values = numbers.to_f64()?;
+    if declares && !is_row(value) && values.len() != size {
+        return Err(misfit());
+    }
     // A list of whole numbers is one of indices wherever it can be, as that of an environment is. An array as long as the
     // observation consists of zeros and ones.
     let listed = matches!(numbers, Numbers::Whole(_)).then(|| indices(&values, size)).flatten();

@@ -4,12 +4,7 @@ use crate::error::say;
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use std::time::{Duration, Instant};
-use twisterl_core::error::interrupt::Hold;
-
-/// The time that work has to end after the first signal before it is left behind.
-const LIMIT: Duration = Duration::from_millis(800);
-/// The time that it has after the end of a [`Hold`], if that comes later.
-const AFTER_HOLD: Duration = Duration::from_millis(100);
+use twisterl_core::error::interrupt::{Hold, Patience};
 
 /// The exceptions that ask for the end of a call.
 #[derive(Default)]
@@ -18,8 +13,7 @@ pub struct Signals {
     first: Option<(PyErr, Instant)>,
     /// The number of signals.
     signals: usize,
-    /// The time of the last look at which there was a [`Hold`].
-    held: Option<Instant>,
+    patience: Patience,
     /// True once the user was told what is being waited for.
     told: bool,
 }
@@ -49,19 +43,17 @@ impl Signals {
     /// Returns true if the work is to be left behind: after a second signal, or if it does not heed the first one in time
     /// and is not [held](Hold), as by an environment. Then it tells the user, once, that a second one ends it.
     pub fn abandon(&mut self, py: Python<'_>) -> bool {
-        if Hold::any() {
-            self.held = Some(Instant::now());
-        }
-        let late = self.signals > 0 && self.since().is_some_and(|since| since >= LIMIT);
-        let held = self.held.is_some_and(|held| held.elapsed() < AFTER_HOLD);
-        if late && held && !self.told && self.signals == 1 {
+        let Some((_, since)) = self.first else { return false };
+        let held = Hold::any();
+        let ends = self.patience.ends(since, held);
+        if Patience::is_late(since) && held && !self.told && self.signals == 1 {
             self.told = true;
             say(
                 py,
                 "waiting for the environment or the disk; press Ctrl-C again to leave it behind",
             );
         }
-        self.signals > 1 || (late && !held)
+        self.signals > 1 || (self.signals > 0 && ends)
     }
 
     /// Returns the first exception.

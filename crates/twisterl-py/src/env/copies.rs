@@ -10,7 +10,7 @@ use std::sync::Arc;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::evaluator::batched::BatchedEvaluation;
 use twisterl_core::rng::{Purpose, Rng, StreamKey};
-use twisterl_core::space::{Action, ActionSpace, Actions, Observations};
+use twisterl_core::space::{Action, Actions, Observations};
 use twisterl_core::{Error, Result};
 
 /// The return value of `__reduce__`: [`revive_env`], its arguments, and the attributes that Python code has set.
@@ -77,31 +77,12 @@ impl Record {
             }
         }
     }
-}
 
-impl Record {
     fn start(&self) -> Start<'_> {
         match self.difficulty {
             Some(difficulty) => Start::Scramble { difficulty },
             None => Start::State { state: &self.state, difficulty: None },
         }
-    }
-
-    /// Replaces the rows of `actions` by the action of step `t`.
-    ///
-    /// # Errors
-    /// If the record does not have it, or it is none of `space`.
-    fn action(&self, t: usize, space: &ActionSpace, actions: &mut Actions) -> Result<()> {
-        let part = |width: usize| t * width..(t + 1) * width;
-        let discrete = self.discrete.get(part(space.discrete_width()));
-        let continuous = self.continuous.get(part(space.continuous_width()));
-        let (Some(discrete), Some(continuous)) = (discrete, continuous) else {
-            return Err(Error::state(format!("actions of {} steps", self.length), t));
-        };
-        actions.clear();
-        actions.discrete.extend_from_slice(discrete);
-        actions.continuous.extend_from_slice(continuous);
-        space.check(actions.row(0))
     }
 }
 
@@ -184,14 +165,17 @@ impl EnvBatch {
             return Err(Error::state(format!("{count} episodes"), saved.episodes.len()));
         }
         (self.difficulty, self.seed, self.begun) = (saved.difficulty, saved.seed, saved.begun);
-        let (mut actions, mut steps) = (Actions::new(&self.space), Vec::new());
+        let (mut one, mut steps) = (Actions::new(&self.space), Vec::new());
         for (slot, episode) in saved.episodes.iter().enumerate() {
+            let Record { discrete, continuous, length, .. } = episode.clone();
+            let actions = Actions::recorded(&self.space, discrete, continuous, length)?;
             self.env.begin(slot, episode.start(), &mut stream(episode.stream))?;
             self.last[slot] = Step { terminated: self.env.solved(slot), ..Step::default() };
-            for t in 0..episode.length {
-                episode.action(t, &self.space, &mut actions)?;
+            for t in 0..actions.len() {
+                one.clear();
+                one.push(actions.row(t));
                 steps.clear();
-                self.env.step(&[slot], &actions, &mut steps)?;
+                self.env.step(&[slot], &one, &mut steps)?;
                 self.last[slot] = steps[0]; // one step for the one slot
             }
         }

@@ -6,6 +6,7 @@ pub use copies::revive_env;
 
 use crate::convert::actions::{Component, components, push_action};
 use crate::convert::arguments::Seed;
+use crate::convert::codec::Codec;
 use crate::convert::numbers::{kind, rows};
 use crate::convert::observations::{row_values, shape, size};
 use crate::convert::states::{state, state_object};
@@ -258,7 +259,8 @@ impl EnvBatch {
         let py = action.py();
         self.check_open(py)?;
         self.actions.clear();
-        push_action(&mut self.actions, action, &self.space)?;
+        let codec = codec_of(&*self.spec);
+        push_action(&mut self.actions, action, &self.space, codec)?;
         self.steps.clear();
         py.attached(|| self.env.step(&[0], &self.actions, &mut self.steps))?;
         let step = self.steps[0];
@@ -272,8 +274,9 @@ impl EnvBatch {
         let py = actions.py();
         self.check_open(py)?;
         self.actions.clear();
+        let codec = codec_of(&*self.spec);
         for action in rows(actions, "actions")? {
-            push_action(&mut self.actions, &action, &self.space)?;
+            push_action(&mut self.actions, &action, &self.space, codec)?;
         }
         let count = self.last.len();
         if self.actions.len() != count {
@@ -404,9 +407,14 @@ impl EnvBatch {
     /// Returns the name of an action.
     fn action_name(&self, action: &Bound<'_, PyAny>) -> PyResult<String> {
         let mut actions = Actions::new(&self.space);
-        push_action(&mut actions, action, &self.space)?;
+        push_action(&mut actions, action, &self.space, codec_of(&*self.spec))?;
         Ok(self.env.action_name(actions.row(0)))
     }
+}
+
+/// Returns the codec of an environment written in Python.
+fn codec_of(spec: &dyn Spec) -> Option<&Codec> {
+    PythonEnvSpec::of_spec(spec).map(PythonEnvSpec::codec)
 }
 
 /// The return value of `__reduce__`: a callable and its arguments.

@@ -7,10 +7,13 @@ mod solve;
 
 use crate::convert::actions::{Component, components};
 use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
+use crate::convert::codec::Codec;
 use crate::convert::json;
 use crate::convert::observations::shape;
 use crate::enter::Enter as _;
+use crate::enter::calls::call_env;
 use crate::error::refuse;
+use crate::python_env::{PythonEnvSpec, raised};
 use crate::registry::registry_for_file;
 use numpy::{PyArray1, PyArrayMethods as _};
 use parts::{Permutations, Spaces};
@@ -40,14 +43,25 @@ pub struct Policy {
     executor: Arc<Executor>,
     /// The environment, or the reason why there is none.
     env: Result<Arc<dyn EnvSpec>, CoreError>,
+    /// Reads observations and masks, and writes actions, of an environment written in Python.
+    codec: Option<Codec>,
     /// Memory of single predictions; a second thread makes its own.
     memory: Mutex<Option<BatchedEvaluation>>,
 }
 
 impl Policy {
-    fn new(policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
+    fn new(mut policy: Weights, env: Result<Arc<dyn EnvSpec>, CoreError>) -> Result<Self> {
         let executor = Arc::new(Executor::of(&policy)?);
-        Ok(Self { policy, executor, env, memory: Mutex::new(None) })
+        let spec = env.as_ref().ok().and_then(|env| PythonEnvSpec::of_spec(&**env));
+        // Files of older versions do not say what their environments declare.
+        policy.spaces = policy.spaces.or_else(|| env.as_ref().ok()?.declared_spaces());
+        let codec = call_env(None, |py| match (&policy.spaces, spec) {
+            (Some(spaces), _) => Codec::of_spaces(py, spaces).map(Some),
+            (None, Some(spec)) => Ok(Some(spec.codec().clone_ref(py))),
+            (None, None) => Ok(None),
+        })
+        .map_err(|e| raised(&policy.env_cls, e))?;
+        Ok(Self { policy, executor, env, codec, memory: Mutex::new(None) })
     }
 
     fn loaded(loaded: LoadedPolicy) -> Result<Self> {
@@ -176,6 +190,18 @@ impl Policy {
         matches!(self.space(), ObservationSpace::SparseBinary { .. })
     }
 
+    /// Encodes observations and decodes actions, of an environment written in Python.
+    #[getter]
+    fn codec(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        self.codec.as_ref().map(|codec| codec.object(py))
+    }
+
+    /// The spaces that the environment declares, as JSON.
+    #[getter]
+    fn spaces_json(&self) -> Option<String> {
+        self.policy.spaces.as_ref().map(|spaces| serde_json::json!(spaces).to_string())
+    }
+
     /// The number of choices of an action.
     #[getter]
     fn num_actions(&self) -> usize {
@@ -256,6 +282,19 @@ impl Policy {
         #[pyo3(from_py_with = seed_of)] seed: u64,
     ) -> PyResult<Bound<'py, PyAny>> {
         self.choose(observation, mask, (!deterministic).then_some(seed))
+    }
+
+    /// Returns actions for many observations, as a vector environment takes them.
+    #[pyo3(signature = (observations, masks=None, deterministic=true, seed=0, num_cores=None))]
+    fn act_batch<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        deterministic: bool,
+        #[pyo3(from_py_with = seed_of)] seed: u64,
+        num_cores: Option<Cores>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.choose_many(observations, masks, (!deterministic).then_some(seed), num_cores)
     }
 
     /// Solves states. Returns solved, reward, actions, start, nodes, simulations and seconds of each.

@@ -3,13 +3,14 @@
 use super::Policy;
 use crate::convert::actions::{action_object, push_mask};
 use crate::convert::arguments::Cores;
+use crate::convert::codec::Codec;
 use crate::convert::numbers::{is_masked, kind, plain_f32, readable, rows, shape_of};
 use crate::convert::observations::{push_observation, push_values, shape, size};
 use crate::enter::Enter as _;
 use crate::error::refuse;
-use crate::python_env::PythonEnvSpec;
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use rayon::prelude::*;
 use std::sync::Arc;
 use twisterl_core::error::interrupt::Interrupt;
@@ -18,9 +19,13 @@ use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::{Choice, argmax, sample};
 use twisterl_core::evaluator::{Evaluation, Evaluator, Interruptible};
 use twisterl_core::rng::{Purpose, StreamKey};
+use twisterl_core::space::Action;
 use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
+
+/// The name of a single observation in errors.
+const OBSERVATION: &str = "observation";
 
 /// Rows of a batch that are evaluated together on one thread.
 const CHUNK: usize = 512;
@@ -88,7 +93,7 @@ impl Policy {
             let choice = if seed.is_some() { Choice::Sample } else { Choice::Greedy };
             let mut decision = self.decided(observation, mask)?;
             py.attached(|| decision.choose(&*self.executor, choice, &mut draws()))?;
-            return action_object(py, decision.actions.row(0), self.actions());
+            return self.action(py, decision.actions.row(0));
         }
         let chosen = self.evaluated(observation, mask, |evaluation| {
             let log_probs = evaluation.log_probs(0);
@@ -98,7 +103,50 @@ impl Policy {
             let probabilities: Vec<f32> = log_probs.iter().map(|log| log.exp()).collect();
             sample(&probabilities, &mut draws())
         })?;
-        Ok(chosen.into_pyobject(py)?.into_any())
+        self.action(py, Action::Discrete(chosen))
+    }
+
+    /// Returns an action for each observation: drawn with this seed, or else the most probable one.
+    pub(super) fn choose_many<'py>(
+        &self,
+        observations: &Bound<'py, PyAny>,
+        masks: Option<&Bound<'py, PyAny>>,
+        seed: Option<u64>,
+        num_cores: Option<Cores>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let py = observations.py();
+        let mut decisions: Vec<Decision> = self
+            .chunks(observations, masks)?
+            .into_iter()
+            .map(|evaluated| Decision { evaluated, ..Decision::new(self.actions()) })
+            .collect();
+        let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
+        let heeded = interrupt.clone();
+        let choice = if seed.is_some() { Choice::Sample } else { Choice::Greedy };
+        let key = StreamKey::new(seed.unwrap_or_default(), Purpose::Act);
+        let num_cores = num_cores.map(|cores| cores.0);
+        let decisions = py.enter_interruptible(&interrupt, move || {
+            let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
+            let decide = |(chunk, decision): (usize, &mut Decision)| -> Result<()> {
+                decision.evaluated.evaluate(&evaluator)?;
+                // Of each chunk another stream, so that the number of threads does not matter.
+                let mut draws = key.at(chunk as u64).stream();
+                Ok(decision.choose(&evaluator, choice, &mut draws)?)
+            };
+            in_pool(num_cores, || {
+                decisions.par_iter_mut().enumerate().try_for_each(decide)?;
+                Ok::<_, Error>(decisions)
+            })
+        })?;
+        let rows = decisions.iter().flat_map(|decision| {
+            (0..decision.actions.len()).map(|row| self.action(py, decision.actions.row(row)))
+        });
+        let actions = PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?;
+        match self.codec.as_ref().filter(|_| self.declares()) {
+            Some(codec) => codec.stack(actions),
+            None if self.actions().components().len() > 1 => Ok(actions.into_any()),
+            None => Ok(py.import("numpy")?.call_method1("array", (actions,))?),
+        }
     }
 
     /// Evaluates one observation of a policy whose action is one choice.
@@ -114,7 +162,7 @@ impl Policy {
         let kept = self.memory.try_lock().ok().and_then(|mut memory| memory.take());
         let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
         evaluation.clear();
-        self.push(&mut evaluation, observation, mask)?;
+        self.push(&mut evaluation, observation, mask, OBSERVATION)?;
         py.attached(|| evaluation.evaluate_log_probs(&*self.executor))?;
         let result = read(&evaluation);
         if let Ok(mut memory) = self.memory.try_lock() {
@@ -130,7 +178,7 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        self.push(&mut decision.evaluated, observation, mask)?;
+        self.push(&mut decision.evaluated, observation, mask, OBSERVATION)?;
         observation.py().attached(|| decision.evaluated.evaluate(&*self.executor))?;
         Ok(decision)
     }
@@ -142,19 +190,25 @@ impl Policy {
         masks: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let py = observations.py();
-        let whole = if self.reader().is_some() { None } else { self.array(observations)? };
+        let whole = if self.encoder().is_some() { None } else { self.array(observations)? };
         let Some(array) = whole else {
-            let rows = rows(observations, "observations")?;
+            let stacked = self.encoder().map(|codec| codec.rows(observations)).transpose()?;
+            let rows = match stacked.flatten() {
+                Some(stacked) => stacked.iter().collect(),
+                None => rows(observations, "observations")?,
+            };
             let masks = self.mask_rows(py, masks, rows.len())?;
-            let pairs: Vec<_> = rows.into_iter().zip(masks).collect();
-            return self.cut(&pairs, |chunk, (row, mask)| self.push(chunk, row, mask.as_ref()));
+            let pairs: Vec<_> = rows.into_iter().zip(masks).enumerate().collect();
+            return self.cut(&pairs, |chunk, (i, (row, mask))| {
+                self.push(chunk, row, mask.as_ref(), &format!("observations[{i}]"))
+            });
         };
         let given: Vec<&[f32]> = array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
         let masks = self.mask_rows(py, masks, given.len())?;
         let pairs: Vec<_> = given.into_iter().zip(masks).collect();
         self.cut(&pairs, |chunk, (row, mask)| {
             push_values(py, &mut chunk.observations, row, self.space())?;
-            push_mask(&mut chunk.masks, mask.as_ref(), self.actions(), self.problem(py))
+            push_mask(&mut chunk.masks, mask.as_ref(), self.actions(), self.codec.as_ref())
         })
     }
 
@@ -174,34 +228,37 @@ impl Policy {
         Ok(masks.into_iter().map(Some).collect())
     }
 
-    /// Adds an observation and its mask, read as those of the environment are.
+    /// Adds an observation, called `name` in errors, and its mask, read as those of the environment are.
     fn push<'py>(
         &self,
         rows: &mut BatchedEvaluation,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
+        name: &str,
     ) -> PyResult<()> {
-        let py = observation.py();
-        let Some(problem) = self.reader() else {
-            push_observation(&mut rows.observations, observation, self.space())?;
-            return push_mask(&mut rows.masks, mask, self.actions(), self.problem(py));
+        let codec = self.codec.as_ref();
+        let Some(encoder) = self.encoder() else {
+            push_observation(&mut rows.observations, observation, self.space(), self.declares())?;
+            return push_mask(&mut rows.masks, mask, self.actions(), codec);
         };
-        let read = problem.bind(py).call_method1("read", (observation,))?;
-        let (encoded, within): (Bound<'py, PyAny>, Option<Bound<'py, PyAny>>) = read.extract()?;
-        push_observation(&mut rows.observations, &encoded, self.space())?;
-        push_mask(&mut rows.masks, mask.or(within.as_ref()), self.actions(), Some(problem.bind(py)))
+        let (encoded, within) = encoder.read(observation, name)?;
+        push_observation(&mut rows.observations, &encoded, self.space(), false)?;
+        push_mask(&mut rows.masks, mask.or(within.as_ref()), self.actions(), codec)
     }
 
-    /// Returns the `twisterl._internal.adapter.Problem` of an environment written in Python.
-    fn problem<'a, 'py>(&'a self, py: Python<'py>) -> Option<&'a Bound<'py, PyAny>> {
-        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
-        Some(spec.problem().bind(py))
+    /// Returns the codec where observations are not yet in the policy's form.
+    fn encoder(&self) -> Option<&Codec> {
+        self.codec.as_ref().filter(|codec| codec.encodes)
     }
 
-    /// Returns the same where observations are not yet in the policy's form, so that it has to read them.
-    fn reader(&self) -> Option<&Py<PyAny>> {
-        let spec = PythonEnvSpec::of_spec(&**self.env.as_ref().ok()?)?;
-        spec.encodes().then_some(spec.problem())
+    /// Returns true if the environment says what arrays it observes.
+    fn declares(&self) -> bool {
+        self.policy.spaces.is_some()
+    }
+
+    /// Returns an action as the environment takes it.
+    fn action<'py>(&self, py: Python<'py>, action: Action<'_>) -> PyResult<Bound<'py, PyAny>> {
+        action_object(py, action, self.actions(), self.codec.as_ref())
     }
 
     /// Cuts rows into chunks, which `push` fills.

@@ -20,7 +20,7 @@ use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
-use twisterl_core::space::{ActionSpace, Actions};
+use twisterl_core::space::Actions;
 use twisterl_train::config::EvalConfig;
 use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::evaluate;
@@ -60,7 +60,7 @@ impl Policy {
         let states = batch(states)?;
         let (solutions, _) =
             self.play(py, options, Problems::States(states), (Purpose::Solve, SOLVE_SEARCHES))?;
-        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+        solutions.iter().map(|solution| self.solved(py, solution)).collect()
     }
 
     pub(super) fn solve_drawn<'py>(
@@ -71,7 +71,7 @@ impl Policy {
     ) -> PyResult<Vec<Solved<'py>>> {
         let problems = self.scrambles(py, count, difficulty)?;
         let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
-        solutions.iter().map(|solution| solved(py, solution, self.actions())).collect()
+        solutions.iter().map(|solution| self.solved(py, solution)).collect()
     }
 
     pub(super) fn figures(
@@ -97,7 +97,7 @@ impl Policy {
         let (env, interrupt) = (self.env(py)?, Interrupt::default());
         let heeded = interrupt.clone();
         let instances = py.enter_interruptible(&interrupt, move || {
-            states::read(&path, &mut StateChecker::new(&*env, &heeded))
+            states::read(&path, &mut StateChecker::new(&*env, &heeded)?)
         })?;
         Ok(instances.into_iter().map(|instance| (instance.state, instance.optimal)).unzip())
     }
@@ -135,7 +135,7 @@ impl Policy {
         let space = env.action_space();
         let mut batch = Actions::new(&space);
         for action in rows(actions, "actions")? {
-            push_action(&mut batch, &action, &space)?;
+            push_action(&mut batch, &action, &space, self.codec.as_ref())?;
         }
         let start_state = state(start)?;
         let work = move || replay(&*env, &start_state, &batch);
@@ -154,6 +154,15 @@ impl Policy {
             None => self.env(py)?.difficulty(),
         };
         Ok(Problems::Scrambles { difficulty, count })
+    }
+
+    /// Returns a solution as Python sees it.
+    fn solved<'py>(&self, py: Python<'py>, solution: &Solution) -> PyResult<Solved<'py>> {
+        let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
+        let actions = (0..actions.len())
+            .map(|i| action_object(py, actions.row(i), self.actions(), self.codec.as_ref()))
+            .collect::<PyResult<_>>()?;
+        Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
     }
 
     /// Plays each problem. Returns the solutions and the seconds taken.
@@ -190,7 +199,7 @@ fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &I
     if starts.len() == 1 || !matches!(error, Error::Core(CoreError::State { .. })) {
         return error;
     }
-    let mut checker = StateChecker::new(env, interrupt);
+    let Ok(mut checker) = StateChecker::new(env, interrupt) else { return error };
     let refused = starts.iter().enumerate().find_map(|(i, start)| match start {
         Start::State { state, .. } => Some((i, checker.check(state).err()?)),
         _ => None,
@@ -220,12 +229,4 @@ impl Problems {
             &Self::Scrambles { difficulty, count } => vec![Start::Scramble { difficulty }; count],
         }
     }
-}
-
-fn solved<'py>(py: Python<'py>, solution: &Solution, space: &ActionSpace) -> PyResult<Solved<'py>> {
-    let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
-    let actions = (0..actions.len())
-        .map(|i| action_object(py, actions.row(i), space))
-        .collect::<PyResult<_>>()?;
-    Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
 }

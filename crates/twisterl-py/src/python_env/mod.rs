@@ -4,6 +4,7 @@ mod batch;
 mod observed;
 
 use crate::convert::actions::{Component, component};
+use crate::convert::codec::Codec;
 use crate::enter::calls::{EnvCall, call_env, is_interruption};
 use batch::PythonEnvBatch;
 use pyo3::prelude::*;
@@ -16,6 +17,7 @@ use twisterl_core::env::episode_limits::EpisodeLimits;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
+use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_core::{Error, Result};
@@ -27,7 +29,8 @@ pub struct PythonEnvSpec {
     factory: Factory,
     /// `twisterl._internal.adapter.Problem`.
     problem: Py<PyAny>,
-    encodes: bool,
+    codec: Codec,
+    declared: Option<DeclaredSpaces>,
     observation_space: ObservationSpace,
     /// The number of values of an observation, at least 1.
     size: usize,
@@ -41,6 +44,16 @@ pub struct PythonEnvSpec {
 
 /// The default limits on the length of episodes, for environments that may never end one.
 const LIMITS: EpisodeLimits = EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000 };
+
+/// Returns the limits of an environment that declares its longest episode, or 0 for none.
+fn limits(declared: usize) -> EpisodeLimits {
+    let EpisodeLimits { rollout, play, search } = LIMITS;
+    EpisodeLimits {
+        rollout: rollout.max(declared),
+        play: play.max(declared),
+        search: search.max(declared),
+    }
+}
 
 /// A class or function that makes environments of their parameters.
 pub type Factory = Py<PyAny>;
@@ -87,27 +100,27 @@ impl PythonEnvSpec {
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let curriculum = problem.getattr("curriculum")?.extract()?;
-        // The longest episode that the environment declares is its own limit.
-        let declared: usize = problem.getattr("max_steps")?.extract()?;
-        let EpisodeLimits { rollout, play, search } = LIMITS;
-        let limits = EpisodeLimits {
-            rollout: rollout.max(declared),
-            play: play.max(declared),
-            search: search.max(declared),
-        };
+        let limits = limits(problem.getattr("max_steps")?.extract()?);
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
             return Ok(Err(broken(name, "observations have at least one value", found)));
         };
         let (name, params) = (name.to_owned(), params.clone());
-        let encodes = problem.getattr("encodes")?.extract()?;
+        let codec = Codec::new(problem.getattr("codec")?)?;
+        let declared: Option<String> = problem.getattr("spaces")?.extract()?;
+        let declared = declared.as_deref().map(serde_json::from_str).transpose();
+        let Ok(declared) = declared else {
+            let found = problem.getattr("spaces")?;
+            return Ok(Err(broken(&name, "spaces can be written as JSON", found)));
+        };
         let problem = problem.clone().unbind();
         let spec = Self {
             name,
             params,
             factory,
             problem,
-            encodes,
+            codec,
+            declared,
             observation_space,
             size,
             action_space,
@@ -129,14 +142,9 @@ impl PythonEnvSpec {
         &self.factory
     }
 
-    /// `twisterl._internal.adapter.Problem`.
-    pub fn problem(&self) -> &Py<PyAny> {
-        &self.problem
-    }
-
-    /// True if observations are not in the trainer's form as the environment returns them.
-    pub fn encodes(&self) -> bool {
-        self.encodes
+    /// Encodes observations and decodes actions.
+    pub fn codec(&self) -> &Codec {
+        &self.codec
     }
 
     /// Returns itself if its twists fit its observations and actions.
@@ -205,6 +213,10 @@ impl EnvSpec for PythonEnvSpec {
 
     fn action_space(&self) -> ActionSpace {
         self.action_space.clone()
+    }
+
+    fn declared_spaces(&self) -> Option<DeclaredSpaces> {
+        self.declared.clone()
     }
 
     fn twists(&self) -> Vec<Twist> {

@@ -90,8 +90,13 @@ fn describe(spec: &dyn EnvSpec) -> String {
     let params = spec.params();
     let mut title = "parameters";
     // Parameters are an object, or null if there are none.
-    for (key, value) in params.as_object().into_iter().flatten() {
-        text += &row(title, &format!("{key} = {}", brief(value)));
+    let written = params.as_object().into_iter().flatten();
+    let unwritten = spec.unwritten_defaults().iter();
+    for (key, value) in written
+        .map(|(key, value)| (key.as_str(), brief(value)))
+        .chain(unwritten.map(|(key, value)| (*key, (*value).to_owned())))
+    {
+        text += &row(title, &format!("{key} = {value}"));
         title = "";
     }
     text += &row("observation", &observation(&spec.observation_space()));

@@ -54,7 +54,7 @@ impl EvaluateArgs {
         let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         executor.interrupt_by(interrupt);
         let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt))?,
+            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt)?)?,
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {

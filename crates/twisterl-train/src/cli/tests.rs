@@ -259,6 +259,7 @@ fn schema_and_envs_are_printed() {
     assert_eq!(serde_json::from_str::<Value>(&schema).unwrap()["required"], json!(["env_cls"]));
     let (envs, _) = run(&["envs"]).unwrap();
     assert!(envs.contains("\nPuzzle\n  parameters   width = 3\n"), "{envs}");
+    assert!(envs.contains("               goal = \"blank_first\"\n  observation"), "{envs}");
     assert!(envs.contains("check        passed"), "{envs}");
     assert!(run(&["envs", "Chess"]).unwrap_err().contains("unknown environment \"Chess\""));
 }

@@ -102,7 +102,7 @@ impl TrainArgs {
                     show(&changes);
                 }
                 let registry = self.env.registry(registry);
-                trainer::resume(folder, None, &options, &registry)?
+                trainer::resume(folder, &options, &registry)?
             }
             (None, Some(_)) if self.env.env.is_some() => {
                 let expected = "--resume with it, since a config names its environment";

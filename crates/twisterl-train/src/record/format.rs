@@ -3,7 +3,8 @@
 use crate::system::files::{self, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use std::fmt::{self, Display, Formatter};
-use std::io::Read as _;
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
 /// The number of bytes that are looked at.
@@ -76,8 +77,14 @@ impl Format {
     pub(crate) fn of_file(path: &Path) -> Result<Self> {
         let (file, length) =
             files::open(path, MAX_WEIGHTS_FILE).map_err(|refusal| refusal.of_checkpoint(path))?;
+        Self::of_open(&file, length).map_err(|e| Error::io("read", path, e))
+    }
+
+    /// Reads the beginning of a file of `length` bytes, and goes back there.
+    pub(crate) fn of_open(mut file: &File, length: u64) -> io::Result<Self> {
         let mut head = Vec::new();
-        file.take(HEAD).read_to_end(&mut head).map_err(|e| Error::io("read", path, e))?;
+        file.take(HEAD).read_to_end(&mut head)?;
+        file.rewind()?;
         Ok(Self::of(&head, length))
     }
 

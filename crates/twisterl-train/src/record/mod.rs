@@ -8,4 +8,3 @@ pub mod metrics;
 pub mod pt;
 pub mod run_folder;
 pub mod snapshot;
-pub mod tensorboard;

@@ -25,11 +25,18 @@ pub struct DistributedEs {
 }
 
 impl DistributedEs {
-    /// Returns the beginning of the run that `config` describes, with fresh weights or those that a path leads to.
+    /// Returns the beginning of the run that `config` describes, with fresh weights or those that a path leads to. A notice
+    /// says if the environment does not repeat its episodes, so that no two who take part agree.
     ///
     /// # Errors
     /// If it is not a run of ES, or as for [`train`](crate::trainer::train).
     pub fn new(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
+        let mut run = Self::begin(config, weights, registry)?;
+        run.trainer.spec.check_replay()?.into_iter().for_each(|text| run.trainer.notices.add(text));
+        Ok(run)
+    }
+
+    fn begin(config: &RunConfig, weights: Option<&Path>, registry: &Registry) -> Result<Self> {
         let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
         let policy = match weights {
             Some(path) => load::weights_for(config, &*spec, path, registry)?,
@@ -51,7 +58,7 @@ impl DistributedEs {
     /// # Errors
     /// If there is no such checkpoint, or its network is another.
     pub fn load(config: &RunConfig, folder: &Path, registry: &Registry) -> Result<Self> {
-        let mut run = Self::new(config, None, registry)?;
+        let mut run = Self::begin(config, None, registry)?;
         let mut checkpoint = Checkpoint::read(folder)?;
         registry.complete(&mut checkpoint.policy.network)?;
         let (policy, found) = (run.trainer.policy.initial(), &checkpoint.policy);

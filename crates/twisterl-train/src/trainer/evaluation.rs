@@ -9,7 +9,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::solve::Solver;
+use twisterl_core::solve::{Solver, Verification};
 
 /// Means over the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -101,7 +101,7 @@ pub fn evaluate(
     let clock = || 0.0;
     let solver = Solver {
         record: false,
-        strict: false,
+        verification: Verification::Lenient,
         ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate)
     };
     let starts = vec![start; config.num_episodes];

@@ -72,24 +72,18 @@ pub fn train<'a>(
     trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
 }
 
-/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically, up to `num_iterations` in all
-/// if they are given. The folder may be of anyone's making: the name of its environment leads to what `registry` trusts.
+/// Resumes the run in the folder `path` from its last checkpoint, and continues bit-identically. The folder may be of
+/// anyone's making: the name of its environment leads to what `registry` trusts.
 ///
 /// # Errors
 /// If the folder does not hold a run, if another process trains in it, if its config was changed where it must not
-/// change, or as for [`train`].
-pub fn resume(
-    path: &Path,
-    num_iterations: Option<u64>,
-    options: &Options,
-    registry: &Registry,
-) -> Result<Summary> {
-    let folder = LockedFolder::resume(path)?;
+/// change, if its files are damaged, or as for [`train`]. Until it trains, the folder stays as it was.
+pub fn resume(path: &Path, options: &Options, registry: &Registry) -> Result<Summary> {
+    let mut folder = LockedFolder::resume(path)?;
     options.started(path);
     let files = RunFolder::open(path)?;
     let recorded = files.config()?.0.to_value();
-    let mut config = files.config_with(&options.overrides)?.0;
-    config.num_iterations = num_iterations.or(config.num_iterations);
+    let config = files.config_with(&options.overrides)?.0;
     let mut checkpoint = folder.read_last()?;
     let config_file = path.join(CONFIG);
     checkpoints::check_changes(&checkpoint.state, &config, &config_file, registry)?;
@@ -103,8 +97,11 @@ pub fn resume(
     if let Some(difficulty) = options.difficulty {
         trainer.curriculum.set(difficulty);
     }
-    let log = RunLog::resume(&folder, &lengths, tensorboard)?;
-    trainer.in_pool(options, |trainer| trainer.run(&folder, log, options))
+    trainer.in_pool(options, |trainer| {
+        let log = RunLog::resume(&folder, &lengths, tensorboard)?;
+        folder.keep_lock();
+        trainer.run(&folder, log, options)
+    })
 }
 
 /// A run at some moment: the policy in training, the algorithm that it is lent to, and its progress.

@@ -10,7 +10,7 @@ use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{Solution, SolvePlan, Solver};
+use twisterl_core::solve::{Solution, SolvePlan, Solver, Verification};
 
 /// Solves every start on a new pool of at most `num_cores` threads.
 ///
@@ -26,8 +26,11 @@ pub fn solve(
     let begun = Instant::now();
     let clock = || begun.elapsed().as_secs_f64();
     // Figures may be those of an environment that does not repeat itself; solutions that are returned may not.
-    let strict = purpose == Purpose::Solve;
-    let solver = Solver { strict, ..plan.solver(spec, evaluator, &clock, purpose) };
+    let verification = match purpose {
+        Purpose::Solve => Verification::Strict,
+        _ => Verification::Lenient,
+    };
+    let solver = Solver { verification, ..plan.solver(spec, evaluator, &clock, purpose) };
     let key = |number| plan.key(number, purpose);
     in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
 }

@@ -10,16 +10,18 @@ use twisterl_core::rng::Rng;
 /// States, with the lengths of shortest solutions that are known.
 pub type Known = Vec<(Vec<f64>, Option<u32>)>;
 
-/// Returns some boards of `spec`, with lengths that are no tiles, for some of them or for none.
+/// Returns some boards of `spec`, with lengths for some of them or for none. Those of several boards are no tiles: in text,
+/// lengths that count the lines would be indices.
 pub fn boards(rng: &mut Rng, spec: &dyn EnvSpec) -> Known {
     let mut batch = spec.batch(1);
     let with_lengths = rng.random::<bool>();
-    (0..rng.random_range(1..6))
+    let count = rng.random_range(1..6);
+    (0..count)
         .map(|_| {
             batch.begin(0, Start::Uniform { difficulty: 1 }, rng).unwrap();
             let mut state = Vec::new();
             batch.state(0, &mut state).unwrap();
-            let length = rng.random_range(40..90);
+            let length = rng.random_range(if count == 1 { 0 } else { 40 }..90);
             (state, (with_lengths && rng.random_range(0..4) > 0).then_some(length))
         })
         .collect()
@@ -118,7 +120,8 @@ fn table(rng: &mut Rng, boards: &Known) -> String {
 
 fn lines(rng: &mut Rng, boards: &Known) -> String {
     let separator = *pick(rng, &[" ", "  ", ",", ", ", ";", "\t"]);
-    let index = rng.random_range(0..3) == 0;
+    // A single number more on a single line is a length.
+    let index = rng.random_range(0..3) == 0 && (boards.len() > 1 || boards[0].1.is_some());
     let bracket = rng.random_range(0..4) == 0 && !index && separator.contains(',');
     let line = |(i, (board, length)): (usize, &(Vec<f64>, Option<u32>))| {
         let mut text = words(board, rng, separator);

@@ -52,9 +52,10 @@ struct CollectingConfig(ImplicitlyCopyable, Movable):
 
 
 def read_cores(mut fields: JsonFields[_]) raises -> Int:
-    """Reads an upper bound on threads; 0 and -1 stand for all processors."""
+    """Reads an upper bound on threads; 0, -1 and null stand for all processors."""
+    var all = fields.is_null("num_cores")
     var cores = fields.integer("num_cores", 32, -1, MAX_CORES)
-    return cores if cores > 0 else MAX_CORES
+    return MAX_CORES if all or cores < 1 else cores
 
 
 def read_collecting(mut fields: JsonFields[_], mut context: ConfigContext) raises -> CollectingConfig:
@@ -114,7 +115,7 @@ def check_unsupported(mut fields: JsonFields[_], mut context: ConfigContext) rai
     if fields.boolean("normalize_rewards", False):
         raise fields.error("normalize_rewards", "false: the Mojo port does not normalize rewards")
     _ = fields.number("clip_rewards", 10, 0, 1e9)  # applies to normalized rewards only
-    _ = fields.integer("seed", 0, 0, 1 << 53)  # the seed is that of the run, as in the peer
+    _ = fields.seed("seed")  # the seed is that of the run, as in the peer
     fields.refuse("experts")
     if context.algorithm != Algorithm.ES:
         fields.refuse("max_steps")

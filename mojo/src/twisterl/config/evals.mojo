@@ -26,7 +26,7 @@ struct EvalConfig(Copyable):
     """Simulations per move of a tree search by PUCT; 0: no search."""
     var exploration: Float64
     """The exploration constant of PUCT."""
-    var seed: Int
+    var seed: UInt64
     """A number added to the seed of the run."""
     var difficulty: Int
     """The difficulty of the starts; -1: that of the curriculum."""
@@ -73,7 +73,7 @@ def read_eval(name: String, mut fields: JsonFields[_]) raises -> EvalConfig:
         num_searches=fields.integer("num_searches", 1, 1, 1 << 16),
         simulations=fields.integer("num_mcts_searches", 0, 0, 1 << 16),
         exploration=fields.number("C", 1.41, 0, 1e6),
-        seed=fields.integer("seed", 0, 0, 1 << 53),
+        seed=fields.seed("seed"),
         difficulty=fields.integer("difficulty", -1, 0, 1_000_000),
         max_steps=fields.integer("max_steps", 1_000_000, 1, 1_000_000),
         every=fields.integer("every", 1, 1, 1 << 40),

@@ -24,8 +24,6 @@ from .training import (
 
 comptime MAX_BYTES = 1 << 20
 """The largest config file that is read, in bytes."""
-comptime MAX_SEED = 1 << 53
-"""The greatest seed."""
 
 
 struct Overrides(Copyable):
@@ -35,10 +33,10 @@ struct Overrides(Copyable):
     """ppo, az or es; empty: that of the config."""
     var num_iterations: Int
     """-1: that of the config."""
-    var seed: Int
-    """-1: that of the config."""
+    var seed: Optional[UInt64]
+    """None: that of the config."""
 
-    def __init__(out self, *, algorithm: String = "", num_iterations: Int = -1, seed: Int = -1):
+    def __init__(out self, *, algorithm: String = "", num_iterations: Int = -1, seed: Optional[UInt64] = None):
         self.algorithm = algorithm
         self.num_iterations = num_iterations
         self.seed = seed
@@ -97,9 +95,9 @@ struct RunConfig(Copyable):
         self.policy = read_policy(policy)
         policy.close()
         self.algorithm = read_algorithm(root, overrides.algorithm)
-        self.seed = UInt64(root.integer("seed", 0, 0, MAX_SEED))
-        if overrides.seed >= 0:
-            self.seed = UInt64(overrides.seed)
+        self.seed = root.seed("seed")
+        if overrides.seed:
+            self.seed = overrides.seed.value()
         self.num_iterations = root.integer("num_iterations", -1, 0, 1 << 40)
         if overrides.num_iterations >= 0:
             self.num_iterations = overrides.num_iterations

@@ -2,6 +2,8 @@
 
 from std.sys import argv, exit, stderr
 
+from .integers import parse_unsigned
+
 
 struct Args(Copyable):
     """The arguments of a program: positional ones, and options that begin with `--` and take a value."""
@@ -52,6 +54,16 @@ struct Args(Copyable):
         if not fits:
             raise Error(name, ": expected a whole number of at most 16 digits, found ", text)
         return Int(text)
+
+    def unsigned(self, name: String) raises -> Optional[UInt64]:
+        """Returns the value of an option as a whole number below 2^64; none if it was not given."""
+        var text = self.get(name, "")
+        if text.byte_length() == 0:
+            return None
+        var number = parse_unsigned(text)
+        if not number:
+            raise Error(name, ": expected a whole number, at least 0 and below 2^64, found ", text)
+        return number
 
 
 def fail(error: Error):

@@ -4,6 +4,7 @@ Every error gives the path of the field, what was expected and what was found. A
 too.
 """
 
+from .integers import parse_unsigned
 from .json import Json, JsonKind
 
 
@@ -77,6 +78,22 @@ struct JsonFields[origin: ImmOrigin](Movable):
             var expected = String("a whole number from ", low, " to ", high)
             raise Error(self.path_of(key), ": expected ", expected, ", found ", self.json[].describe(entry))
         return Int(node.number)
+
+    def seed(mut self, key: String) raises -> UInt64:
+        """Returns a whole number below 2^64; 0 if it is absent."""
+        var entry = self.entry(key)
+        if entry < 0:
+            return 0
+        ref node = self.json[].nodes[entry]
+        var number = parse_unsigned(node.text)
+        if node.kind != JsonKind.NUMBER or not number:
+            raise self.error(key, "a whole number, at least 0 and below 2^64")
+        return number.value()
+
+    def is_null(self, key: String) -> Bool:
+        """Returns true if an entry is null."""
+        var entry = self.json[].get(self.node, key) if self.node >= 0 else -1
+        return entry >= 0 and self.json[].nodes[entry].kind == JsonKind.NULL
 
     def integers(mut self, key: String, default: List[Int], low: Int, high: Int, max_items: Int) raises -> List[Int]:
         """Returns a list of at most `max_items` integers from `low` to `high`. A single number is a list of one."""

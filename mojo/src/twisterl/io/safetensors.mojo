@@ -54,7 +54,7 @@ def read_number(bytes: Span[UInt8, _], at: Int, count: Int) -> UInt64:
 
 
 def parse_tensors(bytes: Span[UInt8, _]) raises -> TensorFile:
-    """Parses a file of F32 tensors, or F64 tensors that are narrowed.
+    """Parses a file of tensors of the types F32, F16 and BF16, or F64, which is narrowed.
 
     Raises if the file is truncated, the header is not JSON of this format, or tensors overlap, leave gaps or reach
     beyond the end.
@@ -87,9 +87,9 @@ def parse_tensor(mut fields: JsonFields[_], name: String, data: Span[UInt8, _]) 
     var offsets = fields.integers("data_offsets", List[Int](), 0, len(data), 2)
     var type = fields.string("dtype", "")
     fields.close()
-    if type != "F32" and type != "F64":
-        raise Error("weights.", name, ".dtype: expected F32 or F64, found ", type)
-    var size = 4 if type == "F32" else 8
+    var size = value_size(type)
+    if size == 0:
+        raise Error("weights.", name, ".dtype: expected F32, F64, F16 or BF16, found ", type)
     var count = 1
     for extent in shape:
         count *= extent
@@ -106,12 +106,29 @@ def parse_tensor(mut fields: JsonFields[_], name: String, data: Span[UInt8, _]) 
         )
     var values = List[Float32](capacity=count)
     for value in range(count):
-        var at = offsets[0] + size * value
-        if size == 4:
-            values.append(bitcast[DType.float32](read_number(data, at, 4).cast[DType.uint32]()))
-        else:
-            values.append(bitcast[DType.float64](read_number(data, at, 8)).cast[DType.float32]())
+        values.append(single_precision(type, read_number(data, offsets[0] + size * value, size)))
     return Tensor(name, shape^, values^)
+
+
+def value_size(type: String) -> Int:
+    """Returns the bytes of a value of a type; 0 for types that are not read."""
+    if type == "F32":
+        return 4
+    if type == "F64":
+        return 8
+    return 2 if type == "F16" or type == "BF16" else 0
+
+
+def single_precision(type: String, bits: UInt64) -> Float32:
+    """Returns the value with these bits of a type that is read."""
+    if type == "F32":
+        return bitcast[DType.float32](bits.cast[DType.uint32]())
+    if type == "F64":
+        return bitcast[DType.float64](bits).cast[DType.float32]()
+    if type == "F16":
+        return bitcast[DType.float16](bits.cast[DType.uint16]()).cast[DType.float32]()
+    # The first half of the bits of single precision.
+    return bitcast[DType.float32](bits.cast[DType.uint32]() << 16)
 
 
 def check_coverage(json: Json, length: Int) raises:

@@ -30,9 +30,7 @@ def evaluate[
     var options = Play(
         greedy=config.deterministic, searches=config.num_searches, threads=min(threads, config.num_cores)
     )
-    options.key = StreamKey(
-        seed + UInt64(config.seed), Purpose.EVALUATE, UInt64(position) << 48 | UInt64(iteration.number)
-    )
+    options.key = StreamKey(seed + config.seed, Purpose.EVALUATE, UInt64(position) << 48 | UInt64(iteration.number))
     options.max_steps = config.max_steps
     var starts = List[E](length=config.num_episodes, fill=env)
     for i in range(config.num_episodes):

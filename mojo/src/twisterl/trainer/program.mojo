@@ -24,7 +24,7 @@ def train_program[B: PopulationBackend](name: String) raises:
     var overrides = Overrides(
         algorithm=args.get("--algorithm", ""),
         num_iterations=args.integer("--num-iterations", -1),
-        seed=args.integer("--seed", -1),
+        seed=args.unsigned("--seed"),
     )
     var config = load_config(path, overrides)
     if len(config.unused) > 0:

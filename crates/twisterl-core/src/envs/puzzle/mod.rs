@@ -183,6 +183,8 @@ fn odd(tiles: &[u8], home: usize) -> bool {
 
 impl Environment for Puzzle {
     const NAME: &'static str = "Puzzle";
+    const UNWRITTEN_DEFAULTS: &'static [(&'static str, &'static str)] =
+        &[("move_reward", "-0.5 / max_depth"), ("goal", "\"blank_first\"")];
     type Params = PuzzleParams;
 
     fn new(params: &PuzzleParams) -> Result<Self> {

@@ -12,6 +12,7 @@ use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use crate::error::from_serde::in_words;
 use crate::error::json;
+use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
 use safetensors::Dtype;
@@ -56,6 +57,9 @@ pub struct PolicyHeader {
     /// The scaling of dense observations.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scaling: Option<Scaling>,
+    /// The spaces that the environment declares, if they are not those of the network.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spaces: Option<DeclaredSpaces>,
 }
 
 impl PolicyHeader {
@@ -65,9 +69,18 @@ impl PolicyHeader {
     /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
     pub fn with_tensors(self, tensors: &Tensors<'_>) -> Result<Policy> {
         let parameters = parameters_from_tensors(&self.network, tensors)?;
-        let Self { env_cls, env, network, twists, symmetry, backtracking, scaling } = self;
-        let policy =
-            Policy { network, parameters, env_cls, env, twists, symmetry, backtracking, scaling };
+        let Self { env_cls, env, network, twists, symmetry, backtracking, scaling, spaces } = self;
+        let policy = Policy {
+            network,
+            parameters,
+            env_cls,
+            env,
+            twists,
+            symmetry,
+            backtracking,
+            scaling,
+            spaces,
+        };
         policy.check()?;
         Ok(policy)
     }
@@ -115,6 +128,7 @@ impl Policy {
             symmetry: self.symmetry,
             backtracking: self.backtracking,
             scaling: self.scaling.clone(),
+            spaces: self.spaces.clone(),
         }
     }
 

@@ -31,6 +31,7 @@ fn peer_header(cells: usize, common: &[usize]) -> PolicyHeader {
         symmetry: Symmetry::None,
         backtracking: true,
         scaling: None,
+        spaces: None,
     }
 }
 

@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
-MAX_JSON = 1 << 25  # bytes of a JSON file other than a config
 MAX_CONFIG = 1 << 20
+MAX_EVALUATION = 1 << 25
+MAX_CHECKPOINT_STATE = 1 << 28
 MAX_METRICS = 1 << 30
 MAX_LINE = 1 << 24
 """The longest line of metrics, in bytes."""
@@ -135,8 +136,11 @@ def _path(value: Any) -> str | None:
     return None
 
 
-def read_object(path: Path, limit: int = MAX_JSON) -> dict[str, Any]:
-    """Read a JSON object. Raises as ``read`` and ``parse`` do, and ``FormatError`` for another value."""
+def read_object(path: Path, limit: int) -> dict[str, Any]:
+    """Read a JSON object of at most ``limit`` bytes.
+
+    Raises as ``read`` and ``parse`` do, and ``FormatError`` for another value.
+    """
     found = parse(read(path, limit), "a JSON object")
     if not isinstance(found, dict):
         raise FormatError(f"expected a JSON object, found {_name(found)}")

@@ -162,10 +162,10 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return records
 
 
-def _read_object(path: Path) -> dict[str, Any] | None:
-    """Read a JSON object, or return None if the file does not exist."""
+def _read_object(path: Path, limit: int) -> dict[str, Any] | None:
+    """Read a JSON object of at most ``limit`` bytes, or return None if the file does not exist."""
     try:
-        return files.read_object(path)
+        return files.read_object(path, limit)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -179,8 +179,9 @@ def load_run(folder: str | Path) -> History:
     folder = Path(folder)
     if not folder.is_dir():
         raise PlotError(f"{folder}: expected the folder of a run, found {'a file' if folder.exists() else 'nothing'}")
-    config = _read_object(folder / "config.json") or {}
-    return History(read_metrics(folder / METRICS), str(folder), config, _read_object(folder / EVALUATION))
+    config = _read_object(folder / "config.json", files.MAX_CONFIG) or {}
+    evaluation = _read_object(folder / EVALUATION, files.MAX_EVALUATION)
+    return History(read_metrics(folder / METRICS), str(folder), config, evaluation)
 
 
 def run_folders(folder: Path) -> list[Path]:

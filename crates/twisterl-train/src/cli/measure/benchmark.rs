@@ -3,7 +3,7 @@
 use crate::bench::{Workload, limits, workloads};
 use crate::cli::{Output, count};
 use crate::config::NumCores;
-use crate::system::terminal::temporary::Temporary;
+use crate::system::temporary::Temporary;
 use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;

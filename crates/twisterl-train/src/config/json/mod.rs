@@ -14,8 +14,8 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use std::io::ErrorKind;
 use std::path::Path;
-use twisterl_core::error::from_serde;
 use twisterl_core::error::json::{self, JsonError};
+use twisterl_core::error::{from_serde, text};
 
 /// The deepest nesting of a config that is accepted; what follows recurses no deeper than this.
 const MAX_DEPTH: usize = 192;
@@ -85,15 +85,8 @@ fn offset(text: &str, error: &JsonError) -> Option<usize> {
 
 /// Returns the JSON path and the text of a number at which the parser stopped because it is not finite.
 fn not_finite(bytes: &[u8], error: &JsonError) -> Option<(String, &'static str)> {
-    let text = json::text(bytes).ok()?;
-    let line = text.split('\n').nth(error.line.checked_sub(1)?)?;
-    let column = error.column.saturating_sub(1);
-    // The parser stops at the first character of a word, or behind a sign or a letter that it knows.
-    let texts = ["NaN", "nan", "Infinity", "inf", "-Infinity", "-inf", "-NaN", "-nan"];
-    let found = (column.saturating_sub(2)..=column).find_map(|start| {
-        let rest = line.get(start..)?;
-        texts.into_iter().find(|text| rest.starts_with(text))
-    })?;
+    let text = text::decode(bytes).ok()?;
+    let found = json::not_finite(text, error.line, error.column)?;
     let mut reader = serde_json::Deserializer::from_str(text);
     let parsed: Result<Value, _> = serde_path_to_error::deserialize(&mut reader);
     Some((parsed.err()?.path().to_string(), found))

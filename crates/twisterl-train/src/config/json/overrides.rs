@@ -5,7 +5,7 @@ use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::fmt::{self, Display, Formatter};
 use twisterl_core::error::from_serde::shorten;
-use twisterl_core::error::json;
+use twisterl_core::error::json::{self, JsonErrorKind};
 
 /// The most keys in a path; no config is nested as deep.
 const MAX_KEYS: usize = 32;
@@ -51,7 +51,7 @@ impl Override {
         })?;
         let value = match json::parse::<Value>(value.as_bytes()) {
             Ok(value) => value,
-            Err(error) if error.is_repeated_key() => {
+            Err(error) if error.kind == JsonErrorKind::RepeatedKey => {
                 let place = format!("{}.{}", shorten(path.trim()), error.path);
                 return Err(Error::config(place, error.expected, error.found));
             }

@@ -60,7 +60,7 @@ pub(super) fn network(preset: Preset, spec: &dyn EnvSpec, given: &Value) -> Valu
 /// Returns true if a config says which network it wants.
 fn has_network(config: &Value) -> bool {
     let policy = |field: &&str| config.pointer(&format!("/policy/{field}")).is_some();
-    config.get("policy_cls").is_some() || SIZES.iter().any(|field| policy(field))
+    config.get("policy_cls").is_some() || SIZES.iter().any(policy)
 }
 
 /// Returns true if the policy can see one of each set of symmetric states.

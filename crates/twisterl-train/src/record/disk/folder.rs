@@ -9,7 +9,7 @@ use super::portable::Handle;
 #[cfg(unix)]
 use super::unix::Handle;
 use crate::system::files;
-use crate::system::terminal::temporary::Temporary;
+use crate::system::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;

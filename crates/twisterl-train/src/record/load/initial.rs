@@ -58,6 +58,7 @@ pub fn initial_policy(
     policy.symmetry = config.policy.symmetry.into();
     policy.backtracking = backtracking(config, spec)?;
     policy.scaling = config.policy.scaling(&spec.observation_space())?;
+    policy.spaces = spec.declared_spaces();
     policy.check()?;
     Ok(policy)
 }
@@ -121,6 +122,7 @@ pub fn weights_for(
         symmetry: header.symmetry,
         backtracking: header.backtracking,
         scaling,
+        spaces: header.spaces,
     })
 }
 
@@ -138,6 +140,7 @@ pub(super) fn header(
         symmetry: config.policy.symmetry.into(),
         backtracking: backtracking(config, spec)?,
         scaling: config.policy.scaling(&spec.observation_space())?,
+        spaces: spec.declared_spaces(),
     })
 }
 

@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::error::from_serde::shorten;
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::network::Network;
 
 /// A policy from a file, with its environment if the registry has one for the name in the file.
 #[derive(Debug)]
@@ -32,7 +32,7 @@ impl LoadedPolicy {
         registry.complete(&mut policy.network)?;
         let env = match registry.make(&policy.env_cls, &policy.env) {
             Ok(spec) => {
-                check_fit(path, &policy.network, &*spec)?;
+                check_fit(path, &policy, &*spec)?;
                 Ok(spec)
             }
             Err(
@@ -91,8 +91,9 @@ pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> R
     Ok(loaded.policy)
 }
 
-/// Checks that the network of a policy fits its environment.
-fn check_fit(path: &Path, network: &Network, spec: &dyn EnvSpec) -> Result<()> {
+/// Checks that a policy fits its environment.
+fn check_fit(path: &Path, policy: &Policy, spec: &dyn EnvSpec) -> Result<()> {
+    let network = &policy.network;
     if network.observation != spec.observation_space() || network.actions != spec.action_space() {
         let expected = format!(
             "a network for {} with {:?} and {:?}",
@@ -102,6 +103,14 @@ fn check_fit(path: &Path, network: &Network, spec: &dyn EnvSpec) -> Result<()> {
         );
         let found = format!("{:?} and {:?}", network.observation, network.actions.components());
         return Err(Error::checkpoint(path, expected, found));
+    }
+    let declared = spec.declared_spaces();
+    if let (Some(own), Some(of_env)) = (&policy.spaces, &declared)
+        && !own.agrees_with(of_env)
+    {
+        let text = |spaces| shorten(&serde_json::json!(spaces).to_string());
+        let expected = format!("a policy for the spaces of {}, {}", spec.name(), text(of_env));
+        return Err(Error::checkpoint(path, expected, text(own)));
     }
     Ok(())
 }

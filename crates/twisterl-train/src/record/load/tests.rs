@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::config::Override;
 use crate::record::checkpoint;
 use crate::record::checkpoint::Checkpoint;
 use crate::record::pt::PtFile;
@@ -13,6 +14,7 @@ use tempfile::TempDir;
 use twisterl_core::envs::registry::Trust;
 use twisterl_core::evaluator::{Evaluation, Evaluator};
 use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::network::Network;
 use twisterl_core::policy::weights::parameters_from_tensors;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 
@@ -409,9 +411,13 @@ fn names_in_files_do_not_lead_to_code_and_names_in_configs_do() {
     let summary = train(&config, &run, &quiet, &registry).unwrap();
     assert_eq!(summary.env.name(), "Puzzle");
     fs::write(run.join(CONFIG), config.to_pretty()).unwrap();
-    assert!(untrusted(resume(&run, Some(2), &quiet, &registry).unwrap_err()));
+    let until = |end: u64| Options {
+        overrides: vec![Override::new("num_iterations", end).unwrap()],
+        ..quiet.clone()
+    };
+    assert!(untrusted(resume(&run, &until(2), &registry).unwrap_err()));
     for (i, registry) in [&trusting, &replacing].into_iter().enumerate() {
         let end = 2 + i as u64;
-        assert_eq!(resume(&run, Some(end), &quiet, registry).unwrap().iterations, end);
+        assert_eq!(resume(&run, &until(end), registry).unwrap().iterations, end);
     }
 }

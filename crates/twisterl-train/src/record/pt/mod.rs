@@ -51,10 +51,11 @@ impl PtFile {
     pub fn read(path: &Path) -> Result<Self> {
         let (file, length) =
             files::open(path, MAX_WEIGHTS_FILE).map_err(|refusal| refusal.of_checkpoint(path))?;
-        let read = match Format::of_file(path)? {
+        let format = Format::of_open(&file, length).map_err(|e| Error::io("read", path, e))?;
+        let read = match format {
             Format::Zip => Self::from_archive(BufReader::new(file), length),
             Format::LegacyPt => {
-                let bytes = files::read(path, MAX_WEIGHTS_FILE);
+                let bytes = files::read_open(&file, MAX_WEIGHTS_FILE);
                 Self::from_legacy(&bytes.map_err(|refusal| refusal.of_checkpoint(path))?)
             }
             other => Err(Refusal::new("a file written by torch.save", other)),

@@ -67,6 +67,8 @@ pub(super) struct RunLock {
     held: Held,
     /// The error of a file system that cannot lock files.
     unsupported: Option<io::Error>,
+    /// The content of the lock file to be put back at the end; `None` if the file is to be removed.
+    before: Option<Vec<u8>>,
 }
 
 impl RunLock {
@@ -77,6 +79,26 @@ impl RunLock {
     pub(super) fn acquire(folder: Arc<Folder>) -> Result<Self> {
         let (file, unsupported) = lock(&folder)?;
         Ok(Self::holding(folder, file, unsupported))
+    }
+
+    /// Locks the folder of a run that is to be resumed. Until [`keep`](Self::keep) is called, a lock file that a killed
+    /// process has left is put back when this is dropped.
+    ///
+    /// # Errors
+    /// As for [`acquire`](Self::acquire), and if the lock file is longer than those that processes write.
+    pub(super) fn acquire_for_now(folder: Arc<Folder>) -> Result<Self> {
+        let left = folder.kind(RUN_LOCK)?.is_some();
+        let mut lock = Self::acquire(folder)?;
+        if left {
+            let before = lock.folder.read(RUN_LOCK, MAX_BYTES).inspect_err(|_| lock.abandon())?;
+            lock.before = Some(before);
+        }
+        Ok(lock)
+    }
+
+    /// Makes the folder that of this process: its lock file is removed at the end.
+    pub(super) fn keep(&mut self) {
+        self.before = None;
     }
 
     /// Locks a folder whose start was killed. Returns `None` if it was not, or if that cannot be told.
@@ -92,7 +114,7 @@ impl RunLock {
     fn holding(folder: Arc<Folder>, file: File, unsupported: Option<io::Error>) -> Self {
         let held = Arc::new(Mutex::new(Some(file)));
         guard(&HELD).push(Arc::clone(&held));
-        Self { folder, held, unsupported }
+        Self { folder, held, unsupported, before: None }
     }
 
     /// Writes the name of this process into the lock file.
@@ -129,16 +151,13 @@ impl RunLock {
     }
 
     fn write(&self, file: &mut File, starting: bool) -> Result<()> {
-        let failed = |e| Error::io("write", self.folder.path_of(RUN_LOCK), e);
         let mut line = serde_json::to_vec(&Holder::this_process(starting))
             .map_err(|e| twisterl_core::Error::internal(format!("a lock as JSON: {e}")))?;
         line.push(b'\n');
-        file.set_len(0).and_then(|()| file.rewind()).map_err(failed)?;
-        file.write_all(&line).map_err(failed)
+        replace(file, &line).map_err(|e| Error::io("write", self.folder.path_of(RUN_LOCK), e))
     }
 
     /// Gives the lock up as a process does that is killed: its file stays.
-    #[cfg(test)]
     pub(super) fn abandon(&self) {
         *guard(&self.held) = None;
     }
@@ -148,12 +167,22 @@ impl Drop for RunLock {
     fn drop(&mut self) {
         guard(&HELD).retain(|held| !Arc::ptr_eq(held, &self.held));
         // Removed while it is held, so that nobody else's is. If this fails, a file is left that says nothing wrong.
-        if let Some(file) = guard(&self.held).take()
+        if let Some(mut file) = guard(&self.held).take()
             && self.folder.is_same(RUN_LOCK, &file).unwrap_or(false)
         {
-            let _ = self.folder.remove_file(RUN_LOCK);
+            let _ = match &self.before {
+                Some(before) => replace(&mut file, before).map_err(drop),
+                None => self.folder.remove_file(RUN_LOCK).map_err(drop),
+            };
         }
     }
+}
+
+/// Replaces the content of a file.
+fn replace(file: &mut File, content: &[u8]) -> io::Result<()> {
+    file.set_len(0)?;
+    file.rewind()?;
+    file.write_all(content)
 }
 
 /// The result of an attempt to lock a folder.

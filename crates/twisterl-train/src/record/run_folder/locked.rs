@@ -9,12 +9,11 @@
 //! it is: a mount point, the end of a link, a folder of another owner.
 
 use super::lock::{Holder, RunLock};
-use super::{BEST, CONFIG, LAST, RUN_LOCK, RunFolder};
+use super::{BEST, CONFIG, EVENTS, LAST, RUN_LOCK, RunFolder};
 use crate::config::RunConfig;
 use crate::record::checkpoint::{Checkpoint, NEW, OLD};
 use crate::record::disk::{Disk, Folder, Kind, Links, parent, rename_new};
-use crate::record::tensorboard;
-use crate::system::terminal::temporary::Temporary;
+use crate::system::temporary::Temporary;
 use crate::{Error, Result};
 use std::ffi::{OsStr, OsString};
 use std::fs;
@@ -122,7 +121,8 @@ impl LockedFolder {
         Ok(self)
     }
 
-    /// Locks the folder of an existing run, to resume it.
+    /// Locks the folder of an existing run, to resume it. Nothing in the folder changes before
+    /// [`keep_lock`](Self::keep_lock) is called, except while this lives.
     ///
     /// # Errors
     /// As for [`RunFolder::open`]; [`Error::InUse`] if another process trains in it; if it holds links, devices or pipes
@@ -130,13 +130,18 @@ impl LockedFolder {
     pub fn resume(path: &Path) -> Result<Self> {
         RunFolder::open(path)?;
         let folder = Arc::new(Folder::open(path, Links::Refuse)?);
-        let lock = RunLock::acquire(Arc::clone(&folder))?;
+        let lock = RunLock::acquire_for_now(Arc::clone(&folder))?;
         folder.check_kind(CONFIG, Kind::File)?;
         for name in checkpoint_names() {
             folder.check_kind(name, Kind::Folder)?;
         }
         lock.sign(false)?;
         Ok(Self { folder, lock })
+    }
+
+    /// Makes the folder that of this process, once it is known that the run can be resumed.
+    pub(crate) fn keep_lock(&mut self) {
+        self.lock.keep();
     }
 
     /// Locks a folder that is to be filled.
@@ -309,7 +314,7 @@ fn is_free(folder: &Folder) -> Result<bool> {
 
 /// Returns true for the name of a file that a writer of TensorBoard events made: scripts create one before the run.
 fn is_of_event_writer(name: &OsStr) -> bool {
-    name.as_encoded_bytes().starts_with(b"events.out.tfevents.") && name != tensorboard::FILE
+    name.as_encoded_bytes().starts_with(b"events.out.tfevents.") && name != EVENTS
 }
 
 /// The temporary name of a folder that becomes `path`, without what tells processes and their runs apart.

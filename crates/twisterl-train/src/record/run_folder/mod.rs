@@ -16,6 +16,9 @@ use std::path::{Path, PathBuf};
 pub(crate) const CONFIG: &str = "config.json";
 pub(crate) const LAST: &str = "checkpoint_last";
 pub(crate) const BEST: &str = "checkpoint_best";
+/// The file of TensorBoard events. TensorBoard looks for `tfevents` in the name, which holds neither time nor host, as is
+/// usual, so that a resumed run finds it.
+pub(crate) const EVENTS: &str = "events.out.tfevents.0.twisterl";
 /// The file that the process that trains in a folder holds locked.
 const RUN_LOCK: &str = "run.lock";
 

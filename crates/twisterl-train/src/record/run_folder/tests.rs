@@ -5,7 +5,6 @@ use crate::record::checkpoint::Checkpoint;
 use crate::record::disk::Disk;
 use crate::record::load;
 use crate::record::metrics::{METRICS, RunLog};
-use crate::record::tensorboard;
 use serde_json::{Map, json};
 use std::fs;
 use tempfile::{TempDir, tempdir};
@@ -67,7 +66,7 @@ fn a_folder_with_events_of_other_writers_only_is_filled() {
     drop(create(root.path()).unwrap());
     assert_eq!(fs::read_to_string(event).unwrap(), "of a script");
     let other = tempdir().unwrap();
-    fs::write(other.path().join(tensorboard::FILE), "of a run").unwrap();
+    fs::write(other.path().join(EVENTS), "of a run").unwrap();
     assert!(matches!(create(other.path()).unwrap_err(), Error::Occupied { .. }));
 }
 
@@ -151,7 +150,7 @@ fn a_start_that_is_killed_anywhere_can_be_repeated_or_resumed() {
         let finished = run.fill(disk, &config(), &first()).is_ok();
         run.abandon();
         match path.join(CONFIG).exists() {
-            true => drop(LockedFolder::resume(&path).unwrap()),
+            true => LockedFolder::resume(&path).unwrap().keep_lock(),
             false => {
                 let message = RunFolder::open(&path).unwrap_err().to_string();
                 assert!(message.contains("start was not finished"), "{message}");
@@ -237,7 +236,7 @@ fn under_way(root: &TempDir) -> (PathBuf, LockedFolder, RunLog) {
     let path = root.path().join("run");
     let run = create(&path).unwrap();
     let mut log = RunLog::create(&run, true).unwrap();
-    log.log(0, &Map::new()).unwrap();
+    log.log(0, &json!({"iteration": 0}).as_object().unwrap().clone()).unwrap();
     (path, run, log)
 }
 
@@ -308,7 +307,7 @@ fn links_pipes_and_folders_in_place_of_files_are_refused_and_left_alone() {
         ("hard links", Box::new(|at| fs::hard_link(victim.join("file"), at).unwrap())),
     ];
     let folders = [LAST, BEST, "checkpoint_last.new", "checkpoint_last.old", "checkpoint_best.new"];
-    for name in [METRICS, tensorboard::FILE, RUN_LOCK, CONFIG].into_iter().chain(folders) {
+    for name in [METRICS, EVENTS, RUN_LOCK, CONFIG].into_iter().chain(folders) {
         for (kind, trap) in &traps {
             let (at, saved) = (path.join(name), root.path().join("saved"));
             let existed = fs::rename(&at, &saved).is_ok();

@@ -3,7 +3,6 @@
 mod disposition;
 pub(crate) mod numbers;
 pub(crate) mod signals;
-pub(crate) mod temporary;
 
 use crate::{Error, Result};
 use std::fmt::Display;

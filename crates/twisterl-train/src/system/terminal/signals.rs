@@ -1,11 +1,11 @@
 //! Signals that end a command in order: Ctrl-C (SIGINT), SIGTERM and SIGHUP.
 //!
-//! The first one requests interruption. A second one, or work that does not heed the request for [`LIMIT`], ends the
-//! process. Signals that the process ignores from its start, as under `nohup`, stay ignored.
+//! The first one requests interruption. A second one, or work that does not heed the request in time ([`Patience`]), ends
+//! the process. Signals that the process ignores from its start, as under `nohup`, stay ignored.
 
 use super::disposition::{Disposition, disposition};
 use super::message;
-use super::temporary::remove_all;
+use crate::system::temporary::remove_all;
 use crate::{Error, Result};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::{flag, low_level};
@@ -13,7 +13,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
-use twisterl_core::error::interrupt::{Hold, Interrupt};
+use twisterl_core::error::interrupt::{Hold, Interrupt, Patience};
 
 /// The signals that end a command.
 #[cfg(unix)]
@@ -25,10 +25,6 @@ const ENDING: [i32; 2] = [SIGINT, SIGTERM];
 const POLL: Duration = Duration::from_millis(20);
 /// Signals at shorter intervals count as one: shells, launchers and hosts pass on what the terminal sends as well.
 const SAME: Duration = Duration::from_millis(150);
-/// The time that a command has to end after the first signal.
-const LIMIT: Duration = Duration::from_millis(600);
-/// The time that it has after its grace and after the end of a [`Hold`], if these come later.
-const AFTER: Duration = Duration::from_millis(300);
 
 /// A signal as a command sees it. Clones are the same.
 #[derive(Debug, Clone, Default)]
@@ -50,8 +46,7 @@ struct Changing {
     first: Option<(i32, Instant)>,
     /// The time of the last signal.
     last: Option<Instant>,
-    /// The time of the last look at which there was a [`Hold`] after the first signal.
-    held: Option<Instant>,
+    patience: Patience,
     /// True once the user was told what is being waited for.
     told: bool,
     /// Advice for the user of an interrupted command.
@@ -110,17 +105,13 @@ impl Stop {
         if since.elapsed() >= changing.grace {
             self.0.interrupt.set();
         }
-        if held {
-            changing.held = Some(Instant::now());
-        }
-        let late = since.elapsed() >= LIMIT.max(changing.grace + AFTER);
-        if late && held && !changing.told {
+        if Patience::is_late(since) && held && !changing.told {
             changing.told = true;
             message(
                 "waiting for the environment or the disk; a second signal (Ctrl-C) ends the program at once",
             );
         }
-        late && changing.held.is_none_or(|held| held.elapsed() >= AFTER)
+        changing.patience.ends(since, held)
     }
 
     /// Ends the process without waiting for any thread.
@@ -296,14 +287,13 @@ mod tests {
     }
 
     #[test]
-    fn work_that_is_held_is_not_late() {
+    fn work_that_is_held_is_waited_for() {
         let stop = Stop::default();
         stop.hear(SIGINT);
         assert!(!stop.look(false), "in time");
-        stop.changing().first = Some((SIGINT, Instant::now() - LIMIT));
-        assert!(!stop.look(true), "held");
-        assert!(!stop.look(false), "held a moment ago");
-        stop.changing().held = None;
+        stop.changing().first = Some((SIGINT, Instant::now() - Duration::from_secs(1)));
+        assert!(!stop.look(true) && stop.changing().told, "held");
+        stop.changing().patience = Patience::default();
         assert!(stop.look(false), "late");
         stop.advise("run it again".into());
         assert_eq!(stop.message(), "interrupted; run it again");

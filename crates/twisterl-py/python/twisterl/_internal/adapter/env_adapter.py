@@ -16,6 +16,7 @@ from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
 from twisterl.errors import StateError
 
 if TYPE_CHECKING:
+    from twisterl._internal.adapter.codec import Codec
     from twisterl._internal.adapter.layout import Layout
     from twisterl._internal.adapter.problem import Problem
 
@@ -40,12 +41,13 @@ class EnvAdapter:
         shape: the shape of an observation.
         size: the number of values of an observation.
         actions: the components of an action.
+        codec: encodes observations and decodes actions.
         layout: how observations of a plain environment are read.
         mask_reader: reads action masks.
         mask_way: the method or attribute of the environment that gives masks, None without any.
         mask_key: the entry of observations that is their action mask, if they are dicts with one.
         raw_mask: returns a mask as the environment has it, for `mask_reader`; None if masks come from elsewhere.
-        encodes: True if what the environment observes is not in the trainer's form yet.
+        is_declared: True if the codec's spaces are those that the environment declares.
         encode: returns what the environment observes in the trainer's form: the indices of the ones, or a flat array.
         steps: the number of steps of the episode so far.
         is_copy: True for a copy, which the factory did not make.
@@ -56,12 +58,13 @@ class EnvAdapter:
     shape: list[int]
     size: int
     actions: list[Component]
+    codec: Codec
     layout: Layout | None = None
     mask_reader: MaskReader
     mask_way: Way | None = None
     mask_key: str | None = None
     raw_mask: Callable[[], Any] | None = None
-    encodes = False
+    is_declared = False
     encode: Callable[[Any], Any]
     is_copy = False
     owns_resources = False
@@ -74,6 +77,13 @@ class EnvAdapter:
         self._over = False
         self._difficulty: Difficulty | None = None
         self._masker: Source | None = None
+
+    def _read_by(self, codec: Codec) -> None:
+        """Have a codec read observations and masks."""
+        self.codec = codec
+        self.sparse, self.shape, self.encode = codec.sparse, codec.shape, codec.encode
+        self.size = math.prod(self.shape)
+        self.mask_key, self.mask_reader = codec.mask_key, codec.mask_reader
 
     def is_one_choice(self) -> bool:
         """Return True if an action is one choice, which is given as an int: not a bit, which is in a list."""

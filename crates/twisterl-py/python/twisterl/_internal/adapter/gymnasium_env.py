@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.codec import Codec
 from twisterl._internal.adapter.env_adapter import EnvAdapter
 from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
-from twisterl._internal.adapter.reading.parameters import check_call, takes_seed
+from twisterl._internal.adapter.reading.difficulty import reads_option
+from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.adapter.reading.parameters import check_call, parameters_of, takes_seed
+from twisterl.errors import StateError
 
 if TYPE_CHECKING:
     from twisterl._internal.adapter.problem import Problem
@@ -25,16 +29,12 @@ class GymnasiumEnv(EnvAdapter):
 
         spaces.check_size(env.action_space, "action_space", problem)
         spaces.check_size(env.observation_space, "observation_space", problem)
-        self.actions, self._decode = spaces.action(env.action_space, problem)
-        start = (scalars.whole(getattr(env.action_space, "start", 0)) or 0) if self.is_one_choice() else 0
-        self.mask_reader = masks.MaskReader(spaces.choices(env.action_space), self.choice_counts(), start)
-        key, rest = spaces.mask_within(env.observation_space, self.mask_reader.width)
-        self.sparse, self.shape, self.encode = spaces.observation(rest, problem)
-        if key is not None:
-            self.encode = spaces.without_mask(env.observation_space, key, self.encode)
-        self.encodes = key is not None or not spaces.is_plain(rest)
-        self.size = math.prod(self.shape)
-        self.mask_key = key
+        self.actions, action = spaces.action(env.action_space, problem)
+        key, rest = spaces.mask_within(env.observation_space, sum(self.choice_counts()))
+        observation = spaces.observation(rest, problem)
+        self.is_declared = True
+        self._read_by(Codec(observation, action, key))
+        self._decode = self.codec.decode
         self.mask_way = masks.find(env, self.mask_reader)
         self._seen: Any = None
         self._encoded: Any = None
@@ -70,6 +70,42 @@ class GymnasiumEnv(EnvAdapter):
                     unwrapped.np_random = np_random(seed)[0]
                 outcome = self.env.reset(*by_position, **given)
         self._take(*scalars.beginning(outcome))
+
+    def set_state(self, state: list[float]) -> None:
+        """Begin an episode at an observation, by its numbers: by a method `set_state` or by an option of `reset`."""
+        try:
+            wanted = self.codec.observation_of(state)
+        except MisreadError as error:
+            raise StateError(str(error)) from error
+        setter = self._setter()
+        if setter is not None:
+            self.reset(self.difficulty(), 0)
+            found = setter(wanted)
+        elif reads_option(self.env, self.env.reset, "state"):
+            found = self.env.reset(seed=0, options={"state": wanted})
+        else:
+            raise StateError(
+                "state: expected an environment that begins at an observation, by a method set_state(observation) or a "
+                f"reset that reads options['state'], found {self.problem.name} with neither"
+            )
+        is_pair = isinstance(found, tuple) and len(found) == 2 and isinstance(found[1], dict)
+        seen, info = found if is_pair else (found, {})
+        if seen is None and self.mask_key is not None:
+            raise StateError("state: expected set_state to return the observation with its mask, found None")
+        self._take(wanted if seen is None else seen, info)
+        numbers = [self.codec.numbers(seen) for seen in (self._seen, wanted)]
+        if numbers[0] != numbers[1]:
+            raise StateError(f"state: expected an episode that begins at {state}, found one at {numbers[0]}")
+
+    def _setter(self) -> Callable[[Any], Any] | None:
+        """Return the method that begins at an observation, of the environment or of one that it wraps."""
+        for holder in masks.wrapped(self.env):
+            found = getattr(holder, "set_state", None)
+            if callable(found):
+                needed = [p for p in parameters_of(found) or () if p.default is p.empty and p.kind is not p.VAR_KEYWORD]
+                # Some take positions and velocities.
+                return found if len(needed) == 1 else None
+        return None
 
     def read_reward(self, reward: Any) -> float:
         return scalars.reward(reward, "the reward of step()")

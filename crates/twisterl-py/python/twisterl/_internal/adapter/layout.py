@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.codec import Codec
+from twisterl._internal.adapter.codec.encoding import Description, encoder
 from twisterl._internal.adapter.reading.masks import OBSERVED_MASKS, PERHAPS_MASKS
 from twisterl._internal.adapter.reading.misread import MisreadError, shown
-from twisterl._internal.adapter.reading.observations import DECLARE, SOURCE, Indices, Values, is_sparse
+from twisterl._internal.adapter.reading.observations import DECLARE, SOURCE, is_sparse
 from twisterl._internal.adapter.reading.scalars import flag
 
 if TYPE_CHECKING:
@@ -25,31 +26,26 @@ class Layout:
     """The reading of observations.
 
     Attributes:
-        sparse: True if they are zeros and ones, of which the indices of the ones are known.
-        shape: the shape.
-        encode: returns an observation in the trainer's form.
+        codec: encodes them.
         is_list: True if a list that the environment returns consists of indices.
-        encodes: True if observations are not in the trainer's form as the environment returns them.
-        mask_key: the entry of an observation that is its action mask, if it is a dict with one.
+        is_declared: True if the class declares the space of its observations.
     """
 
-    sparse: bool
-    shape: list[int]
-    encode: Callable[[Any], Any]
+    codec: Codec
     is_list: bool = False
-    encodes: bool = False
-    mask_key: str | None = None
+    is_declared: bool = False
 
 
-def layout_of_space(space: Any, problem: Problem) -> Layout:
+def layout_of_space(space: Any, action: Description, problem: Problem) -> Layout:
     """Return the layout that a plain environment declares by Gymnasium's `observation_space`."""
     from twisterl._internal.adapter import spaces
 
     spaces.check_size(space, "observation_space", problem)
-    return Layout(*spaces.observation(space, problem), encodes=not spaces.is_plain(space))
+    described = spaces.observation(space, problem)
+    return Layout(Codec(described, action), is_declared=True)
 
 
-def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
+def find_layout(env: PlainEnv, shape: list[int], action: Description) -> Layout:
     """Return the layout of an environment whose shape is known.
 
     The attribute `obs_sparse` decides, where there is one. Otherwise the first observation does; and if that could be
@@ -72,20 +68,15 @@ def find_layout(env: PlainEnv, shape: list[int]) -> Layout:
         sparse = _by_playing(env, shape, other)
     if sparse is None:
         raise MisreadError(SOURCE, "indices or one number a value", seen, f"{shown(seen)} could be both; {DECLARE}")
-    read = _reader(sparse, shape)
+    values = _values(sparse, shape)
     if other is None:
-        return Layout(sparse, shape, read, is_list=sparse)
-
-    def of_dict(seen: Any) -> Any:
-        if not isinstance(seen, dict) or not {other, mask_key} <= seen.keys():
-            raise MisreadError(SOURCE, f"a dict with the keys {other!r} and {mask_key!r}", seen)
-        return read(seen[other])
-
-    return Layout(sparse, shape, of_dict, encodes=True, mask_key=mask_key)
+        return Layout(Codec(values, action, source=SOURCE), is_list=sparse)
+    beside = {"type": "dict", "entries": [{"key": other, "space": values}]}
+    return Layout(Codec(beside, action, mask_key, SOURCE), is_declared=True)
 
 
-def _reader(sparse: bool, shape: list[int]) -> Callable[[Any], Any]:
-    return Indices(math.prod(shape)) if sparse else Values(shape)
+def _values(sparse: bool, shape: list[int]) -> Description:
+    return {"type": "indices" if sparse else "values", "shape": shape}
 
 
 def _mask_key(seen: Any) -> str | None:
@@ -109,7 +100,7 @@ def _by_playing(env: PlainEnv, shape: list[int], key: Any) -> bool | None:
         seen = env.seen() if key is None else env.seen()[key]
         sparse = is_sparse(seen, shape)
         if sparse is not None:
-            _reader(sparse, shape)(seen)  # which refuses what is neither
+            encoder(_values(sparse, shape), SOURCE)[2](seen)  # which refuses what is neither
             return sparse
     # One bit that is always set is an index, as in the PyPI package.
     return True if math.prod(shape) == 1 else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -33,6 +32,7 @@ class PlainEnv(EnvAdapter):
         self._checked: set[str] = set()  # methods, by name
         count = scalars.positive(self._declared("num_actions"), "num_actions()")
         self.actions = [(count, [], [], [])]
+        self._action = {"type": "discrete", "n": count, "start": 0}
         self.mask_reader = masks.MaskReader(masks.Choices(count), [count])
         self.mask_way = masks.find(env, self.mask_reader)
         self._last: Any = None
@@ -45,15 +45,13 @@ class PlainEnv(EnvAdapter):
         """Return how observations are to be read: as the class declares it, or else as it begins."""
         space = getattr(self.env, "observation_space", None)
         if space is not None:
-            return layout_of_space(space, self.problem)
-        return find_layout(self, scalars.shape(self._declared("obs_shape"), "obs_shape()"))
+            return layout_of_space(space, self._action, self.problem)
+        return find_layout(self, scalars.shape(self._declared("obs_shape"), "obs_shape()"), self._action)
 
     def _read_as(self, layout: Layout) -> None:
         self.layout = layout
-        self.sparse, self.shape, self.encode = layout.sparse, layout.shape, layout.encode
-        self.size = math.prod(self.shape)
-        if layout.encodes:
-            self.encodes, self.mask_key = True, layout.mask_key
+        self.is_declared = layout.is_declared
+        self._read_by(layout.codec)
         self._bind()
 
     def _declared(self, name: str) -> Any:

@@ -16,11 +16,10 @@ from twisterl._internal.adapter.layout import Layout
 from twisterl._internal.adapter.plain_env import PlainEnv
 from twisterl._internal.adapter.pool import Pool, close_env
 from twisterl._internal.adapter.reading.kinds import is_gymnasium
-from twisterl._internal.adapter.reading.masks import given_mask
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
-from twisterl._internal.adapter.reading.observations import SOURCE, Indices
+from twisterl._internal.adapter.reading.observations import Indices
 from twisterl._internal.adapter.reading.scalars import whole
-from twisterl.errors import EnvError, ObservationError
+from twisterl.errors import EnvError
 
 # The longest episode that an environment can declare.
 MAX_LIMIT = 2**31
@@ -49,8 +48,8 @@ class Problem:
             # True once an environment has told that an episode is solved or not.
             self.measures_success = first.measures_success(self.curriculum)
             self.max_steps = _declared_limit(first.env)
-            self.encodes = first.encodes
-            self._encode, self._mask_key, self._mask_reader = first.encode, first.mask_key, first.mask_reader
+            self.codec = first.codec
+            self.spaces = first.codec.to_json() if first.is_declared else None
             self.has_raw_masks = first.raw_mask is not None
         except BaseException:
             self.pool.close(first)
@@ -141,27 +140,6 @@ class Problem:
                 "episodes have the same difficulty",
                 stacklevel=2,
             )
-
-    def read(self, seen: Any) -> tuple[Any, list[Any] | None]:
-        """Return an observation that is not the environment's own in the trainer's form, and the mask within it.
-
-        Raises:
-            ObservationError: it is none of the environment.
-        """
-        key = self._mask_key
-        try:
-            encoded = self._encode(seen)
-            return encoded, None if key is None else self._mask_reader(seen[key], f"observation[{key!r}]")
-        except MisreadError as error:
-            raise ObservationError(str(error).replace(f"{SOURCE}:", "observation:", 1)) from error.__cause__
-
-    def read_mask(self, mask: Any) -> list[bool]:
-        """Return a mask that is not the environment's own as a list of booleans.
-
-        Raises:
-            ObservationError: it is none of the environment's actions.
-        """
-        return given_mask(self._mask_reader, mask)
 
 
 def _current(slots: list[int], rest: Iterator[int]) -> int:

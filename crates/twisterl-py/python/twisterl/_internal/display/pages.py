@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import json
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -38,9 +37,9 @@ def env_page(env: Env) -> str:
     """Return an environment as a picture of its state with its parameters."""
     picture = painter_of(env).scene_or_text()
     caption = f"{env.env_cls}: {_params(env.params)}"
-    image = f'<img src="{svg.data_uri(picture)}" alt="{html.escape(picture.text)}" style="max-width:100%">'
+    image = f'<img src="{svg.data_uri(picture)}" alt="{svg.escaped(picture.text)}" style="max-width:100%">'
     return (
-        f'<figure style="margin:0;{_TEXT}">{image}<figcaption>{html.escape(short(caption, 400))}</figcaption></figure>'
+        f'<figure style="margin:0;{_TEXT}">{image}<figcaption>{svg.escaped(short(caption, 400))}</figcaption></figure>'
     )
 
 
@@ -62,7 +61,7 @@ def policy_page(policy: Policy) -> str:
     if described.get("backtracking") is False:
         rows.append(("Backtracking", "never undoes the last move"))
     scene = network_scene(described.get("network") or {}, observation, actions)
-    image = f'<img src="{svg.data_uri(scene)}" alt="{html.escape(scene.text)}" style="max-width:100%">'
+    image = f'<img src="{svg.data_uri(scene)}" alt="{svg.escaped(scene.text)}" style="max-width:100%">'
     return (
         f'<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start;{_TEXT}">'
         f"<div><b>Policy</b>{_table(rows)}</div><div>{image}</div></div>"
@@ -71,8 +70,8 @@ def policy_page(policy: Policy) -> str:
 
 def _table(rows: Iterable[tuple[str, Any]]) -> str:
     body = "".join(
-        f'<tr style="background:none"><th style="{_CELL}">{html.escape(title)}</th>'
-        f'<td style="{_CELL};max-width:360px;overflow-wrap:anywhere">{html.escape(short(value, 400))}</td></tr>'
+        f'<tr style="background:none"><th style="{_CELL}">{svg.escaped(title)}</th>'
+        f'<td style="{_CELL};max-width:360px;overflow-wrap:anywhere">{svg.escaped(short(value, 400))}</td></tr>'
         for title, value in rows
     )
     return f'<table style="border-collapse:collapse;border:none;margin:0;font:inherit">{body}</table>'

@@ -6,7 +6,6 @@ finds its elements by a name of their own, so that a page can have many players,
 
 from __future__ import annotations
 
-import html
 import json
 import uuid
 from collections.abc import Sequence
@@ -32,7 +31,7 @@ def player(frames: Sequence[Frame], count: int, verdict: str, fps: float) -> str
     captions = [_caption(frame, count) for frame in frames]
     stills = _still(first, captions[0]) + (_still(last, captions[-1]) if len(frames) > 1 else "")
     body = f'<div data-part="stills" style="display:flex;flex-wrap:wrap;gap:16px">{stills}</div>'
-    foot = f'<div style="margin-top:4px">{html.escape(verdict)}</div>'
+    foot = f'<div style="margin-top:4px">{svg.escaped(verdict)}</div>'
     script = f"<script>{_script(name, frames, captions, fps)}</script>" if len(frames) > 1 else ""
     return f'<div id="{name}" style="{_TEXT}">{body}{foot}</div>{script}'
 
@@ -42,10 +41,10 @@ def _caption(frame: Frame, count: int) -> str:
 
 
 def _still(frame: Frame, caption: str) -> str:
-    words = html.escape(frame.scene.text or caption)
+    words = svg.escaped(frame.scene.text or caption)
     width = f"{frame.scene.width:.0f}"
     image = f'<img src="{svg.data_uri(frame.scene)}" alt="{words}" width="{width}" style="max-width:100%">'
-    return f'<figure style="margin:0">{image}<figcaption>{html.escape(caption)}</figcaption></figure>'
+    return f'<figure style="margin:0">{image}<figcaption>{svg.escaped(caption)}</figcaption></figure>'
 
 
 def _script(name: str, frames: Sequence[Frame], captions: list[str], fps: float) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from pathlib import Path as File
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +14,8 @@ if TYPE_CHECKING:
 
 # Drawn larger by this factor, and reduced: so edges are smooth.
 _SMOOTH = 3
+# By size, and whether they are monospaced and bold.
+_fonts: dict[tuple[int, bool, bool], Any] = {}
 NEEDS_PILLOW = 'needs Pillow, which the extra [plot] brings: pip install "twisterl[plot]" or pip install pillow'
 
 
@@ -96,9 +97,15 @@ class _Canvas:
             self._pen.text((x + i * label.advance * self._scale, baseline), character, label.fill, font, "ls")
 
 
-@functools.lru_cache(maxsize=64)
 def _font(size: int, mono: bool, bold: bool) -> Any:
     """Return a font that is the same on every machine: of matplotlib if there is one, or else of Pillow."""
+    found = _fonts.get((size, mono, bold))
+    if found is None:
+        found = _fonts[size, mono, bold] = _load_font(size, mono, bold)
+    return found
+
+
+def _load_font(size: int, mono: bool, bold: bool) -> Any:
     from PIL import ImageFont
 
     try:

@@ -39,7 +39,7 @@ _SLOW, _BETWEEN = 8.0, 4
 # Pictures a second, as many as the eye needs: of faster episodes, only some of the steps are shown.
 _MAX_RATE = 30.0
 # Pictures by which the palette of a GIF is chosen.
-_SAMPLES, _COLOURS, _NEAR = 40, 128, 6
+_SAMPLES, _COLOURS, _NEAR = 40, 128, 8
 
 
 def record(policy: Policy, path: str | os.PathLike[str], options: dict[str, Any]) -> Solution:

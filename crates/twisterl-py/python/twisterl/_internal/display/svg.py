@@ -44,10 +44,10 @@ def element(shape: Shape) -> str:
     if isinstance(shape, Rect):
         radius = f' rx="{_number(shape.radius)}"' if shape.radius else ""
         size = f'width="{_number(shape.width)}" height="{_number(shape.height)}"'
-        return f'<rect x="{_number(shape.x)}" y="{_number(shape.y)}" {size}{radius} fill="{_text(shape.fill)}"/>'
+        return f'<rect x="{_number(shape.x)}" y="{_number(shape.y)}" {size}{radius} fill="{escaped(shape.fill)}"/>'
     if isinstance(shape, Circle):
         place = f'cx="{_number(shape.x)}" cy="{_number(shape.y)}" r="{_number(shape.radius)}"'
-        return f'<circle {place} fill="{_text(shape.fill)}"/>'
+        return f'<circle {place} fill="{escaped(shape.fill)}"/>'
     if isinstance(shape, Path):
         return _path(shape)
     if isinstance(shape, Picture):
@@ -61,10 +61,10 @@ def element(shape: Shape) -> str:
 
 def _path(path: Path) -> str:
     points = " ".join(f"{_number(x)},{_number(y)}" for x, y in path.points)
-    fill = _text(path.fill or "none")
+    fill = escaped(path.fill or "none")
     if path.stroke is None:
         return f'<polygon points="{points}" fill="{fill}"/>'
-    stroke = f'stroke="{_text(path.stroke)}" stroke-width="{_number(path.width)}"'
+    stroke = f'stroke="{escaped(path.stroke)}" stroke-width="{_number(path.width)}"'
     rounded = 'stroke-linecap="round" stroke-linejoin="round"'
     return f'<polyline points="{points}" fill="{fill}" {stroke} {rounded}/>'
 
@@ -76,10 +76,10 @@ def _label(label: Label) -> str:
     if label.advance is not None:
         start = " ".join(_number(label.x + i * label.advance) for i in range(len(label.text)))
         font = _MONO
-    look = f'font-family="{font}" font-size="{_number(label.size)}"{weight} fill="{_text(label.fill)}"'
-    anchor = "" if label.anchor == "start" else f' text-anchor="{_text(label.anchor)}"'
+    look = f'font-family="{font}" font-size="{_number(label.size)}"{weight} fill="{escaped(label.fill)}"'
+    anchor = "" if label.anchor == "start" else f' text-anchor="{escaped(label.anchor)}"'
     # Spaces at the beginning have their places, too.
-    return f'<text x="{start}" y="{y}" {look}{anchor} xml:space="preserve">{_text(label.text)}</text>'
+    return f'<text x="{start}" y="{y}" {look}{anchor} xml:space="preserve">{escaped(label.text)}</text>'
 
 
 def _png(pixels: Any) -> str:
@@ -94,6 +94,6 @@ def _number(value: float) -> str:
     return f"{round(clip(value), 2):g}" if abs(value) < 1e4 else f"{clip(value):.0f}"
 
 
-def _text(text: str) -> str:
-    # XML has no control characters, not even escaped ones.
-    return html.escape("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text))
+def escaped(text: str) -> str:
+    """Return text for HTML and XML, with the characters replaced that change the display or that XML lacks."""
+    return html.escape("".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text))

@@ -17,14 +17,18 @@ pub struct StateChecker {
 
 impl StateChecker {
     /// Creates an environment of `spec`. Checks end early if `interrupt` asks for it.
-    pub fn new(spec: &dyn EnvSpec, interrupt: &Interrupt) -> Self {
+    ///
+    /// # Errors
+    /// If the environment cannot begin an episode.
+    pub fn new(spec: &dyn EnvSpec, interrupt: &Interrupt) -> Result<Self> {
         let mut env = spec.batch(1);
         let mut rng = StreamKey::new(0, Purpose::Evaluate).stream();
         let start = Start::Scramble { difficulty: spec.difficulty() };
         let mut state = Vec::new();
-        let begun = env.begin(0, start, &mut rng).and_then(|()| env.state(0, &mut state));
-        let length = begun.is_ok().then_some(state.len());
-        Self { env, rng, length, interrupt: interrupt.clone() }
+        env.begin(0, start, &mut rng)?;
+        env.state(0, &mut state)?;
+        let length = (!state.is_empty()).then_some(state.len());
+        Ok(Self { env, rng, length, interrupt: interrupt.clone() })
     }
 
     /// The number of numbers of a state; `None` if the environment does not report its state.

@@ -34,13 +34,7 @@ fn repeated(text: &str, start: usize, error: JsonError) -> Refusal {
 
 fn syntax(text: &str, error: &serde_json::Error) -> Refusal {
     let (line, column) = (error.line(), error.column());
-    let rest = text
-        .split('\n')
-        .nth(line.saturating_sub(1))
-        .and_then(|l| l.get(column.saturating_sub(1)..));
-    let word = rest.unwrap_or_default();
-    let number = ["NaN", "Infinity", "-Infinity", "nan", "inf", "-inf"];
-    if let Some(found) = number.into_iter().find(|number| word.starts_with(number)) {
+    if let Some(found) = json::not_finite(text, line, column) {
         return Refusal::at_line(line, "finite numbers", found);
     }
     let message = error.to_string();

@@ -2,6 +2,7 @@
 
 use super::Refusal;
 use std::borrow::Cow;
+use twisterl_core::error::text::{self, NotUtf8};
 
 /// A line that is neither blank nor a comment.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -14,19 +15,13 @@ pub(super) struct Line<'a> {
 
 /// Decodes UTF-8, with or without a byte-order mark, and replaces all ends of lines by `\n`.
 pub(super) fn decode(bytes: &[u8]) -> Result<Cow<'_, str>, Refusal> {
-    let refused = |found: &str| Refusal::new("", "text in UTF-8", found);
-    let bytes = match bytes {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => rest,
-        [0xFF, 0xFE, ..] | [0xFE, 0xFF, ..] => {
-            return Err(refused("text in UTF-16, by its first bytes"));
-        }
-        [0x93, b'N', b'U', b'M', b'P', b'Y', ..] => return Err(refused("an array of NumPy")),
-        other => other,
-    };
-    let text = str::from_utf8(bytes).map_err(|error| {
-        let line = 1 + bytes[..error.valid_up_to()].iter().filter(|&&b| b == b'\n').count();
-        let found = "bytes that are none";
-        Refusal { place: format!("line {line}"), ..refused(found) }
+    if bytes.starts_with(b"\x93NUMPY") {
+        return Err(Refusal::new("", "text in UTF-8", "an array of NumPy"));
+    }
+    let text = text::decode(bytes).map_err(|NotUtf8 { offset, found }| {
+        let line = |offset: usize| 1 + bytes[..offset].iter().filter(|&&b| b == b'\n').count();
+        let place = offset.map_or_else(String::new, |offset| format!("line {}", line(offset)));
+        Refusal::new(place, "text in UTF-8", found)
     })?;
     Ok(match text.contains('\r') {
         true => Cow::Owned(text.replace("\r\n", "\n").replace('\r', "\n")),

@@ -9,7 +9,8 @@ use twisterl_core::error::interrupt::Interrupt;
 
 fn checker(height: usize, width: usize) -> StateChecker {
     let params = json!({"height": height, "width": width});
-    StateChecker::new(&*Registry::default().make("Puzzle", &params).unwrap(), &Interrupt::default())
+    let spec = Registry::default().make("Puzzle", &params).unwrap();
+    StateChecker::new(&*spec, &Interrupt::default()).unwrap()
 }
 
 fn read_text(text: &[u8], checker: &mut StateChecker) -> Result<Vec<Instance>, String> {
@@ -243,8 +244,8 @@ fn errors_name_the_line_and_no_type_of_the_implementation() {
         }
     }
     for (bytes, message) in [
-        (&b"1 0 2 3\n\xFF"[..], "line 2: expected text in UTF-8, found bytes that are none"),
-        (b"\xFF\xFE1\x00", "expected text in UTF-8, found text in UTF-16, by its first bytes"),
+        (&b"1 0 2 3\n\xFF"[..], "line 2: expected text in UTF-8, found bytes that are not UTF-8"),
+        (b"\xFF\xFE1\x00", "expected text in UTF-8, found UTF-16 (save the file as UTF-8)"),
         (b"\x93NUMPY\x01", "expected text in UTF-8, found an array of NumPy"),
     ] {
         let found = read_text(bytes, &mut checker).unwrap_err();

@@ -45,9 +45,9 @@ def is_masked(value: Any) -> bool:
 
     Conversions show what is behind a mask, which may be anything.
     """
-    ma = sys.modules.get("numpy.ma")  # there is no such array without it
+    ma = sys.modules.get("numpy.ma")
     if ma is None:
-        return False
+        return False  # there is no such array
     waiting, known = [value], {0}
     while waiting:
         item = waiting.pop()

@@ -37,7 +37,7 @@ class Difficulty:
             self._holder = holder
         self._by_keyword, self._by_position = _argument(reset)
         by_argument = self._by_keyword or self._by_position
-        self._by_options = not by_argument and _reads_options(env, reset)
+        self._by_options = not by_argument and reads_option(env, reset, NAME)
         if holder is None and self._method is None and not by_argument and not self._by_options:
             # In the PyPI package, the attribute is set whether it is there or not.
             self._holder = next((inner for inner in wrapped(env) if _mentions(type(inner))), None)
@@ -131,12 +131,12 @@ def _argument(reset: Callable[..., Any]) -> tuple[bool, bool]:
     return False, len(required) == 1 and parameters[0] is required[0]
 
 
-def _reads_options(env: Any, reset: Callable[..., Any]) -> bool:
-    """Return True if `reset` takes options and reads a difficulty in them."""
+def reads_option(env: Any, reset: Callable[..., Any], name: str) -> bool:
+    """Return True if `reset` takes options and reads the one of this name."""
     if not any(p.name == "options" or p.kind is p.VAR_KEYWORD for p in parameters_of(reset) or ()):
         return False
     return any(
-        NAME in code.co_consts and "options" in (*code.co_varnames, *code.co_consts)
+        name in code.co_consts and "options" in (*code.co_varnames, *code.co_consts)
         for inner in wrapped(env)
         for code in _code(getattr(type(inner), "reset", None))
     )

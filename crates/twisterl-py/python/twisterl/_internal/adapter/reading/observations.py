@@ -41,9 +41,10 @@ def is_sparse(seen: Any, shape: list[int]) -> bool | None:
 class Indices:
     """Reads the indices of the ones."""
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, source: str = SOURCE) -> None:
         self.expected = f"a list of different indices below {size}"
         self.size = size
+        self.source = source
 
     def __call__(self, seen: Any) -> list[int]:
         """Return the indices.
@@ -53,7 +54,7 @@ class Indices:
         """
         if isinstance(seen, (set, frozenset)):
             seen = sorted(seen)
-        row = _array(seen, self.expected)
+        row = _array(seen, self.expected, self.source)
         if row.ndim != 1 or _has_bool(seen):
             raise self._misread(seen)
         indices = [index for index in map(whole, row.tolist()) if index is not None and 0 <= index < self.size]
@@ -62,8 +63,8 @@ class Indices:
         return indices
 
     def _misread(self, seen: Any) -> MisreadError:
-        advice = DECLARE if np.size(seen) == self.size else ""
-        return MisreadError(SOURCE, self.expected, seen, advice)
+        advice = DECLARE if self.source.startswith(SOURCE) and np.size(seen) == self.size else ""
+        return MisreadError(self.source, self.expected, seen, advice)
 
 
 class Values:
@@ -85,7 +86,7 @@ class Values:
         expected = f"numbers of shape {self.shape}"
         row = _array(seen, expected, self.source)
         if row.shape not in (self.shape, (self.size,)) and not (self.size == 1 == row.size):
-            advice = DECLARE if self.source == SOURCE and row.ndim == 1 else ""
+            advice = DECLARE if self.source.startswith(SOURCE) and row.ndim == 1 else ""
             raise MisreadError(self.source, expected, seen, advice)
         return row.ravel()
 

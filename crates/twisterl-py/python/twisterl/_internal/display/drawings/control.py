@@ -17,7 +17,8 @@ def cart_pole(state: Sequence[float], params: dict[str, Any]) -> Scene:
     position, _, angle, _ = map(clip, state)
     width, track, metre = 480.0, 156.0, 96.0
     x, y = width / 2 + position * metre, track - 20
-    tip = (x + metre * math.sin(angle), y - metre * math.cos(angle))
+    axle = (x, y - 8)
+    tip = (axle[0] + metre * math.sin(angle), axle[1] - metre * math.cos(angle))
     limits = [width / 2 + side * 2.4 * metre for side in (-1, 1)]
     shapes: list[Shape] = [
         Path(((0, track), (width, track)), _GROUND, 3),
@@ -25,8 +26,8 @@ def cart_pole(state: Sequence[float], params: dict[str, Any]) -> Scene:
         Rect(x - 34, y - 12, 68, 24, _BODY, 4),
         Circle(x - 20, track - 5, 6, _INK),
         Circle(x + 20, track - 5, 6, _INK),
-        Path(((x, y - 8), tip), _ARM, 9),
-        Circle(x, y - 8, 4, _INK),
+        Path((axle, tip), _ARM, 9),
+        Circle(*axle, 4, _INK),
     ]
     return Scene(width, 182, tuple(shapes), _SKY)
 

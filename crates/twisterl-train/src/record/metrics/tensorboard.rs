@@ -5,9 +5,11 @@
 //! `summary = 5 { value = 1 { tag = 1 (string), simple_value = 2 (float) } }`
 //! (tensorflow/core/lib/io/record_writer.cc; tensorflow/core/util/event.proto and framework/summary.proto).
 
-/// The name of the file. TensorBoard looks for `tfevents` in it. It holds neither time nor host, as is usual, so that a
-/// resumed run finds it.
-pub const FILE: &str = "events.out.tfevents.0.twisterl";
+use super::append_only::Damage;
+use std::io::{self, BufRead, Read as _};
+
+/// The longest data of a record, in bytes.
+const MAX_DATA: u64 = 1 << 24;
 
 /// A point of a curve.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +52,43 @@ fn record(data: &[u8]) -> Vec<u8> {
 /// Returns the checksum, rotated and shifted, since the checksum of data that embeds its own checksum is constant.
 fn masked_crc(data: &[u8]) -> [u8; 4] {
     crc32c::crc32c(data).rotate_right(15).wrapping_add(0xa282_ead8).to_le_bytes()
+}
+
+/// Returns the first damage: a length or data that do not have their checksum, or the end of the file within a record.
+///
+/// # Errors
+/// If the records cannot be read.
+pub(super) fn first_damage(records: &mut dyn BufRead) -> io::Result<Option<Damage>> {
+    for number in 1u64.. {
+        let damage = |expected: &str, found: &str| {
+            let (expected, found) = (expected.to_owned(), found.to_owned());
+            Ok(Some(Damage { place: format!("record {number}"), expected, found }))
+        };
+        if records.fill_buf()?.is_empty() {
+            break;
+        }
+        let header = part(records, 12)?;
+        let length = match header.split_first_chunk::<8>() {
+            Some((length, crc)) if *crc == masked_crc(length) => u64::from_le_bytes(*length),
+            _ => return damage("a length with its checksum", "another"),
+        };
+        if length > MAX_DATA {
+            return damage("at most 16 MiB of data", "more");
+        }
+        let data = part(records, length + 4)?;
+        match data.split_last_chunk::<4>() {
+            Some((data, crc)) if data.len() as u64 == length && *crc == masked_crc(data) => {}
+            _ => return damage("data with their checksum", "other data"),
+        }
+    }
+    Ok(None)
+}
+
+/// Reads `length` bytes, or fewer at the end.
+fn part(records: &mut dyn BufRead, length: u64) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    records.take(length).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// A protobuf message under construction. Each field is a key, `number << 3 | wire type`, followed by its value.

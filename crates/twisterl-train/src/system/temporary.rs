@@ -28,7 +28,7 @@ impl Drop for Temporary {
 }
 
 /// Removes everything temporary. The process ends next, so that failures, as of paths not created yet, do not matter.
-pub(super) fn remove_all() {
+pub(crate) fn remove_all() {
     remove(&paths());
 }
 
