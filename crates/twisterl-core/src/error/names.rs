@@ -206,6 +206,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("policy_cls", &["policy_class", "model_cls", "model_class"]),
     ("policy_layers", &["actor", "actor_layers", "action_layers", "pi"]),
     ("population", &["population_size", "pop_size", "popsize", "num_perturbations"]),
+    ("relu", &["leaky_relu", "elu", "prelu", "relu6"]),
     (
         "rollout_length",
         &[

@@ -218,7 +218,7 @@ error: sed: unknown key `sed`\\u{1b}[31m
             help: None,
         };
         let text = Mistakes { source: None, list: vec![mistake] }.render(false);
-        let expected = "error: seed: expected at least 0, found -1\n  |\n  = note: set by the override `seed=-1`";
+        let expected = "error: seed: expected at least 0, found -1\n |\n = note: set by the override `seed=-1`";
         assert_eq!(text, expected);
     }
 }

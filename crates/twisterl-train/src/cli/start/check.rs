@@ -34,7 +34,7 @@ impl CheckArgs {
         let spec = registry.with_trust(Trust::Code).make(&self.env, &params)?;
         let report = spec.check(self.seed).map_err(Error::from)?;
         let text = format!(
-            "{}: keeps the contract in {} episodes of {} steps, with {} symmetries\n",
+            "{}: keeps the contract in {} episodes of {} steps; symmetries: {}\n",
             self.env, report.episodes, report.steps, report.twists
         );
         Ok(escape_lines(&text).into_owned().into())

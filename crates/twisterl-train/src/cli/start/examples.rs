@@ -114,7 +114,11 @@ Examples:
 pub(in crate::cli) fn add(command: Command, name: &str) -> Command {
     let with_name = |text: &str| text.replace(NAME, name);
     let about = format!("{}{PROGRAMS}", with_name(PROGRAM));
-    COMMANDS.iter().fold(command.after_help(about), |command, (name, text)| {
-        command.mut_subcommand(name, |command| command.after_help(with_name(text)))
+    command.after_help(about).mut_subcommands(|command| {
+        let examples = COMMANDS.iter().find(|(name, _)| *name == command.get_name());
+        match examples {
+            Some((_, text)) => command.after_help(with_name(text)),
+            None => command,
+        }
     })
 }
