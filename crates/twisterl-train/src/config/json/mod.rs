@@ -40,8 +40,9 @@ pub(super) fn read_text(path: &Path) -> Result<(String, Value)> {
     if let Some(found) = weights_in_words(&bytes) {
         return Err(refused("a config, which is JSON", found));
     }
-    let value = json::parse(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
-    let text = json::text(&bytes).map_err(|error| syntax_error(path, &bytes, error))?;
+    let wrong = |error| syntax_error(path, &bytes, error);
+    let text = json::check(&bytes).map_err(wrong)?;
+    let value = json::parse(text.as_bytes()).map_err(wrong)?;
     Ok((text.to_owned(), value))
 }
 
@@ -57,7 +58,7 @@ fn weights_in_words(bytes: &[u8]) -> Option<&'static str> {
 /// Returns the error for a file that is not JSON, with its place.
 fn syntax_error(path: &Path, bytes: &[u8], error: JsonError) -> Error {
     let name = path.display().to_string();
-    let place = json::text(bytes).ok().and_then(|text| Some((text, offset(text, &error)?)));
+    let place = text::decode(bytes).ok().and_then(|text| Some((text, offset(text, &error)?)));
     let Some((text, start)) = place else {
         return Error::config(name, error.expected, error.found);
     };
