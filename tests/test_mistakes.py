@@ -250,7 +250,7 @@ COMMANDS = {
     "config without ending": (["puzzl"], ["found puzzl", "`Puzzle`?"]),
     "environment": (["Puzle"], ["CONFIG|ENV", "`Puzzle`?"]),
     "envs": (["envs", "Mase"], ["`Maze`?"]),
-    "check": (["check", "Pendulum-v1", "--set", "max_step=9"], ["max_step", "`max_steps`?"]),
+    "check": (["check", "Pendulum-v1", "--set", "max_episode_step=9"], ["`max_episode_steps`?"]),
     "folder as config": (["runs"], ["runs: expected a config file, found a folder"]),
     "run as config": (["runs/puzzle"], ["expected a config file, found the folder of a run", "config.json"]),
     "policy as config": (

@@ -91,7 +91,7 @@ fn numbers_in_text_that_are_not_finite_are_named_with_their_path() {
             let expected =
                 format!("algorithm.optimizer.lr{place}: expected a finite number, found {found}\n");
             assert!(error.starts_with(&expected), "{error}");
-            let column = 28 + value.len() - found.len() - usize::from(value != found);
+            let column = 34 + value.len() - found.len() - usize::from(value != found);
             assert!(error.contains(&format!("config.json:2:{column}\n")), "{error}");
             assert!(error.contains(&format!(" {} expected", "^".repeat(found.len()))), "{error}");
         }
