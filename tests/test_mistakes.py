@@ -113,7 +113,7 @@ SYNTAX = {
     "Python's None": ('{"env_cls": "Puzzle",\n"num_iterations": None}', "None", "help: JSON writes it as null"),
     "missing comma": ('{"env_cls": "Puzzle"\n"seed": 1}', '"', "help: put a comma between the fields"),
     "unclosed": ('{"env_cls": "Puzzle", "env": {', "{", "help: close what is still open"),
-    "repeated key": ('{"env_cls": "Puzzle", "seed": 1, "seed": 2}', '"', "expected each key once, found `seed` twice"),
+    "repeated key": ('{"env_cls": "Puzzle", "seed": 1, "seed": 2}', '"seed"', "expected each key once, found `seed` twice"),
     "YAML": ("env_cls: Puzzle\n", "env_cls", "help: a config is a JSON object"),
     "a list": ("[1]", "[", "config: expected an object, found a list"),
     "no env_cls": ('{\n  "seed": 1\n}', "{", "env_cls: expected a value, found none"),

@@ -19,6 +19,12 @@ pub(super) fn marked(text: &str, at: usize) -> (usize, usize) {
     }
 }
 
+/// Returns the bytes of the key whose closing quote is at `at`.
+pub(super) fn key_before(text: &str, at: usize) -> (usize, usize) {
+    let before = text.get(..at).unwrap_or_default();
+    (before.rfind('"').unwrap_or(at), (at + 1).min(text.len()))
+}
+
 /// Returns the change that mends an error of syntax at `at`, if it is known.
 pub(super) fn advice(text: &str, at: usize, found: &str) -> Option<String> {
     let (start, end) = marked(text, at);

@@ -240,7 +240,7 @@ fn values_out_of_range_are_refused_with_path_expected_and_found() {
             "algorithm.learning.diff_metric",
             json!("mcts_10"),
             "algorithm.learning.diff_metric: expected `rollout` or the name of one of algorithm.evals \
-             (`ppo_deterministic`, `ppo_1`, `ppo_10`, `mcts_100`), found \"mcts_10\"",
+             (`ppo_deterministic`, `ppo_1`, `ppo_10`, `mcts_100`), found \"mcts_10\" (did you mean `mcts_100`?)",
         ),
         (
             "algorithm.learning",
@@ -306,7 +306,8 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
         ("env.width.x=1", "env.width: expected an object or a list, found 3"),
         (
             "seed=x",
-            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"",
+            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"\n |\n = note: set by \
+             the override `seed=\"x\"`",
         ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);

@@ -203,7 +203,6 @@ mod tests {
             ("match", "match-env"),
             ("core", "core-env"),
             ("ä", "env"),
-            ("..", "env"),
         ] {
             let message = crate_name(Path::new(name)).unwrap_err().to_string();
             assert!(message.contains(&format!("such as {meant}")), "{message}");
