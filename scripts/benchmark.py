@@ -22,7 +22,19 @@ from benchmarks import mojo
 from benchmarks.common.paths import EXAMPLES, RECORDS, TRAINER
 from benchmarks.common.process import BenchmarkError
 
-BENCHMARKS = ("control", "es", "kill_resume", "mojo", "peer", "puzzle8", "python", "rivals", "scaling", "search")
+BENCHMARKS = (
+    "by_name",
+    "control",
+    "es",
+    "kill_resume",
+    "mojo",
+    "peer",
+    "puzzle8",
+    "python",
+    "rivals",
+    "scaling",
+    "search",
+)
 Command = list[object]
 
 

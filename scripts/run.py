@@ -156,7 +156,7 @@ def results(args: argparse.Namespace, out: Path, jobs: Sequence[Job], figures: b
     table = plotting.write_table(groups, out, args.eval, args.threshold)
     if figures:
         plotting.write_figures(groups, out, args.eval, args.formats)
-    terminal.output(table.to_markdown())
+    terminal.output(plotting.shown(table))
     terminal.output(f"{'table and figures' if figures else 'table'}: {terminal.escape_controls(out)}")
 
 

@@ -114,6 +114,7 @@ DOORS = {
     "helpers": helpers,
     "solve": command("solve", "FILE", "--state", "1,0,2,3"),
     "evaluate": command("evaluate", "FILE", "--num-episodes", "2", "--difficulty", "1"),
+    "compare": command("compare", "FILE", "--num-episodes", "2", "--difficulty", "1"),
     "convert": command("convert", "FILE", "FILE.safetensors"),
     "--resume": command("--resume", "FILE", "--num-steps", "4", "--quiet"),
     "--load-checkpoint": command(f"{report}.config.json", "--run-path", "FILE.run", "--load-checkpoint", "FILE", "-q"),

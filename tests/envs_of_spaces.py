@@ -1,8 +1,29 @@
-"""Environments whose observations are a dict, several digits, or an image: each as short as a user would write it."""
+"""Environments whose observations are a dict, several digits, or an image, each as short as a user would write it."""
 
 import gymnasium
 import numpy as np
+import twisterl
 from gymnasium import spaces
+
+LENGTH = 6
+# Collects two episodes of LENGTH steps of one environment.
+CONFIG = {
+    "policy": {"embedding_size": 8, "common_layers": []},
+    "algorithm_cls": "PPO",
+    "algorithm": {
+        "collecting": {"num_envs": 1, "rollout_length": 2 * LENGTH, "num_cores": 1},
+        "training": {"num_epochs": 1, "minibatch_size": LENGTH},
+        "learning": {"diff_metric": "rollout"},
+        "evals": {},
+        "logging": {"checkpoint_freq": 0},
+    },
+}
+
+
+def algorithm_of(kind):
+    """An algorithm with a fresh policy for a class, which is registered as `Shown`."""
+    twisterl.register("Shown", kind)
+    return twisterl.rl.PPO({**CONFIG, "env_cls": "Shown"})
 
 
 class Lamp(gymnasium.Env):

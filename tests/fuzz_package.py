@@ -128,6 +128,7 @@ def options(*names):
 SOLVE = (
     "search",
     "deterministic",
+    "backtracking",
     "num_searches",
     "num_mcts_searches",
     "C",
@@ -233,6 +234,7 @@ CALLS = {
     "set_state": lambda: random.choice([env, pole]).set_state(junk()),
     "step of vectors": lambda: vector.step(junk()),
     "environments": lambda: odd_envs.try_one(random),
+    "methods of environments": lambda: odd_envs.try_methods(random),
     "train": lambda: train(changed()),
     "train, set": lambda: train(SMALL_RUN, set={random.choice(PATHS): junk()}),
     "train, arguments": lambda: train(SMALL_RUN, **options("num_steps", "seed", "load_checkpoint", "num_cores")),

@@ -174,6 +174,46 @@ def any_truth(rng):
     return Truth(shape, counts, rng.random())
 
 
+def any_value(rng, depth=0):
+    """Return a value of any kind, as a method may return by mistake."""
+    numbers = (0, 1, 2, -1, 3.0, 0.5, 10**30, float("nan"), float("inf"), True, np.int8(1), np.float32(2), 1j)
+    if depth == 3 or rng.random() < 0.3:
+        return rng.choice([*numbers, None, "12", "", b"1", object(), {}, {1}, np.ma.masked, np.zeros(2), int])
+    values = [any_value(rng, depth + 1) for _ in range(rng.randrange(4))]
+    few = rng.choice([list, tuple, lambda given: rng.sample(range(4), 4), lambda given: [rng.sample(range(3), 3)]])
+    return few(values)
+
+
+def try_methods(rng):
+    """Open and look at a plain environment some of whose methods return, and take, values of any kind."""
+    truth = any_truth(rng)
+    names = (
+        "twists",
+        "get_state",
+        "difficulty",
+        "success",
+        "truncated",
+        "reward",
+        "num_actions",
+        "obs_shape",
+        "render",
+    )
+    odd = {name: any_value(rng) for name in rng.sample(names, rng.choice([1, 1, 2, 3]))}
+    declared = {name: value if name == "difficulty" else lambda self, value=value: value for name, value in odd.items()}
+    wrong = rng.choice([lambda self: None, lambda self, a: None, lambda self, a, b: None, lambda self, *, a: None])
+    if rng.random() < 0.2:
+        declared[rng.choice(["reset", "step", "observe", "is_final", "twists", "success"])] = wrong
+    env = twisterl.make(type("Odd", (plain(truth),), declared))
+    env.step(0)
+    env.get_state()
+    size, count = int(np.prod(env.obs_shape())), env.num_actions()
+    for seen, acted in zip(*env.twists(), strict=True):
+        assert sorted(seen) == list(range(size)), seen
+        assert sorted(acted) == list(range(count)), acted
+    env.render()
+    env.close()
+
+
 def sometimes(good, bad, since):
     """Returns `good`, and `bad` from a step on."""
     return lambda r, t: (bad if t >= since else good)(r, t)

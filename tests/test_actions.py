@@ -50,10 +50,10 @@ def test_a_python_environment_with_every_kind_of_action_is_learned(tmp_path):
     arm, bits, side = policy.act([0.8]).values()
     assert arm == pytest.approx(np.full((1, 2), 0.4), abs=0.15)
     assert bits.tolist() == [1, 0]
-    assert side == 1
-    # A mask leaves the choice that it leaves: of the bits the first may not be set, and the side is 0.
+    assert side == 6  # of 5 and 6
+    # A mask leaves the choice that it leaves: of the bits the first may not be set, and the side is 5.
     _, bits, side = policy.act([0.8], mask=[True, False, True, True, True, False]).values()
-    assert (bits.tolist(), side) == ([0, 0], 0)
+    assert (bits.tolist(), side) == ([0, 0], 5)
     with pytest.raises(twisterl.ObservationError, match="6 booleans"):
         policy.act([0.8], mask=[False, False, True, True, True, True])
 

@@ -1,5 +1,6 @@
 """Arguments of Python functions: flags and paths are checked by name, and messages speak of arguments, not of flags."""
 
+import ast
 import json
 import os
 import re
@@ -30,6 +31,10 @@ FLAGS = {
     ),
     "deterministic of evaluate": ("deterministic", lambda run, flag: run.policy.evaluate([STATE], deterministic=flag)),
     "deterministic of act": ("deterministic", lambda run, flag: run.policy.act([1, 2], deterministic=flag)),
+    "deterministic of act_batch": (
+        "deterministic",
+        lambda run, flag: run.policy.act_batch([[1, 2]], deterministic=flag),
+    ),
     "backtracking": ("backtracking", lambda run, flag: run.policy.solve(STATE, search="greedy", backtracking=flag)),
     "trust of load_policy": ("trust", lambda run, flag: twisterl.load_policy(run.path, trust=flag)),
     "trust of Policy": ("trust", lambda run, flag: twisterl.Policy(run.path, trust=flag)),
@@ -233,6 +238,10 @@ def test_messages_name_arguments_of_python(title, tmp_path):
 REWORDED = ("crates/twisterl-train/src/error.rs", "crates/twisterl-core/src/error/mod.rs")
 
 
+def is_text(node):
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
 def test_only_the_command_line_names_flags(root):
     found = set()
     for crate in ("twisterl-core", "twisterl-train", "twisterl-py"):
@@ -244,7 +253,14 @@ def test_only_the_command_line_names_flags(root):
             lines = [line for line in code.splitlines() if not line.lstrip().startswith("//")]
             if any(re.search(r"--[a-z]", line) for line in lines):
                 found.add(name)
-    assert found == {*REWORDED, "crates/twisterl-py/src/error.rs"}
+    assert found == {*REWORDED}
+    package = root / "crates/twisterl-py/python/twisterl"
+    for file in package.rglob("*.py"):
+        tree = ast.parse(file.read_text())
+        texts = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
+        documents = [node.value.value for node in ast.walk(tree) if isinstance(node, ast.Expr) and is_text(node.value)]
+        flags = [text for text in texts if isinstance(text, str) and text not in documents and FLAG.search(text)]
+        assert not flags or file.name in ("cli.py", "train.py", "__main__.py"), (file, flags)
 
 
 # Figures

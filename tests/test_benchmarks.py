@@ -122,6 +122,20 @@ def test_the_python_package_is_measured(script):
     assert "| predict_batch | k rows/s |" in done.stdout
 
 
+def test_training_by_name_is_measured(script, tmp_path):
+    options = ["--seeds", "2", "--seconds", "0", "--out", tmp_path / "record"]
+    done = script("benchmark.py", "by_name", "--only", "CartPole-v1,Puzzle", *options)
+    assert done.returncode == 0, done.stderr
+    assert "| Puzzle | 95% solved | ours | 0 of 2 |" in done.stdout
+    found = json.loads((tmp_path / "record.json").read_text())["runs"]["CartPole-v1"]["ours"]
+    # A pole falls within some steps; one evaluation was made before the time was over.
+    assert [run["seconds"] for run in found] == [None, None]
+    assert all(5 < run["best"] < 475 for run in found)
+    refused = script("benchmark.py", "by_name", "--only", "Chess")
+    assert refused.returncode == 2
+    assert "found Chess" in refused.stderr
+
+
 def test_our_side_of_the_rivals_is_measured(benchmark):
     shown = benchmark("rivals", "--repeats", "1", "--max-steps", "2560")
     assert "| ours | 0 of 1 |" in shown

@@ -69,7 +69,7 @@ def test_help_names_flags_and_subcommands(cli):
     result = cli("--help")
     assert result.returncode == 0
     flags = ["--run-path", "--num-steps", "--seed", "--num-cores", "--resume", "--load-checkpoint", "--set", "--quiet"]
-    for name in [*flags, "evaluate", "solve", "convert", "schema", "envs"]:
+    for name in [*flags, "evaluate", "solve", "compare", "convert", "schema", "envs"]:
         assert name in result.stdout
 
 
@@ -140,8 +140,11 @@ def test_run_fills_its_folder(run):
     assert config["env"]["width"] == 3
     assert config["algorithm"]["training"]["num_epochs"] == 2
     records = metrics(run)
-    assert [record["iteration"] for record in records] == [0, 1, 2]
-    assert all({"env_steps", "difficulty", "success", "evals", "rollout", "losses"} <= set(r) for r in records)
+    *iterations, end = records
+    assert [record["iteration"] for record in records] == [0, 1, 2, 3]
+    fields = {"iteration", "env_steps", "difficulty", "success", "evals"}
+    assert all(fields | {"rollout", "losses"} <= set(record) for record in iterations)
+    assert set(end) == {*fields, "final"}, "the evaluation at the end"
     for checkpoint in ("checkpoint_last", "checkpoint_best"):
         assert any(load_file(file) for file in (run / checkpoint).glob("*.safetensors"))
 
@@ -154,7 +157,7 @@ def test_tensorboard_events_hold_the_metrics(run):
     (events,) = run.rglob("events.out.tfevents.*")
     found = scalars(events)
     assert found["Benchmark/difficulty"] == [(r["iteration"], r["difficulty"]) for r in metrics(run)]
-    entropies = [r["losses"]["entropy"] for r in metrics(run)]
+    entropies = [r["losses"]["entropy"] for r in metrics(run) if not r.get("final")]
     assert [value for _, value in found["Losses/entropy"]] == pytest.approx(entropies, rel=1e-6)
 
 
@@ -325,7 +328,8 @@ def test_peer_config_trains(cli, root, tmp_path, name):
     run = tmp_path / "run"
     result = cli(root / f"tests/configs/{name}.peer.json", "--num-steps", 1, "--run-path", run)
     assert result.returncode == 0, result.stderr
-    (record,) = metrics(run)
+    record, end = metrics(run)
+    assert list(end["evals"]) == list(record["evals"])
     assert record["rollout"]["episodes"] == 1024
     assert record["losses"]["epochs"] == 10
     assert list(record["evals"]) == ["ppo_1", "ppo_10"]

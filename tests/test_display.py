@@ -302,6 +302,18 @@ def test_long_episodes_show_some_of_their_steps(root):
     assert "every 5th step is shown" in Reader(many._repr_html_()).text
 
 
+def test_large_scenes_show_fewer_steps():
+    twisterl.register("made.Linear", Linear)
+    config = {"env_cls": "made.Linear", "env": {"size": 20}, "policy": {"embedding_size": 4, "common_layers": []}}
+    policy = twisterl.rl.PPO(config).policy
+    start = np.eye(20, dtype=int).flatten().tolist()
+    start[1] = 1
+    page = twisterl.Solution(policy, False, 0.0, [3, 3] * 300, start)._repr_html_()
+    # 401 shapes a scene: 119 frames of 600 steps at most.
+    assert len(player_data(page)["rows"]) == 1 + 600 // 6
+    assert len(page) < 400_000
+
+
 @pytest.mark.parametrize("kind", [Hostile, type(HOSTILE, (Linear,), {})])
 def test_pages_escape_text_of_environments(kind):
     config = {"env_cls": "X", "policy": {"embedding_size": 4, "common_layers": []}}

@@ -203,7 +203,7 @@ def test_methods_of_gymnasium_that_cannot_be_called_are_refused(name, method, ex
     assert expected in found
 
 
-@pytest.mark.parametrize("value", [10**30, 10**12, 2**64, 0, -1, 1.5, None, "3"])
+@pytest.mark.parametrize("value", [10**30, 10**12, 2**64, 0, -1, 1.5, None, "3", np.array(0.5), np.ma.masked], ids=str)
 def test_sizes_that_make_no_sense_are_refused(value):
     for name, wrong in (("num_actions", value), ("obs_shape", value), ("obs_shape", [2, value])):
         found = message(lambda: twisterl.make(plain(TRUTH, **{name: returning(wrong)})))  # noqa: B023

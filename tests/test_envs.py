@@ -131,3 +131,9 @@ def test_environments_in_python_can_be_stepped():
     assert env.step(0) == (1.0, True, False)
     assert env.solved()
     assert twisterl.envs.PyEnv("envs_in_python.OldWalk", size=5).num_actions() == 2
+
+
+@pytest.mark.parametrize("name", twisterl.envs.names())
+def test_names_of_built_in_environments_are_not_taken_for_ids_of_gymnasium(name):
+    _, (env, _, _) = twisterl.make(name).spec.__reduce__()
+    assert env == name  # and not a factory, as that of an environment written in Python

@@ -15,6 +15,7 @@ import twisterl
 from odd_envs import INDICES, Truth, plain
 
 TRUTH = Truth((4,), (3,), 1)
+SLACK = 15.0  # a second, and room for a busy machine
 
 ENV = '''
 import os, sys, threading, time
@@ -106,7 +107,7 @@ def test_an_exit_does_not_wait_for_a_close_that_does_not_return(kind, start):
     out, errors = process.communicate(timeout=60)
     seconds = time.monotonic() - float(out.split()[0])
     assert process.returncode == 7, errors
-    assert 0.9 < seconds < 5, "a second for all three together, and room for a busy machine"
+    assert 0.9 < seconds < SLACK, "a second for all three together"
     assert "environment closing.Closing: close() had not returned 1 s after the interpreter began to exit" in errors
     assert "of 3 environments, 2 are not closed" in errors
     assert out.count("close") == 1
@@ -132,7 +133,7 @@ def test_ctrl_c_ends_the_wait_for_a_close(start):
     begun = time.monotonic()
     process.communicate(timeout=60)
     assert process.returncode == 7
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SLACK
 
 
 LEFT_BEHIND = """
@@ -169,7 +170,7 @@ def test_an_environment_that_was_left_behind_is_not_closed_at_exit(call, stuck, 
     begun = time.monotonic()
     out, errors = process.communicate(timeout=60)
     assert process.returncode == 7, errors
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < SLACK
     assert out.startswith("interrupted True\n")
     closed = {line.split()[1] for line in out.splitlines() if line.startswith("close ")}
     assert closed, "the idle one, which nobody left behind"

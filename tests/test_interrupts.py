@@ -176,6 +176,7 @@ COMMANDS = {
         ["evaluate", *POLICY15, "--num-episodes", "100000", "--search", "beam=1024", "--difficulty", "99"]
     ),
     "evaluate states": Long(["evaluate", *POLICY, "--states", "states.json", "--search", "gumbel=64"], busy=0.5),
+    "compare": Long(["compare", *POLICY, "--num-episodes", "500000", "--difficulty", "500", "--search", "beam=64"]),
     "evaluate as JSON": Long(["evaluate", *POLICY, "--num-episodes", "5000000", "--difficulty", "500", "--json"]),
     "benchmark": Long(["benchmark", "--seconds", "600"]),
     "bench": Long(["bench", "collection", "--seconds", "600"]),

@@ -113,7 +113,11 @@ SYNTAX = {
     "Python's None": ('{"env_cls": "Puzzle",\n"num_iterations": None}', "None", "help: JSON writes it as null"),
     "missing comma": ('{"env_cls": "Puzzle"\n"seed": 1}', '"', "help: put a comma between the fields"),
     "unclosed": ('{"env_cls": "Puzzle", "env": {', "{", "help: close what is still open"),
-    "repeated key": ('{"env_cls": "Puzzle", "seed": 1, "seed": 2}', '"seed"', "expected each key once, found `seed` twice"),
+    "repeated key": (
+        '{"env_cls": "Puzzle", "seed": 1, "seed": 2}',
+        '"seed"',
+        "expected each key once, found `seed` twice",
+    ),
     "YAML": ("env_cls: Puzzle\n", "env_cls", "help: a config is a JSON object"),
     "a list": ("[1]", "[", "config: expected an object, found a list"),
     "no env_cls": ('{\n  "seed": 1\n}', "{", "env_cls: expected a value, found none"),
@@ -247,7 +251,7 @@ COMMANDS = {
         ["puzle.json"],
         ["puzle.json: expected a config file, found nothing (did you mean `puzzle.json`?)"],
     ),
-    "config without ending": (["puzzl"], ["found puzzl", "`Puzzle`?"]),
+    "config without ending": (["puzzl"], ['found "puzzl" (did you mean `Puzzle`?)']),
     "environment": (["Puzle"], ["CONFIG|ENV", "`Puzzle`?"]),
     "envs": (["envs", "Mase"], ["`Maze`?"]),
     "check": (["check", "Pendulum-v1", "--set", "max_episode_step=9"], ["`max_episode_steps`?"]),
@@ -326,7 +330,7 @@ def python(*args, cwd) -> subprocess.CompletedProcess:
 def test_the_help_of_both_programs_names_all_commands(cli, place):
     drawing = ["plot", "record"]
     starting = ["envs", "check", "new", "schema", "benchmark", "completions", "man"]
-    names = ["train", "evaluate", "solve", "convert", *drawing, *starting]
+    names = ["train", "evaluate", "solve", "compare", "convert", *drawing, *starting]
     for result in (cli("--help"), python("--help", cwd=place)):
         assert result.returncode == 0, result.stderr
         listed = re.findall(r"^  ([a-z]+) ", result.stdout.split("Arguments:")[0], re.MULTILINE)

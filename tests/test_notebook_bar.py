@@ -129,7 +129,8 @@ def test_it_tells_rate_and_time_left(displays):
     ("values", "measure"),
     [
         ({"success": 0.25}, "success 25.0%"),
-        ({"rollout": {"success": 0.0, "reward": 21.0}}, "return 21"),
+        ({"rollout": {"success": None, "reward": 21.0}}, "return 21"),
+        ({"rollout": {"success": 0.0, "reward": 21.0}}, "success 0.0%"),
         ({"rollout": {"success": None, "reward": 475.25}}, "return 475.2"),
         ({"evals": {"greedy": {"success": 1.0, "reward": 3}}, "rollout": {"success": 0.1}}, "success 100.0%"),
         ({"rollout": {"success": 0.0}}, "success 0.0%"),

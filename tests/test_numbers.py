@@ -61,12 +61,14 @@ def test_numbers_of_numpy_are_written_as_what_they_are(value, plain):
         ({"x": 3j}, "x: expected a value that JSON can hold, found complex 3j"),
         ({"x": {1, 2}}, "x: expected a value that JSON can hold, found set {1, 2}"),
         ({"x": b"a"}, "x: expected a value that JSON can hold, found bytes b'a'"),
+        ({"x": [1, np.ma.masked]}, "x[1]: expected numbers, none of them masked, found masked"),
+        ({"x": np.ma.array([1], mask=[1])}, "x: expected numbers, none of them masked, found masked_array(data=[--],"),
     ],
 )
 def test_values_that_json_cannot_hold_are_refused_with_their_path(value, message):
     with pytest.raises(twisterl.ConfigError) as error:
         written(value)
-    assert str(error.value) == message
+    assert str(error.value).partition("\n")[0] == message
 
 
 def test_a_value_that_holds_itself_is_refused():

@@ -23,6 +23,8 @@ COMMON = {
     "version": ["--version"],
     "train": ["TRAIN", "tiny.json", "--num-steps", "1", "--run-path", "OUT"],
     "solve": ["solve", *POLICY, "--state", BOARD],
+    "solve as JSON": ["solve", *POLICY, "--state", BOARD, "--json"],
+    "compare": ["compare", *POLICY, "--num-episodes", "5"],
     "evaluate": ["evaluate", *POLICY, "--num-episodes", "5"],
     "evaluate as JSON": ["evaluate", *POLICY, "--num-episodes", "5", "--json"],
     "convert": ["convert", *POLICY, "OUT.safetensors"],
@@ -179,7 +181,7 @@ def test_closed_streams_do_not_end_up_in_files(program, closed, call, train_bin,
     result = call(command, stdout=subprocess.PIPE)
     assert result.returncode == 0
     records = (tmp_path / "out/metrics.jsonl").read_text().splitlines()
-    assert [json.loads(record)["iteration"] for record in records] == [0, 1]
+    assert [json.loads(record)["iteration"] for record in records] == [0, 1, 2], "the last is the final evaluation"
 
 
 # Text from outside
@@ -238,7 +240,7 @@ def test_names_cannot_write_to_the_terminal(program, call, root, made, tmp_path)
     name = EVIL + "\nx"
     shown = SHOWN + r"\nx"
     for command, code, mentions in [
-        ([*train, name], 1, [shown]),
+        ([*train, name], 2, [shown]),
         ([*train, "tiny.json", "--run-path", name, "--num-steps", "1"], 0, [shown]),
         ([*train, "tiny.json", "--run-path", name, "--num-steps", "1"], 2, [shown]),
         ([*train, "--resume", name, "--num-steps", "2"], 0, [shown]),

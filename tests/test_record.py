@@ -43,6 +43,21 @@ class Lamp(gymnasium.Env):
         return pixels if self.render_mode == "rgb_array" else None
 
 
+class Both(Lamp):
+    """A lamp that is repaired by pressing both buttons, one after the other. All observations are alike."""
+
+    def reset(self, **options):
+        self.last = None
+        super().reset(**options)
+        return 0, {"is_success": False}
+
+    def step(self, action):
+        success = self.last is not None and action != self.last
+        self.last = action
+        _, _, over, _, _ = super().step(action)
+        return 0, float(success), success, over and not success, {"is_success": success}
+
+
 class Dark(Lamp):
     """A lamp that cannot be drawn."""
 
@@ -156,6 +171,12 @@ def test_boards_that_greedy_play_does_not_solve_are_solved_by_sampling(puzzle, t
     seed = next(i for i, solution in enumerate(greedy) if not solution.success)
     assert puzzle.record(tmp_path / "board.gif", difficulty=60, seed=seed).success
     assert not puzzle.record(tmp_path / "board.gif", difficulty=60, seed=seed, search="greedy").success
+
+
+def test_episodes_of_python_that_greedy_play_does_not_solve_are_solved_by_sampling(tmp_path):
+    policy = trained(Both)
+    assert policy.record(tmp_path / "both.gif", search="greedy").success is False
+    assert policy.record(tmp_path / "both.gif").success
 
 
 def test_gymnasium_environments_are_drawn_by_themselves(tmp_path):

@@ -189,5 +189,6 @@ def test_damage_behind_the_last_checkpoint_is_cut_back(cli, stopped, tmp_path):
     result = cli("--resume", run, "--num-steps", 8)
     assert result.returncode == 0, result.stderr
     lines = (run / "metrics.jsonl").read_text().splitlines()
-    assert [json.loads(line)["iteration"] for line in lines] == list(range(8))
+    # The last record is that of the end.
+    assert [json.loads(line)["iteration"] for line in lines] == list(range(9))
     assert not (run / "run.lock").exists()

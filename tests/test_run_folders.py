@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 import twisterl
+import twisterl.plotting
 from tiny_runs import EVENTS, TINY, content, lines, records, timeless
 
 
@@ -371,3 +372,13 @@ def test_plots_do_not_wait_for_a_pipe(train_bin, tiny, tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 1
     assert "found a named pipe" in result.stderr
+
+
+@pytest.mark.parametrize(("name", "limit"), [("config", 1 << 20), ("evaluation", 1 << 25)])
+def test_files_beside_the_metrics_are_bounded(tmp_path, name, limit):
+    (tmp_path / "metrics.jsonl").write_text('{"iteration": 0}\n')
+    (tmp_path / f"{name}.json").write_text("{}")
+    assert len(twisterl.plotting.load_run(tmp_path).records) == 1
+    os.truncate(tmp_path / f"{name}.json", limit + 1)
+    with pytest.raises(twisterl.plotting.PlotError, match=rf"{name}\.json: expected a file of at most {limit} bytes"):
+        twisterl.plotting.load_run(tmp_path)

@@ -126,6 +126,7 @@ DOORS = {
     "helpers": ["bare"],
     "solve": ["bare", "whole", "checkpoint", "run"],
     "evaluate": ["bare", "whole", "checkpoint", "run"],
+    "compare": ["bare", "whole", "checkpoint", "run"],
     "convert": ["bare", "whole", "checkpoint", "run"],
     "--resume": ["run"],
     "--load-checkpoint": ["whole", "checkpoint", "run"],

@@ -21,16 +21,21 @@ EVENTS = "events.out.tfevents.0.twisterl"
 
 def lines(run):
     with contextlib.suppress(OSError):
-        return (run / "metrics.jsonl").read_bytes().count(b"\n")
+        return sum(b'"final":true' not in line for line in (run / "metrics.jsonl").read_bytes().split(b"\n")[:-1])
     return 0
 
 
-def records(run):
+def logged(run):
     return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
 
 
+def records(run):
+    """The records of iterations, without that of the evaluation at the end."""
+    return [record for record in logged(run) if not record.get("final")]
+
+
 def timeless(run):
-    return [{key: value for key, value in record.items() if key != "time"} for record in records(run)]
+    return [{key: value for key, value in record.items() if key != "time"} for record in logged(run)]
 
 
 def content(folder):

@@ -41,29 +41,33 @@ def page(rows: Rows) -> str:
 
 
 def draw(rows: Rows, title: str, path: Path) -> None:
-    """Draws the excess length and the share solved optimally against seconds a board."""
-    import matplotlib
+    """Draws the quality of each width against its time and its nodes, as `compare` does."""
+    from launcher.package_plotting import plotting
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    results = [
+        {
+            "policy": "beam",
+            "search": f"{r['width']:,}",
+            "success": r["solved"],
+            "optimal_fraction": r["optimal"],
+            "relative_gap": None if r["ratio"] is None else r["ratio"] - 1,
+            "seconds_per_state": r["seconds"],
+            "nodes_per_state": r["nodes"],
+        }
+        for r in rows
+    ]
+    plotting.save(plotting.compare_figure(results, title), path.with_suffix(""), [path.suffix[1:]])
 
-    rows = [r for r in rows if r["ratio"]]
-    figure, axes = plt.subplots(1, 2, figsize=(9, 3.6), layout="constrained")
-    seconds = [r["seconds"] for r in rows]
-    excess = [max(100 * (r["ratio"] - 1), 1e-3) for r in rows]
-    axes[0].loglog(seconds, excess, "o-")
-    axes[0].set_ylabel("moves above optimal, %")
-    axes[1].semilogx(seconds, [100 * r["optimal"] for r in rows], "o-")
-    axes[1].set_ylabel("solved optimally, %")
-    axes[1].set_ylim(-3, 103)
-    for axis, values in zip(axes, [excess, [100 * r["optimal"] for r in rows]], strict=True):
-        axis.set_xlabel("seconds a board")
-        axis.grid(alpha=0.3, which="both")
-        for r, x, y in zip(rows, seconds, values, strict=True):
-            axis.annotate(f"{r['width']:,}", (x, y), textcoords="offset points", xytext=(5, 5), fontsize=8)
-    figure.suptitle(title)
-    figure.savefig(path, dpi=150)
-    plt.close(figure)
+
+def title(record: dict[str, Any], states: Path) -> str:
+    """Returns the title of the figure of a record."""
+    return f"{record['count']:,} instances of {states.stem}, by the width of the beam"
+
+
+def draw_again(path: Path, states: Path) -> None:
+    """Draws the figure of a record beside it, without running anything."""
+    found = json.loads(path.read_text("utf-8"))
+    draw(found["rows"], title(found, states), path.with_suffix(".png"))
 
 
 def main(arguments: list[str]) -> int:
@@ -71,15 +75,21 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(
         prog="benchmark.py search", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--policy", type=Path, required=True, help="a run, a checkpoint, or a file of weights")
+    parser.add_argument("--policy", type=Path, help="a run, a checkpoint, or a file of weights")
     parser.add_argument("--states", type=Path, default=paths.ROOT / "tests/data/puzzle15_optimal.json")
     parser.add_argument("--widths", type=int, nargs="+", default=[1, 4, 16, 64, 256, 1024, 4096, 8192])
     parser.add_argument("--count", type=int, help="only the first so many instances")
     parser.add_argument("--single", type=int, default=0, metavar="N", help="also solve N instances one by one")
     trainers.add_option(parser)
     parser.add_argument("--out", type=Path, help="the record and its figure, without suffix")
+    parser.add_argument("--draw", type=Path, metavar="RECORD", help="only draw the figure of this record again")
     parser.add_argument("extra", nargs="*", help="further options of `evaluate`, after --")
     args = parser.parse_args(arguments)
+    if args.draw:
+        draw_again(args.draw, args.states)
+        return 0
+    if args.policy is None:
+        parser.error("the following arguments are required: --policy")
     trainer = trainers.chosen(parser, args)
     instances = json.loads(args.states.read_text("utf-8-sig"))["instances"][: args.count]
     rows: Rows = []
@@ -101,7 +111,6 @@ def main(arguments: list[str]) -> int:
     if args.out:
         results = {"count": len(instances), "rows": rows, "single": single}
         record.write(args.out, "search", arguments, results, page(rows))
-        title = f"{len(instances)} instances of {args.states.stem}, by width of the beam"
-        draw(rows, title, args.out.with_suffix(".png"))
+        draw(rows, title(results, args.states), args.out.with_suffix(".png"))
     print(page(rows), end="")
     return 0

@@ -22,6 +22,9 @@ line by its path, such as `--set algorithm.training.ent_coef=0.02`. The resolved
 algorithm and every default written out, is in the run folder as `config.json`. `twisterl-train schema` prints the JSON
 Schema from which this page is made, for editors: a config may name it, as `"$schema": "schema.json"`.
 
+A config without the section `algorithm` is completed by a [preset](guide.md#presets) for its environment, so that
+`{"env_cls": "CartPole-v1"}` is enough to train. The defaults below are those of fields that are left out beside it.
+
 Configs that were written for the peer, the PyPI package `twisterl`, keep running: in a config that names both classes
 by the peer's paths (`algorithm_cls` is `twisterl.rl.PPO` or `twisterl.rl.AZ`, `policy_cls` is `twisterl.nn.BasicPolicy`
 or `twisterl.nn.Conv1dPolicy`), a field that the algorithm does not use is ignored with a note. So it is in the

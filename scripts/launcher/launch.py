@@ -42,6 +42,7 @@ class Job:
     total: int | None = None
     difficulty: float | None = None
     success: float | None = None
+    reward: float | None = None  # mean return, of environments that do not measure success
     steps_per_second: float | None = None
     seconds_left: float | None = None
     process: subprocess.Popen[bytes] | None = None
@@ -97,8 +98,10 @@ class Job:
         scores = [score.get("success") for score in record.get("evals", {}).values()]
         success = next((s for s in (record.get("success"), *scores) if s is not None), None)
         self.success = self.success if success is None else success
+        returns = [score.get("reward") for score in record.get("evals", {}).values()]
+        self.reward = next((r for r in returns if r is not None), self.reward)
         self.difficulty = record.get("difficulty")
-        self.iteration = record["iteration"] + 1
+        self.iteration = record["iteration"] + (0 if record.get("final") else 1)
         clock, steps = record["time"]["elapsed"], record["env_steps"]
         if self._last is None or clock < self._last[0]:
             self._last = (clock, steps)

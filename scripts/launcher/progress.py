@@ -31,13 +31,13 @@ def line(job: Job, width: int) -> str:
     bar = ("█" * filled).ljust(BAR, "░") if job.total else " " * BAR
     progress = f"{min(1.0, done):4.0%}" if job.total else f"{job.iteration:>4}"
     difficulty = "-" if job.difficulty is None else f"{job.difficulty:g}"
-    success = "-" if job.success is None else f"{job.success:.1%}"
+    score = "success      -" if job.success is None else f"success {job.success:>6.1%}"
+    if job.success is None and job.reward is not None:
+        score = f"return {job.reward:>7.4g}"
     rate = "-" if job.steps_per_second is None else f"{job.steps_per_second / 1e3:,.0f} k"
     end = f"{duration(job.seconds_left)} left" if job.state == "running" else job.state
     label = terminal.escape_controls(job.label)
-    return (
-        f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  success {success:>6}  {rate:>7} steps/s  {end}"
-    )
+    return f"{label:{width}}  {bar} {progress}  difficulty {difficulty:>4}  {score}  {rate:>7} steps/s  {end}"
 
 
 class Progress:

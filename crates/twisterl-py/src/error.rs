@@ -70,7 +70,12 @@ fn message(error: &Error) -> String {
              twisterl.resume({path:?}), or choose another run_path",
             path.display()
         ),
-        Error::Changed { .. } => error.to_string().replace("--load-checkpoint", "load_checkpoint="),
+        Error::Changed { path, fields } => format!(
+            "{}: expected the values with which the run was trained, found {} (restore them to resume the run, or start \
+             another one from its weights with load_checkpoint=)",
+            path.display(),
+            fields.join("; ")
+        ),
         Error::Core(CoreError::UntrustedEnvironment { name }) => format!(
             "env_cls: expected a built-in or registered environment, found {name:?}; code that a file names is not \
              imported: pass its class (env=...), register it (twisterl.register) or trust the file (trust=True)"

@@ -8,7 +8,6 @@ use numpy::{PyArray1, PyArrayMethods as _};
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
-use twisterl_core::envs::registry::Trust;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Result;
 use twisterl_train::config::{ConfigSource, Override, RunConfig};
@@ -34,13 +33,12 @@ pub fn complete_config(
     steps: Option<u64>,
     file: Option<PathBuf>,
 ) -> PyResult<(String, Vec<String>)> {
-    let registry = registry().with_trust(Trust::Code);
     let value = json::value(py, config)?;
     let read = py.enter(|| {
         let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
         let source = ConfigSource::of(value).with(&sets);
         let source = file.map_or_else(|| source.clone(), |file| source.clone().in_file(&file));
-        source.complete(steps, &registry)
+        source.complete(steps, registry())
     })?;
     json::warn(py, &read.ignored)?;
     Ok((read.config.to_value().to_string(), read.notes))

@@ -4,7 +4,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
 SCRIPTS = ROOT / "scripts"
-WORKERS = SCRIPTS / "benchmarks/workers"
+WORKERS = SCRIPTS / "benchmarks/common/workers"
 EXAMPLES = ROOT / "examples"
 RECORDS = ROOT / "benches/records"
 TRAINER = ROOT / "target/release/twisterl-train"

@@ -24,8 +24,9 @@ def chosen(parser: argparse.ArgumentParser, arguments: argparse.Namespace) -> "T
 
 
 def metrics(run: Path) -> list[dict[str, Any]]:
-    """Returns the metrics of a run, an object for each logged iteration."""
-    return [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    """Returns the metrics of a run, an object for each logged iteration, without the evaluation at its end."""
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    return [row for row in rows if not row.get("final")]
 
 
 def overrides(changes: Sequence[str]) -> list[str]:

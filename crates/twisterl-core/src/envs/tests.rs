@@ -1,11 +1,12 @@
 //! Tests of all built-in environments: the contract, and refusals of parameters and states.
 #![allow(clippy::unwrap_used)]
 
-use super::registry::{EnvSpec, Registry};
+use super::registry::{EnvSpec, Registry, Trust};
+use crate::Error;
 use crate::env::Start;
 use crate::rng::{Purpose, stream};
 use serde_json::{Value, json};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 fn make(name: &str, params: &Value) -> Arc<dyn EnvSpec> {
     Registry::default().make(name, params).unwrap()
@@ -137,4 +138,36 @@ fn a_step_that_terminates_at_the_time_limit_does_not_truncate() {
     env.reset(&mut stream(0, Purpose::Start, 0, 0));
     let step = env.step(1.into());
     assert_eq!((step.terminated, step.truncated), (false, true));
+}
+
+#[test]
+fn the_resolver_is_told_what_names_may_lead_to() {
+    let asked = Arc::new(Mutex::new(Vec::new()));
+    let mut registry = Registry::default();
+    let seen = Arc::clone(&asked);
+    registry.set_resolver(move |name, _, trust| {
+        seen.lock().unwrap().push((name.to_owned(), trust));
+        None
+    });
+    let unknown = |registry: &Registry| registry.make("a.B", &json!({})).unwrap_err();
+    assert!(matches!(unknown(&registry), Error::UnknownEnvironment { .. }));
+    unknown(&registry.with_trust(Trust::Code));
+    unknown(&registry);
+    registry.make("Puzzle", &json!({})).unwrap();
+    let expected = [Trust::Registered, Trust::Code, Trust::Registered];
+    assert_eq!(*asked.lock().unwrap(), expected.map(|trust| ("a.B".to_owned(), trust)));
+}
+
+#[test]
+fn a_replacement_makes_every_environment_of_the_parameters() {
+    let registry = Registry::default();
+    let replaced = registry.replacing_envs({
+        let registry = registry.clone();
+        move |params| registry.make("Maze", params)
+    });
+    for name in ["Puzzle", "a.B"] {
+        let spec = replaced.make(name, &json!({"width": 5})).unwrap();
+        assert_eq!((spec.name(), &spec.params()["width"]), ("Maze", &json!(5)));
+    }
+    assert_eq!(registry.make("Puzzle", &json!({})).unwrap().name(), "Puzzle");
 }

@@ -103,6 +103,7 @@ const SYNONYMS: &[(&str, &[&str])] = &[
     ("log_freq", &["log_interval", "log_every", "logging_freq", "log_frequency"]),
     ("lr", &["learning_rate", "learningrate", "step_size", "stepsize", "alpha", "init_lr"]),
     ("lr_final", &["lr_end", "final_lr", "min_lr", "end_lr"]),
+    ("max_episode_steps", &["max_steps", "time_limit", "horizon", "episode_length"]),
     (
         "max_grad_norm",
         &[

@@ -27,7 +27,7 @@ impl Solver<'_> {
         let max_steps = Some(self.max_steps.unwrap_or(self.spec.episode_limits().search));
         let configs: Vec<_> = widths.map(|width| BeamConfig { width, score, max_steps }).collect();
         let many = starts.len() >= parallel::threads().max(2);
-        let starts = starts.iter().copied().enumerate();
+        let starts = (self.first..).zip(starts.iter().copied());
         if many {
             let solve = |beams: &mut Vec<Beam>, start: (usize, Start<'_>)| {
                 self.widen(beams, &configs, start, Threads::One)

@@ -1,8 +1,9 @@
 //! The methods of solving, and their notation.
 
+use super::play;
 use crate::error::OptionError;
 use crate::error::names::{nearest, question};
-use crate::search::{BeamScore, Cycles, Gumbel, Puct, SearchConfig, Selection};
+use crate::search::{BeamScore, Cycles, Gumbel, Puct, SEARCH_GROUP, SearchConfig, Selection};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 use std::fmt;
@@ -56,6 +57,16 @@ impl Method {
         match self {
             Self::Greedy | Self::Sample | Self::BestOf(_) => false,
             Self::Tree(_) | Self::Beam { .. } | Self::Widening { .. } => true,
+        }
+    }
+
+    /// Returns how many problems are solved in lock step, and so at the same time.
+    pub fn together(&self) -> usize {
+        match *self {
+            Self::Greedy | Self::Sample => play::together(1),
+            Self::BestOf(n) => play::together(n),
+            Self::Tree(_) => SEARCH_GROUP,
+            Self::Beam { .. } | Self::Widening { .. } => 1,
         }
     }
 

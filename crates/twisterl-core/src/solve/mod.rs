@@ -52,6 +52,9 @@ pub struct Solver<'a> {
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
+    /// Number of the first start, where the starts are part of a longer list. A multiple of
+    /// [`Method::together`] gives the solutions of one run over the whole list.
+    pub first: usize,
     /// If true, solutions carry their start state and actions, and are verified. Those of searches always are.
     pub record: bool,
     /// The treatment of solutions that their replay does not confirm.
@@ -75,6 +78,7 @@ impl<'a> Solver<'a> {
             symmetry_use: SymmetryUse::None,
             max_steps: None,
             key,
+            first: 0,
             record: true,
             verification: Verification::Strict,
         }
@@ -177,6 +181,7 @@ impl Solver<'_> {
             searches,
             max_steps: self.max_steps,
             key: self.key,
+            first: self.first,
             record: self.record,
         }
     }

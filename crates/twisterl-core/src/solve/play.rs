@@ -35,8 +35,15 @@ pub struct Play<'a> {
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
     pub key: StreamKey,
+    /// Number of the first start, where the starts are part of a longer list; a multiple of those played together.
+    pub first: usize,
     /// If true, solutions carry their start state and actions.
     pub record: bool,
+}
+
+/// Returns how many starts are played in lock step, each with `searches` attempts.
+pub(super) fn together(searches: usize) -> usize {
+    (GROUP_SLOTS / searches.max(1)).max(1)
 }
 
 /// The result of solving one start.
@@ -90,9 +97,10 @@ impl Play<'_> {
     /// # Errors
     /// If a start is refused or the environment fails.
     pub fn run_within(&self, starts: &[Start<'_>], budget: &Budget<'_>) -> Result<Vec<Solution>> {
-        let per_group = (GROUP_SLOTS / self.searches.max(1)).max(1);
+        let per_group = together(self.searches);
         let play = |(group, starts): (usize, &[Start<'_>])| {
-            self.group(group, group * per_group, starts, &budget.begin(starts.len()))
+            let first = self.first + group * per_group;
+            self.group(first / per_group, first, starts, &budget.begin(starts.len()))
         };
         let played = parallel::try_map(starts.chunks(per_group).enumerate(), play)?;
         Ok(played.into_iter().flatten().collect())

@@ -25,7 +25,7 @@ impl Solver<'_> {
                 None => search.insert(Search::new(self.spec, games, config)?),
             };
             search.forget_evaluations();
-            self.play_games(search, config, group * SEARCH_GROUP, starts)
+            self.play_games(search, config, self.first + group * SEARCH_GROUP, starts)
         };
         let groups = starts.chunks(SEARCH_GROUP).enumerate();
         let played = parallel::try_map_init(groups, || None, play)?;

@@ -23,7 +23,7 @@ impl Solver<'_> {
         let mut one = Actions::new(&self.spec.action_space());
         let mut steps = Vec::new();
         for (index, (start, solution)) in starts.iter().zip(solutions).enumerate() {
-            env.begin(0, *start, &mut start_stream(self.key, index))?;
+            env.begin(0, *start, &mut start_stream(self.key, self.first + index))?;
             solution.start.clear();
             env.state(0, &mut solution.start)?;
             steps.clear();

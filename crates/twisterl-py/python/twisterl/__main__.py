@@ -1,4 +1,4 @@
-"""The command `twisterl`: the trainer's command line with support for Python environments, `plot` and `record`."""
+"""The command `twisterl`: the trainer's commands with support for Python environments, figures and recordings."""
 
 from __future__ import annotations
 
@@ -19,6 +19,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl.plotting import cli
 
         return cli.main(args[1:], prog=f"{name} plot")
+    if args[:1] == ["compare"]:
+        from twisterl.plotting.comparison import cli as compare
+
+        return compare.main(args[1:], lambda words: _core.run_cli([name, "compare", *words]), f"{name} compare")
     if args[:1] == ["record"]:
         from twisterl._internal.display import cli as record
 

@@ -40,7 +40,7 @@ __version__: str
 
 _Path: TypeAlias = str | os.PathLike[str]
 _Env: TypeAlias = str | Callable[..., Any]
-_Solved: TypeAlias = tuple[bool, float, list[Any], list[float], int, int, float]
+_Solved: TypeAlias = tuple[bool | None, float, list[Any], list[float], int, int, float]
 _Component: TypeAlias = tuple[int, list[float], list[float], list[int]]
 
 @disjoint_base

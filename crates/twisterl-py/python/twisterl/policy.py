@@ -89,7 +89,8 @@ class Policy(_core.Policy):
             **options: see `solve_batch`.
 
         Returns:
-            The best solution found, or else the best attempt. `success` tells them apart.
+            The best solution found, or else the best attempt. `success` tells them apart; it is None if the environment
+            does not measure success.
         """
         return self.solve_batch([state], **options)[0]
 
@@ -202,8 +203,8 @@ class Policy(_core.Policy):
             seed: random seed of the start, and of the search.
             difficulty: difficulty of the start; by default one worth showing for the built-in boards, and that of the
                 environment for others.
-            search: see `solve_batch`; by default the policy plays greedily, and boards that it does not solve then are
-                solved by sampling.
+            search: see `solve_batch`; by default the policy plays greedily, and problems that it does not solve then
+                are solved by sampling.
             fps: steps played a second; by default the rate at which the environment looks natural. Above 30, not every
                 step has a picture.
             size: the longer side of the picture in pixels.
@@ -242,7 +243,8 @@ class Policy(_core.Policy):
         Returns:
             A dict with `count`, `solved`, `success`, `mean_length` (of the solved problems), `mean_reward`,
             `nodes_per_state` and `seconds_per_state`. If optimal lengths are known, also `mean_optimal` and
-            `optimal_fraction`.
+            `optimal_fraction`. Where the environment does not measure success, `solved` and `success` are None, and
+            `mean_length` is that of all episodes.
         """
         rows: list[Any] | None = None
         optimal: list[int | None] = []
@@ -291,7 +293,7 @@ class Solution(Sequence[Any]):
     """A sequence of actions and its result.
 
     Attributes:
-        success: True if the actions solve the problem.
+        success: True if the actions solve the problem; None if the environment does not measure success.
         reward: the undiscounted sum of rewards.
         actions: the actions.
         start: the start state.
@@ -303,7 +305,7 @@ class Solution(Sequence[Any]):
     def __init__(
         self,
         policy: _core.Policy,
-        success: bool,
+        success: bool | None,
         reward: float,
         actions: list[Any],
         start: list[float],
@@ -320,9 +322,29 @@ class Solution(Sequence[Any]):
         self.simulations = simulations
         self.seconds = seconds
 
+    def to_dict(self, optimal: int | None = None) -> dict[str, Any]:
+        """Return a record with the fields of `solve --json`, for `pandas.DataFrame(s.to_dict() for s in solutions)`.
+
+        Args:
+            optimal: the length of a shortest solution, if it is known.
+        """
+        length = len(self.actions) if self.success else None
+        return {
+            "state": self.start,
+            "solved": self.success,
+            "length": length,
+            "optimal": optimal,
+            "gap": None if length is None or optimal is None else length - optimal,
+            "reward": self.reward,
+            "actions": list(self.actions),
+            "nodes": self.nodes,
+            "simulations": self.simulations,
+            "seconds": self.seconds,
+        }
+
     def rank(self) -> tuple[bool, float]:
         """Return a sort key: solved ranks above unsolved, then higher reward above lower."""
-        return self.success, self.reward
+        return bool(self.success), self.reward
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -350,11 +372,14 @@ class Solution(Sequence[Any]):
         return [("start", first), *moves]
 
     def _verdict(self) -> str:
+        if self.success is None:
+            return f"return {self.reward:.6g} after {len(self)} {'step' if len(self) == 1 else 'steps'}"
         moves = "move" if len(self) == 1 else "moves"
         return f"{'solved' if self.success else 'not solved'} after {len(self)} {moves}"
 
     def __repr__(self) -> str:
-        return f"<Solution: {self._verdict()}, reward {self.reward:.3g}, actions {self.actions}>"
+        reward = "" if self.success is None else f", reward {self.reward:.3g}"
+        return f"<Solution: {self._verdict()}{reward}, actions {self.actions}>"
 
     def __str__(self) -> str:
         boards = (f"{number} {name}\n{board}" for number, (name, board) in enumerate(self.frames()))

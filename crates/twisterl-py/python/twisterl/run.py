@@ -77,7 +77,7 @@ def train(
         given["algorithm_cls"] = algorithm
     if steps is not None and num_steps is not None:
         raise UsageError("steps: expected steps or num_steps, found both")
-    total_steps = None if steps is None else arguments.whole("steps", steps)
+    total_steps = None if steps is None else arguments.within("steps", steps, 1, 2**63 - 1)
     overrides, file = _overrides(set, seed, num_steps), problems.file_of(config)
     resolved, notes = _core.complete_config(written(given), overrides, total_steps, file)
     if not quiet:
@@ -188,7 +188,20 @@ class Run:
         return {name: np.array([row.get(name, math.nan) for row in rows], float) for name in columns}
 
     def iterations(self) -> list[dict[str, Any]]:
-        """Return the logged metrics, one dict per iteration."""
+        """Return the logged metrics, one dict per iteration, without the final evaluation."""
+        return [row for row in self._records() if not _is_end(row)]
+
+    @property
+    def final_evaluation(self) -> dict[str, Any] | None:
+        """The evaluations at the end of the run by name, each with `success`, `reward` and `length`.
+
+        None if the run was not trained to its end, or has no evaluations.
+        """
+        ends = [row for row in self._records()[-1:] if _is_end(row)]
+        return ends[0]["evals"] if ends else None
+
+    def _records(self) -> list[dict[str, Any]]:
+        """Return the lines of the log."""
         from twisterl.plotting import files
 
         file = self.path / "metrics.jsonl"
@@ -221,15 +234,31 @@ class Run:
     def __repr__(self) -> str:
         from twisterl.plotting.terminal import escape_controls
 
-        rows = self.iterations()
+        rows = self._records()
         if not rows:
             return f"<Run {self.path}: nothing logged yet>"
         last = rows[-1]
-        success = "" if last.get("success") is None else f", success {last['success']:.1%}"
-        return (
-            f"<Run {self.path}: {last['iteration'] + 1} iterations, {last['env_steps']:,} steps, "
-            f"difficulty {escape_controls(last['difficulty'])}{success}>"
-        )
+        done = last["iteration"] + (0 if _is_end(last) else 1)
+        scores = [score for row in rows if (score := _score(row))]
+        figures = [f"{done} iterations", f"{last['env_steps']:,} steps"]
+        if not scores or not scores[-1].startswith("return"):
+            figures.append(f"difficulty {escape_controls(last['difficulty'])}")
+        return f"<Run {self.path}: {', '.join([*figures, *scores[-1:]])}>"
+
+
+def _is_end(row: Mapping[str, Any]) -> bool:
+    """Return True for the record of the final evaluation of a run."""
+    return row.get("final") is True
+
+
+def _score(row: Mapping[str, Any]) -> str:
+    """Return the success that the curriculum uses or the return of the first evaluation, empty if neither is known."""
+    if row.get("success") is not None:
+        return f"success {row['success']:.1%}"
+    evals = [found for found in (row.get("evals") or {}).values() if isinstance(found, Mapping)]
+    if evals and evals[0].get("success") is None and evals[0].get("reward") is not None:
+        return f"return {evals[0]['reward']:.1f}"
+    return ""
 
 
 def _flat(row: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

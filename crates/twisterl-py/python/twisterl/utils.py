@@ -163,7 +163,7 @@ def snapshot_download(
         cache_dir=cache_dir,
         allow_patterns=allow_patterns,
         revision=revision,
-        force_download=force_download,
+        force_download=arguments.flag("force_download", force_download),
     )
 
 

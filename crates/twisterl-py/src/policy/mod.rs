@@ -290,7 +290,7 @@ impl Policy {
         &self,
         observations: &Bound<'py, PyAny>,
         masks: Option<&Bound<'py, PyAny>>,
-        deterministic: bool,
+        #[pyo3(from_py_with = deterministic_of)] deterministic: bool,
         #[pyo3(from_py_with = seed_of)] seed: u64,
         num_cores: Option<Cores>,
     ) -> PyResult<Bound<'py, PyAny>> {

@@ -10,7 +10,7 @@ use crate::enter::Enter as _;
 use crate::error::refuse;
 use numpy::{PyArray1, PyArray2, PyArrayDyn, PyArrayMethods as _, PyReadonlyArrayDyn};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyList, PyTuple};
 use rayon::prelude::*;
 use std::sync::Arc;
 use twisterl_core::error::interrupt::Interrupt;
@@ -23,9 +23,6 @@ use twisterl_core::space::Action;
 use twisterl_train::config::NumCores;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
-
-/// The name of a single observation in errors.
-const OBSERVATION: &str = "observation";
 
 /// Rows of a batch that are evaluated together on one thread.
 const CHUNK: usize = 512;
@@ -54,7 +51,7 @@ impl Policy {
     }
 
     /// Evaluates a batch. Returns the probabilities of the choices if an action is one choice and `outputs` is false, else
-    /// the outputs of the network.
+    /// the outputs of the network, which the observations are then encoded for.
     pub(super) fn predict_many<'py>(
         &self,
         observations: &Bound<'py, PyAny>,
@@ -63,7 +60,8 @@ impl Policy {
         outputs: bool,
     ) -> PyResult<Predicted<'py>> {
         let py = observations.py();
-        let mut chunks = self.chunks(observations, masks)?;
+        let encoder = if outputs { None } else { self.encoder() };
+        let mut chunks = self.chunks(observations, masks, encoder)?;
         let single = !outputs && self.actions().single_discrete().is_some();
         let num_cores = num_cores.map(|cores| cores.0);
         let (executor, interrupt) = (Arc::clone(&self.executor), Interrupt::default());
@@ -116,7 +114,7 @@ impl Policy {
     ) -> PyResult<Bound<'py, PyAny>> {
         let py = observations.py();
         let mut decisions: Vec<Decision> = self
-            .chunks(observations, masks)?
+            .chunks(observations, masks, self.encoder())?
             .into_iter()
             .map(|evaluated| Decision { evaluated, ..Decision::new(self.actions()) })
             .collect();
@@ -144,7 +142,9 @@ impl Policy {
         let actions = PyList::new(py, rows.collect::<PyResult<Vec<_>>>()?)?;
         match self.codec.as_ref().filter(|_| self.declares()) {
             Some(codec) => codec.stack(actions),
-            None if self.actions().components().len() > 1 => Ok(actions.into_any()),
+            None if actions.get_item(0).is_ok_and(|first| first.is_instance_of::<PyTuple>()) => py
+                .import("twisterl._internal.adapter.codec.actions")?
+                .call_method1("columns", (actions,)),
             None => Ok(py.import("numpy")?.call_method1("array", (actions,))?),
         }
     }
@@ -162,7 +162,7 @@ impl Policy {
         let kept = self.memory.try_lock().ok().and_then(|mut memory| memory.take());
         let mut evaluation = kept.unwrap_or_else(|| BatchedEvaluation::new(actions));
         evaluation.clear();
-        self.push(&mut evaluation, observation, mask, OBSERVATION)?;
+        self.push(&mut evaluation, observation, mask, self.encoder_of_one())?;
         py.attached(|| evaluation.evaluate_log_probs(&*self.executor))?;
         let result = read(&evaluation);
         if let Ok(mut memory) = self.memory.try_lock() {
@@ -178,21 +178,22 @@ impl Policy {
         mask: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Decision> {
         let mut decision = Decision::new(self.actions());
-        self.push(&mut decision.evaluated, observation, mask, OBSERVATION)?;
+        self.push(&mut decision.evaluated, observation, mask, self.encoder_of_one())?;
         observation.py().attached(|| decision.evaluated.evaluate(&*self.executor))?;
         Ok(decision)
     }
 
-    /// Returns the rows of a batch with their masks, in chunks.
+    /// Returns the rows of a batch with their masks, in chunks. Without an `encoder`, they are encoded already.
     fn chunks(
         &self,
         observations: &Bound<'_, PyAny>,
         masks: Option<&Bound<'_, PyAny>>,
+        encoder: Option<&Codec>,
     ) -> PyResult<Vec<BatchedEvaluation>> {
         let py = observations.py();
-        let whole = if self.encoder().is_some() { None } else { self.array(observations)? };
+        let whole = if encoder.is_some() { None } else { self.array(observations)? };
         let Some(array) = whole else {
-            let stacked = self.encoder().map(|codec| codec.rows(observations)).transpose()?;
+            let stacked = encoder.map(|codec| codec.rows(observations)).transpose()?;
             let rows = match stacked.flatten() {
                 Some(stacked) => stacked.iter().collect(),
                 None => rows(observations, "observations")?,
@@ -200,7 +201,8 @@ impl Policy {
             let masks = self.mask_rows(py, masks, rows.len())?;
             let pairs: Vec<_> = rows.into_iter().zip(masks).enumerate().collect();
             return self.cut(&pairs, |chunk, (i, (row, mask))| {
-                self.push(chunk, row, mask.as_ref(), &format!("observations[{i}]"))
+                let named = encoder.map(|codec| (codec, format!("observations[{i}]")));
+                self.push(chunk, row, mask.as_ref(), named)
             });
         };
         let given: Vec<&[f32]> = array.as_slice()?.chunks(size(py, self.space())?.max(1)).collect();
@@ -228,20 +230,21 @@ impl Policy {
         Ok(masks.into_iter().map(Some).collect())
     }
 
-    /// Adds an observation, called `name` in errors, and its mask, read as those of the environment are.
+    /// Adds an observation and its mask, read as those of the environment are. The codec encodes observations if they are
+    /// not encoded, and calls them by this name in errors.
     fn push<'py>(
         &self,
         rows: &mut BatchedEvaluation,
         observation: &Bound<'py, PyAny>,
         mask: Option<&Bound<'py, PyAny>>,
-        name: &str,
+        encoder: Option<(&Codec, String)>,
     ) -> PyResult<()> {
         let codec = self.codec.as_ref();
-        let Some(encoder) = self.encoder() else {
+        let Some((encoder, name)) = encoder else {
             push_observation(&mut rows.observations, observation, self.space(), self.declares())?;
             return push_mask(&mut rows.masks, mask, self.actions(), codec);
         };
-        let (encoded, within) = encoder.read(observation, name)?;
+        let (encoded, within) = encoder.read(observation, &name)?;
         push_observation(&mut rows.observations, &encoded, self.space(), false)?;
         push_mask(&mut rows.masks, mask.or(within.as_ref()), self.actions(), codec)
     }
@@ -249,6 +252,11 @@ impl Policy {
     /// Returns the codec where observations are not yet in the policy's form.
     fn encoder(&self) -> Option<&Codec> {
         self.codec.as_ref().filter(|codec| codec.encodes)
+    }
+
+    /// Returns the codec with the name of a single observation in errors.
+    fn encoder_of_one(&self) -> Option<(&Codec, String)> {
+        Some((self.encoder()?, "observation".into()))
     }
 
     /// Returns true if the environment says what arrays it observes.

@@ -29,8 +29,9 @@ use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
-/// The result of a problem: solved, reward, actions, start, nodes, simulations, seconds.
-pub type Solved<'py> = (bool, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+/// The result of a problem: solved (`None` without a measure of success), reward, actions, start, nodes, simulations, seconds.
+pub type Solved<'py> =
+    (Option<bool>, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
 
 /// States, and the lengths of shortest solutions that are known.
 pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
@@ -162,7 +163,8 @@ impl Policy {
         let actions = (0..actions.len())
             .map(|i| action_object(py, actions.row(i), self.actions(), self.codec.as_ref()))
             .collect::<PyResult<_>>()?;
-        Ok((*solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
+        let solved = (*solved || self.env(py)?.measures_success()).then_some(*solved);
+        Ok((solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
     }
 
     /// Plays each problem. Returns the solutions and the seconds taken.

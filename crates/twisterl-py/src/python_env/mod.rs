@@ -107,11 +107,9 @@ impl PythonEnvSpec {
         };
         let (name, params) = (name.to_owned(), params.clone());
         let codec = Codec::new(problem.getattr("codec")?)?;
-        let declared: Option<String> = problem.getattr("spaces")?.extract()?;
-        let declared = declared.as_deref().map(serde_json::from_str).transpose();
-        let Ok(declared) = declared else {
-            let found = problem.getattr("spaces")?;
-            return Ok(Err(broken(&name, "spaces can be written as JSON", found)));
+        let declared = match declared_by(&name, problem)? {
+            Ok(declared) => declared,
+            Err(error) => return Ok(Err(error)),
         };
         let problem = problem.clone().unbind();
         let spec = Self {
@@ -196,6 +194,13 @@ pub fn raised(name: &str, error: PyErr) -> Error {
 /// Returns the error for an environment that breaks a rule.
 fn broken(name: &str, rule: &str, found: impl ToString) -> Error {
     Error::Contract { name: name.into(), rule: rule.into(), found: found.to_string() }
+}
+
+/// Reads the spaces that `problem` declares.
+fn declared_by(name: &str, problem: &Bound<'_, PyAny>) -> PyResult<Result<Option<DeclaredSpaces>>> {
+    let text: Option<String> = problem.getattr("spaces")?.extract()?;
+    let read = text.as_deref().map(serde_json::from_str).transpose();
+    Ok(read.map_err(|error| broken(name, "declared spaces have a known type", error)))
 }
 
 impl EnvSpec for PythonEnvSpec {

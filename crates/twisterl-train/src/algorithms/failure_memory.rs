@@ -64,6 +64,7 @@ impl FailureMemory {
             searches: 1,
             max_steps: None,
             key: iteration.key(self.seed, Purpose::Probe),
+            first: 0,
             record: true,
         };
         let starts = vec![Start::Uniform { difficulty: iteration.difficulty }; self.probes];

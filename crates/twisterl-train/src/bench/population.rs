@@ -101,6 +101,7 @@ impl Episodes<'_> {
             searches: 1,
             max_steps: None,
             key: StreamKey::new(0, Purpose::Evaluate).iteration(round),
+            first: 0,
             record: false,
         };
         let starts = vec![Start::Scramble { difficulty: self.difficulty }; count];

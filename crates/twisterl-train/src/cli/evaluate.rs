@@ -1,7 +1,7 @@
 //! `evaluate`: solves many problems and prints figures.
 
 use super::envs::PolicyArgs;
-use super::solve_options::SolveFlags;
+use super::solve::options::SolveFlags;
 use super::{Output, count};
 use crate::Result;
 use crate::system::files::states::{self, Instance, StateChecker};
@@ -58,17 +58,17 @@ impl EvaluateArgs {
             None => Vec::new(),
         };
         let starts: Vec<Start<'_>> = if self.states.is_some() {
-            instances.iter().map(start_at).collect()
+            instances.iter().map(Instance::start).collect()
         } else {
             let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
             vec![Start::Scramble { difficulty }; self.num_episodes]
         };
         let begun = Instant::now();
         let problem = (&*spec, &executor as &dyn Evaluator);
-        let num_cores = self.solve.num_cores;
+        let num_cores = self.solve.num_cores();
         let solutions = solving::solve(&plan, num_cores, problem, Purpose::Evaluate, &starts)?;
         let seconds = begun.elapsed().as_secs_f64();
-        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
+        SolveFlags::warn_of_limit(plan.reached_default_limit(&*spec, &solutions));
         let optimal: Vec<_> = instances.iter().map(|i| i.optimal).collect();
         let mut figures = solving::figures(&solutions, &optimal, seconds, spec.measures_success());
         if self.json {
@@ -82,11 +82,6 @@ impl EvaluateArgs {
         }
         Ok(text.into())
     }
-}
-
-/// Returns a start at this state, with the full budget.
-fn start_at(instance: &Instance) -> Start<'_> {
-    Start::State { state: &instance.state, difficulty: None }
 }
 
 /// Formats a figure for people, in the unit that its name tells.

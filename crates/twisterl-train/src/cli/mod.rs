@@ -4,13 +4,12 @@
 //! Exit codes: 0 success, 1 failure (an error, an unsolved problem, or a result that cannot be written), 2 invalid
 //! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
+mod compare;
 mod convert;
 mod envs;
 mod evaluate;
 mod measure;
-mod print_episode;
 mod solve;
-mod solve_options;
 mod start;
 #[cfg(test)]
 mod tests;
@@ -52,6 +51,7 @@ enum Command {
     Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Solve(solve::SolveArgs),
+    Compare(compare::CompareArgs),
     /// Draw the figures and the table of runs. A part of the Python package: `twisterl plot`.
     Plot(start::commands::PythonArgs),
     /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
@@ -229,6 +229,7 @@ fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Out
         Some(Command::Train(args)) => args.run(registry, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Compare(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Plot(args)) => args.run("plot"),
         Some(Command::Record(args)) => args.run("record"),
         Some(Command::Convert(args)) => args.run(registry),

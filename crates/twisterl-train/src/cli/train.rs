@@ -1,7 +1,8 @@
 //! Training, the default command.
 
 use super::envs::EnvFlags;
-use super::{Exit, Output, print_episode, seed, whole};
+use super::solve::print_episode;
+use super::{Exit, Output, seed, whole};
 use crate::config::presets::ReadConfig;
 use crate::config::{ConfigSource, NumCores, Override, RunConfig};
 use crate::error::{meant, neighbours};
@@ -135,9 +136,14 @@ impl TrainArgs {
             Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
                 if is_name(given) =>
             {
+                let hint = match is_versioned(given) {
+                    true => "; for those of Gymnasium, use python -m twisterl",
+                    false => "",
+                };
                 let near = missing_name(&name, &known);
-                let expected = format!("a config file, or the name of an environment ({known})");
-                Error::usage("CONFIG|ENV", expected, format!("{name}{near}"))
+                let expected =
+                    format!("a config file, or the name of an environment ({known}{hint})");
+                Error::usage("CONFIG|ENV", expected, format!("{name:?}{near}"))
             }
             other => other,
         });
@@ -176,7 +182,14 @@ fn advice(run: &Path) -> String {
 /// Returns true for what can only be the name of an environment: there is no such file, nor could there be a config.
 fn is_name(given: &Path) -> bool {
     let is_config = given.extension().is_some_and(|ending| ending.eq_ignore_ascii_case("json"));
-    !is_config && given.components().count() == 1 && !given.exists()
+    !is_config && (given.components().count() == 1 || is_versioned(given)) && !given.exists()
+}
+
+/// Returns true for a name with a version, such as `CartPole-v1` and `ALE/Pong-v5`.
+fn is_versioned(name: &Path) -> bool {
+    let name = name.to_string_lossy();
+    let version = name.rsplit_once("-v").map_or("", |(_, version)| version);
+    !version.is_empty() && version.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// Returns the config in a file, or one that only names an environment.

@@ -73,7 +73,8 @@ pub struct RunConfig {
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "RunConfig", description = "Everything needed to start a run.")]
 struct Document {
-    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`).
+    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`). In Python
+    /// also the path of a class or an id of Gymnasium.
     env_cls: String,
     /// Parameters of the environment; `twisterl-train envs` lists them.
     #[serde(default = "empty")]

@@ -1,7 +1,7 @@
 //! The files of a run: its folder, its checkpoints and its metrics; policies read from files.
 
 pub mod checkpoint;
-mod disk;
+pub(crate) mod disk;
 mod format;
 pub mod load;
 pub mod metrics;

@@ -42,11 +42,12 @@ pub(super) fn metrics(
         (names::SUCCESS, json!(counters.success.filter(|_| measured))),
         (names::EVALS, json!(evals)),
     ]);
-    if let Some(output) = output {
-        metrics.extend(fields([
+    match output {
+        Some(output) => metrics.extend(fields([
             (names::ROLLOUT, json!(rollout(&output.episodes, measured))),
             (names::LOSSES, json!(output.losses)),
-        ]));
+        ])),
+        None => metrics.extend(fields([(names::FINAL, json!(true))])),
     }
     metrics.insert(names::TIME.into(), json!(time));
     metrics

@@ -2,6 +2,7 @@
 
 use crate::config::NumCores;
 use crate::{Error, Result};
+use rayon::ThreadPool;
 
 /// Runs `work` on a new pool of at most `num_cores` threads, and at most one per processor.
 ///
@@ -34,10 +35,17 @@ pub(crate) fn on_threads<T: Send>(
     threads: usize,
     work: impl FnOnce() -> Result<T> + Send,
 ) -> Result<T> {
+    pool(threads)?.install(work)
+}
+
+/// Creates a pool of exactly this many threads.
+///
+/// # Errors
+/// If no threads can be started.
+pub(crate) fn pool(threads: usize) -> Result<ThreadPool> {
     rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .thread_name(|i| format!("twisterl-{i}"))
         .build()
-        .map_err(|e| Error::threads(&e))?
-        .install(work)
+        .map_err(|e| Error::threads(&e))
 }

@@ -93,7 +93,11 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         self.save_if_best(folder, log, &results)?;
         if self.config.shared.logging.log_freq > 0 && !results.is_empty() {
             let seconds = start.elapsed().as_secs_f64();
-            let time = numbers([(names::EVALUATE, seconds), (names::ELAPSED, self.elapsed())]);
+            let time = numbers([
+                (names::EVALUATE, seconds),
+                (names::TOTAL, seconds),
+                (names::ELAPSED, self.elapsed()),
+            ]);
             let (now, learning) = (self.now(), &self.config.shared.learning);
             let success = iteration_metrics::success(learning, &results, &[], now.difficulty);
             let counters = self.counters(&now, success);

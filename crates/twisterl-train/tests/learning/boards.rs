@@ -29,6 +29,7 @@ pub fn solved(policy: &Policy) -> usize {
         searches: 1,
         max_steps: None,
         key: StreamKey::new(0, Purpose::Solve),
+        first: 0,
         record: false,
     };
     play.run(&starts).unwrap().iter().filter(|solution| solution.solved).count()

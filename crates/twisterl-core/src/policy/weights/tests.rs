@@ -309,3 +309,56 @@ fn unknown_formats_and_fields_are_refused() {
         }
     }
 }
+
+#[test]
+fn declared_spaces_read_back_and_have_to_fit_the_network() {
+    let mut policy = small();
+    policy.network = mlp(
+        ObservationSpace::SparseBinary { shape: vec![5] },
+        ActionSpace::discrete(2),
+        MlpSizes {
+            embedding_size: 3,
+            common_layers: vec![],
+            policy_layers: vec![],
+            value_layers: vec![],
+            activation: Activation::Relu,
+        },
+    );
+    policy.twists = vec![];
+    policy.parameters = vec![0.5; policy.network.parameter_count()];
+    let spaces = json!({
+        "version": 1,
+        "observation": {
+            "type": "multi_discrete", "shape": [2], "nvec": [2, 3], "start": [0, 7], "dtype": "int64"
+        },
+        "action": {"type": "discrete", "n": 2, "start": 1}
+    });
+    let read = |spaces: &Value| {
+        let mut policy = policy.clone();
+        policy.spaces = Some(serde_json::from_value(spaces.clone()).unwrap());
+        policy.to_safetensors().map(|bytes| (Policy::from_safetensors(&bytes, None), policy))
+    };
+    let (again, written) = read(&spaces).unwrap();
+    assert_eq!(again.unwrap(), written);
+    let without = policy.to_safetensors().unwrap();
+    assert!(
+        !TensorFile::parse(&without).unwrap().metadata(METADATA_KEY).unwrap().contains("spaces")
+    );
+    // From a file, too, they have to fit.
+    let text = written.header().to_metadata().unwrap();
+    for (from, to, part) in [
+        ("[2,3]", "[2,4]", "spaces.observation: expected a space that is encoded as"),
+        ("[2,3]", "[5]", "spaces.observation"),
+        ("\"n\":2,\"start\":1", "\"n\":3,\"start\":1", "spaces.action"),
+        ("\"version\":1", "\"version\":2", "spaces.version: expected 1"),
+        ("multi_discrete", "pickle", "spaces.observation.type"),
+        ("int64", "O", "spaces.observation"),
+    ] {
+        let changed = text.replacen(from, to, 1);
+        assert_ne!(changed, text);
+        let file = TensorFile::parse(&without).unwrap();
+        let bytes = write_tensors(&file.tensors().unwrap(), Some((METADATA_KEY, changed))).unwrap();
+        let message = Policy::from_safetensors(&bytes, None).unwrap_err().to_string();
+        assert!(message.contains(part), "{message}");
+    }
+}

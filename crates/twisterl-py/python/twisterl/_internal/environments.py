@@ -82,7 +82,7 @@ def find(name: str, trusted: bool, is_native: bool) -> tuple[Factory | None, boo
     if registered is not None:
         return registered if trusted else _with_params_of_file(registered), False
     module, _ = _split(name)
-    if not is_native and _ID.fullmatch(name):
+    if not is_native and is_gymnasium_id(name):
         return (_maker_of_id(name), False) if trusted else (None, True)
     if not module or module.partition(".")[0] == "twisterl":
         return None, False
@@ -101,7 +101,10 @@ def given(env: Any, trusted: bool) -> tuple[str, Factory | None]:
     """
     if isinstance(env, str):
         name = env
-        factory = find(name, True, False)[0]
+        from twisterl import _core
+
+        # Built-in environments come first, also those whose names are ids of Gymnasium.
+        factory = find(name, True, _split(name)[1] in _core.env_names())[0]
     elif callable(env):
         name, factory = path_of(env), env
     else:
@@ -151,6 +154,11 @@ def path_of(env: Factory) -> str:
     kind = type(env)
     module = getattr(env, "__module__", kind.__module__)
     return f"{module}.{getattr(env, '__qualname__', kind.__qualname__)}"
+
+
+def is_gymnasium_id(name: str) -> bool:
+    """Return True for what may be an id of Gymnasium with its version."""
+    return _ID.fullmatch(name) is not None
 
 
 def look_in(folder: str) -> None:

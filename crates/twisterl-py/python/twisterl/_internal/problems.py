@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,12 +24,15 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
     if env is None and config is None:
         raise UsageError("config: expected a config or an environment, found neither")
     if env is None and not isinstance(config, Mapping) and not _is_file(config):
+        if not isinstance(config, str) and not callable(config) and not hasattr(config, "reset"):
+            expected = "a dict, the path of a JSON file, or an environment by its name, class, factory or as an object"
+            raise ConfigError(f"config: expected {expected}, found {type(config).__name__} {config!r:.60}")
         config, env = None, config
     given, name = ({}, "") if config is None else _read(config)
     if env is None:
         return given, name
-    found = env if isinstance(env, str) else _registered(env)
-    return {**given, "env_cls": found}, name or found.rpartition(".")[2].strip("<>")
+    entry, short = _entry(env)
+    return {**given, **entry}, name or short
 
 
 def read_json(file: Path) -> dict[str, Any]:
@@ -46,7 +50,9 @@ def _is_file(config: Any) -> bool:
     """Return True for a path; a text is one unless it can only be the name of an environment."""
     if not isinstance(config, str):
         return isinstance(config, os.PathLike)
-    return Path(config).suffix == ".json" or "/" in config or os.sep in config or Path(config).exists()
+    if Path(config).exists():
+        return True
+    return Path(config).suffix == ".json" or (os.sep in config and not environments.is_gymnasium_id(config))
 
 
 def _read(config: Any) -> tuple[dict[str, Any], str]:
@@ -58,18 +64,40 @@ def _read(config: Any) -> tuple[dict[str, Any], str]:
     raise ConfigError(f"config: expected a dict or the path of a JSON file, found {type(config).__name__}")
 
 
-def _registered(env: Any) -> str:
-    """Return the name under which a class, a factory or an environment is registered from now on."""
+def _entry(env: Any) -> tuple[dict[str, Any], str]:
+    """Return the fields of a config that name an environment, which is registered if need be, and a short name."""
+    if isinstance(env, str):
+        return {"env_cls": env}, env.rpartition("/")[2].rpartition(".")[2]
+    if isinstance(env, type) and not environments.is_environment(env):
+        raise UsageError(f"env: expected a class with the methods reset and step, found {env.__name__}")
     if callable(env) and (isinstance(env, type) or not hasattr(env, "step")):
-        if isinstance(env, type) and not environments.is_environment(env):
-            raise UsageError(f"env: expected a class with the methods reset and step, found {env.__name__}")
         name, factory = environments.path_of(env), env
     elif callable(getattr(env, "reset", None)) and callable(getattr(env, "step", getattr(env, "next", None))):
+        made = _by_gymnasium(env)
+        if made is not None:
+            return {"env_cls": "gymnasium.make", "env": made}, made["id"].rpartition("/")[2]
         name, factory = environments.path_of(type(env)), prototypes.Copies(env)
     else:
-        raise UsageError(
-            f"env: expected the name of an environment, a class, a function that makes one, or an environment, "
-            f"found {type(env).__name__}"
-        )
+        expected = "the name of an environment, a class, a function that makes one, or an environment"
+        raise UsageError(f"env: expected {expected}, found {type(env).__name__} {env!r:.60}")
     environments.register(name, factory)
-    return name
+    return {"env_cls": name}, name.rpartition(".")[2].strip("<>")
+
+
+def _by_gymnasium(env: Any) -> dict[str, Any] | None:
+    """Return the arguments with which `gymnasium.make` makes such an environment, None if it takes more than them."""
+    gymnasium = sys.modules.get("gymnasium")
+    spec = getattr(env, "spec", None)
+    if gymnasium is None or spec is None or not isinstance(env, gymnasium.Env):
+        return None
+    usual = gymnasium.registry.get(spec.id)
+    if usual is None or spec.additional_wrappers or spec.vector_entry_point != usual.vector_entry_point:
+        return None
+    given: dict[str, Any] = {"id": spec.id, **(spec.kwargs or {})}
+    if spec.max_episode_steps != usual.max_episode_steps:
+        given["max_episode_steps"] = spec.max_episode_steps
+    try:
+        json.dumps(given)
+    except (TypeError, ValueError):
+        return None
+    return given

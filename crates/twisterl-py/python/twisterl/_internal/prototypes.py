@@ -34,9 +34,9 @@ def duplicate(env: Any) -> Any:
     Raises:
         EnvError: it cannot be copied.
     """
-    gymnasium = sys.modules.get("gymnasium")
-    if gymnasium is not None and isinstance(env, gymnasium.Env) and env.spec is not None:
-        return gymnasium.make(env.spec)
+    made = _remade(env)
+    if made is not None:
+        return made
     try:
         return copy.deepcopy(env)
     except Exception as error:
@@ -49,6 +49,17 @@ def duplicate(env: Any) -> Any:
             f"env: expected an environment that can be copied, found {type(env).__name__}: {error!s:.200}; give its "
             "class or a function that makes one instead, or give it a method clone()"
         ) from error
+
+
+def _remade(env: Any) -> Any:
+    """Return the environment that Gymnasium makes as it made this one, None if it did not make it as it is."""
+    gymnasium = sys.modules.get("gymnasium")
+    if gymnasium is None or not isinstance(env, gymnasium.Env) or env.spec is None:
+        return None
+    try:
+        return gymnasium.make(env.spec)
+    except Exception:  # of a wrapper that does not record its arguments, for one
+        return None
 
 
 def _reseed(env: Any, number: int) -> None:

@@ -10,6 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from twisterl._internal.masked import UNMASKED, is_masked
 from twisterl.errors import ConfigError
 
 _MAX_DEPTH = 192
@@ -42,6 +43,8 @@ def _plain(value: Any, path: str, depth: int) -> Any:
     if isinstance(value, os.PathLike):
         return _plain(os.fspath(value), path, depth + 1)
     if hasattr(value, "tolist"):  # arrays and scalars of NumPy and PyTorch
+        if is_masked(value):
+            raise _refused(path, f"numbers, {UNMASKED}", f"{value!r:.60}")
         listed = value.tolist()
         # An array of objects holds what it holds, and a long double is not a Python number.
         return _number(value, path) if type(listed) is type(value) else _plain(listed, path, depth + 1)

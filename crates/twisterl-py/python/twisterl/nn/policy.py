@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.arguments import whole
+from twisterl._internal.arguments import flag, whole
 from twisterl._internal.peer.modules import Conv1d, Linear, Module, ReLU, Sequential, checked_device
 from twisterl._internal.peer.tensors import handed_out, taken
 from twisterl._internal.written import written
@@ -194,7 +194,7 @@ class BasicPolicy(Module):
             CheckpointError: a weight is missing, unexpected, of another shape, or not finite. Nothing changes.
         """
         given = {str(name): taken(str(name), values) for name, values in state_dict.items()}
-        if not strict:
+        if not flag("strict", strict):
             own = self._native.weights()
             given = {name: given.get(name, values) for name, values in own.items()}
         self._native = Policy(like=self._native, weights=given)

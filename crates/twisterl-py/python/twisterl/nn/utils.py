@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from twisterl._internal.arguments import flag
 from twisterl._internal.peer import native
 from twisterl._internal.peer.modules import Linear, Module, ReLU, Sequential
 from twisterl._internal.peer.tensors import taken
@@ -27,7 +28,7 @@ def make_sequential(in_size: int, layers: Iterable[int], final_relu: bool = True
     for width in layers:
         made += [Linear.initial(in_size, width, rng), ReLU()]
         in_size = width
-    return Sequential(*(made if final_relu else made[:-1]))
+    return Sequential(*(made if flag("final_relu", final_relu) else made[:-1]))
 
 
 def sequential_to_rust(seq: Iterable[Any]) -> native.Sequential:

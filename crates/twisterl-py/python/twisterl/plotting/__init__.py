@@ -10,12 +10,13 @@ This package is pure Python. Tables need no other package. Figures need matplotl
 is drawn. Errors are raised as ``PlotError``.
 """
 
+from .comparison import compare_figure
 from .curves import evaluations, learning_curves, losses, overview, training_curves
 from .lengths import solution_lengths
 from .phases import time_per_phase
-from .report import figures, write_figures, write_table
+from .report import figures, shown, write_figures, write_table
 from .runs import Group, History, PlotError, load_groups, load_run
-from .stats import iqm, stratified_bootstrap
+from .seeds.stats import iqm, stratified_bootstrap
 from .style import save
 from .table import Table, results_table
 
@@ -24,6 +25,7 @@ __all__ = [
     "History",
     "PlotError",
     "Table",
+    "compare_figure",
     "evaluations",
     "figures",
     "iqm",
@@ -34,6 +36,7 @@ __all__ = [
     "overview",
     "results_table",
     "save",
+    "shown",
     "solution_lengths",
     "stratified_bootstrap",
     "time_per_phase",

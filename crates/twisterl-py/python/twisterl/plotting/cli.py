@@ -6,7 +6,8 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .report import write_figures, write_table
+from .comparison.results import write_figure
+from .report import shown, write_figures, write_table
 from .runs import SEED_FOLDER, PlotError, load_groups
 from .style import FORMATS
 from .table import THRESHOLD
@@ -16,6 +17,7 @@ EPILOG = """\
   %(prog)s runs/ppo_puzzle8_v1                               one run
   %(prog)s runs/puzzle8/seed-*                               one curve with a band over the seeds
   %(prog)s PPO=runs/ppo AlphaZero=runs/az --out comparison   two curves, named
+  %(prog)s results.json                                      the results of a comparison
 """
 
 
@@ -42,6 +44,14 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--no-plot", action="store_true", help="write the table only")
 
 
+def _draw_comparison(results: Path, folder: Path | None, formats: Sequence[str]) -> int:
+    """Draw the results of ``compare`` beside their file, or in the folder."""
+    out = (folder or results.parent) / results.stem
+    for path in write_figure(results, out, formats):
+        output(f"figure: {escape_controls(path)}")
+    return 0
+
+
 def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int:
     """Parse the command line, write the results, and return the exit code."""
     parser = Parser(
@@ -51,13 +61,18 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "runs", nargs="+", metavar="[LABEL=]RUN", help="a run's folder, or one of runs seed-0, seed-1, ..."
+        "runs",
+        nargs="+",
+        metavar="[LABEL=]RUN",
+        help="a run's folder, or one of runs seed-0, seed-1, ...; or results of compare --out, to draw them again",
     )
     parser.add_argument("--out", type=Path, metavar="DIR", help="for the results (default: results in the first RUN)")
     add_options(parser)
     args = parser.parse_args(arguments)
-    out = args.out or results_folder(args.runs[0])
     try:
+        if len(args.runs) == 1 and args.runs[0].endswith(".json"):
+            return _draw_comparison(Path(args.runs[0]), args.out, args.formats)
+        out = args.out or results_folder(args.runs[0])
         if args.out is None and out.is_symlink():
             raise PlotError(f"{out}: expected a folder, found a symbolic link; give a folder with --out")
         groups = load_groups(args.runs)
@@ -67,6 +82,6 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     except PlotError as error:
         message(f"{parser.prog}: {error}")
         return 1
-    output(table.to_markdown())
+    output(shown(table))
     output(f"{'table' if args.no_plot else 'table and figures'}: {escape_controls(out)}")
     return 0

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from .bands import caption, draw, logarithmic
 from .runs import TRAINING, Group, PlotError, chosen_evaluation, common_evaluation, metric
+from .seeds.bands import caption, draw, logarithmic
 from .style import count_axis, hide_unused, legend_above, line_style, note_below, percent_axis, styled, subplots
 
 if TYPE_CHECKING:
@@ -22,8 +22,8 @@ LOSS_TITLES = {
     "total_loss": "total loss",
     "policy_loss": "policy loss",
     "value_loss": "value loss",
-    "entropy": "entropy (nats)",
-    "approx_kl": "approximate KL (nats)",
+    "entropy": "entropy",
+    "approx_kl": "approximate KL",
     "clip_fraction": "clipped ratios",
     "explained_variance": "explained variance of returns",
     "agreement": "agreement with targets",
@@ -31,6 +31,19 @@ LOSS_TITLES = {
     "lr": "learning rate",
     "ent_coef": "entropy coefficient",
 }
+# Labels of the axes of losses that are no "loss".
+LOSS_LABELS = {
+    "entropy": "nats",
+    "approx_kl": "nats",
+    "clip_fraction": "share",
+    "explained_variance": "share",
+    "agreement": "share",
+    "grad_norm": "norm",
+    "lr": "rate",
+    "ent_coef": "coefficient",
+}
+EXITS = "Triangles: the curve goes on outside of the frame."
+APART = 0.03  # of the width of a panel: marks of exits that are closer are one
 
 
 @dataclass(frozen=True)
@@ -38,6 +51,7 @@ class Panel:
     """One panel over environment steps or seconds."""
 
     title: str
+    label: str  # of the vertical axis
     y: Sequence[str]  # the path for each group
     x: str = STEPS
     percent: bool = False
@@ -46,14 +60,23 @@ class Panel:
     robust: bool = False  # limits exclude the outliers of the first updates
 
 
+def drawable(groups: Sequence[Group], panels: Sequence[Panel]) -> list[Panel]:
+    """Return the panels for which any group has data."""
+
+    def has_data(panel: Panel) -> bool:
+        paths = zip(groups, panel.y, strict=True)
+        return any(run.series(panel.x, path)[0] for group, path in paths if path for run in group.runs)
+
+    return [panel for panel in panels if has_data(panel)]
+
+
 def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
-    """Draw all groups, and return True if any had data."""
+    """Draw all groups, and return True if any curve leaves the frame."""
     log = logarithmic(groups, panel.x)
-    drawn = [
+    for i, (group, path) in enumerate(zip(groups, panel.y, strict=True)):
         draw(axes, group, panel.x, path, line_style(i), log=log, steps=panel.steps)
-        for i, (group, path) in enumerate(zip(groups, panel.y, strict=True))
-    ]
     axes.set_title(panel.title)
+    axes.set_ylabel(panel.label)
     if panel.percent:
         percent_axis(axes)
     elif panel.steps:
@@ -67,7 +90,35 @@ def draw_panel(axes: Axes, groups: Sequence[Group], panel: Panel) -> bool:
     elif panel.robust:
         _robust_limits(axes)
     x_axis(axes, groups, panel.x, log)
-    return any(drawn)
+    return mark_exits(axes)
+
+
+def mark_exits(axes: Axes) -> bool:
+    """Mark where curves leave the frame above, below or to the left, and return True if any does."""
+    import numpy as np
+
+    left, (low, high) = axes.get_xlim()[0], axes.get_ylim()
+    curves = [line for line in axes.get_lines() if line.get_linestyle() != "None"]
+    marked = False
+
+    def mark(x: float, y: float, shape: str, colour: Any) -> None:
+        axes.plot(x, y, shape, color=colour, markersize=4, markeredgewidth=0, clip_on=False, zorder=4)
+
+    for curve in curves:
+        x, y = (np.asarray(values, dtype=float) for values in curve.get_data())
+        across = axes.transAxes.inverted().transform(axes.transData.transform(np.column_stack([x, y])))[:, 0]
+        for side, beyond, shape in ((high, y - high, "^"), (low, low - y, "v")):
+            last = -1.0
+            for i in np.flatnonzero((beyond > 1e-9 * (high - low)) & (x >= left)):
+                if across[i] > last + APART:
+                    mark(x[i], side, shape, curve.get_color())
+                    marked = True
+                last = across[i]
+        if len(x) > 1 and x[0] < left < x[-1]:
+            inside = float(np.clip(np.interp(left, x, y), low, high))
+            mark(left, inside, "<", curve.get_color())
+            marked = True
+    return marked
 
 
 def x_axis(axes: Axes, groups: Sequence[Group], x: str, log: bool) -> None:
@@ -80,7 +131,8 @@ def x_axis(axes: Axes, groups: Sequence[Group], x: str, log: bool) -> None:
     unit, name = next((size, name) for start, size, name in UNITS if end >= start)
     if log:
         axes.set_xscale("log")
-        axes.set_xlim(min(e for e in ends if e > 0) / 100, end * 1.05)
+        first = [at for group in groups for run in group.runs for at in run.series(x, x)[0] if at > 0]
+        axes.set_xlim(max(min(e for e in ends if e > 0) / 100, min(first) / 1.5), end * 1.05)
         unit, name = 1, "s"
     else:
         axes.set_xlim(0, end)
@@ -114,21 +166,20 @@ def _robust_limits(axes: Axes) -> None:
         axes.set_ylim(0 if 0 <= low < 0.3 * high else low - margin, high + margin)
 
 
-def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, row_height: float = 1.85) -> Figure:
-    """Draw panels in a grid, with a legend above and a caption below."""
+def draw_grid(groups: Sequence[Group], panels: Sequence[Panel], columns: int, row_height: float = 2.1) -> Figure:
+    """Draw the panels that have data in a grid, with a legend above and a caption below."""
+    panels = drawable(groups, panels)
+    if not panels:
+        raise PlotError("expected runs with numbers to draw, found none")
+    columns = 2 if len(panels) == 4 else min(columns, len(panels))
     rows = -(-len(panels) // columns)
     figure, axes = subplots(rows, columns, 0.75 + row_height * rows)
     flat = list(axes.flat)
     with styled():
-        for panel, place in zip(panels, flat, strict=False):
-            draw_panel(place, groups, panel)
+        exits = [draw_panel(place, groups, panel) for panel, place in zip(panels, flat, strict=False)]
     hide_unused(flat, len(panels))
-    for i in range(len(panels)):  # label the axis once per column if all panels of the column share it
-        column = [panel.x for panel in panels[i % columns :: columns]]
-        if len(set(column)) == 1 and i + columns < len(panels):
-            flat[i].set_xlabel("")
     legend_above(figure, [group.title for group in groups])
-    if text := caption(groups, [(panel.x, panel.y) for panel in panels]):
+    if text := " ".join(filter(None, [caption(groups, [(panel.x, panel.y) for panel in panels]), EXITS * any(exits)])):
         note_below(figure, text)
     return figure
 
@@ -158,8 +209,19 @@ def ever_solves(groups: Sequence[Group], names: Sequence[str]) -> bool:
 def score_panel(groups: Sequence[Group], names: Sequence[str], title: str, x: str = STEPS) -> Panel:
     """Return the panel of the success rate, or of the return if problems cannot be solved."""
     if ever_solves(groups, names):
-        return Panel(f"solved, {title}", [metric(name, "success") for name in names], x, percent=True)
-    return Panel(f"return, {title}", [metric(name, "reward") for name in names], x, robust=True)
+        return Panel(f"solved, {title}", "share solved", [metric(name, "success") for name in names], x, percent=True)
+    return Panel(f"return, {title}", "return", [metric(name, "reward") for name in names], x, robust=True)
+
+
+def learning_panels(groups: Sequence[Group], evaluation: str | None = None) -> list[Panel]:
+    """Return the panels of the success rate and the solution lengths, or of the return, that have data."""
+    names = evaluations_of(groups, evaluation)
+    title = evaluation_name(names)
+    panels = [score_panel(groups, names, title, x) for x in (STEPS, SECONDS)]
+    if ever_solves(groups, names):
+        length = [metric(name, "length") for name in names]
+        panels += [Panel(f"moves of the solved, {title}", "moves", length, x, robust=True) for x in (STEPS, SECONDS)]
+    return drawable(groups, panels)
 
 
 def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
@@ -167,21 +229,21 @@ def learning_curves(groups: Sequence[Group], evaluation: str | None = None) -> F
 
     If problems cannot be solved, draw the return instead.
     """
-    names = evaluations_of(groups, evaluation)
-    title = evaluation_name(names)
-    panels = [score_panel(groups, names, title, x) for x in (STEPS, SECONDS)]
-    if ever_solves(groups, names):
-        length = [metric(name, "length") for name in names]
-        panels += [Panel(f"moves of the solved, {title}", length, x, robust=True) for x in (STEPS, SECONDS)]
-    return draw_grid(groups, panels, 2, row_height=2.15)
+    return draw_grid(groups, learning_panels(groups, evaluation), 2, row_height=2.25)
+
+
+def evaluation_panels(groups: Sequence[Group]) -> list[Panel]:
+    """Return a panel for each evaluation that has data."""
+    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
+    panels = [score_panel(groups, [name] * len(groups), name.replace("_", " ")) for name in found]
+    return drawable(groups, panels)
 
 
 def evaluations(groups: Sequence[Group]) -> Figure:
     """Draw the success rate, or the return, of every evaluation against steps."""
-    found = dict.fromkeys(name for group in groups for run in group.runs for name in run.names("evals"))
-    if not found:
+    panels = evaluation_panels(groups)
+    if not panels:
         raise PlotError("expected runs with evaluations, found none")
-    panels = [score_panel(groups, [name] * len(groups), name.replace("_", " ")) for name in found]
     return draw_grid(groups, panels, min(3, max(2, len(panels))))
 
 
@@ -191,16 +253,23 @@ def difficulty(groups: Sequence[Group]) -> list[str]:
     return ["difficulty" if moving or not any(moves) else "" for moving in moves]
 
 
-def training_curves(groups: Sequence[Group]) -> Figure:
-    """Draw the difficulty of the curriculum, the success rate of training episodes, and the speed."""
+def training_panels(groups: Sequence[Group]) -> list[Panel]:
+    """Return the panels of the curriculum, the training episodes and the speed that have data."""
     same = len(groups)
-    panels = [
-        Panel("difficulty of the curriculum", difficulty(groups), steps=True),
-        Panel("difficulty of the curriculum", difficulty(groups), SECONDS, steps=True),
-        Panel("solved, training episodes", [metric(TRAINING, "success")] * same, percent=True),
-        Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
-    ]
-    return draw_grid(groups, panels, 2)
+    return drawable(
+        groups,
+        [
+            Panel("difficulty of the curriculum", "difficulty", difficulty(groups), steps=True),
+            Panel("difficulty of the curriculum", "difficulty", difficulty(groups), SECONDS, steps=True),
+            score_panel(groups, [TRAINING] * same, "training episodes"),
+            Panel("speed", "steps/s", ["time.steps_per_second"] * same, counts=True),
+        ],
+    )
+
+
+def training_curves(groups: Sequence[Group]) -> Figure:
+    """Draw the difficulty of the curriculum, the success rate or return of training episodes, and the speed."""
+    return draw_grid(groups, training_panels(groups), 2)
 
 
 def loss_panels(groups: Sequence[Group]) -> list[Panel]:
@@ -213,7 +282,12 @@ def loss_panels(groups: Sequence[Group]) -> list[Panel]:
         return len(seen) > 1
 
     return [
-        Panel(LOSS_TITLES.get(name, name.replace("_", " ")), [f"losses.{name}"] * len(groups), robust=True)
+        Panel(
+            LOSS_TITLES.get(name, name.replace("_", " ")),
+            LOSS_LABELS.get(name, "loss" if name.endswith("loss") else "value"),
+            [f"losses.{name}"] * len(groups),
+            robust=True,
+        )
         for name in names
         if changes(name)
     ]
@@ -224,24 +298,29 @@ def losses(groups: Sequence[Group]) -> Figure:
     panels = loss_panels(groups)
     if not panels:
         raise PlotError("expected runs with losses, found none that change")
-    return draw_grid(groups, panels, 3, row_height=1.6)
+    return draw_grid(groups, panels, 3, row_height=1.85)
 
 
-def overview(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
-    """Draw the most important panels: success rate or return, moves, difficulty, value loss, and speed."""
+def overview_panels(groups: Sequence[Group], evaluation: str | None = None) -> list[Panel]:
+    """Return the most important panels that have data."""
     names = evaluations_of(groups, evaluation)
     title = evaluation_name(names)
     same = len(groups)
     if ever_solves(groups, names):
-        third = Panel("moves of the solved", [metric(name, "length") for name in names], robust=True)
+        third = Panel("moves of the solved", "moves", [metric(name, "length") for name in names], robust=True)
     else:
-        third = Panel("return, training episodes", [metric(TRAINING, "reward")] * same, robust=True)
+        third = Panel("return, training episodes", "return", [metric(TRAINING, "reward")] * same, robust=True)
     panels = [
         score_panel(groups, names, title),
         score_panel(groups, names, title, SECONDS),
         third,
-        Panel("difficulty of the curriculum", difficulty(groups), steps=True),
-        Panel("environment steps a second", ["time.steps_per_second"] * same, counts=True),
-        Panel("value loss", ["losses.value_loss"] * same, robust=True),
+        Panel("difficulty of the curriculum", "difficulty", difficulty(groups), steps=True),
+        Panel("speed", "steps/s", ["time.steps_per_second"] * same, counts=True),
+        Panel("value loss", "loss", ["losses.value_loss"] * same, robust=True),
     ]
-    return draw_grid(groups, panels, 3, row_height=1.8)
+    return drawable(groups, panels)
+
+
+def overview(groups: Sequence[Group], evaluation: str | None = None) -> Figure:
+    """Draw the most important panels: success rate or return, moves, difficulty, value loss, and speed."""
+    return draw_grid(groups, overview_panels(groups, evaluation), 3, row_height=2.0)

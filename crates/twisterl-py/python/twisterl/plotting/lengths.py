@@ -61,6 +61,15 @@ def evaluated(groups: Sequence[Group]) -> list[tuple[int, Group]]:
     ]
 
 
+def anything_to_draw(groups: Sequence[Group]) -> bool:
+    """Return False if no run was evaluated, or none solved a problem and no optimal lengths are known.
+
+    Raises ``PlotError`` as ``triples`` does.
+    """
+    rows = (row for _, group in evaluated(groups) for run in group.runs for row in triples(run))
+    return any(length is not None or optimal is not None for length, optimal, _ in rows)
+
+
 def excess(rows: Sequence[Triple], up_to: int) -> list[float]:
     """Return the share of problems of known optimal length solved within 0, 1, ..., ``up_to`` extra moves."""
     counts = [0] * (up_to + 1)
@@ -86,6 +95,8 @@ def solution_lengths(groups: Sequence[Group]) -> Figure:
     chosen = evaluated(groups)
     if not chosen:
         raise PlotError(f"expected runs with an evaluation in {EVALUATION}, the JSON output of `evaluate`, found none")
+    if not anything_to_draw(groups):
+        raise PlotError("expected runs that solved a problem of their evaluation, found none")
     data = [(i, group, [triples(run) for run in group.runs]) for i, group in chosen]
     known = any(row[1] is not None for _, _, runs in data for rows in runs for row in rows)
     figure, axes = subplots(1, 2 if known else 1, 2.9, width=7.0 if known else 4.2)
@@ -116,9 +127,6 @@ def _histogram(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]
     best = max((length for length, _ in shortest), default=0)
     longest = max((length for length, _ in solved), default=0)
     end = max(_quantile(solved, 0.995), best)
-    if not solved and not shortest:
-        axes.set_title("nothing was solved")
-        return
     begin = min(_quantile(solved, 0.002), _quantile(shortest, 0.002) if best else end)
     width = -(-(end + 1 - begin) // MAX_BARS)
     edges = np.arange(begin, end + width + 1, width) - 0.5
@@ -137,19 +145,26 @@ def _histogram(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]
             color="#d4d4d4",
         )
         peak = int(np.argmax(share))
+        side = "left" if 2 * peak < len(share) else "right"  # of the peak, so that the text stays inside
         axes.annotate(
-            "shortest", (edges[peak], share[peak]), (-4, 2), textcoords="offset points", color=GREY, ha="right"
+            "shortest",
+            (edges[peak] if side == "left" else edges[peak + 1], share[peak]),
+            (0, 2),
+            textcoords="offset points",
+            color=GREY,
+            ha=side,
         )
     for i, _, runs in data:
         rows = [row for run in runs for row in run]
         share = shares([(row[0], row[2]) for row in rows if row[0] is not None], sum(row[2] for row in rows))
         axes.stairs(share, edges, linewidth=1.3, **line_style(i))
     axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])
+    axes.set_ylim(0, 1.15 * axes.get_ylim()[1])
     axes.yaxis.set_major_formatter(lambda share, _: f"{100 * share:g} %")
     about = [f"{width} by bar"] if width > 1 else []
     about += [f"more than {end} in the last"] if longest > end else []
     axes.set_xlabel("moves" + (f" ({', '.join(about)})" if about else ""))
+    axes.set_ylabel("share of problems")
     axes.set_title("solutions by length")
 
 
@@ -189,4 +204,5 @@ def _excess(axes: Axes, data: Sequence[tuple[int, Group, list[list[Triple]]]]) -
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     percent_axis(axes)
     axes.set_xlabel("moves above the shortest")
+    axes.set_ylabel("share of problems")
     axes.set_title("solved within so many moves of the shortest")

@@ -72,8 +72,11 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
     Values are means over the group's runs. A line above each panel gives the share of each phase in the whole training.
     """
     names = phase_names(groups)
-    if names == [OTHER]:
+    spent_by = [(group, [part for run in group.runs if (part := seconds(run, names))]) for group in groups]
+    timed = [(group, spent) for group, spent in spent_by if spent]
+    if names == [OTHER] or not timed:
         raise PlotError("expected runs with times of their phases, found none")
+    groups = [group for group, _ in timed]
     columns = min(2, len(groups))
     rows = -(-len(groups) // columns)
     figure, axes = subplots(rows, columns, 0.85 + 2.1 * rows, width=7.0 if columns == 2 else 4.8)
@@ -81,13 +84,10 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
     import numpy as np
     from matplotlib.patches import Patch
 
-    colours = [colour(names, i) for i in range(len(names))]
+    colours, exits = [colour(names, i) for i in range(len(names))], False
     with styled():
-        for place, group in zip(flat, groups, strict=False):
+        for place, (group, spent) in zip(flat, timed, strict=False):
             place.set_title(group.title, pad=15)
-            spent = [found for run in group.runs if (found := seconds(run, names))]
-            if not spent:
-                continue
             edges, per_million, share = costs(spent)
             stacked = np.hstack([per_million, per_million[:, -1:]])
             place.stackplot(edges, stacked, colors=colours, step="post", linewidth=0)
@@ -98,18 +98,18 @@ def time_per_phase(groups: Sequence[Group]) -> Figure:
             x_axis(place, [group], STEPS, log=False)
             # The limit ignores peaks: the first bin may be a hundred times as high as the rest.
             top = float(np.quantile(per_million.sum(axis=0), 0.9))
-            place.set_ylim(0, 1.25 * top if top > 0 else 1)
+            limit = 1.25 * top if top > 0 else 1
+            place.set_ylim(0, limit)
             place.grid(visible=False)
-        for place in axes[:, 0]:
             place.set_ylabel("s per million steps")
-        for place in flat[: max(0, len(groups) - columns)]:
-            place.set_xlabel("")
+            for i in np.flatnonzero(per_million.sum(axis=0) > limit):
+                place.plot((edges[i] + edges[i + 1]) / 2, limit, "^", color=GREY, markersize=4, clip_on=False)
+                exits = True
         handles = [Patch(color=shade) for shade in colours]
         figure.legend(handles, names, loc="outside upper left", ncols=len(names), handlelength=1.0, handleheight=0.9)
     hide_unused(flat, len(groups))
-    note_below(
-        figure, "Wall-clock time of each phase, mean over seeds; above each panel its share of the whole training."
-    )
+    note = "Wall-clock time of each phase, mean over seeds; above each panel its share of the whole training."
+    note_below(figure, note + " Triangles: higher than the frame." * exits)
     return figure
 
 

@@ -7,12 +7,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from . import files
-from .curves import evaluations, learning_curves, loss_panels, losses, overview, training_curves
-from .lengths import evaluated, solution_lengths
+from .curves import (
+    evaluation_panels,
+    evaluations,
+    learning_curves,
+    learning_panels,
+    loss_panels,
+    losses,
+    overview,
+    overview_panels,
+    training_curves,
+    training_panels,
+)
+from .lengths import anything_to_draw, solution_lengths
 from .phases import OTHER, phase_names, time_per_phase
 from .runs import Group, PlotError
 from .style import FORMATS, save
 from .table import THRESHOLD, Table, results_table
+from .terminal import width
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -22,18 +34,20 @@ def figures(groups: Sequence[Group], evaluation: str | None = None) -> dict[str,
     """Return the figures that these groups have data for, as functions by name."""
     if not groups:
         raise PlotError("expected at least one group of runs, found none")
-    chosen: dict[str, Callable[[], Figure]] = {
-        "overview": lambda: overview(groups, evaluation),
-        "learning": lambda: learning_curves(groups, evaluation),
-        "training": lambda: training_curves(groups),
-    }
-    if len({name for group in groups for run in group.runs for name in run.names("evals")}) > 1:
+    chosen: dict[str, Callable[[], Figure]] = {}
+    if overview_panels(groups, evaluation):
+        chosen["overview"] = lambda: overview(groups, evaluation)
+    if learning_panels(groups, evaluation):
+        chosen["learning"] = lambda: learning_curves(groups, evaluation)
+    if training_panels(groups):
+        chosen["training"] = lambda: training_curves(groups)
+    if len(evaluation_panels(groups)) > 1:
         chosen["evaluations"] = lambda: evaluations(groups)
     if loss_panels(groups):
         chosen["losses"] = lambda: losses(groups)
     if phase_names(groups) != [OTHER]:
         chosen["phases"] = lambda: time_per_phase(groups)
-    if evaluated(groups):
+    if anything_to_draw(groups):
         chosen["lengths"] = lambda: solution_lengths(groups)
     return chosen
 
@@ -51,6 +65,12 @@ def write_table(
     except (OSError, files.NotRegularError) as error:
         raise PlotError(f"{out}: the table cannot be written: {error}") from error
     return table
+
+
+def shown(table: Table) -> str:
+    """Return the table for standard output: fit to a terminal, and otherwise as Markdown."""
+    columns = width()
+    return table.to_markdown() if columns is None else table.to_text(columns)
 
 
 def write_figures(

@@ -23,6 +23,7 @@ WIDTH = 7.0  # inches, the text width of most papers
 # The colours of Okabe and Ito without yellow, which is too light for lines.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.2)), (0, (6, 1.5, 1.5, 1.5)))
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 GREY = "#6e6e6e"
 # Over the defaults of matplotlib: a `matplotlibrc` in the working folder does not change figures.
 RC: Any = {
@@ -161,6 +162,61 @@ def count_axis(axis: Any) -> None:
     from matplotlib.ticker import EngFormatter
 
     axis.set_major_formatter(EngFormatter(sep="\N{THIN SPACE}"))
+
+
+def cost_axis(axes: Axes, values: Sequence[float], unit: str) -> None:
+    """Show positive amounts on a logarithmic horizontal axis, with unit prefixes: 10 ms, 2 k."""
+    from matplotlib.ticker import EngFormatter
+
+    low, high = min(values), max(values)
+    if low <= 0:
+        axes.margins(x=0.12)
+        axes.xaxis.set_major_formatter(EngFormatter(unit, sep="\N{THIN SPACE}"))
+        return
+    axes.set_xscale("log")
+    axes.set_xlim(low / max(1.5, (high / low) ** 0.12), high * max(1.5, (high / low) ** 0.12))
+    _decades(axes.xaxis, high / low, EngFormatter(unit, sep="\N{THIN SPACE}"))
+
+
+def log_axis_with_zero(axes: Axes, values: Sequence[float]) -> None:
+    """Show amounts on a logarithmic vertical axis, and a zero as a zero, below a break of the axis."""
+    import math
+
+    from matplotlib.lines import Line2D
+    from matplotlib.ticker import FuncFormatter
+
+    positive = [value for value in values if value > 0]
+    low, high = min(positive), max(positive)
+    plain = FuncFormatter(lambda value, _: f"{value:,.6g}")
+    margin = max(1.5, (high / low) ** 0.12)
+    if min(values) > 0:
+        axes.set_yscale("log")
+        axes.set_ylim(low / margin, high * margin)
+        _decades(axes.yaxis, high / low, plain)
+        return
+    # Linear from 0 to the decade below the smallest amount, which takes as much room as a decade.
+    first = 10.0 ** math.floor(math.log10(low / 1.2))
+    axes.set_yscale("symlog", linthresh=first, linscale=0.8)
+    axes.set_ylim(-0.35 * first, high * margin)
+    last = math.floor(math.log10(high * margin))
+    axes.set_yticks([0.0, *(10.0**i for i in range(round(math.log10(first)), last + 1))])
+    axes.yaxis.set_major_formatter(plain)
+    axes.minorticks_off()
+    middle = axes.transAxes.inverted().transform(axes.transData.transform((1, 0.5 * first)))[1]
+    look: dict[str, Any] = {"clip_on": False, "transform": axes.transAxes}
+    axes.add_artist(Line2D([0, 0], [middle - 0.012, middle + 0.012], color="white", linewidth=2.2, zorder=4, **look))
+    for shift in (middle - 0.014, middle + 0.014):
+        ends = [shift - 0.01, shift + 0.01]
+        axes.add_artist(Line2D([-0.012, 0.012], ends, color="#404040", linewidth=0.7, zorder=5, **look))
+
+
+def _decades(axis: Any, ratio: float, formatter: Any) -> None:
+    """Put ticks at the powers of ten, and between them if there are few."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1.0,) if ratio > 30 else (1.0, 2.0, 5.0), numticks=12))
+    axis.set_major_formatter(formatter)
+    axis.set_minor_formatter(NullFormatter())
 
 
 def hide_unused(axes: Sequence[Axes], used: int) -> None:

@@ -6,12 +6,13 @@ import csv
 import io
 import json
 import math
+import textwrap
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
-from .stats import CONFIDENCE, RESAMPLES, Summary, summarise
+from .seeds.stats import CONFIDENCE, RESAMPLES, Summary, summarise
 from .terminal import escape_controls
 
 THRESHOLD = 0.95  # success rate to which steps and seconds are counted
@@ -152,14 +153,36 @@ class Table:
             cells = [_escape(row.label), str(row.runs)]
             cells += [_cell(row.figures.get(column.key), column.show, row.runs) for column in shown]
             lines.append("| " + " | ".join(cells) + " |")
+        return "\n".join([*lines, "", self.note(), ""])
+
+    def note(self) -> str:
+        """Return the explanation of the cells."""
         names = ", ".join(f"`{escape_controls(name)}`" for name in dict.fromkeys(row.evaluation for row in self.rows))
-        note = (
+        return (
             f"Median over seeds / interquartile mean [its {100 * CONFIDENCE:g} % interval by stratified bootstrap, "
             f"{RESAMPLES:,} resamples]. "
             f"Solved, moves and return: last evaluation of {names}. "
             "n: runs that have the figure, where not all do. ∞: not reached."
         )
-        return "\n".join([*lines, "", note, ""])
+
+    def to_text(self, width: int) -> str:
+        """Format for a terminal of ``width`` characters: as many columns side by side as fit, the others below them."""
+        first = ["run", *(_short(escape_controls(row.label), max(8, width // 3)) for row in self.rows)]
+        columns = [["seeds", *(str(row.runs) for row in self.rows)]]
+        for column in self.columns():
+            cells = (_cell(row.figures.get(column.key), column.show, row.runs) for row in self.rows)
+            columns.append([column.title, *cells])
+        blocks: list[list[list[str]]] = []
+        room = 0
+        for texts in columns:
+            needed = 2 + max(map(len, texts))
+            if needed > room or not blocks:
+                blocks.append([])
+                room = width - max(map(len, first))
+            blocks[-1].append(texts)
+            room -= needed
+        parts = [_aligned(first, block) for block in blocks]
+        return "\n\n".join([*parts, textwrap.fill(self.note(), width)]) + "\n"
 
     def to_json(self) -> str:
         """Format as JSON, including the values of each run; unreached values are ``null``."""
@@ -202,6 +225,26 @@ def _cell(summary: Summary | None, show: Callable[[float], str], runs: int) -> s
         return text(summary.iqm) + of
     median, middle, low, high = (text(number) for number in (summary.median, summary.iqm, *summary.interval))
     return (median if median == middle == low == high else f"{median} / {middle} [{low}, {high}]") + of
+
+
+def _short(text: str, length: int) -> str:
+    """Return the text, with dots in place of its middle if it is longer than ``length``."""
+    if len(text) <= length:
+        return text
+    head = (length - 1) // 2
+    return f"{text[:head]}…{text[head + 1 - length :]}"
+
+
+def _aligned(first: Sequence[str], columns: Sequence[Sequence[str]]) -> str:
+    """Return rows of text: the first column to the left, the others to the right of their widths."""
+    widths = [max(map(len, column)) for column in columns]
+    margin = max(map(len, first))
+    rows = zip(first, *columns, strict=True)
+    lines = (
+        "  ".join([row[0].ljust(margin), *(cell.rjust(wide) for cell, wide in zip(row[1:], widths, strict=True))])
+        for row in rows
+    )
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def _escape(label: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from typing import Any, NoReturn, TextIO
@@ -65,6 +66,13 @@ def output(text: str = "") -> None:
     except OSError as error:
         discard(stream)
         raise OutputError(f"standard output: cannot write: {error.strerror}") from error
+
+
+def width() -> int | None:
+    """Return the width of the terminal, or what ``COLUMNS`` says; None if the output is no terminal."""
+    if os.environ.get("COLUMNS", "").isdigit() or (sys.stdout is not None and sys.stdout.isatty()):
+        return max(40, shutil.get_terminal_size().columns)
+    return None
 
 
 def message(text: str) -> None:

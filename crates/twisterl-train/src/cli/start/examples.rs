@@ -23,7 +23,7 @@ commands. Only the first draws (plot, record) and knows environments written in 
 crate, runs without Python. Each command describes its options with --help.";
 
 /// The commands with their examples.
-const COMMANDS: [(&str, &str); 11] = [
+const COMMANDS: [(&str, &str); 12] = [
     (
         "train",
         "\
@@ -50,6 +50,12 @@ Examples:
 Examples:
   twisterl-train solve runs/config --state 8,7,5,3,2,0,4,6,1
   twisterl-train solve runs/config --state 8,7,5,3,2,0,4,6,1 --search mcts=100",
+    ),
+    (
+        "compare",
+        "\
+Examples:
+  twisterl-train compare runs/config --states boards.txt --search greedy,beam=64,mcts=100",
     ),
     (
         "convert",

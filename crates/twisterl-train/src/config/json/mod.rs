@@ -63,9 +63,10 @@ fn syntax_error(path: &Path, bytes: &[u8], error: JsonError) -> Error {
         return Error::config(name, error.expected, error.found);
     };
     let help = syntax::advice(text, start, &error.found);
-    let (start, end) = match error.is_repeated_key() {
-        true => syntax::key_before(text, start),
-        false => syntax::marked(text, start),
+    let (start, end) = match error.path.as_str() {
+        "" => syntax::marked(text, start),
+        // Of a repeated key.
+        _ => syntax::key_before(text, start),
     };
     let error = match not_finite(bytes, &error) {
         Some((value, found)) => twisterl_core::Error::config(value, "a finite number", found),

@@ -11,8 +11,10 @@ pub(super) fn describe(preset: Preset, spec: &dyn EnvSpec, config: &RunConfig) -
         Problem::Goal => "goals",
         Problem::Reward => "returns",
     };
-    let iterations = config.num_iterations.unwrap_or_default();
-    let name = spec.name();
+    let iterations = match config.num_iterations {
+        Some(1) => "1 iteration".to_owned(),
+        count => format!("{} iterations", count.unwrap_or_default()),
+    };
     let starts = spec.starts();
     let difficulty = match (starts.curriculum, starts.uniform) {
         (true, true) => "has a difficulty that can be raised and random states",
@@ -22,12 +24,12 @@ pub(super) fn describe(preset: Preset, spec: &dyn EnvSpec, config: &RunConfig) -
     let (seen, actions) = (observations(&spec.observation_space()), actions(spec));
     [
         format!(
-            "preset for {kind}: {}, {iterations} iterations, network {}",
+            "preset for {kind}: {}, {iterations}, network {}",
             preset.algorithm,
             network(config)
         ),
         format!(
-            "since {name} {difficulty}, observations of {seen}, actions of {actions}; a section `algorithm` replaces it"
+            "since it {difficulty}, observations of {seen}, actions of {actions}; a section `algorithm` replaces it"
         ),
     ]
 }
@@ -55,10 +57,10 @@ fn network(config: &RunConfig) -> String {
 /// Describes observations, such as `3 x 3 x 9 bits`.
 fn observations(space: &ObservationSpace) -> String {
     match space {
-        ObservationSpace::SparseBinary { shape } => format!("{} bits", by(shape)),
-        ObservationSpace::Dense { shape } => format!("{} numbers", by(shape)),
+        ObservationSpace::SparseBinary { shape } => many(shape, "bit"),
+        ObservationSpace::Dense { shape } => many(shape, "number"),
         ObservationSpace::Mixed { bits, values } => {
-            format!("{} bits and {} numbers", by(bits), by(values))
+            format!("{} and {}", many(bits, "bit"), many(values, "number"))
         }
     }
 }
@@ -68,13 +70,16 @@ fn actions(spec: &dyn EnvSpec) -> String {
     let space = spec.action_space();
     let parts = space.components().iter().map(|part| match part {
         ActionComponent::Discrete { n } => format!("1 of {n} choices"),
-        ActionComponent::Binary { n } => format!("{n} bits"),
-        ActionComponent::Continuous { shape, .. } => format!("{} numbers", by(shape)),
+        ActionComponent::Binary { n } => many(&[*n], "bit"),
+        ActionComponent::Continuous { shape, .. } => many(shape, "number"),
     });
     parts.collect::<Vec<_>>().join(" and ")
 }
 
-fn by(shape: &[usize]) -> String {
+/// Returns a shape and what it is a shape of, such as `8 x 8 numbers` or `1 number`.
+fn many(shape: &[usize], thing: &str) -> String {
     let sizes: Vec<_> = shape.iter().map(usize::to_string).collect();
-    if sizes.is_empty() { "1".into() } else { sizes.join(" x ") }
+    let is_one = shape.iter().all(|&size| size == 1);
+    let shape = if is_one { "1".into() } else { sizes.join(" x ") };
+    format!("{shape} {thing}{}", if is_one { "" } else { "s" })
 }

@@ -3,7 +3,7 @@
 //!
 //! A config without the section `algorithm` is completed by the preset of its environment; what it gives goes before what
 //! the preset says. A config that names its classes by the peer's paths keeps the peer's defaults, since that is what it
-//! was written for. [`docs/guide.md`](https://github.com/twisterl/twisterl/blob/main/docs/guide.md) lists the presets.
+//! was written for. docs/guide.md lists the presets.
 
 mod describe;
 mod goal;
@@ -17,7 +17,7 @@ use super::{AlgorithmClass, IgnoredField, Override, RunConfig};
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
-use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::space::ObservationSpace;
 
 /// A config for a kind of problem.
@@ -94,7 +94,7 @@ pub struct ReadConfig {
 }
 
 /// Reads a config with `overrides` set in it, completed by the preset of its environment if the config itself has no section
-/// `algorithm` and was not written for the peer. With `steps`, the run has the iterations in which it makes at least so many
+/// `algorithm` and was not written for the peer. The config is the user's: its environment may be [code](Trust::Code). With `steps`, the run has the iterations in which it makes at least so many
 /// steps of its environments.
 ///
 /// # Errors
@@ -137,6 +137,7 @@ fn complete(
         None => AlgorithmClass::default(),
     };
     let params = given.get("env").filter(|params| !params.is_null());
+    let registry = registry.with_trust(Trust::Code);
     let spec = registry.make(env_cls, params.unwrap_or(&json!({})))?;
     let preset = Preset::of(&*spec, algorithm);
     let mut completed = preset.config(&*spec, &given);

@@ -131,7 +131,7 @@ fn the_reasons_are_told_in_two_lines() {
         notes("CartPole-v1"),
         [
             "preset for returns: PPO, 100 iterations, network 64-64 (tanh), observations normalized",
-            "since CartPole-v1 has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
+            "since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
          a section `algorithm` replaces it",
         ]
     );
@@ -140,7 +140,7 @@ fn the_reasons_are_told_in_two_lines() {
             .starts_with("preset for goals: PPO, 4000 iterations, network 128-128 (relu)")
     );
     assert!(
-        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 numbers"),
+        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 number;"),
         "{:?}",
         notes("Journey")
     );

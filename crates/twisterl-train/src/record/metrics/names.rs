@@ -14,6 +14,8 @@ pub const DIFFICULTY: &str = "difficulty";
 pub const SUCCESS: &str = "success";
 /// The evaluations of this iteration by name, each with [`SUCCESS`], [`REWARD`] and [`LENGTH`].
 pub const EVALS: &str = "evals";
+/// True in the record of the evaluations at the end of a run, which has no training episodes and losses.
+pub const FINAL: &str = "final";
 /// The training episodes that ended: [`EPISODES`], [`SUCCESS`], [`REWARD`] and [`LENGTH`].
 pub const ROLLOUT: &str = ROLLOUT_METRIC;
 /// The losses and diagnostics of the algorithm.

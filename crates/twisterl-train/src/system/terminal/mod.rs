@@ -1,5 +1,6 @@
 //! The terminal: results on standard output, messages on standard error, and signals.
 
+pub(crate) mod count;
 mod disposition;
 pub(crate) mod numbers;
 pub(crate) mod signals;
@@ -33,11 +34,19 @@ pub(crate) fn error(error: &Error) {
 /// # Errors
 /// If the result cannot be written for another reason, such as a full disk.
 pub(crate) fn result(text: &str) -> Result<()> {
+    offer(text).map(|_| ())
+}
+
+/// Like [`result`], for one of several results. Returns false if the reader has gone away.
+///
+/// # Errors
+/// As for [`result`].
+pub(crate) fn offer(text: &str) -> Result<bool> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
             Err(Error::io("write", "standard output", error))
         }
-        _ => Ok(()),
+        written => Ok(written.is_ok()),
     }
 }

@@ -28,7 +28,8 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
     except TwisteRLError as error:
         message(f"{prog}: {error}")
         return 1
-    output(f"{escape_controls(args.out)}: {len(episode)} steps, return {episode.reward:.4g}")
+    solved = "solved, " if episode.success else ""
+    output(f"{escape_controls(args.out)}: {solved}{len(episode)} steps, return {episode.reward:.4g}")
     return 0
 
 

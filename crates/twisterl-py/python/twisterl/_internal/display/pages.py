@@ -12,13 +12,14 @@ from twisterl._internal.display.drawings.network import network_scene
 from twisterl._internal.display.episode import frames, short
 from twisterl._internal.display.painter import Painter, painter_of
 from twisterl._internal.display.player import player
+from twisterl._internal.display.scene import Picture
 
 if TYPE_CHECKING:
     from twisterl.envs import Env
     from twisterl.policy import Policy, Solution
 
-# Longer solutions show every second frame, or every third, and so on; and fewer of those that are pixels.
-_MAX_FRAMES, _MAX_PICTURES = 240, 48
+# Longer solutions show every second frame, or every third, and so on; those of many shapes or of pixels even fewer.
+_MAX_FRAMES, _MAX_SHAPES, _MAX_PICTURES = 240, 48_000, 48
 _TEXT = "font:13px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0;background:none;border:none"
 
@@ -26,7 +27,13 @@ _CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0;background:no
 def solution_page(solution: Solution, verdict: str, spec: _core.EnvSpec) -> str:
     """Return a solution as boards with a slider."""
     painter, count = Painter(spec), len(solution)
-    step = -(-count // (_MAX_PICTURES if painter.draws_pixels() else _MAX_FRAMES)) if count else 1
+    painter.env.set_state(solution.start)
+    shapes = painter.scene_or_text().shapes
+    if any(isinstance(shape, Picture) for shape in shapes):
+        most = _MAX_PICTURES
+    else:
+        most = min(max(_MAX_SHAPES // max(len(shapes), 1), 1), _MAX_FRAMES)
+    step = max(-(-count // most), 1)
     shown = list(frames(solution, painter, strict=False, every=step))
     if step > 1:
         verdict += f" (every {_ordinal(step)} step is shown)"

@@ -55,10 +55,6 @@ class Painter:
         """True for an environment with Gymnasium's interface."""
         return bool(self._made) and hasattr(self._made[0], "action_space")
 
-    def draws_pixels(self) -> bool:
-        """Return True if the current state is drawn as pixels, which take more space than shapes."""
-        return any(isinstance(shape, Picture) for shape in self.scene_or_text().shapes)
-
     def scene(self) -> Scene:
         """Return a picture of the current state.
 

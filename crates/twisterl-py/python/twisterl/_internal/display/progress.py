@@ -126,17 +126,13 @@ class NotebookBar:
 def _measure(metrics: Mapping[str, Any]) -> str:
     """Return how well the policy does: the share solved, or the mean return; empty if it was not measured."""
     evaluated = next((e for e in (metrics.get("evals") or {}).values()), None)
-    rollout = metrics.get("rollout") or {}
-    success = metrics.get("success")
-    if success is None:
-        success = (evaluated or rollout).get("success")
-    reward = (evaluated or rollout).get("reward")
-    # Environments without a goal report no success, or none at all times.
-    if success:
+    measured = evaluated or metrics.get("rollout") or {}
+    success, reward = metrics.get("success"), measured.get("reward")
+    success = measured.get("success") if success is None else success
+    if success is not None:
         return f"success {success:.1%}"
-    if reward is not None:
-        return f"return {reward:.4g}"
-    return "" if success is None else f"success {success:.1%}"
+    # Of environments that do not measure success.
+    return "" if reward is None else f"return {reward:.4g}"
 
 
 def _short(rate: float) -> str:

@@ -73,9 +73,8 @@ def _episode(policy: Policy, painter: Painter, options: dict[str, Any]) -> Solut
     """Play the episode to be shown."""
     search = options["search"]
     played = _play(policy, painter, options, search or "greedy")
-    # A policy may go round in circles where sampled play gets out.
-    has_goal = painter.drawing.scramble is not None if painter.drawing else not painter.is_gymnasium
-    if search is None and has_goal and not played.success:
+    # A policy may go round in circles where sampled play gets out. Success is None where there is no goal.
+    if search is None and played.success is False:
         other = _play(policy, painter, {**options, "state": played.start}, None)
         return max(played, other, key=lambda solution: solution.rank())
     return played
@@ -100,7 +99,7 @@ def _pictures(solution: Solution, painter: Painter, fps: float, size: int | None
     pause = round(1000 * every / fps)
     starts, ends = (round(1000 * hold) if fps <= _SLOW else 500 for hold in (_HOLD_START, _HOLD_END))
     for frame in frames(solution, painter, strict=True, every=every):
-        scene = _captioned(frame, solution, painter.fps <= _SLOW)
+        scene = _captioned(frame, solution)
         if fits is None:
             longest = max(scene.width, scene.height)
             fits = 1.0 if size is None else size / longest
@@ -114,14 +113,14 @@ def _pictures(solution: Solution, painter: Painter, fps: float, size: int | None
         before = scene
 
 
-def _captioned(frame: Frame, solution: Solution, by_action: bool) -> Scene:
-    """Return the scene of a frame above a strip that tells the step, and the action or the return."""
+def _captioned(frame: Frame, solution: Solution) -> Scene:
+    """Return the scene of a frame above a strip that tells the step, and the action or, without a goal, the return."""
     scene = frame.scene
     width = max(scene.width, 200.0)
     shift = (width - scene.width) / 2
     count = len(solution)
     left = f"{frame.number} / {count}" if frame.number else "start"
-    right = (frame.action or "") if by_action else f"return {frame.total:.4g}"
+    right = f"return {frame.total:.4g}" if solution.success is None else frame.action or ""
     if frame.number == count and solution.success:
         right = "solved"
     strip = scene.height + _STRIP / 2

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twisterl._internal.arguments import flag
 from twisterl._internal.peer.tensors import handed_out, taken
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ class Module:
 
     def train(self, mode: bool = True) -> Self:
         """Return the module, which computes the same in training and in evaluation."""
-        self.training = bool(mode)
+        self.training = flag("mode", mode)
         return self
 
     def eval(self) -> Self:

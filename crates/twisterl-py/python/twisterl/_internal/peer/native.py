@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from twisterl._internal.adapter.reading.masks import read_mask
+from twisterl._internal.arguments import flag
 from twisterl._internal.peer.data import CollectedData, Collector
 from twisterl.envs import Env, Puzzle, of_spec
 from twisterl.errors import UsageError
@@ -24,7 +26,7 @@ class Linear:
     def __init__(self, weights_vector: Items[float], bias_vector: Items[float], apply_relu: bool) -> None:
         self.bias = np.asarray(bias_vector, np.float32)
         self.weight = np.asarray(weights_vector, np.float32).reshape(-1, max(len(self.bias), 1)).T
-        self.apply_relu = bool(apply_relu)
+        self.apply_relu = flag("apply_relu", apply_relu)
 
 
 class EmbeddingBag:
@@ -40,7 +42,7 @@ class EmbeddingBag:
     ) -> None:
         self.vectors = np.asarray(vec_vectors, np.float32)
         self.bias = np.asarray(bias_vector, np.float32)
-        self.apply_relu = bool(apply_relu)
+        self.apply_relu = flag("apply_relu", apply_relu)
         self.obs_shape = [int(n) for n in obs_shape]
         self.conv_dim = int(conv_dim)
 
@@ -138,10 +140,10 @@ def _described(embeddings: EmbeddingBag, nets: tuple[Sequential, Sequential, Seq
 
 
 def _mask(masks: Items[bool], logits: Any) -> Any:
-    mask = np.asarray(masks, bool)
-    if mask.shape != logits.shape:
-        raise UsageError(f"masks: expected {len(logits)}, found {len(mask)}")
-    return mask
+    given = list(masks)
+    if len(given) != len(logits):
+        raise UsageError(f"masks: expected {len(logits)}, found {len(given)}")
+    return np.array(read_mask([(len(logits), [], [], [])], given), bool)
 
 
 def _probabilities(logits: Any, masks: Items[bool]) -> list[float]:

@@ -40,10 +40,10 @@ def solve_here(env: Any, policy: Any, options: dict[str, Any]) -> tuple[tuple[fl
     """Solve an environment from its current state, which stays as it is. Return success and reward, and the actions."""
     if isinstance(env, _core.EnvBatch):
         solved, reward, actions, *_ = bound(Handed(env), policy).solve_states([env.get_state()], options)[0]
-        return (float(solved), reward), actions
+        return (float(bool(solved)), reward), actions
     policy = bound(Handed(env), policy, FromHere(env))
     solved, reward, actions, *_ = policy.solve_scrambles(1, None, options)[0]
-    return (float(solved), reward), own_solution(env, actions)
+    return (float(bool(solved)), reward), own_solution(env, actions)
 
 
 def evaluate_on(env: Any, policy: Any, entry: dict[str, Any]) -> tuple[float, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from twisterl._internal.masked import UNMASKED, is_masked
 from twisterl.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,6 +60,8 @@ def taken(name: str, values: Any) -> NDArray[np.float32]:
     for method in ("detach", "cpu", "float", "numpy"):
         if not isinstance(values, np.ndarray) and callable(getattr(values, method, None)):
             values = getattr(values, method)()
+    if is_masked(values):
+        raise UsageError(f"{name}: expected an array of numbers, {UNMASKED}, found {values!r:.100}")
     try:
         return np.ascontiguousarray(values, np.float32)
     except (TypeError, ValueError) as error:

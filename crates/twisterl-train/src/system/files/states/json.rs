@@ -1,6 +1,6 @@
 //! JSON and JSON Lines.
 
-use super::{Instance, Refusal, lines, number};
+use super::{Entry, Instance, Refusal, lines, number};
 use serde::de::IgnoredAny;
 use serde_json::{Deserializer, Value};
 use twisterl_core::error::from_serde::describe;
@@ -8,22 +8,49 @@ use twisterl_core::error::json::{self, JsonError};
 
 /// Reads one JSON value, or several one after the other, each of which is then a state. `length` is the number of numbers
 /// of a state, where it is known.
-pub(super) fn parse(text: &str, length: Option<usize>) -> Result<Vec<Instance>, Refusal> {
+pub(super) fn parse(text: &str, length: Option<usize>) -> Result<Vec<Entry>, Refusal> {
     let text = lines::without_comments(text);
+    match stream(&text) {
+        Ok(values) => match &values[..] {
+            [(start, value)] => document(&text, *start, value, length),
+            values => {
+                let place = |start| format!("line {}", line_of(&text, start));
+                Ok(values.iter().map(|(start, value)| instance(value, place(*start))).collect())
+            }
+        },
+        Err(refusal) => by_line(&text).ok_or(refusal),
+    }
+}
+
+/// Reads a text that has an error as JSON Lines, so that each line has its own; `None` if fewer than half of its lines are
+/// values by themselves.
+fn by_line(text: &str) -> Option<Vec<Entry>> {
+    let lines: Vec<_> = lines::significant(text).collect();
+    let mut values = 0;
+    let entries = lines.iter().map(|line| {
+        let [(_, value)] = &stream(line.text).map_err(|refusal| refusal.below(line.number))?[..]
+        else {
+            return Err(Refusal::at_line(line.number, "one state", "several"));
+        };
+        values += usize::from(value.is_array() || value.is_object());
+        instance(value, format!("line {}", line.number))
+    });
+    let entries: Vec<Entry> = entries.collect();
+    (lines.len() > 1 && 2 * values >= lines.len()).then_some(entries)
+}
+
+/// Reads all values of a text, each with the byte at which it begins or at which blanks before it do.
+fn stream(text: &str) -> Result<Vec<(usize, Value)>, Refusal> {
     let mut values: Vec<(usize, Value)> = Vec::new();
-    let mut stream = Deserializer::from_str(&text).into_iter::<IgnoredAny>();
+    let mut stream = Deserializer::from_str(text).into_iter::<IgnoredAny>();
     loop {
         let start = stream.byte_offset();
         let Some(ended) = stream.next() else { break };
-        ended.map_err(|error| syntax(&text, &error))?;
+        ended.map_err(|error| syntax(text, &error))?;
         let value = json::parse(text[start..stream.byte_offset()].as_bytes());
-        values.push((start, value.map_err(|error| repeated(&text, start, error))?));
+        values.push((start, value.map_err(|error| repeated(text, start, error))?));
     }
-    if let [(start, value)] = &values[..] {
-        return document(&text, *start, value, length);
-    }
-    let place = |start| format!("line {}", line_of(&text, start));
-    values.iter().map(|(start, value)| instance(value, place(*start))).collect()
+    Ok(values)
 }
 
 /// Returns the refusal of a value that is JSON: it repeats a key, or is nested too deeply.
@@ -55,8 +82,8 @@ fn document(
     start: usize,
     value: &Value,
     length: Option<usize>,
-) -> Result<Vec<Instance>, Refusal> {
-    let single = || Ok(vec![instance(value, format!("line {}", line_of(text, start)))?]);
+) -> Result<Vec<Entry>, Refusal> {
+    let single = || Ok(vec![instance(value, format!("line {}", line_of(text, start)))]);
     let (key, items) = match value {
         Value::Object(fields) if fields.contains_key("state") => return single(),
         Value::Object(fields) => {
@@ -77,11 +104,8 @@ fn document(
     }
     let lines = element_lines(text, key);
     let place = |i: usize| format!("line {}, {key}[{i}]", lines.get(i).copied().unwrap_or(1));
-    let mut instances = items
-        .iter()
-        .enumerate()
-        .map(|(i, item)| instance(item, place(i)))
-        .collect::<Result<Vec<_>, _>>()?;
+    let mut instances: Vec<Entry> =
+        items.iter().enumerate().map(|(i, item)| instance(item, place(i))).collect();
     if let Some(lengths) = value.get("optimal").filter(|_| key == "states") {
         add_lengths(&mut instances, lengths)?;
     }
@@ -89,14 +113,17 @@ fn document(
 }
 
 /// Adds the lengths of shortest solutions that stand in a list of their own.
-fn add_lengths(instances: &mut [Instance], lengths: &Value) -> Result<(), Refusal> {
+fn add_lengths(instances: &mut [Entry], lengths: &Value) -> Result<(), Refusal> {
     let lengths = lengths.as_array().filter(|lengths| lengths.len() == instances.len());
     let Some(lengths) = lengths else {
         let expected = format!("a list of {}, one for each state", instances.len());
         return Err(Refusal::new("optimal", expected, "another value"));
     };
     for (i, (instance, length)) in instances.iter_mut().zip(lengths).enumerate() {
-        instance.optimal = optimal(length, &format!("optimal[{i}]"))?;
+        let length = optimal(length, &format!("optimal[{i}]"))?;
+        if let Ok(instance) = instance {
+            instance.optimal = length;
+        }
     }
     Ok(())
 }
@@ -120,7 +147,7 @@ fn is_state(items: &[Value], length: Option<usize>) -> bool {
 
 /// Reads a state: a list of numbers, flat or in rows, or text with such a list; with the length of a shortest solution as
 /// an object, or as a pair.
-fn instance(value: &Value, place: String) -> Result<Instance, Refusal> {
+fn instance(value: &Value, place: String) -> Entry {
     let (state, length) = match value {
         Value::Object(fields) => match fields.get("state") {
             Some(state) => (state, fields.get("optimal")),

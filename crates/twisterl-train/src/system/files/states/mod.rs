@@ -17,6 +17,7 @@ use crate::system::files::{MAX_STATES, read_given, read_stream};
 use crate::{Error, Result};
 use std::io;
 use std::path::Path;
+use twisterl_core::env::Start;
 
 /// A state, and the length of a shortest solution if it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -29,13 +30,28 @@ pub struct Instance {
     pub place: String,
 }
 
-/// An error in the text of a file.
-#[derive(Debug, Clone, PartialEq)]
-struct Refusal {
-    place: String,
-    expected: String,
-    found: String,
+impl Instance {
+    /// Returns the start at this state, with the full budget.
+    pub fn start(&self) -> Start<'_> {
+        Start::State { state: &self.state, difficulty: None }
+    }
 }
+
+/// An error in the text of a file, or a state that the environment refuses.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Refusal {
+    /// The place in the file, such as `line 3`; empty if it is the file as a whole.
+    pub place: String,
+    /// The expected text.
+    pub expected: String,
+    /// The found text.
+    pub found: String,
+    /// The numbers of the state, if they could be read.
+    pub state: Vec<f64>,
+}
+
+/// A state of a file, or its refusal.
+type Entry = Result<Instance, Refusal>;
 
 impl Refusal {
     fn new(
@@ -43,15 +59,22 @@ impl Refusal {
         expected: impl Into<String>,
         found: impl Into<String>,
     ) -> Self {
-        Self { place: place.into(), expected: expected.into(), found: found.into() }
+        let (expected, found) = (expected.into(), found.into());
+        Self { place: place.into(), expected, found, state: Vec::new() }
     }
 
     fn at_line(line: usize, expected: impl Into<String>, found: impl Into<String>) -> Self {
         Self::new(format!("line {line}"), expected, found)
     }
 
+    /// Moves an error in line 1 of a text to the line `number` of the file.
+    fn below(self, number: usize) -> Self {
+        let rest = self.place.strip_prefix("line 1").unwrap_or_default();
+        Self { place: format!("line {number}{rest}"), ..self }
+    }
+
     /// Converts into the error of the file `path`.
-    fn of(self, path: &Path) -> Error {
+    pub fn of(self, path: &Path) -> Error {
         Error::input(path, self.place, self.expected, self.found)
     }
 }
@@ -62,14 +85,37 @@ impl Refusal {
 /// # Errors
 /// If the file cannot be read, is larger than 32 MiB or of another form, holds no state, or the environment refuses one.
 pub fn read(path: &Path, checker: &mut StateChecker) -> Result<Vec<Instance>> {
-    if path != Path::new("-") {
-        let bytes = read_given(path, MAX_STATES).map_err(|refusal| refusal.of_input(path))?;
-        return parse(path, &bytes, checker);
-    }
-    let path = Path::new("standard input");
-    let read = read_stream(io::stdin().lock(), MAX_STATES);
-    let bytes = read.map_err(|refusal| refusal.of_input(path))?;
-    parse(path, &bytes, checker)
+    parse(name(path), &bytes(path)?, checker)
+}
+
+/// Like [`read`], but returns a state that is refused in its place instead of refusing the file.
+///
+/// # Errors
+/// If the file cannot be read, is larger than 32 MiB or of another form, or holds no state.
+pub fn read_each(
+    path: &Path,
+    checker: &mut StateChecker,
+) -> Result<Vec<Result<Instance, Refusal>>> {
+    entries(name(path), &bytes(path)?, checker)
+}
+
+/// Returns the name of a file in errors and records: `standard input` for `-`.
+pub fn name(path: &Path) -> &Path {
+    if path == Path::new("-") { Path::new("standard input") } else { path }
+}
+
+/// Returns the number of the line in a place, which begins with it.
+pub fn line(place: &str) -> Option<usize> {
+    let number = place.strip_prefix("line ")?;
+    number.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+fn bytes(path: &Path) -> Result<Vec<u8>> {
+    let bytes = match path == Path::new("-") {
+        true => read_stream(io::stdin().lock(), MAX_STATES),
+        false => read_given(path, MAX_STATES),
+    };
+    bytes.map_err(|refusal| refusal.of_input(name(path)))
 }
 
 /// Reads states from the content of the file `path`, which only errors name. The formats are:
@@ -87,30 +133,39 @@ pub fn read(path: &Path, checker: &mut StateChecker) -> Result<Vec<Instance>> {
 /// # Errors
 /// As for [`read`].
 pub fn parse(path: &Path, bytes: &[u8], checker: &mut StateChecker) -> Result<Vec<Instance>> {
+    let entries = entries(path, bytes, checker)?;
+    entries.into_iter().map(|entry| entry.map_err(|refusal| refusal.of(path))).collect()
+}
+
+/// Reads the states of the file `path`, each or its refusal.
+fn entries(path: &Path, bytes: &[u8], checker: &mut StateChecker) -> Result<Vec<Entry>> {
     let refused = |refusal: Refusal| refusal.of(path);
     let text = lines::decode(bytes).map_err(refused)?;
     let Some(first) = lines::significant(&text).next() else {
         return Err(Error::input(path, "", "at least one state", "none"));
     };
-    let instances = if first.text.starts_with(['{', '[']) && !lines::is_printed_array(&text) {
+    let mut entries = if first.text.starts_with(['{', '[']) && !lines::is_printed_array(&text) {
         json::parse(&text, checker.length()).map_err(refused)?
     } else if let Some(delimiter) = table::header_delimiter(first.text) {
         table::parse(&text, delimiter, checker.length()).map_err(refused)?
     } else {
-        layout::instances(text::parse(&text).map_err(refused)?, checker)
+        layout::instances(&text::parse(&text), checker)
     };
-    if instances.is_empty() {
+    if entries.is_empty() {
         return Err(Error::input(path, "", "at least one state", "none"));
     }
-    for Instance { state, place, .. } in &instances {
-        checker.check(state).map_err(|error| match error {
-            twisterl_core::Error::State { expected, found } => {
-                Error::input(path, place, expected, found)
+    for entry in &mut entries {
+        let Ok(Instance { state, place, .. }) = entry else { continue };
+        match checker.check(state) {
+            Ok(()) => {}
+            Err(twisterl_core::Error::State { expected, found }) => {
+                let state = std::mem::take(state);
+                *entry = Err(Refusal { state, ..Refusal::new(place.as_str(), expected, found) });
             }
-            other => other.into(),
-        })?;
+            Err(other) => return Err(other.into()),
+        }
     }
-    Ok(instances)
+    Ok(entries)
 }
 
 /// Reads one state: numbers separated by blanks or commas, flat or in rows with brackets.

@@ -16,7 +16,7 @@ pub(super) fn finite(text: &str) -> Option<f64> {
 /// # Errors
 /// The first part that is not a number.
 pub(super) fn list(text: &str) -> Result<Vec<f64>, String> {
-    let plain = text.replace(['[', ']', '(', ')', '{', '}', '"', '\''], " ");
+    let plain = without_brackets(text);
     let mut numbers = Vec::new();
     for (i, cell) in plain.split([',', ';']).enumerate() {
         if cell.trim().is_empty() {
@@ -31,6 +31,16 @@ pub(super) fn list(text: &str) -> Result<Vec<f64>, String> {
         }
     }
     Ok(numbers)
+}
+
+/// Counts the numbers that a list has, or would have if its parts were numbers.
+pub(super) fn count(text: &str) -> usize {
+    let cells = without_brackets(text);
+    cells.split([',', ';']).map(|cell| cell.split_whitespace().count().max(1)).sum()
+}
+
+fn without_brackets(text: &str) -> String {
+    text.replace(['[', ']', '(', ')', '{', '}', '"', '\''], " ")
 }
 
 /// Reads the length of a shortest solution: a whole number, which may be written as 20.0.

@@ -1,6 +1,6 @@
 //! Tables with a header.
 
-use super::{Instance, Refusal, number};
+use super::{Entry, Instance, Refusal, number};
 use csv::{ReaderBuilder, StringRecord};
 use twisterl_core::error::from_serde::shorten;
 
@@ -47,7 +47,7 @@ pub(super) fn parse(
     text: &str,
     delimiter: u8,
     length: Option<usize>,
-) -> Result<Vec<Instance>, Refusal> {
+) -> Result<Vec<Entry>, Refusal> {
     let text = super::lines::without_comments(text);
     let records = match delimiter {
         b' ' => words(&text),
@@ -56,7 +56,7 @@ pub(super) fn parse(
     let mut records = records.into_iter();
     let Some((line, header)) = records.next() else { return Ok(Vec::new()) };
     let columns = Columns::of(line, &header, length)?;
-    records.map(|(line, record)| columns.instance(line, &record)).collect()
+    Ok(records.map(|(line, record)| columns.instance(line, &record)).collect())
 }
 
 /// A line number and the cells of a row.
@@ -140,7 +140,7 @@ impl Columns {
         Ok(Self { count: header.len(), state, optimal })
     }
 
-    fn instance(&self, line: usize, cells: &[String]) -> Result<Instance, Refusal> {
+    fn instance(&self, line: usize, cells: &[String]) -> Entry {
         if cells.len() != self.count {
             let expected = format!("{} columns, as in the header", self.count);
             return Err(Refusal::at_line(line, expected, cells.len().to_string()));

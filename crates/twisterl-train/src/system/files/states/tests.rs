@@ -1,4 +1,4 @@
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
 use proptest::prelude::*;
@@ -253,6 +253,54 @@ fn errors_name_the_line_and_no_type_of_the_implementation() {
     }
     for text in ["[".repeat(100_000), format!("{{\"x\": {}", "[".repeat(100_000)), "null".into()] {
         read_text(text.as_bytes(), &mut checker).unwrap_err();
+    }
+}
+
+/// Files of three boards of which the second is broken, with its line and the numbers that were read of it.
+#[rustfmt::skip]
+const BROKEN: &[(&str, &str, &str, &[f64])] = &[
+    ("1 0 2 3\n2 1 0 0\n2 1 0 3\n", "line 2", "expected each tile once", &[2., 1., 0., 0.]),
+    ("1 0 2 3\n2 x 0 3\n2 1 0 3\n", "line 2", "expected numbers separated by blanks or commas, found \"x\"", &[]),
+    ("1 0 2 3\n2 1\n2 1 0 3\n", "line 2", "expected 4 tiles of a 2 x 2 board, found 2", &[2., 1.]),
+    ("1 1 0 2 3\n2 2 1 0 0\n3 2 1 0 3\n", "line 2", "expected each tile once", &[2., 1., 0., 0.]),
+    ("7 1 0 2 3\n9 2 1 0 x\n8 2 1 0 3\n", "line 2", "found \"x\"", &[]),
+    ("1 0\n2 3\n2 x\n0 3\n2 1\n0 3\n", "line 3", "found \"x\"", &[]),
+    ("1 0\n2 3\n2 2\n0 3\n2 1\n0 3\n", "line 3", "expected each tile once", &[2., 2., 0., 3.]),
+    ("state,optimal\n1 0 2 3,\n2 1 0 3,x\n2 1 0 3,\n", "line 3", "in the column of optimal lengths", &[]),
+    ("state,id\n1 0 2 3,1\n2 1 0 3\n2 1 0 3,3\n", "line 3", "expected 2 columns", &[]),
+    ("[[1,0,2,3],\n{\"board\": 1},\n[2,1,0,3]]", "line 2, [1]", "expected an object with `state`", &[]),
+    ("[1,0,2,3]\n[2,1,\n[2,1,0,3]\n", "line 2, column 5", "expected JSON", &[]),
+    ("{\"state\": [1,0,2,3]}\n{\"state\": [2,1,NaN,3]}\n{\"state\": [2,1,0,3]}", "line 2", "found NaN", &[]),
+    ("[1,0,2,3]\n{\"state\": [1], \"state\": []}\n[2,1,0,3]\n", "line 2", "expected each key once", &[]),
+];
+
+#[test]
+fn a_broken_state_is_refused_in_its_place_and_no_other_is_lost() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("states");
+    let mut checker = checker(2, 2);
+    for (text, place, reason, state) in BROKEN {
+        fs::write(&path, text).unwrap();
+        let found = read_each(&path, &mut checker).unwrap();
+        let [Ok(first), Err(refusal), Ok(last)] = &found[..] else { panic!("{text}: {found:?}") };
+        assert_eq!((&first.state[..], &last.state[..]), (&A[..], &B[..]), "{text}");
+        assert_eq!((refusal.place.as_str(), &refusal.state[..]), (*place, *state), "{text}");
+        let message = refusal.clone().of(Path::new("file")).to_string();
+        assert!(message.contains(reason), "{text}: {message}");
+        // Where all states are needed, the file is refused for it.
+        assert_eq!(read_text(text.as_bytes(), &mut checker), Err(message));
+    }
+}
+
+#[test]
+fn places_begin_with_the_number_of_a_line() {
+    for (place, number) in [
+        ("line 3", Some(3)),
+        ("line 12, instances[0].state", Some(12)),
+        ("optimal", None),
+        ("", None),
+    ] {
+        assert_eq!(line(place), number, "{place}");
     }
 }
 

@@ -8,13 +8,15 @@ use std::ops::Range;
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Row {
     pub(super) line: usize,
+    /// The numbers; NaN in place of each part of a line that is refused.
     pub(super) numbers: Vec<f64>,
+    pub(super) refusal: Option<Refusal>,
     /// The numbers that punctuation sets apart from the others, as in `7: 1 0 2 3`, `[1 0 2 3] 1` or `1 0 2 3; 1`.
     pub(super) set_apart: Option<Range<usize>>,
 }
 
 /// Reads the numbers of each line that is neither blank nor a comment.
-pub(super) fn parse(text: &str) -> Result<Vec<Row>, Refusal> {
+pub(super) fn parse(text: &str) -> Vec<Row> {
     lines::significant(text).filter(|line| !is_bracket(line)).map(row).collect()
 }
 
@@ -23,7 +25,7 @@ fn is_bracket(line: &Line<'_>) -> bool {
     line.text.chars().all(|c| "[]() ".contains(c))
 }
 
-fn row(line: Line<'_>) -> Result<Row, Refusal> {
+fn row(line: Line<'_>) -> Row {
     // An index may be set off by punctuation, as in `7: 1 0 2 3`.
     let (index, text) = match line.text.split_once([':', ')']) {
         Some((index, rest)) if index.bytes().all(|b| b.is_ascii_digit()) => (index, rest),
@@ -34,14 +36,20 @@ fn row(line: Line<'_>) -> Result<Row, Refusal> {
         Some(rest) if rest.ends_with([')', ']']) => rest,
         _ => text,
     };
-    let refused = |found| Refusal::at_line(line.number, number::EXPECTED, found);
-    let numbers = number::list(&format!("{index} {text}")).map_err(refused)?;
+    let list = format!("{index} {text}");
+    let (numbers, refusal) = match number::list(&list) {
+        Ok(numbers) => (numbers, None),
+        Err(found) => {
+            let refusal = Refusal::at_line(line.number, number::EXPECTED, found);
+            (vec![f64::NAN; number::count(&list)], Some(refusal))
+        }
+    };
     let before = count(index);
     let set_apart = match set_apart(text) {
         Some(range) => Some(range.start + before..range.end + before),
         None => (before > 0).then_some(before..numbers.len()),
     };
-    Ok(Row { line: line.number, numbers, set_apart })
+    Row { line: line.number, numbers, set_apart, refusal }
 }
 
 /// Returns the numbers that brackets, quotes or a stronger separator put together, if the others stand alone.

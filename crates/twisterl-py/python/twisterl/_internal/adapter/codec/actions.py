@@ -83,8 +83,19 @@ def takes_indices(space: Description) -> bool:
     if space["type"] == "discrete":
         return _are_apart(space.get("start", 0), space["n"])
     if space["type"] == "multi_discrete":
-        return all(map(_are_apart, space["start"], space["nvec"]))
-    return all(takes_indices(part) for _, part in parts(space))
+        # One digit is in an array, and one choice that is counted from 0 is not.
+        return len(space["nvec"]) == 1 or all(map(_are_apart, space["start"], space["nvec"]))
+    below = parts(space)
+    return _is_one_choice(space) or all(takes_indices(part) for _, part in below)
+
+
+def _is_one_choice(space: Description) -> bool:
+    """Return True for a tuple or dict whose only part is one choice, or such a tuple or dict."""
+    below = parts(space)
+    if len(below) != 1:
+        return False
+    part = below[0][1]
+    return part["type"] == "discrete" or len(part.get("nvec", ())) == 1 or _is_one_choice(part)
 
 
 def _are_apart(start: int, n: int) -> bool:
@@ -124,6 +135,11 @@ def stack(space: Description, actions: list[Any]) -> Any:
         return np.array(actions, np.int64)
     dtype = space.get("dtype", "int8")
     return np.array(actions, dtype).reshape((len(actions), *space["shape"]))
+
+
+def columns(actions: list[Any]) -> tuple[Any, ...]:
+    """Return actions of several components, each a tuple, as an array for each component."""
+    return tuple(np.array(column) for column in zip(*actions, strict=True))
 
 
 def _decoder(space: Description) -> _Decode:

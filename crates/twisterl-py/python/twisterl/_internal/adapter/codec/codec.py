@@ -15,6 +15,9 @@ from twisterl._internal.adapter.reading.misread import MisreadError
 from twisterl.errors import ActionError, ObservationError, StateError
 
 VERSION = 1
+_ADVICE = " (for a batch of observations, use act_batch or predict_batch)"
+# The types of numbers that every reader of a policy has.
+_DTYPES = {"bool", *(f"{kind}{bits}" for kind in ("int", "uint", "float") for bits in (8, 16, 32, 64))} - {"float8"}
 
 
 class Codec:
@@ -63,7 +66,12 @@ class Codec:
         if not (_is_plain(self.observation) and _is_plain(self.action)):
             return None
         spaces = {"version": VERSION, "observation": self.observation, "mask": self.mask_key, "action": self.action}
-        return json.dumps(spaces)
+        try:
+            text = json.dumps(spaces, ensure_ascii=False)
+            text.encode()
+        except UnicodeEncodeError:  # of halves of surrogate pairs
+            return None
+        return text
 
     def read(self, seen: Any, name: str = encoding.SOURCE) -> tuple[Any, list[Any] | None]:
         """Return an observation that a caller gives in the trainer's form, and the mask within it.
@@ -85,7 +93,18 @@ class Codec:
         except MisreadError as error:
             if _is_encoded(seen, math.prod(self.shape)):
                 return seen, None
-            raise ObservationError(name + str(error).removeprefix(encoding.SOURCE)) from error.__cause__
+            advice = _ADVICE if name == encoding.SOURCE and self._is_batch(seen) else ""
+            message = f"{name}{str(error).removeprefix(encoding.SOURCE)}{advice}"
+            raise ObservationError(message) from error.__cause__
+
+    def _is_batch(self, seen: Any) -> bool:
+        """Return True for what looks like a stacked batch."""
+        if isinstance(seen, np.ndarray):
+            return seen.ndim > 0 and list(seen.shape[1:]) == self.observation.get("shape", [])
+        try:
+            return stacked.rows(self.observation, self.mask_key, seen) is not None
+        except MisreadError:
+            return False
 
     def state(self, given: Any) -> Any:
         """Return a state of plain numbers for one that a caller gives as an observation: a dict, a tuple, or a number.
@@ -161,7 +180,7 @@ def _is_encoded(seen: Any, size: int) -> bool:
 
 def _is_plain(space: Description) -> bool:
     """Return True if JSON can hold a description."""
-    if space["type"] == "other":
+    if space["type"] == "other" or space.get("dtype", "bool") not in _DTYPES:
         return False
     below = encoding.parts(space)
     named = all(isinstance(key, str) for key, _ in below) or space["type"] != "dict"

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from twisterl._internal.adapter.reading.misread import MisreadError, Text, shown
 from twisterl._internal.adapter.reading.observations import Indices, Values
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl._internal.masked import is_masked
 
 # A space as policies describe it; or `{"type": "other", "space": ..., "size": ...}` for one of which only Gymnasium
 # knows how it is flattened.
@@ -253,7 +254,7 @@ def _by_gymnasium(space: Any, source: str) -> _Write:
     from gymnasium.spaces import flatten
 
     def write(seen: Any, row: NDArray[np.float32]) -> None:
-        if not space.contains(seen):
+        if is_masked(seen) or not space.contains(seen):
             raise MisreadError(source, f"an element of {space}", seen)
         row[:] = np.asarray(flatten(space, seen), np.float32)
 

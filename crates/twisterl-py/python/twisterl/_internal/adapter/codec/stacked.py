@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twisterl._internal.adapter.codec.encoding import Description, keys_of, listed, parts
-from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.adapter.reading.misread import MisreadError, Text
 
 SOURCE = "observations"
 
@@ -35,7 +35,7 @@ def rows(space: Description, mask: str | None, batch: Any) -> list[Any] | None:
     first = lengths[0]
     other = next((found for found in lengths if found[1] != first[1]), None)
     if other is not None:
-        raise MisreadError(other[0], f"{first[1]} rows, as {first[0]} has", f"{other[1]}")
+        raise MisreadError(other[0], f"{first[1]} rows, as {first[0]} has", Text(f"{other[1]}"))
     return split
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from twisterl._internal.adapter.codec.encoding import Description, keys_of, listed, parts
 from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.masked import UNMASKED, is_masked
 
 SOURCE = "state"
 
@@ -32,6 +33,8 @@ def numbers(space: Description, seen: Any, source: str = SOURCE) -> list[Any]:
     array = np.asarray(seen)
     if array.dtype.kind not in "biuf" or array.size != _count(space):
         raise MisreadError(source, f"{_count(space)} numbers", seen)
+    if is_masked(seen):
+        raise MisreadError(source, f"{_count(space)} numbers, {UNMASKED}", seen)
     row: list[Any] = array.ravel().tolist()
     return row
 

@@ -1,20 +1,19 @@
-"""Values of unknown size, before numpy or `repr` look at all of them, and arrays that hide some of their entries."""
+"""Values of unknown size, before numpy or `repr` look at all of them."""
 
 from __future__ import annotations
 
-import sys
 from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from twisterl._internal.masked import is_masked
+
 LEVELS = 32
 """The most levels of nested lists."""
 LONGEST = 1 << 28
 """The most values of an observation, and choices of an action."""
-UNMASKED = "none of them masked"
-"""The rule that an array of `numpy.ma` with masked entries breaks."""
 
 
 def array(value: Any, most: int) -> NDArray[Any]:
@@ -38,27 +37,6 @@ def is_small(value: Any, most: int) -> bool:
             waiting += islice(item.values() if isinstance(item, dict) else item, left + 1)
         left -= 1
     return left >= 0
-
-
-def is_masked(value: Any) -> bool:
-    """Return True for an array of `numpy.ma` with masked entries, and for a list that contains one.
-
-    Conversions show what is behind a mask, which may be anything.
-    """
-    ma = sys.modules.get("numpy.ma")
-    if ma is None:
-        return False  # there is no such array
-    waiting, known = [value], {0}
-    while waiting:
-        item = waiting.pop()
-        if isinstance(item, ma.MaskedArray):
-            if ma.is_masked(item):
-                return True
-        elif isinstance(item, (list, tuple)) and id(item) not in known:
-            known.add(id(item))
-            if any(issubclass(kind, (list, tuple, ma.MaskedArray)) for kind in {*map(type, item)}):
-                waiting += item
-    return False
 
 
 def _plain(value: Any, left: list[int], levels: int) -> Any:

@@ -12,6 +12,7 @@ from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.parameters import WITHOUT_ARGUMENTS, accepts, check_call
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl._internal.masked import UNMASKED, is_masked
 from twisterl.errors import ObservationError
 
 _BITS = frozenset((0, 1))
@@ -135,8 +136,8 @@ def _bits(choices: Choices, mask: Any, source: str) -> list[Any]:
     """Return the zeros and ones of a mask that is not given part by part."""
     width = choices.width
     expected = f"{width} booleans, or zeros and ones"
-    if bounded.is_masked(mask):
-        expected += f", {bounded.UNMASKED}"
+    if is_masked(mask):
+        expected += f", {UNMASKED}"
     if not _is_row(mask) or isinstance(mask, Set):  # which has no order
         raise MisreadError(source, expected, mask)
     try:

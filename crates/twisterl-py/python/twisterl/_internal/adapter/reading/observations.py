@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twisterl._internal.adapter.reading.bounded import LONGEST, UNMASKED, is_masked
+from twisterl._internal.adapter.reading.bounded import LONGEST
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl._internal.masked import UNMASKED, is_masked
 
 SOURCE = "observe()"
 DECLARE = "declare `obs_sparse = True` for indices or `obs_sparse = False` for one number a value in the class"

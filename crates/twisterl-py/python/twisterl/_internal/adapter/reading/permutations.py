@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl._internal.masked import is_masked
 
 
 def twists(value: Any, size: int, count: int, source: str) -> tuple[list[list[int]], list[list[int]]]:
@@ -46,7 +46,7 @@ def _permutations(value: Any, length: int, source: str) -> list[list[int]]:
 
 def _permutation(row: Any, length: int, source: str) -> list[int]:
     numbers = [_index(number) for number in row] if _is_row(row) and len(row) == length else []
-    if bounded.is_masked(row) or sorted(numbers) != list(range(length)):
+    if is_masked(row) or sorted(numbers) != list(range(length)):
         raise MisreadError(source, f"a permutation of 0 to {length - 1}", row)
     return numbers
 

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from twisterl._internal.adapter.reading.bounded import LONGEST, is_masked
+from twisterl._internal.adapter.reading.bounded import LONGEST
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
+from twisterl._internal.masked import is_masked
 
 # The greatest number of single precision, in which rewards are kept.
 LARGEST_REWARD = float(np.finfo(np.float32).max)
@@ -73,7 +74,8 @@ def shape(value: Any, source: str) -> list[int]:
         MisreadError: it is something else.
     """
     sizes = [value] if whole(value) is not None and np.ndim(value) == 0 else value
-    if not isinstance(sizes, (list, tuple, np.ndarray)) or not len(sizes):
+    is_row = isinstance(sizes, (list, tuple)) or (isinstance(sizes, np.ndarray) and sizes.ndim > 0)
+    if not is_row or not len(sizes):
         raise MisreadError(source, "a sequence of positive whole numbers", value)
     made = [positive(size, source) for size in sizes]
     if math.prod(made) > LONGEST:

@@ -9,6 +9,7 @@ import numpy as np
 
 from twisterl._internal.adapter.reading import bounded
 from twisterl._internal.adapter.reading.misread import MisreadError
+from twisterl._internal.masked import UNMASKED, is_masked
 
 _NUMBERS = frozenset((int, float))
 
@@ -25,7 +26,7 @@ def state(value: Any, source: str) -> list[float]:
         numbers = _finite(_array(value))
     if numbers is None:
         expected = "finite numbers in a list, a tuple or an array"
-        raise MisreadError(source, f"{expected}, {bounded.UNMASKED}" if bounded.is_masked(value) else expected, value)
+        raise MisreadError(source, f"{expected}, {UNMASKED}" if is_masked(value) else expected, value)
     return numbers
 
 

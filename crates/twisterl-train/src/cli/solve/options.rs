@@ -1,20 +1,19 @@
 //! The flags of commands that solve problems.
 
-use super::{count, number, seed, whole};
+use crate::cli::{count, number, seed, whole};
 use crate::config::NumCores;
 use crate::system::terminal::message;
 use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;
-use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::OptionError;
 use twisterl_core::solve::{
-    BeamScore, MAX_SEARCHES, MAX_STEPS, Method, Solution, SolveOptions, SolvePlan, SymmetryUse,
+    BeamScore, MAX_SEARCHES, MAX_STEPS, Method, SolveOptions, SolvePlan, SymmetryUse,
 };
 
 /// Options of solving.
 #[derive(Debug, Clone, Default, Args)]
-pub(super) struct SolveFlags {
+pub(in crate::cli) struct SolveFlags {
     /// Method: greedy, sample, best-of=N, mcts=N or gumbel=N (N simulations per move), beam=W, or widening=W (beams of
     /// width 1, 4, 16, ... up to W).
     #[arg(long, value_name = "METHOD", group = "method")]
@@ -50,6 +49,13 @@ pub(super) struct SolveFlags {
     /// Ranking of the states of a beam: policy, value, or a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     score: Option<BeamScore>,
+    #[command(flatten)]
+    effort: EffortFlags,
+}
+
+/// Options that go with every method.
+#[derive(Debug, Clone, Default, Args)]
+pub(in crate::cli) struct EffortFlags {
     /// Use of the problem's symmetries: none, average (each evaluation over all images), or each (solve all images, keep
     /// the best solution).
     #[arg(long, value_name = "USE")]
@@ -68,22 +74,27 @@ pub(super) struct SolveFlags {
     seed: u64,
     /// Maximum number of threads; 0 or -1, as without it: as many as there are processors. Results do not depend on it.
     #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
-    pub(super) num_cores: Option<NumCores>,
+    num_cores: Option<NumCores>,
 }
 
 impl SolveFlags {
-    /// Writes a warning to standard error if an episode reached the default limit.
-    pub(super) fn warn_of_limit(plan: &SolvePlan, spec: &dyn EnvSpec, solutions: &[Solution]) {
-        if let Some(limit) = plan.reached_default_limit(spec, solutions) {
+    /// Writes a warning to standard error if an episode has reached the default limit.
+    pub(in crate::cli) fn warn_of_limit(reached: Option<usize>) {
+        if let Some(limit) = reached {
             message(format_args!("warning: {}", reached_limit("--max-steps", limit)));
         }
+    }
+
+    /// Returns the maximum number of threads.
+    pub(in crate::cli) fn num_cores(&self) -> Option<NumCores> {
+        self.effort.num_cores
     }
 
     /// Resolves the options; the best of `default_searches` samples is the default method.
     ///
     /// # Errors
     /// [`Error::Usage`] if a value is out of range or two options do not go together.
-    pub(super) fn plan(&self, default_searches: usize) -> Result<SolvePlan> {
+    pub(in crate::cli) fn plan(&self, default_searches: usize) -> Result<SolvePlan> {
         self.options().resolve(default_searches).map_err(
             |OptionError { option, expected, found }| {
                 Error::usage(format!("--{}", option.replace('_', "-")), expected, found)
@@ -92,8 +103,22 @@ impl SolveFlags {
     }
 
     /// Returns whether a method is given by name, so that its cost is of interest.
-    pub(super) fn is_search(&self) -> bool {
+    pub(in crate::cli) fn is_search(&self) -> bool {
         self.search.is_some() || self.num_mcts_searches.is_some()
+    }
+
+    /// Resolves the options of a method given by name. `score` is the ranking of beams, if the method is one.
+    ///
+    /// # Errors
+    /// As for [`plan`](Self::plan).
+    pub(in crate::cli) fn plan_of(
+        method: Method,
+        score: Option<BeamScore>,
+        effort: &EffortFlags,
+    ) -> Result<SolvePlan> {
+        let beam = matches!(method, Method::Beam { .. } | Method::Widening { .. });
+        let (search, score) = (Some(method), score.filter(|_| beam));
+        Self { search, score, effort: effort.clone(), ..Self::default() }.plan(1)
     }
 
     fn options(&self) -> SolveOptions {
@@ -109,11 +134,30 @@ impl SolveFlags {
             temperature: self.temperature,
             leaves: self.leaves,
             score: self.score,
+            ..self.effort.options()
+        }
+    }
+}
+
+impl EffortFlags {
+    /// Returns the maximum number of threads.
+    pub(in crate::cli) fn num_cores(&self) -> Option<NumCores> {
+        self.num_cores
+    }
+
+    /// Returns the seed of all randomness.
+    pub(in crate::cli) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    fn options(&self) -> SolveOptions {
+        SolveOptions {
             twists: self.twists.unwrap_or_default(),
             nodes: self.nodes,
             seconds: self.seconds,
             max_steps: self.max_steps,
             seed: self.seed,
+            ..SolveOptions::default()
         }
     }
 }

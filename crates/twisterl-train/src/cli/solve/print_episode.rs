@@ -24,7 +24,7 @@ const SCRAMBLES: usize = 16;
 
 /// Solves a scramble with default options and returns the solution as text. Where nothing but a return is to be reached, that
 /// is one line.
-pub(super) fn solve_scramble(
+pub(in crate::cli) fn solve_scramble(
     policy: &Policy,
     spec: &dyn EnvSpec,
     difficulty: usize,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from .runs import Group
+from ..runs import Group
 from .stats import CONFIDENCE, trimmed
 
 if TYPE_CHECKING:

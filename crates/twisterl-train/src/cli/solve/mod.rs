@@ -1,16 +1,22 @@
-//! `solve`: solves one problem and prints it move by move.
+//! `solve`: solves one problem and prints it move by move, or many and prints a record of each.
 
+mod each;
+pub(super) mod options;
+pub(super) mod print_episode;
+mod record;
+
+use self::options::SolveFlags;
+use self::record::{Format, Record};
 use super::envs::PolicyArgs;
-use super::solve_options::SolveFlags;
-use super::{Exit, Output, print_episode};
+use super::{Exit, Output};
 use crate::Result;
-use crate::system::files::states;
+use crate::system::files::states::{self, Instance};
 use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
 use std::fmt::Write as _;
+use std::path::PathBuf;
 use std::str::FromStr;
-use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
@@ -18,14 +24,29 @@ use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::SOLVE_SEARCHES;
 
-/// Solve one problem and print it move by move.
+/// Solve one problem and print it move by move, or the states of a file and print a record of each.
 #[derive(Debug, Args)]
 pub(super) struct SolveArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// The problem's state: numbers separated by commas or blanks, such as `8,7,5,3,2,0,4,6,1`; in rows with brackets, too.
-    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
-    state: StateArg,
+    #[arg(
+        long,
+        value_name = "NUMBERS",
+        allow_hyphen_values = true,
+        required_unless_present = "states"
+    )]
+    state: Option<StateArg>,
+    /// States to solve, in any format of `evaluate --states`; `-` for standard input. Prints a record of each as soon as it
+    /// is solved, in their order. A state that cannot be read has a record with its error, and the exit code is then 1.
+    #[arg(long, value_name = "FILE", conflicts_with = "state")]
+    states: Option<PathBuf>,
+    /// Print each record as a JSON object on a line of its own (JSON Lines).
+    #[arg(long, conflicts_with = "csv")]
+    json: bool,
+    /// Print the records as a table with a header.
+    #[arg(long)]
+    csv: bool,
     #[command(flatten)]
     solve: SolveFlags,
 }
@@ -49,15 +70,30 @@ impl SolveArgs {
         let loaded = self.policy.open(registry)?;
         let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
         executor.interrupt_by(interrupt);
-        let start = Start::State { state: &self.state.0, difficulty: None };
         let problem = (&*spec, &executor as &dyn Evaluator);
-        let num_cores = self.solve.num_cores;
-        let solutions = solving::solve(&plan, num_cores, problem, Purpose::Solve, &[start])?;
-        SolveFlags::warn_of_limit(&plan, &*spec, &solutions);
+        let format = match (self.json, self.csv) {
+            (true, _) => Some(Format::Json),
+            (_, true) => Some(Format::Csv),
+            _ => None,
+        };
+        if let Some(path) = &self.states {
+            let format = format.unwrap_or(Format::Text);
+            return each::solve_each(path, &self.solve, problem, format, interrupt);
+        }
+        let state = self.state.map(|state| state.0).unwrap_or_default();
+        let instance = Instance { state, optimal: None, place: String::new() };
+        let cores = self.solve.num_cores();
+        let solutions = solving::solve(&plan, cores, problem, Purpose::Solve, &[instance.start()])?;
+        SolveFlags::warn_of_limit(plan.reached_default_limit(&*spec, &solutions));
         // One for the one start.
         let solution = &solutions[0];
         let failed = !solution.solved && spec.measures_success();
         let exit = if failed { Exit::Failed } else { Exit::Done };
+        if let Some(format) = format {
+            let env = (&*spec.batch(1), spec.measures_success());
+            let record = Record::played(0, &instance, solution, env);
+            return Ok(Output { text: record.text(format)?, exit });
+        }
         let mut text = print_episode::print(&*spec, solution)?;
         if self.solve.is_search() {
             let time = numbers::duration(solution.seconds);

@@ -1,5 +1,9 @@
 //! Problems solved by a policy, and the figures of an evaluation.
 
+mod in_order;
+
+pub use in_order::solve_in_order;
+
 use crate::Result;
 use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
@@ -25,14 +29,24 @@ pub fn solve(
 ) -> Result<Vec<Solution>> {
     let begun = Instant::now();
     let clock = || begun.elapsed().as_secs_f64();
+    let solver = solver(plan, (spec, evaluator), &clock, purpose);
+    let key = |number| plan.key(number, purpose);
+    in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
+}
+
+/// Builds the solver of a plan.
+fn solver<'a>(
+    plan: &SolvePlan,
+    (spec, evaluator): (&'a dyn EnvSpec, &'a dyn Evaluator),
+    clock: &'a (dyn Fn() -> f64 + Sync),
+    purpose: Purpose,
+) -> Solver<'a> {
     // Figures may be those of an environment that does not repeat itself; solutions that are returned may not.
     let verification = match purpose {
         Purpose::Solve => Verification::Strict,
         _ => Verification::Lenient,
     };
-    let solver = Solver { verification, ..plan.solver(spec, evaluator, &clock, purpose) };
-    let key = |number| plan.key(number, purpose);
-    in_pool(num_cores, || Ok(solver.run_tries(starts, plan.tries, key)?))
+    Solver { verification, ..plan.solver(spec, evaluator, clock, purpose) }
 }
 
 /// Returns the figures of an evaluation, in the order in which they are printed:
@@ -88,6 +102,30 @@ pub fn figures(
     figures.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
+/// Returns how far solutions are from shortest ones, over the solved problems whose shortest solution is known; nothing if
+/// there are none:
+///
+/// - `mean_gap`: mean number of moves above the shortest;
+/// - `relative_gap`: all moves divided by those of shortest solutions, minus 1.
+pub fn gaps(solutions: &[Solution], optimal: &[Option<u32>]) -> Map<String, Value> {
+    let known = solutions.iter().zip(optimal).filter(|(solution, _)| solution.solved);
+    let (mut count, mut above, mut best) = (0, 0.0, 0.0);
+    for (solution, optimal) in known {
+        let Some(optimal) = optimal else { continue };
+        count += 1;
+        above += solution.length as f64 - f64::from(*optimal);
+        best += f64::from(*optimal);
+    }
+    let mut gaps = Map::new();
+    if count > 0 {
+        gaps.insert("mean_gap".into(), json!(above / f64::from(count)));
+    }
+    if best > 0.0 {
+        gaps.insert("relative_gap".into(), json!(above / best));
+    }
+    gaps
+}
+
 /// Returns a histogram of solution lengths: a list of `{"length", "optimal", "count"}`. `length` is `null` for problems
 /// that were not solved, `optimal` for those whose shortest solution is not known.
 pub fn lengths(solutions: &[Solution], optimal: &[Option<u32>]) -> Value {
@@ -125,6 +163,18 @@ mod tests {
                 "mean_optimal": 5.0, "optimal_fraction": 1.0 / 3.0, "nodes_per_state": 7.0, "seconds_per_state": 0.5,
             })
         );
+    }
+
+    #[test]
+    fn gaps_are_means_over_solved_problems_with_a_known_optimum() {
+        let solution = |solved, length| Solution { solved, length, ..Solution::default() };
+        let solutions =
+            [solution(true, 4), solution(true, 9), solution(false, 9), solution(true, 3)];
+        let found = Value::Object(gaps(&solutions, &[Some(4), Some(6), Some(2), None]));
+        assert_eq!(found, json!({"mean_gap": 1.5, "relative_gap": 0.3}));
+        assert!(gaps(&solutions, &[]).is_empty() && gaps(&solutions[2..3], &[Some(2)]).is_empty());
+        let begins_solved = Value::Object(gaps(&[solution(true, 0)], &[Some(0)]));
+        assert_eq!(begins_solved, json!({"mean_gap": 0.0}));
     }
 
     #[test]

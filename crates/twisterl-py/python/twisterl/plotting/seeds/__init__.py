@@ -1,0 +1,1 @@
+"""Runs with several seeds: interquartile means, and their bootstrap intervals as numbers and as bands."""
