@@ -130,7 +130,7 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
         (BOX(0, 255, (24, 24, 3), np.uint8), DISCRETE(2), "network of convolutions"),
         (gymnasium.spaces.Dict(a=BOX(-1, 1, (2,)), b=DISCRETE(3)), DISCRETE(2), "network 64-64 (tanh)"),
     ],
-    ids=lambda case: f"{case}"[:40],
+    ids=lambda case: f"{case}".partition(" at 0x")[0][:40],
 )
 def test_each_kind_of_space_has_a_preset_that_trains(capfd, seen, act, says):
     run = twisterl.train(env_of(seen, act), num_steps=1)
@@ -181,7 +181,7 @@ def test_a_preset_learns_the_pole_from_its_name_in_a_file(tmp_path):
         ("folder/run", "MissingError", "folder/run: expected a config, found nothing"),
         ({"env": {}}, "ConfigError", "env_cls"),
     ],
-    ids=lambda case: f"{case}"[:30],
+    ids=lambda case: f"{case}".partition(" at 0x")[0][:30],
 )
 def test_what_is_no_environment_is_refused(given, error, says):
     with pytest.raises(getattr(twisterl.errors, error), match=says):

@@ -273,7 +273,7 @@ mod tests {
 
     #[test]
     fn without_a_measure_of_success_there_is_a_length_and_nothing_is_unsolved() {
-        let spec = Registry::default().make("CartPole", &json!({})).unwrap();
+        let spec = Registry::default().make("CartPole-v1", &json!({})).unwrap();
         let solution = Solution { length: 9, total: 9.0, ..Solution::default() };
         let env = (&*spec.batch(1), spec.measures_success());
         let record = Record::played(0, &instance("", None), &solution, env);

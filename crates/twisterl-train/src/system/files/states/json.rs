@@ -47,7 +47,7 @@ fn stream(text: &str) -> Result<Vec<(usize, Value)>, Refusal> {
         let start = stream.byte_offset();
         let Some(ended) = stream.next() else { break };
         ended.map_err(|error| syntax(text, &error))?;
-        let value = json::parse(text[start..stream.byte_offset()].as_bytes());
+        let value = json::parse(&text.as_bytes()[start..stream.byte_offset()]);
         values.push((start, value.map_err(|error| repeated(text, start, error))?));
     }
     Ok(values)
