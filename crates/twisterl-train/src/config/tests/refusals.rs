@@ -350,7 +350,7 @@ fn hostile_files_are_refused() {
     let twice = br#"{"env_cls": "Puzzle", "env": {"width": 2, "height": 3, "width": 3}}"#;
     let message = load("twice.json", twice);
     assert!(message.starts_with("expected each key once, found `env.width` twice"), "{message}");
-    assert!(message.contains("twice.json:1:55\n"), "{message}");
+    assert!(message.contains("twice.json:1:56\n"), "{message}");
     let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(
         load("utf16.json", &utf16)
