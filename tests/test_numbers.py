@@ -103,9 +103,11 @@ def test_numbers_in_json_text_that_are_not_finite_are_named_with_their_path(cli,
     file = tmp_path / "config.json"
     file.write_text('{"env_cls": "Puzzle",\n"algorithm": {"collecting": {"gamma": NaN}}}')
     result = cli(file)
-    assert result.stderr == f"error: {file}:2: algorithm.collecting.gamma: expected a finite number, found NaN\n"
-    with pytest.raises(twisterl.ConfigError, match=r"algorithm.collecting.gamma: expected a finite number, found nan"):
+    message = f"algorithm.collecting.gamma: expected a finite number, found NaN\n --> {file}:2:39\n"
+    assert result.stderr.startswith(f"error: {message}")
+    with pytest.raises(twisterl.ConfigError) as error:
         twisterl.train(file, tmp_path / "run", quiet=True)
+    assert str(error.value).startswith(message)
 
 
 SEEDS = "expected a whole number from 0 to 18446744073709551615"

@@ -20,7 +20,7 @@ A config is one JSON object. Every field but `env_cls` may be left out. A key th
 of the config is an error, as are values of another type or out of their range. Each field can be set from the command
 line by its path, such as `--set algorithm.training.ent_coef=0.02`. The resolved config, with exactly the fields of its
 algorithm and every default written out, is in the run folder as `config.json`. `twisterl-train schema` prints the JSON
-Schema from which this page is made, for editors.
+Schema from which this page is made, for editors: a config may name it, as `"$schema": "schema.json"`.
 
 A config without the section `algorithm` is completed by a [preset](guide.md#presets) for its environment, so that
 `{"env_cls": "CartPole-v1"}` is enough to train. The defaults below are those of fields that are left out beside it.

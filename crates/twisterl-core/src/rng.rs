@@ -3,7 +3,9 @@
 //! A stream is ChaCha8 with the 256-bit key `(seed, purpose, iteration, index)`. Streams are distinct by construction, have
 //! no state to save, and do not depend on the number of threads.
 
-use rand::{RngExt as _, SeedableRng};
+pub use rand::{self, RngExt};
+
+use rand::SeedableRng;
 
 /// The generator of a stream.
 pub type Rng = rand_chacha::ChaCha8Rng;

@@ -18,24 +18,21 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     if error.is_interrupted() {
         return PyKeyboardInterrupt::new_err("interrupted");
     }
-    raise(py, class(error), &escape_controls(&message(error)))
+    let text = message(error);
+    match error {
+        // Their text has several lines, and is escaped already.
+        Error::Mistakes(_) => raise(py, class(error), &text),
+        _ => raise(py, class(error), &escape_controls(&text)),
+    }
 }
 
 /// The name of the class in `twisterl.errors`.
 fn class(error: &Error) -> &'static str {
     match error {
-        Error::Core(core) => match core {
-            CoreError::Config { .. } => "ConfigError",
-            CoreError::UnknownEnvironment { .. } | CoreError::UntrustedEnvironment { .. } => {
-                "UnknownEnvError"
-            }
-            CoreError::State { .. } => "StateError",
-            CoreError::Action { .. } => "ActionError",
-            CoreError::Observation { .. } => "ObservationError",
-            CoreError::Weights { .. } => "CheckpointError",
-            CoreError::Contract { .. } | CoreError::Raised { .. } => "EnvError",
-            CoreError::NonFinite { .. } => "DivergedError",
-            _ => "TwisteRLError",
+        Error::Core(error) => class_of_core(error),
+        Error::Mistakes(mistakes) => match mistakes.list.as_slice() {
+            [mistake] => class_of_core(&mistake.error),
+            _ => "ConfigError",
         },
         Error::Input { .. } | Error::Changed { .. } => "ConfigError",
         Error::Checkpoint { .. } => "CheckpointError",
@@ -44,6 +41,23 @@ fn class(error: &Error) -> &'static str {
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
         Error::Usage { .. } | Error::Occupied { .. } | Error::InUse { .. } => "UsageError",
+        _ => "TwisteRLError",
+    }
+}
+
+/// The name of the class in `twisterl.errors`.
+fn class_of_core(error: &CoreError) -> &'static str {
+    match error {
+        CoreError::Config { .. } => "ConfigError",
+        CoreError::UnknownEnvironment { .. } | CoreError::UntrustedEnvironment { .. } => {
+            "UnknownEnvError"
+        }
+        CoreError::State { .. } => "StateError",
+        CoreError::Action { .. } => "ActionError",
+        CoreError::Observation { .. } => "ObservationError",
+        CoreError::Weights { .. } => "CheckpointError",
+        CoreError::Contract { .. } | CoreError::Raised { .. } => "EnvError",
+        CoreError::NonFinite { .. } => "DivergedError",
         _ => "TwisteRLError",
     }
 }

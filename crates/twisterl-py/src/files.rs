@@ -10,7 +10,7 @@ use pyo3::types::PyDict;
 use std::path::PathBuf;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_train::Result;
-use twisterl_train::config::{Override, RunConfig, presets};
+use twisterl_train::config::{ConfigSource, Override, RunConfig};
 use twisterl_train::record::load;
 
 /// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Returns it with all
@@ -23,22 +23,31 @@ pub fn resolve_config(py: Python<'_>, config: &str, sets: Vec<String>) -> PyResu
 
 /// Does as [`resolve_config`] with a config that may lack an algorithm, which the preset of its environment completes. With
 /// `steps`, the number of iterations is that in which the run makes so many. Returns also what preset was used and why, in
-/// lines.
+/// lines. Errors give the places of values in `file`, which the config was read from.
 #[pyfunction]
-#[pyo3(signature = (config, sets=Vec::new(), steps=None))]
+#[pyo3(signature = (config, sets=Vec::new(), steps=None, file=None))]
 pub fn complete_config(
     py: Python<'_>,
     config: &str,
     sets: Vec<String>,
     steps: Option<u64>,
+    file: Option<PathBuf>,
 ) -> PyResult<(String, Vec<String>)> {
     let value = json::value(py, config)?;
     let read = py.enter(|| {
         let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
-        presets::read(value, &sets, steps, registry())
+        let source = ConfigSource::of(value).with(&sets);
+        let source = file.map_or_else(|| source.clone(), |file| source.clone().in_file(&file));
+        source.complete(steps, registry())
     })?;
     json::warn(py, &read.ignored)?;
     Ok((read.config.to_value().to_string(), read.notes))
+}
+
+/// Reads a config file, which is a JSON object, and returns its text.
+#[pyfunction]
+pub fn read_config(py: Python<'_>, path: PathBuf) -> PyResult<String> {
+    py.enter(|| ConfigSource::open(&path).map(|source| source.text().to_owned()))
 }
 
 /// Returns the JSON Schema of configs.

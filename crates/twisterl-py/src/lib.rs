@@ -84,7 +84,8 @@ mod _core {
     use super::env::{EnvBatch, EnvSpec, revive_env};
     #[pymodule_export]
     use super::files::{
-        complete_config, convert, convert_tensors, read_tensors, resolve_config, schema,
+        complete_config, convert, convert_tensors, read_config, read_tensors, resolve_config,
+        schema,
     };
     #[pymodule_export]
     use super::policy::Policy;

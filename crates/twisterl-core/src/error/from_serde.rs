@@ -4,6 +4,7 @@
 //! serde reports as data.
 
 use super::Error;
+use super::names::did_you_mean;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Expected, IntoDeserializer, Unexpected, Visitor};
 use serde_json::Value;
@@ -28,8 +29,8 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
 /// Returns the error for a key that is not one of `known`. Its path is `key`.
 pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let known: Vec<&str> = known.into_iter().collect();
-    let near = nearest(key, &known).map(|near| format!(" (did you mean `{near}`?)"));
-    let found = format!("unknown key `{}`{}", shorten(key), near.unwrap_or_default());
+    let found =
+        format!("unknown key `{}`{}", shorten(key), did_you_mean(key, known.iter().copied()));
     Error::config(shorten(key), format!("one of the keys {}", quoted(&known)), found)
 }
 
@@ -117,7 +118,8 @@ impl de::Error for Refusal {
 
     fn unknown_variant(found: &str, expected: &'static [&'static str]) -> Self {
         let several = if expected.len() > 1 { "one of " } else { "" };
-        Self::new(format!("{several}{}", quoted(expected)), format!("`{}`", shorten(found)))
+        let near = did_you_mean(found, expected.iter().copied());
+        Self::new(format!("{several}{}", quoted(expected)), format!("`{}`{near}", shorten(found)))
     }
 
     fn unknown_field(key: &str, expected: &'static [&'static str]) -> Self {
@@ -258,31 +260,6 @@ fn quoted(names: &[&str]) -> String {
     names.join(", ")
 }
 
-/// Returns the name that is closest to `key`, if one is close.
-fn nearest<'a>(key: &str, known: &[&'a str]) -> Option<&'a str> {
-    if key.len() > MAX_QUOTE {
-        return None;
-    }
-    let (distance, best) = known.iter().map(|k| (edits(key, k), *k)).min_by_key(|(d, _)| *d)?;
-    (distance <= best.len().div_ceil(3)).then_some(best)
-}
-
-/// Returns the Levenshtein distance: the number of characters to insert, delete or replace.
-fn edits(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, y) in b.iter().enumerate() {
-            let replaced = diagonal + usize::from(x != *y);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[b.len()]
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -353,7 +330,11 @@ mod tests {
             (json!({"pair": [1, null]}), ["pair[1]", "a number", "null"]),
             (
                 json!({"inner": [{"kind": "relu"}, {"kind": "selu"}]}),
-                ["inner[1].kind", "one of `relu`, `tanh`, `scaled`", "`selu`"],
+                [
+                    "inner[1].kind",
+                    "one of `relu`, `tanh`, `scaled`",
+                    "`selu` (did you mean `relu`?)",
+                ],
             ),
             (json!({"inner": [{"kind": 3}]}), ["inner[0].kind", "a name", "3"]),
             (json!({"inner": {}}), ["inner", "a list", "an object"]),
@@ -393,19 +374,6 @@ mod tests {
         for value in [json!({"count": long}), json!({&long: 1}), json!({"inner": [{"kind": long}]})]
         {
             assert!(read::<Outer>(value).unwrap_err().to_string().chars().count() < 400);
-        }
-    }
-
-    #[test]
-    fn the_distance_of_words_is_that_of_levenshtein() {
-        for (a, b, distance) in [
-            ("", "", 0),
-            ("", "abc", 3),
-            ("kitten", "sitting", 3),
-            ("flaw", "lawn", 2),
-            ("ä", "a", 1),
-        ] {
-            assert_eq!((edits(a, b), edits(b, a)), (distance, distance), "{a} {b}");
         }
     }
 }

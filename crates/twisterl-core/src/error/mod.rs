@@ -4,6 +4,7 @@ pub mod escape;
 pub mod from_serde;
 pub mod interrupt;
 pub mod json;
+pub mod names;
 mod option;
 pub mod text;
 
@@ -16,8 +17,9 @@ use std::sync::Arc;
 /// A result whose error is [`Error`].
 pub type Result<T> = std::result::Result<T, Error>;
 
-/// An error of this crate. Messages say where it happened, what was expected and what was found.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+/// An error of this crate. Messages say where it happened, what was expected and what was found. `{:?}`, by which failed
+/// tests print errors, gives the message, too.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A parameter is invalid: of an environment, a network, a method, or a part that does not fit another one.
@@ -31,7 +33,7 @@ pub enum Error {
         found: String,
     },
     /// No environment is registered under this name.
-    #[error("env_cls: unknown environment {name:?}; registered: {known}")]
+    #[error("env_cls: {}; registered: {known}", unknown_environment(name, known))]
     UnknownEnvironment {
         /// The requested name.
         name: String,
@@ -117,6 +119,12 @@ pub enum Error {
         /// The broken promise.
         what: String,
     },
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// A foreign error, such as a Python exception, kept for a caller that can show it as it is. Equal only to its clones.
@@ -218,6 +226,28 @@ impl Error {
     pub fn internal(what: impl Into<String>) -> Self {
         Self::Internal { what: what.into() }
     }
+}
+
+/// Returns the words for a name that none of the environments `known`, comma separated, has.
+pub fn unknown_environment(name: &str, known: &str) -> String {
+    // `15-puzzle`, `lights_out` and `CartPole-v0` are meant as the names without versions and signs.
+    let plain = |name: &str| {
+        let name = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
+        let (stem, version) = name.rsplit_once("-v").unwrap_or((name, ""));
+        let name = if version.chars().all(|c| c.is_ascii_digit()) { stem } else { name };
+        name.chars().filter(|c| c.is_alphabetic()).collect::<String>()
+    };
+    let known: Vec<&str> = known.split(';').next().unwrap_or(known).split(", ").collect();
+    let near = names::nearest(name, known.iter().copied())
+        .or_else(|| names::nearest(&plain(name), known.iter().copied()))
+        .or_else(|| known.iter().copied().find(|known| holds_word(name, known)));
+    let near = near.filter(|near| !near.is_empty()).map_or_else(String::new, names::question);
+    format!("unknown environment {name:?}{near}")
+}
+
+/// Returns true if the name of an environment is a part of `name`, as in `SlidingPuzzle`.
+fn holds_word(name: &str, known: &str) -> bool {
+    known.len() > 3 && name.to_lowercase().contains(&known.to_lowercase())
 }
 
 /// Returns `value` if it is within `range`.

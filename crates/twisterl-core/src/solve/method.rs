@@ -2,6 +2,7 @@
 
 use super::play;
 use crate::error::OptionError;
+use crate::error::names::{nearest, question};
 use crate::search::{BeamScore, Cycles, Gumbel, Puct, SEARCH_GROUP, SearchConfig, Selection};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
@@ -83,7 +84,7 @@ impl FromStr for Method {
         let refuse = || {
             let methods = "greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W";
             let expected = format!("{methods} with a number from 1 to {MAX_NUMBER}");
-            OptionError::new("search", expected, format!("{text:?}"))
+            OptionError::new("search", expected, format!("{text:?}{}", near(text)))
         };
         let (name, number) = match text.split_once('=') {
             Some((name, number)) => (name, Some(number.parse::<usize>().map_err(|_| refuse())?)),
@@ -103,6 +104,23 @@ impl FromStr for Method {
             ("widening", Some(width)) => Ok(Self::Widening { width, score }),
             _ => Err(refuse()),
         }
+    }
+}
+
+/// Returns the method that is meant by a text that names none, as a question.
+fn near(text: &str) -> String {
+    let (name, number) = text.split_once('=').unwrap_or((text, "64"));
+    let name = name.trim().replace('_', "-");
+    let plain = ["greedy", "sample"];
+    let counted = ["best-of", "mcts", "gumbel", "beam", "widening"];
+    let Some(near) = nearest(&name, plain.into_iter().chain(counted)) else {
+        return String::new();
+    };
+    let whole = number.trim().parse().ok().filter(|number| (1..=MAX_NUMBER).contains(number));
+    match (plain.contains(&near), whole) {
+        (true, _) => question(near),
+        (false, Some(number)) => question(&format!("{near}={number}")),
+        (false, None) => String::new(),
     }
 }
 

@@ -27,8 +27,8 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl._internal.display import cli as record
 
         return record.main(args[1:], prog=f"{name} record")
-    if args[:1] == ["train"]:
-        args = args[1:] or ["--help"]
+    if args == ["train"]:
+        args = ["train", "--help"]
     return _core.run_cli([name, *args])
 
 

@@ -78,7 +78,8 @@ def train(
     if steps is not None and num_steps is not None:
         raise UsageError("steps: expected steps or num_steps, found both")
     total_steps = None if steps is None else arguments.within("steps", steps, 1, 2**63 - 1)
-    resolved, notes = _core.complete_config(written(given), _overrides(set, seed, num_steps), total_steps)
+    overrides, file = _overrides(set, seed, num_steps), problems.file_of(config)
+    resolved, notes = _core.complete_config(written(given), overrides, total_steps, file)
     if not quiet:
         from twisterl.plotting import terminal
 

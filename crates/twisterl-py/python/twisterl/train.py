@@ -51,6 +51,6 @@ class _Callable(types.ModuleType):
 if __name__ == "__main__":
     from twisterl import __main__ as program
 
-    program.main(["train", *_with_peer_names(sys.argv[1:])], "python -m twisterl.train")
+    program.main(_with_peer_names(sys.argv[1:]) or ["--help"], "python -m twisterl.train")
 
 sys.modules[__name__].__class__ = _Callable

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::ffi::CString;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::json;
-use twisterl_train::config::{IgnoredField, Override, RunConfig};
+use twisterl_train::config::{ConfigSource, IgnoredField, Override, RunConfig};
 use twisterl_train::{Error, Result};
 
 /// Reads and checks a config (JSON), with `sets` (`path=value`) set in it one after the other. Issues a `UserWarning` for
@@ -17,12 +17,10 @@ use twisterl_train::{Error, Result};
 /// # Errors
 /// If it is no valid config, or warnings are errors.
 pub fn config(py: Python<'_>, config: &str, sets: &[String]) -> PyResult<RunConfig> {
-    let mut value = value(py, config)?;
-    let (config, ignored) = py.attached(|| -> Result<_> {
-        for set in sets {
-            Override::parse(set)?.apply(&mut value)?;
-        }
-        RunConfig::read(value)
+    let value = value(py, config)?;
+    let (config, ignored) = py.attached(|| {
+        let sets = sets.iter().map(|set| Override::parse(set)).collect::<Result<Vec<_>>>()?;
+        ConfigSource::of(value).with(&sets).read(None)
     })?;
     warn(py, &ignored)?;
     Ok(config)

@@ -108,7 +108,15 @@ impl<'py> Argument<'_, 'py> {
     /// Parses text.
     fn parsed<T: FromStr<Err = OptionError>>(&self) -> PyResult<Option<T>> {
         let Some(text) = self.extract::<String>("text")? else { return Ok(None) };
-        let parsed = text.parse().map_err(|OptionError { expected, .. }| self.refused(&expected));
-        parsed.map(Some)
+        let parsed = text.parse();
+        parsed.map(Some).map_err(|OptionError { expected, found, .. }| {
+            let Some((_, meant)) = found.split_once(" (did you mean ") else {
+                return self.refused(&expected);
+            };
+            // The value as Python writes it.
+            let shown = self.value.repr().map_or(found.clone(), |repr| repr.to_string());
+            let found = format!("{shown} (did you mean {meant}");
+            refuse(self.value.py(), "UsageError", self.name, &expected, &found)
+        })
     }
 }

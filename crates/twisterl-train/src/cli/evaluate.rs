@@ -5,6 +5,7 @@ use super::solve::options::SolveFlags;
 use super::{Output, count};
 use crate::Result;
 use crate::system::files::states::{self, Instance, StateChecker};
+use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
 use serde_json::Value;
@@ -77,18 +78,42 @@ impl EvaluateArgs {
         let mut text = String::new();
         let known = figures.iter().filter(|(_, value)| !value.is_null());
         for (name, value) in known {
-            let _ = writeln!(text, "{name:18} {}", plain(value));
+            let _ = writeln!(text, "{name:18} {}", plain(name, value));
         }
         Ok(text.into())
     }
 }
 
-/// Formats a figure for people.
-fn plain(value: &Value) -> String {
-    match value.as_f64() {
-        Some(number) if value.is_f64() && number.abs() >= 0.01 => format!("{number:.4}"),
-        Some(number) if value.is_f64() => format!("{number:.3e}"),
-        _ if value.is_null() => "-".into(),
+/// Formats a figure for people, in the unit that its name tells.
+fn plain(name: &str, value: &Value) -> String {
+    let Some(number) = value.as_f64() else {
+        return if value.is_null() { "-".into() } else { value.to_string() };
+    };
+    match name {
+        "success" | "optimal_fraction" => numbers::percent(number),
+        "seconds_per_state" => numbers::duration(number),
+        _ if value.is_f64() => numbers::significant(number),
         _ => value.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn figures_have_the_units_of_people() {
+        for (name, value, text) in [
+            ("success", json!(0.981), "98.1 %"),
+            ("success", json!(0.0), "0.0 %"),
+            ("optimal_fraction", json!(1.0), "100.0 %"),
+            ("seconds_per_state", json!(1.578e-5), "15.8 µs"),
+            ("mean_length", json!(22.357_142), "22.4"),
+            ("mean_length", Value::Null, "-"),
+            ("count", json!(1000), "1000"),
+        ] {
+            assert_eq!(plain(name, &value), text);
+        }
     }
 }

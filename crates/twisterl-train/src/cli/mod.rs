@@ -4,14 +4,13 @@
 //! Exit codes: 0 success, 1 failure (an error, an unsolved problem, or a result that cannot be written), 2 invalid
 //! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
-mod bench;
-mod benchmark;
 mod compare;
 mod convert;
 mod envs;
 mod evaluate;
-mod schema;
+mod measure;
 mod solve;
+mod start;
 #[cfg(test)]
 mod tests;
 mod train;
@@ -22,9 +21,10 @@ use crate::system::terminal::signals::{Listening, Stop};
 use crate::system::terminal::{self, message};
 use crate::{Error, Result};
 use clap::builder::{StringValueParser, TypedValueParser};
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use std::ffi::OsString;
 use std::io::{self, Write as _};
+use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
 use twisterl_core::envs::registry::Registry;
@@ -47,15 +47,47 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Train a policy: the default command, so that its name can be left out.
+    Train(Box<train::TrainArgs>),
     Evaluate(evaluate::EvaluateArgs),
     Solve(solve::SolveArgs),
     Compare(compare::CompareArgs),
+    /// Draw the figures and the table of runs. A part of the Python package: `twisterl plot`.
+    Plot(start::commands::PythonArgs),
+    /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
+    Record(start::commands::PythonArgs),
     Convert(convert::ConvertArgs),
-    Schema(schema::SchemaArgs),
     Envs(envs::EnvsArgs),
-    Benchmark(benchmark::BenchmarkArgs),
+    Check(start::check::CheckArgs),
+    New(start::new::NewArgs),
+    Schema(start::schema::SchemaArgs),
+    Benchmark(measure::benchmark::BenchmarkArgs),
+    Completions(start::shell::CompletionsArgs),
+    Man(start::shell::ManArgs),
     #[command(hide = true)]
-    Bench(bench::BenchArgs),
+    Bench(measure::bench::BenchArgs),
+}
+
+/// The name of the program, if it was called by none.
+const NAME: &str = "twisterl-train";
+
+/// Returns the command line of the program that is called `name`, with examples.
+fn command(name: &str) -> clap::Command {
+    start::examples::add(Cli::command().display_name(name).bin_name(name), name)
+}
+
+/// Returns the name by which the program was called, such as `python -m twisterl`.
+fn called(args: &[OsString]) -> String {
+    let path = args.first().map(Path::new).and_then(Path::file_name);
+    let name = path.map_or_else(|| NAME.to_owned(), |name| name.to_string_lossy().into_owned());
+    escape_controls(name.strip_suffix(std::env::consts::EXE_SUFFIX).unwrap_or(&name)).into_owned()
+}
+
+/// Reads the arguments of the program `name`.
+fn parse(args: &[OsString], name: &str) -> Result<Cli, clap::Error> {
+    let mut command = command(name);
+    let mut matches = command.try_get_matches_from_mut(args)?;
+    Cli::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
 }
 
 /// Accepts whole numbers from 1 to `max`.
@@ -118,10 +150,14 @@ pub fn run_from(
     registry: &Registry,
 ) -> (u8, Option<Error>) {
     let args: Vec<OsString> = args.into_iter().collect();
-    let cli = match Cli::try_parse_from(&args) {
+    let name = called(&args);
+    if let Some(error) = start::commands::mistaken(&args, &command(&name), registry) {
+        return ended(Err(error), None);
+    }
+    let cli = match parse(&args, &name) {
         Ok(cli) => cli,
         Err(error) if error.use_stderr() => {
-            show_refusal(&args, &error);
+            show_refusal(&args, &name, &error);
             return (Exit::Usage as u8, None);
         }
         Err(help) => return ended(show_help(&help), None),
@@ -131,7 +167,7 @@ pub fn run_from(
         Err(error) => return ended(Err(error), None),
     };
     let stop = listening.stop();
-    let exit = execute(cli, registry, stop)
+    let exit = execute(cli, &name, registry, stop)
         .and_then(|Output { text, exit }| terminal::result(&text).map(|()| exit));
     ended(exit, Some(stop))
 }
@@ -155,7 +191,7 @@ fn ended(result: Result<Exit>, stop: Option<&Stop>) -> (u8, Option<Error>) {
         Some(stop) if exit == Exit::Interrupted => {
             message(format_args!("error: {}", stop.message()));
         }
-        _ => message(format_args!("error: {error}")),
+        _ => terminal::error(&error),
     }
     (code(exit), Some(error))
 }
@@ -171,7 +207,7 @@ fn show_help(help: &clap::Error) -> Result<Exit> {
 }
 
 /// Prints the error about invalid arguments, with their control characters escaped.
-fn show_refusal(args: &[OsString], error: &clap::Error) {
+fn show_refusal(args: &[OsString], name: &str, error: &clap::Error) {
     let shown: Vec<OsString> = args
         .iter()
         .map(|arg| escape_controls(&arg.to_string_lossy()).into_owned().into())
@@ -180,23 +216,30 @@ fn show_refusal(args: &[OsString], error: &clap::Error) {
     let _ = if shown == args {
         error.print()
     } else {
-        match Cli::try_parse_from(&shown) {
+        match parse(&shown, name) {
             Err(error) => error.print(),
             Ok(_) => writeln!(io::stderr(), "{}", escape_lines(&error.render().to_string())),
         }
     };
 }
 
-fn execute(cli: Cli, registry: &Registry, stop: &Stop) -> Result<Output> {
+fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Output> {
     match cli.command {
         None => cli.train.run(registry, stop),
+        Some(Command::Train(args)) => args.run(registry, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Compare(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Plot(args)) => args.run("plot"),
+        Some(Command::Record(args)) => args.run("record"),
         Some(Command::Convert(args)) => args.run(registry),
-        Some(Command::Schema(args)) => Ok(args.run()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Check(args)) => args.run(registry),
+        Some(Command::New(args)) => args.run(),
+        Some(Command::Schema(args)) => Ok(args.run()),
         Some(Command::Benchmark(args)) => args.run(stop.interrupt()),
+        Some(Command::Completions(args)) => args.run(name),
+        Some(Command::Man(args)) => args.run(name),
         Some(Command::Bench(args)) => args.run(registry, stop.interrupt()),
     }
 }

@@ -1,7 +1,6 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 use super::*;
-use clap::CommandFactory as _;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
@@ -16,7 +15,7 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 fn run(args: &[&str]) -> Result<(String, Exit), String> {
     let cli = parse(args).map_err(|e| e.to_string())?;
     let Output { text, exit } =
-        execute(cli, &Registry::default(), &Stop::default()).map_err(|e| e.to_string())?;
+        execute(cli, NAME, &Registry::default(), &Stop::default()).map_err(|e| e.to_string())?;
     Ok((text, exit))
 }
 

@@ -3,11 +3,12 @@
 use super::envs::EnvFlags;
 use super::solve::print_episode;
 use super::{Exit, Output, seed, whole};
-use crate::config::presets::{self, ReadConfig};
-use crate::config::{NumCores, Override, RunConfig, read_file};
+use crate::config::presets::ReadConfig;
+use crate::config::{ConfigSource, NumCores, Override, RunConfig};
+use crate::error::{meant, neighbours};
 use crate::record::run_folder::{RunFolder, RunPath};
-use crate::system::terminal::message;
 use crate::system::terminal::signals::Stop;
+use crate::system::terminal::{message, numbers};
 use crate::trainer;
 use crate::trainer::{GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
@@ -18,6 +19,7 @@ use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::error::unknown_environment;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -108,11 +110,13 @@ impl TrainArgs {
                 return Err(Error::usage("--env", expected, "a config"));
             }
             (None, Some(file)) => {
-                let config = self.config(file, &options.overrides, registry)?;
+                let source = source_of(file)?.with(&options.overrides);
+                let config = self.config(file, &source, registry)?;
                 let default = default_path(file);
                 let path =
                     self.run_path.as_deref().map_or(RunPath::Numbered(&default), RunPath::At);
-                trainer::train(&config, path, &options, registry)?
+                trainer::train(&config, path, &options, registry)
+                    .map_err(|error| source.explain(error, Some(registry)))?
             }
             (None, None) => return Err(Error::usage("CONFIG", "a config or --resume", "neither")),
         };
@@ -125,28 +129,24 @@ impl TrainArgs {
     fn config(
         &self,
         given: &Path,
-        overrides: &[Override],
+        source: &ConfigSource,
         registry: &Registry,
     ) -> Result<RunConfig> {
-        let value = match given.to_str() {
-            Some(name) if is_name(given) => json!({"env_cls": name}),
-            _ => read_file(given)?,
-        };
-        let read =
-            presets::read(value, overrides, self.steps, registry).map_err(|error| match error {
-                Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
-                    if is_name(given) =>
-                {
-                    let hint = match is_versioned(given) {
-                        true => "; for those of Gymnasium, use python -m twisterl",
-                        false => "",
-                    };
-                    let expected =
-                        format!("a config file, or the name of an environment ({known}{hint})");
-                    Error::usage("CONFIG|ENV", expected, format!("{name:?}"))
-                }
-                other => other,
-            });
+        let read = source.complete(self.steps, registry).map_err(|error| match error {
+            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+                if is_name(given) =>
+            {
+                let hint = match is_versioned(given) {
+                    true => "; for those of Gymnasium, use python -m twisterl",
+                    false => "",
+                };
+                let near = missing_name(&name, &known);
+                let expected =
+                    format!("a config file, or the name of an environment ({known}{hint})");
+                Error::usage("CONFIG|ENV", expected, format!("{name:?}{near}"))
+            }
+            other => other,
+        });
         let ReadConfig { config, ignored, notes } = read?;
         show(&ignored);
         if !self.quiet {
@@ -192,6 +192,23 @@ fn is_versioned(name: &Path) -> bool {
     !version.is_empty() && version.bytes().all(|digit| digit.is_ascii_digit())
 }
 
+/// Returns the config in a file, or one that only names an environment.
+fn source_of(given: &Path) -> Result<ConfigSource> {
+    match given.to_str() {
+        Some(name) if is_name(given) => Ok(ConfigSource::of(json!({"env_cls": name}))),
+        _ => ConfigSource::open(given),
+    }
+}
+
+/// Returns the environment or the file that is meant by a name that is none of either, as a question.
+fn missing_name(name: &str, known: &str) -> String {
+    let unknown = unknown_environment(name, known);
+    match unknown.find(" (did you mean") {
+        Some(start) => unknown.get(start..).unwrap_or_default().to_owned(),
+        None => meant(neighbours::nearest(Path::new(name)).as_deref()),
+    }
+}
+
 /// Returns `runs/NAME` for a config `NAME.json` or an environment `NAME`.
 fn default_path(given: &Path) -> PathBuf {
     let name = if is_name(given) { given.file_name() } else { given.file_stem() };
@@ -203,8 +220,10 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
     let path = summary.path.display().to_string();
     let path = escape_controls(&path);
     let mut text = format!(
-        "{path}: {} iterations, {} steps, {:.1} s\n",
-        summary.iterations, summary.env_steps, summary.elapsed
+        "{path}: {} iterations, {} steps, {}\n",
+        summary.iterations,
+        numbers::quantity(summary.env_steps as f64),
+        numbers::duration(summary.elapsed)
     );
     if let Some(score) = summary.best_score {
         let _ = writeln!(text, "best policy: {score}");

@@ -2,6 +2,7 @@
 
 use crate::{Error, Result};
 use twisterl_core::error::from_serde::shorten;
+use twisterl_core::error::names::did_you_mean;
 
 /// Returns the value that `known` gives for a name, whose module path is ignored.
 ///
@@ -17,6 +18,7 @@ pub(super) fn parse<T: Copy>(key: &str, name: &str, known: &[(&str, T)]) -> Resu
             Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
             None => String::new(),
         };
-        Error::config(key, expected, format!("{:?}", shorten(name)))
+        let near = did_you_mean(short, names);
+        Error::config(key, expected, format!("{:?}{near}", shorten(name)))
     })
 }

@@ -25,6 +25,7 @@ pub use algorithm::{
     PpoTraining, SelectionName, Shaping, StartsConfig, SupervisedTraining,
 };
 pub use check::changes::ChangedField;
+pub use check::source::ConfigSource;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
 pub use limits::NumCores;
@@ -39,7 +40,7 @@ pub use shared::{
 };
 
 use crate::{Error, Result};
-pub use json::{Override, read_file};
+pub use json::Override;
 use json::{config_error, from_json, overlay, to_json};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -132,8 +133,16 @@ impl RunConfig {
     /// # Errors
     /// [`twisterl_core::Error::Config`] for the first key that is unknown, missing or not used by the algorithm, and the first value that
     /// is of a wrong type or out of range.
-    pub fn read(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
+    pub fn read(value: Value) -> Result<(Self, Vec<IgnoredField>)> {
+        let read = Self::read_fields(value)?;
+        read.0.check()?;
+        Ok(read)
+    }
+
+    /// Reads a config as [`read`](Self::read) does, without checking whether values fit each other.
+    fn read_fields(mut value: Value) -> Result<(Self, Vec<IgnoredField>)> {
         json::plain_lists(&mut value)?;
+        schema::remove_reference(&mut value);
         let class = match value.get("algorithm_cls") {
             Some(Value::String(name)) => AlgorithmClass::parse(name)?,
             Some(other) => {
@@ -159,7 +168,6 @@ impl RunConfig {
             seed: document.seed,
             num_iterations: document.num_iterations,
         };
-        config.check()?;
         Ok((config, ignored))
     }
 
@@ -169,7 +177,7 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
-        Self::read_changed(read_file(path)?, overrides)
+        ConfigSource::open(path)?.with(overrides).read(None)
     }
 
     /// Reads a config with `overrides` set in it one after the other. For what is returned see [`read`](Self::read).

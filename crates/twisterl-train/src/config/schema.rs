@@ -20,6 +20,9 @@ const SECTIONS: [&str; 8] =
 /// The keyword by which the schema of a field lists the algorithms that use it, if not all do.
 const ALGORITHMS: &str = "x-algorithms";
 
+/// The key by which a config names its schema for editors. It means nothing to the trainer.
+const REFERENCE: &str = "$schema";
+
 /// Returns the schema of a config of this algorithm. It has no references.
 pub(super) fn of(class: AlgorithmClass) -> &'static Value {
     static SCHEMAS: LazyLock<[Value; 4]> =
@@ -30,7 +33,9 @@ pub(super) fn of(class: AlgorithmClass) -> &'static Value {
 /// Returns the schema of configs of all algorithms, which `algorithm_cls` selects.
 pub(super) fn for_editors() -> Value {
     static SCHEMA: LazyLock<Value> = LazyLock::new(|| {
+        let reference = json!({r"^\$schema$": {"type": "string"}});
         let mut root = of(AlgorithmClass::default()).clone();
+        root["patternProperties"] = reference.clone();
         for section in ["policy", "algorithm"] {
             let section = &mut root["properties"][section];
             *section = json!({"description": section["description"]});
@@ -46,6 +51,7 @@ pub(super) fn for_editors() -> Value {
         let schemas = AlgorithmClass::ALL.map(|(name, class)| {
             let mut schema = of(class).clone();
             schema["title"] = name.into();
+            schema["patternProperties"] = reference.clone();
             (name.to_owned(), schema)
         });
         root["$schema"] = "https://json-schema.org/draft/2020-12/schema".into();
@@ -53,6 +59,13 @@ pub(super) fn for_editors() -> Value {
         root
     });
     SCHEMA.clone()
+}
+
+/// Removes the key by which a config names its schema for editors.
+pub(super) fn remove_reference(config: &mut Value) {
+    if let Some(fields) = config.as_object_mut() {
+        fields.shift_remove(REFERENCE);
+    }
 }
 
 /// Returns the fields of `value` that the schema has, in its order.

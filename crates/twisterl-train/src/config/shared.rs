@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use twisterl_core::error::from_serde::shorten;
+use twisterl_core::error::names::did_you_mean;
 
 /// The parameters of a run whatever its algorithm.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -84,13 +85,14 @@ impl LearningConfig {
         let metric = &self.diff_metric;
         if metric != ROLLOUT_METRIC && evals.get(metric).is_none() {
             let names: Vec<_> = evals.keys().map(|name| format!("`{name}`")).collect();
+            let known = evals.keys().map(String::as_str).chain([ROLLOUT_METRIC]);
             return Err(Error::config(
                 "algorithm.learning.diff_metric",
                 format!(
                     "`{ROLLOUT_METRIC}` or the name of one of algorithm.evals ({})",
                     names.join(", ")
                 ),
-                format!("{:?}", shorten(metric)),
+                format!("{:?}{}", shorten(metric), did_you_mean(metric, known)),
             ));
         }
         if let (Some(start), Some(max)) = (self.diff_start, self.diff_max)

@@ -1,6 +1,6 @@
 //! Progress on the screen: a bar in a terminal, plain lines elsewhere, nothing if quiet.
 
-use crate::system::terminal::message;
+use crate::system::terminal::{message, numbers};
 use crate::trainer::evaluation::Score;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::time::{Duration, Instant};
@@ -8,6 +8,9 @@ use twisterl_core::error::escape::escape_controls;
 
 /// The time between plain lines.
 const LINE_EVERY: Duration = Duration::from_secs(2);
+
+/// The bar of a run that has ended.
+const ENDED: &str = "{elapsed_precise} {bar:30} {pos}/{len} {msg}";
 
 /// The figures shown.
 #[derive(Debug, Clone, Copy)]
@@ -63,10 +66,10 @@ impl Progress {
         let difficulty = status.difficulty.map(|level| format!("difficulty {level:>3}  "));
         let score = self.score.map(|score| format!("{score}  "));
         let figures = format!(
-            "{}{}{:>7.0} k steps/s",
+            "{}{}{:>6} steps/s",
             difficulty.unwrap_or_default(),
             score.unwrap_or_default(),
-            status.steps_per_second / 1e3
+            numbers::quantity(status.steps_per_second)
         );
         if !self.bar.is_hidden() {
             self.bar.set_position(status.iteration);
@@ -79,7 +82,7 @@ impl Progress {
             let elapsed = self.begun.elapsed().as_secs_f64();
             let (of, left) = self.total.map_or((String::new(), String::new()), |total| {
                 let left = elapsed / done * total.saturating_sub(status.iteration) as f64;
-                (format!("/{total}"), format!("  {left:.0} s left"))
+                (format!("/{total}"), format!("  {} left", numbers::duration(left)))
             });
             message(format_args!("iteration {}{of}  {figures}{left}", status.iteration));
             self.last_line = Some(Instant::now());
@@ -103,6 +106,12 @@ impl Progress {
 
     /// Ends the bar and leaves its last state on the screen.
     pub fn finish(&self) {
+        if self.total.is_some()
+            && let Ok(style) = ProgressStyle::with_template(ENDED)
+        {
+            // Without the time left.
+            self.bar.set_style(style);
+        }
         self.bar.abandon();
     }
 }

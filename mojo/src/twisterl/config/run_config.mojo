@@ -81,6 +81,8 @@ struct RunConfig(Copyable):
         """Parses a config. Raises for a field that is unknown, of a wrong type, out of range or not supported."""
         var json = parse_json(text)
         var root = JsonFields(json, 0, "")
+        # For editors.
+        _ = root.string("$schema", "")
         if short_name(root.string("env_cls", "")) != "Puzzle":
             raise root.error("env_cls", "Puzzle, the only environment of the Mojo port")
         var env = root.section("env")

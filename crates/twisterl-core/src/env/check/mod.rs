@@ -9,6 +9,7 @@ use crate::space::{Action, ActionSpace, Actions, ObservationSpace, Observations}
 use crate::{Error, Result};
 use rand::RngExt;
 
+mod advice;
 mod inverses;
 mod sample;
 #[cfg(test)]
@@ -118,7 +119,11 @@ struct Check<'e, E> {
 }
 
 fn broken<E: Environment>(rule: &str, found: impl ToString) -> Error {
-    Error::contract(E::NAME, rule, found)
+    let found = found.to_string();
+    match advice::of(rule) {
+        Some(advice) => Error::contract(E::NAME, rule, format!("found {found}; {advice}")),
+        None => Error::contract(E::NAME, rule, format!("found {found}")),
+    }
 }
 
 fn require<E: Environment, S: ToString>(

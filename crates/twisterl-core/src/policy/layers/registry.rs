@@ -3,6 +3,7 @@
 use super::kind::{AnyKind, fields_of};
 use super::{BUILT_IN, LayerKind};
 use crate::error::from_serde::{describe, shorten};
+use crate::error::names::did_you_mean;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::any::TypeId;
@@ -92,7 +93,8 @@ pub(super) fn parse(value: Value) -> Result<Description> {
         None => return Err(Error::config("type", known(), "none")),
     };
     let Some(entry) = find(&kind) else {
-        return Err(Error::config("type", known(), format!("`{}`", shorten(&kind))));
+        let near = did_you_mean(&kind, types().iter().copied());
+        return Err(Error::config("type", known(), format!("`{}`{near}", shorten(&kind))));
     };
     let (kind, fields) = (entry.read)(Value::Object(fields))?;
     Ok(Description { name, kind, fields })

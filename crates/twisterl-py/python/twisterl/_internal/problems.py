@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from twisterl import _core
 from twisterl._internal import arguments, environments, prototypes
-from twisterl.errors import ConfigError, FileError, MissingError, UsageError
+from twisterl.errors import ConfigError, UsageError
 
 
 def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
@@ -36,16 +37,13 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
 
 def read_json(file: Path) -> dict[str, Any]:
     """Return the JSON object in a file."""
-    from twisterl.plotting import files
+    found: dict[str, Any] = json.loads(_core.read_config(file))
+    return found
 
-    try:
-        return files.read_object(file, files.MAX_CONFIG)
-    except FileNotFoundError as error:
-        raise MissingError(f"{file}: expected a config, found nothing") from error
-    except OSError as error:
-        raise FileError(f"{file}: cannot read: {error}") from error
-    except files.FormatError as error:
-        raise ConfigError(f"{file}: {error}") from error
+
+def file_of(config: Any) -> Path | None:
+    """Return the file that a config comes from; None for one that is not in a file."""
+    return Path(config) if not isinstance(config, Mapping) and _is_file(config) else None
 
 
 def _is_file(config: Any) -> bool:

@@ -11,6 +11,7 @@ use super::envs::PolicyArgs;
 use super::{Exit, Output};
 use crate::Result;
 use crate::system::files::states::{self, Instance};
+use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
 use std::fmt::Write as _;
@@ -95,7 +96,8 @@ impl SolveArgs {
         }
         let mut text = print_episode::print(&*spec, solution)?;
         if self.solve.is_search() {
-            let _ = writeln!(text, "{} nodes, {:.3} s", solution.nodes, solution.seconds);
+            let time = numbers::duration(solution.seconds);
+            let _ = writeln!(text, "{} nodes, {time}", solution.nodes);
         }
         Ok(Output { text, exit })
     }

@@ -1,13 +1,15 @@
 //! The check of a config as it was given, before serde sees it, against the keys, ranges and lengths of the schema.
 
 pub(super) mod changes;
+mod elsewhere;
+pub(super) mod source;
 pub(super) mod unused;
 
 use super::json::config_error;
 use super::limits::vanishes;
 use super::schema::{field, properties};
 use serde_json::{Number, Value};
-use twisterl_core::error::from_serde::{shorten, unknown_key};
+use twisterl_core::error::from_serde::shorten;
 use twisterl_core::{Error, Result};
 
 /// Checks keys, ranges and lengths. Of types it checks only what serde would accept: a list in place of an object, whose
@@ -16,7 +18,7 @@ use twisterl_core::{Error, Result};
 /// # Errors
 /// [`Error::Config`] for the first one that is wrong.
 pub(super) fn ranges(config: &Value, schema: &Value) -> crate::Result<()> {
-    value_at("", config, schema).map_err(config_error)
+    value_at("", config, schema, schema).map_err(config_error)
 }
 
 /// Returns the path of a key below `path`.
@@ -24,7 +26,8 @@ fn join(path: &str, key: &str) -> String {
     if path.is_empty() { shorten(key) } else { format!("{path}.{}", shorten(key)) }
 }
 
-fn value_at(path: &str, value: &Value, schema: &Value) -> Result<()> {
+/// Checks the value at `path`, whose schema is `schema`, in a config with the schema `root`.
+fn value_at(path: &str, value: &Value, schema: &Value, root: &Value) -> Result<()> {
     match value {
         Value::Number(number) => in_range(path, number, schema),
         Value::Array(_) if properties(schema).is_some() => {
@@ -34,16 +37,16 @@ fn value_at(path: &str, value: &Value, schema: &Value) -> Result<()> {
             at_most(path, items.len(), "values", schema.get("maxItems"))?;
             let Some(schema) = schema.get("items") else { return Ok(()) };
             let mut items = items.iter().enumerate();
-            items.try_for_each(|(i, item)| value_at(&format!("{path}[{i}]"), item, schema))
+            items.try_for_each(|(i, item)| value_at(&format!("{path}[{i}]"), item, schema, root))
         }
         Value::Object(fields) => {
             at_most(path, fields.len(), "entries", schema.get("maxProperties"))?;
             for (key, item) in fields {
                 match (field(schema, key), properties(schema)) {
-                    (Some(schema), _) => value_at(&join(path, key), item, schema)?,
+                    (Some(schema), _) => value_at(&join(path, key), item, schema, root)?,
                     (None, Some(known)) => {
-                        let error = unknown_key(key, known.keys().map(String::as_str));
-                        return Err(error.below(path));
+                        let known = known.keys().map(String::as_str);
+                        return Err(elsewhere::unknown_key((path, key), known, root));
                     }
                     // An object of any fields, which its reader checks.
                     (None, None) => {}

@@ -38,8 +38,6 @@ const WRITTEN_OUT: [&str; 3] = [
     "/algorithm/optimizer/amsgrad",
     "/algorithm/logging/tensorboard",
 ];
-/// The most fields that an error lists.
-const MAX_LISTED: usize = 8;
 
 /// A field of a config that was ignored, since the algorithm does not use it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,8 +119,8 @@ pub(in crate::config) fn remove(
     let origin = Origin::of(config);
     let mut unused = Vec::new();
     collect(config, schema::of(class), (class, origin), &mut Vec::new(), &mut unused);
-    if let (Origin::User, [first, others @ ..]) = (origin, unused.as_slice()) {
-        return Err(refusal(first, others, class));
+    if let (Origin::User, [first, ..]) = (origin, unused.as_slice()) {
+        return Err(refusal(first, class));
     }
     unused.iter().for_each(|field| field.remove_from(config));
     let noted = unused.iter().flat_map(|field| field.noted(origin == Origin::Peer));
@@ -165,17 +163,11 @@ fn users(keys: &[String]) -> Vec<(AlgorithmClass, &'static Value)> {
     AlgorithmClass::ALL.into_iter().filter_map(of).collect()
 }
 
-fn refusal(first: &Unused, others: &[Unused], class: AlgorithmClass) -> Error {
+fn refusal(first: &Unused, class: AlgorithmClass) -> Error {
     let users: Vec<_> = first.users.iter().map(|(class, _)| class.name()).collect();
     let does = if users.len() == 1 { "does" } else { "do" };
     let users = users.join(", ");
-    let mut expected = format!("no value, since {class} does not use this field ({users} {does})");
-    if !others.is_empty() {
-        let listed: Vec<_> = others.iter().take(MAX_LISTED).map(|u| u.path.as_str()).collect();
-        let more = others.len().saturating_sub(MAX_LISTED);
-        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-        expected = format!("{expected}, nor {}{more}", listed.join(", "));
-    }
+    let expected = format!("no value, since {class} does not use this field ({users} {does})");
     Error::config(&first.path, expected, describe(&first.value))
 }
 

@@ -3,6 +3,7 @@
 use super::MAX_DEPTH;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
+use std::fmt::{self, Display, Formatter};
 use twisterl_core::error::from_serde::shorten;
 use twisterl_core::error::json::{self, JsonErrorKind};
 
@@ -16,6 +17,12 @@ const _: () = assert!(MAX_KEYS + 128 <= MAX_DEPTH);
 pub struct Override {
     keys: Vec<String>,
     value: Value,
+}
+
+impl Display for Override {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", shorten(&self.keys.join(".")), shorten(&self.value.to_string()))
+    }
 }
 
 impl Override {
@@ -51,6 +58,13 @@ impl Override {
             Err(_) => value.into(),
         };
         Self::new(path.trim(), value)
+    }
+
+    /// Returns true if the value at the JSON path `path` was set by this.
+    pub(crate) fn covers(&self, path: &str) -> bool {
+        let path = path.replace('[', ".").replace(']', "");
+        let keys: Vec<&str> = path.split('.').collect();
+        keys.len() >= self.keys.len() && self.keys.iter().zip(keys).all(|(own, key)| own == key)
     }
 
     /// Sets the value in `root`. Objects on the way are made where there is nothing.

@@ -101,8 +101,7 @@ fn fields_of_other_algorithms_are_refused_by_path() {
             "AZ",
             "algorithm.training",
             json!({"num_epochs": 3, "ent_coef": 0.1, "target_kl": null, "clip_ratio": 0.2}),
-            "algorithm.training.ent_coef: expected no value, since AZ does not use this field (PPO does), nor \
-             algorithm.training.target_kl, algorithm.training.clip_ratio, found 0.1",
+            "algorithm.training.ent_coef: expected no value, since AZ does not use this field (PPO does), found 0.1",
         ),
     ] {
         let error = RunConfig::read(with(class, false, path, value)).unwrap_err();
@@ -188,7 +187,7 @@ fn configs_that_older_versions_wrote_out_lose_the_fields_of_other_algorithms() {
     let paths: Vec<_> = ignored.iter().map(|field| field.path.as_str()).collect();
     assert_eq!(paths, ["algorithm.collecting.starts.failures"]);
     // The file has every field of the other algorithms, so none of them is accepted for another reason.
-    let value = json::read_file(&path).unwrap();
+    let value = json::read_text(&path).unwrap().1;
     assert!(value.pointer("/algorithm/training/clip_ratio").is_some());
     assert!(value.pointer("/algorithm/collecting/num_walks").is_some());
     assert!(value.pointer("/algorithm/es/population").is_some());
@@ -206,7 +205,7 @@ fn every_config_of_the_repository_is_valid_without_notes() {
         assert_eq!(parse(config.to_value()), config);
         if path.starts_with(root().join("examples")) {
             // Our own are read strictly.
-            let mut value = json::read_file(&path).unwrap();
+            let mut value = json::read_text(&path).unwrap().1;
             value["algorithm"]["policy"] = json!({});
             assert!(RunConfig::read(value).is_err(), "{}", path.display());
         }

@@ -88,15 +88,18 @@ fn numbers_in_text_that_are_not_finite_are_named_with_their_path() {
             );
             std::fs::write(&path, text).unwrap();
             let error = RunConfig::load(&path, &[]).unwrap_err().to_string();
-            let expected = format!(
-                ":2: algorithm.optimizer.lr{place}: expected a finite number, found {found}"
-            );
-            assert!(error.ends_with(&expected), "{error}");
+            let expected =
+                format!("algorithm.optimizer.lr{place}: expected a finite number, found {found}\n");
+            assert!(error.starts_with(&expected), "{error}");
+            let column = 34 + value.len() - found.len() - usize::from(value != found);
+            assert!(error.contains(&format!("config.json:2:{column}\n")), "{error}");
+            assert!(error.contains(&format!(" {} expected", "^".repeat(found.len()))), "{error}");
         }
     }
     std::fs::write(&path, "{\"a\": no}").unwrap();
     let error = RunConfig::load(&path, &[]).unwrap_err().to_string();
-    assert!(error.contains("config.json:1:8: expected JSON"), "{error}");
+    assert!(error.contains("config.json:1:7\n"), "{error}");
+    assert!(error.starts_with("expected JSON, found expected ident\n --> "), "{error}");
 }
 
 #[test]

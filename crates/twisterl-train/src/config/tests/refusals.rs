@@ -100,17 +100,17 @@ fn wrong_types_are_refused_with_path_expected_and_found() {
         (
             "policy.activation",
             json!("selu"),
-            "policy.activation: expected one of `relu`, `tanh`, `gelu`, `silu`, found `selu`",
+            "policy.activation: expected one of `relu`, `tanh`, `gelu`, `silu`, found `selu` (did you mean `relu`?)",
         ),
         (
             "policy_cls",
             json!("twisterl.nn.Conv3dPolicy"),
-            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\"",
+            "policy_cls: expected BasicPolicy, Mlp or Conv1dPolicy, found \"twisterl.nn.Conv3dPolicy\" (did you mean `Conv1dPolicy`?)",
         ),
         (
             "policy.layers",
             json!({"common": [{"type": "linear", "outputs": 8}, {"type": "dense"}]}),
-            "policy.layers.common[1].type: expected one of `activation`, `attention`, `conv1d`, `conv2d`, `embedding`, `flatten`, `layer_norm`, `linear`, `pool`, `positions`, `reshape`, `residual`, `transpose`, found `dense`",
+            "policy.layers.common[1].type: expected one of `activation`, `attention`, `conv1d`, `conv2d`, `embedding`, `flatten`, `layer_norm`, `linear`, `pool`, `positions`, `reshape`, `residual`, `transpose`, found `dense` (did you mean `linear`?)",
         ),
         (
             "policy.layers",
@@ -240,7 +240,7 @@ fn values_out_of_range_are_refused_with_path_expected_and_found() {
             "algorithm.learning.diff_metric",
             json!("mcts_10"),
             "algorithm.learning.diff_metric: expected `rollout` or the name of one of algorithm.evals \
-             (`ppo_deterministic`, `ppo_1`, `ppo_10`, `mcts_100`), found \"mcts_10\"",
+             (`ppo_deterministic`, `ppo_1`, `ppo_10`, `mcts_100`), found \"mcts_10\" (did you mean `mcts_100`?)",
         ),
         (
             "algorithm.learning",
@@ -306,7 +306,8 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
         ("env.width.x=1", "env.width: expected an object or a list, found 3"),
         (
             "seed=x",
-            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"",
+            "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"\n |\n = note: set by \
+             the override `seed=\"x\"`",
         ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);
@@ -330,8 +331,10 @@ fn hostile_files_are_refused() {
         RunConfig::load(&path, &[]).unwrap_err().to_string()
     };
     let message = load("comma.json", b"{\n  \"env_cls\": \"Puzzle\",\n}");
-    assert!(message.contains("comma.json:3:1: expected JSON, found trailing comma"), "{message}");
-    assert!(load("empty.json", b"").contains(":1:0: expected JSON, found EOF"));
+    assert!(message.starts_with("expected JSON, found trailing comma\n --> "), "{message}");
+    assert!(message.contains("comma.json:3:1\n"), "{message}");
+    assert!(message.ends_with("help: remove the comma before it"), "{message}");
+    assert!(load("empty.json", b"").contains("expected JSON, found EOF"));
     assert!(
         load("deep.json", &b"[".repeat(1_000_000))
             .contains("expected JSON, found recursion limit exceeded")
@@ -345,21 +348,20 @@ fn hostile_files_are_refused() {
     assert!(load("utf8.json", b"{\"env_cls\": \"\xff\"}").contains("expected JSON"));
     assert!(load("large.json", &vec![b' '; (1 << 20) + 1]).contains("a file of at most 1 MiB"));
     let twice = br#"{"env_cls": "Puzzle", "env": {"width": 2, "height": 3, "width": 3}}"#;
-    assert!(
-        load("twice.json", twice)
-            .ends_with("twice.json:1:62: expected each key once, found `env.width` twice")
-    );
+    let message = load("twice.json", twice);
+    assert!(message.starts_with("expected each key once, found `env.width` twice"), "{message}");
+    assert!(message.contains("twice.json:1:56\n"), "{message}");
     let utf16: Vec<u8> = "\u{feff}{}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     assert!(
         load("utf16.json", &utf16)
             .ends_with("utf16.json: expected JSON in UTF-8, found UTF-16 (save the file as UTF-8)")
     );
     let long = format!("{{\"env_cls\": \"a\", \"seed\": \"{}\"}}", "x".repeat(1_000_000));
-    assert!(load("long.json", long.as_bytes()).len() < 300, "a message quotes little");
+    assert!(load("long.json", long.as_bytes()).len() < 1200, "a message quotes little");
     let long = format!("{{\"env_cls\": \"a\", \"{}\": 1}}", "x".repeat(1_000_000));
-    assert!(load("key.json", long.as_bytes()).len() < 600, "a message quotes little");
+    assert!(load("key.json", long.as_bytes()).len() < 1200, "a message quotes little");
     let missing = RunConfig::load(&folder.path().join("none.json"), &[]).unwrap_err().to_string();
-    assert!(missing.contains("none.json: cannot read: "), "{missing}");
+    assert!(missing.contains("none.json: expected a config file, found nothing"), "{missing}");
     assert!(RunConfig::load(folder.path(), &[]).is_err(), "a folder");
     let hole = folder.path().join("hole.json");
     std::fs::File::create(&hole).unwrap().set_len(1 << 42).unwrap();

@@ -45,6 +45,7 @@ impl RunFolder {
                         "one whose start was not finished (start the run again in this folder)";
                     Error::checkpoint(path, expected, found)
                 }
+                (true, false) if path.is_file() => Error::checkpoint(path, expected, "a file"),
                 (true, false) => Error::checkpoint(path, expected, "none"),
                 (false, _) => Error::missing(path, expected),
             });

@@ -54,10 +54,13 @@ impl Refusal {
         }
     }
 
-    /// Returns the error for an input file of the user, such as states, at `path`.
+    /// Returns the error for a file of states at `path`.
     pub fn of_input(self, path: &Path) -> Error {
         match self.into_parts() {
             Ok((expected, found)) => Error::input(path, "", expected, found),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Error::missing(path, "a file of states")
+            }
             Err(error) => Error::io("read", path, error),
         }
     }

@@ -2,6 +2,7 @@
 
 pub(crate) mod count;
 mod disposition;
+pub(crate) mod numbers;
 pub(crate) mod signals;
 
 use crate::{Error, Result};
@@ -14,6 +15,18 @@ use twisterl_core::error::escape::escape_controls;
 /// escaped.
 pub(crate) fn message(text: impl Display) {
     let _ = writeln!(io::stderr(), "{}", escape_controls(&text.to_string()));
+}
+
+/// Writes an error to standard error. Mistakes in a config take several lines, with colours where the terminal has them.
+pub(crate) fn error(error: &Error) {
+    match error {
+        Error::Mistakes(mistakes) => {
+            let colours = anstream::AutoStream::choice(&io::stderr());
+            let text = mistakes.render(colours != anstream::ColorChoice::Never);
+            let _ = writeln!(io::stderr(), "{text}");
+        }
+        error => message(format_args!("error: {error}")),
+    }
 }
 
 /// Writes a result to standard output. A reader that has gone away is no error: it has read what it wanted.

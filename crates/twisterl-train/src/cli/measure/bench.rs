@@ -1,9 +1,9 @@
 //! `bench`: measures single hot paths, for the records in benches/.
 
-use super::{Output, count};
 use crate::Result;
 use crate::bench::population::bench_population;
 use crate::bench::workloads;
+use crate::cli::{Output, count};
 use crate::config::NumCores;
 use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
@@ -13,7 +13,7 @@ use twisterl_core::error::interrupt::Interrupt;
 
 /// Measure one hot path and print one JSON object.
 #[derive(Debug, Args)]
-pub(super) struct BenchArgs {
+pub(in crate::cli) struct BenchArgs {
     #[command(subcommand)]
     part: Part,
     /// Minimum duration of the measurement, in seconds.
@@ -86,7 +86,7 @@ struct Problem {
 }
 
 impl BenchArgs {
-    pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
+    pub(in crate::cli) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;

@@ -1,7 +1,12 @@
 //! The error type of this crate.
 
+pub mod mistakes;
+pub(crate) mod neighbours;
+
+use mistakes::Mistakes;
 use std::io;
 use std::path::{Path, PathBuf};
+use twisterl_core::error::names::question;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -14,6 +19,9 @@ pub enum Error {
     /// or an interruption.
     #[error(transparent)]
     Core(#[from] twisterl_core::Error),
+    /// A config has mistakes, each with its place.
+    #[error("{0}")]
+    Mistakes(Box<Mistakes>),
     /// An argument of a command or of a call is invalid, missing, or contradicts another one.
     #[error("{argument}: expected {expected}, found {found}")]
     Usage {
@@ -25,12 +33,14 @@ pub enum Error {
         found: String,
     },
     /// A file or folder does not exist.
-    #[error("{}: expected {expected}, found nothing", path.display())]
+    #[error("{}: expected {expected}, found nothing{}", path.display(), meant(near.as_deref()))]
     Missing {
         /// The file or folder.
         path: PathBuf,
         /// The accepted kinds of files and folders.
         expected: String,
+        /// The file or folder with the most similar name, if there is one.
+        near: Option<PathBuf>,
     },
     /// The folder of a new run is in use.
     #[error(
@@ -126,6 +136,11 @@ fn in_iteration(iteration: Option<u64>) -> String {
     iteration.map_or_else(String::new, |number| format!(" in iteration {number}"))
 }
 
+/// Returns the question after a name that is similar to a missing one.
+pub(crate) fn meant(near: Option<&Path>) -> String {
+    near.map_or_else(String::new, |near| question(&near.display().to_string()))
+}
+
 /// Returns the place in a file as the beginning of a message.
 fn prefix(place: &str) -> String {
     if place.is_empty() { String::new() } else { format!("{place}: ") }
@@ -156,7 +171,9 @@ impl Error {
 
     /// Returns an [`Error::Missing`].
     pub fn missing(path: impl AsRef<Path>, expected: impl Into<String>) -> Self {
-        Self::Missing { path: path.as_ref().to_owned(), expected: expected.into() }
+        let path = path.as_ref();
+        let near = neighbours::nearest(path);
+        Self::Missing { path: path.to_owned(), expected: expected.into(), near }
     }
 
     /// Returns an [`Error::Io`] for an operation on `path` that failed.

@@ -1,15 +1,15 @@
 //! `schema`: prints the JSON Schema of configs.
 
-use super::Output;
+use crate::cli::Output;
 use crate::config::RunConfig;
 use clap::Args;
 
 /// Print the JSON Schema of configs, for editors.
 #[derive(Debug, Args)]
-pub(super) struct SchemaArgs {}
+pub(in crate::cli) struct SchemaArgs {}
 
 impl SchemaArgs {
-    pub(super) fn run(self) -> Output {
+    pub(in crate::cli) fn run(self) -> Output {
         format!("{:#}\n", RunConfig::schema()).into()
     }
 }

@@ -1,7 +1,7 @@
 //! `benchmark`: measures the hot paths on this machine and prints a table.
 
-use super::{Output, count};
 use crate::bench::{Workload, limits, workloads};
+use crate::cli::{Output, count};
 use crate::config::NumCores;
 use crate::system::temporary::Temporary;
 use crate::trainer::threads::in_pool;
@@ -20,7 +20,7 @@ const ROUNDS: usize = 3;
 
 /// Measure the hot paths on this machine, and compare them with the peak rates of its processor and memory.
 #[derive(Debug, Args)]
-pub(super) struct BenchmarkArgs {
+pub(in crate::cli) struct BenchmarkArgs {
     /// Approximate duration, in seconds.
     #[arg(long, value_name = "S", default_value_t = 60, value_parser = count(3600))]
     seconds: usize,
@@ -78,7 +78,7 @@ struct Report {
 }
 
 impl BenchmarkArgs {
-    pub(super) fn run(self, interrupt: &Interrupt) -> Result<Output> {
+    pub(in crate::cli) fn run(self, interrupt: &Interrupt) -> Result<Output> {
         in_pool(self.num_cores, || {
             let folder = TemporaryFolder::new()?;
             let mut workloads = vec![limits::products(), limits::triad()];
