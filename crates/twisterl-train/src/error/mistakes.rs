@@ -2,6 +2,7 @@
 
 use annotate_snippets::renderer::Renderer;
 use annotate_snippets::{AnnotationKind, Group, Level, Snippet};
+use std::borrow::Cow;
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
 use twisterl_core::error::escape::escape_controls;
@@ -95,7 +96,7 @@ impl Mistake {
                     Some(label) => marker.label(escape_controls(&label).into_owned()),
                     None => marker,
                 };
-                let snippet = Snippet::source(text.as_str())
+                let snippet = Snippet::source(without_c1(text))
                     .path(escape_controls(name).into_owned())
                     .annotation(marker);
                 title.element(snippet)
@@ -112,6 +113,16 @@ impl Mistake {
             group = group.element(level.message(escape_controls(&note).into_owned()));
         }
         renderer.render(&[group])
+    }
+}
+
+/// Returns a text of the same length without the control characters U+0080 to U+009F, which the renderer passes on and
+/// terminals obey.
+fn without_c1(text: &str) -> Cow<'_, str> {
+    const C1: std::ops::RangeInclusive<char> = '\u{80}'..='\u{9f}';
+    match text.contains(|c| C1.contains(&c)) {
+        true => text.replace(|c| C1.contains(&c), "\u{b7}").into(),
+        false => text.into(),
     }
 }
 
