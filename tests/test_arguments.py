@@ -123,14 +123,15 @@ def test_empty_paths_are_refused_by_name(title, tmp_path, monkeypatch):
 @pytest.mark.parametrize("seed", [2**64, 2**64 + 2**20, 10**21])
 def test_seeds_that_are_too_large_are_shown_as_whole_numbers(seed, tmp_path):
     # 2^64 + 2^20 is exact in double precision, which JSON has for it.
-    message = f"^seed: expected a whole number from 0 to {2**64 - 1}, found {seed}$"
+    message = f"^seed: expected a whole number from 0 to {2**64 - 1}, found {seed}(?=\n|$)"
     for call in (
         lambda: twisterl.train({**TINY, "seed": seed}, tmp_path / "run"),
         lambda: twisterl.train(TINY, tmp_path / "run", seed=seed),
         lambda: twisterl.train(TINY, tmp_path / "run", set={"seed": seed}),
     ):
-        with pytest.raises(twisterl.TwisteRLError, match=message):
+        with pytest.raises(twisterl.TwisteRLError, match=message) as raised:
             call()
+        assert "e+" not in str(raised.value)
 
 
 @pytest.mark.parametrize("there", [True, False])
@@ -235,7 +236,7 @@ def test_messages_name_arguments_of_python(title, tmp_path):
 
 # Texts of the sources outside of the command line, which reach users of Python as well. `error.rs` of the binding words
 # these three anew (`message`).
-REWORDED = ("crates/twisterl-train/src/error.rs", "crates/twisterl-core/src/error/mod.rs")
+REWORDED = ("crates/twisterl-train/src/error/mod.rs", "crates/twisterl-core/src/error/mod.rs")
 
 
 def is_text(node):

@@ -237,7 +237,7 @@ def test_files_that_are_too_long_or_of_another_kind_are_refused_at_once(tmp_path
         (lambda: twisterl.load_policy("/dev/zero", config), "expected a regular file, found a device"),
         (lambda: twisterl.train(sparse(tmp_path / "c.json", huge)), "at most 1 MiB, found 4398046511104 bytes"),
         (lambda: twisterl.train(pipe), "expected a regular file, found a named pipe"),
-        (lambda: twisterl.Run(run).config, "at most 1048576 bytes"),
+        (lambda: twisterl.Run(run).config, "at most 1 MiB"),
         (lambda: twisterl.Run(run).iterations(), "at most 1073741824 bytes"),
         (lambda: twisterl.plotting.load_run(run), "found 4398046511104 bytes"),
     ]:

@@ -290,7 +290,7 @@ class Terminal:
 
 
 def test_terminals_show_one_line_a_run_in_place(monkeypatch, tmp_path):
-    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda *_: os.terminal_size((60, 6)))
+    monkeypatch.setattr(progress.shutil, "get_terminal_size", lambda *_, **__: os.terminal_size((60, 6)))
     jobs = [launch.Job(f"run {i}", tmp_path, [], state="done" if i < 5 else "running") for i in range(9)]
     stream = Terminal()
     show = progress.Progress(stream)

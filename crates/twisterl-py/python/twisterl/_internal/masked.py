@@ -25,6 +25,8 @@ def is_masked(value: Any) -> bool:
                 return True
         elif isinstance(item, (list, tuple)) and id(item) not in known:
             known.add(id(item))
-            if any(issubclass(kind, (list, tuple, ma.MaskedArray)) for kind in {*map(type, item)}):
-                waiting += item
+            # Subclasses may have an `__iter__` of their own, which never ends.
+            stored = list(list.__iter__(item) if isinstance(item, list) else tuple.__iter__(item))
+            if any(issubclass(kind, (list, tuple, ma.MaskedArray)) for kind in {*map(type, stored)}):
+                waiting += stored
     return False

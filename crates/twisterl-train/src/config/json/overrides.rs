@@ -17,11 +17,13 @@ const _: () = assert!(MAX_KEYS + 128 <= MAX_DEPTH);
 pub struct Override {
     keys: Vec<String>,
     value: Value,
+    /// The value as it was written; a number may have more digits than the value can hold.
+    written: String,
 }
 
 impl Display for Override {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        write!(f, "{}={}", shorten(&self.keys.join(".")), shorten(&self.value.to_string()))
+        write!(f, "{}={}", shorten(&self.keys.join(".")), shorten(&self.written))
     }
 }
 
@@ -38,7 +40,9 @@ impl Override {
             let expected = format!("1 to {MAX_KEYS} keys joined by dots");
             return Err(Error::config("override", expected, format!("{:?}", shorten(path))));
         }
-        Ok(Self { keys, value: value.into() })
+        let value = value.into();
+        let written = value.to_string();
+        Ok(Self { keys, value, written })
     }
 
     /// Reads `path=value`. The value is JSON, or where it is not, a string.
@@ -49,6 +53,7 @@ impl Override {
         let (path, value) = text.split_once('=').ok_or_else(|| {
             Error::config("override", "PATH=VALUE", format!("{:?}", shorten(text)))
         })?;
+        let written = value.trim().to_owned();
         let value = match json::parse::<Value>(value.as_bytes()) {
             Ok(value) => value,
             Err(error) if error.kind == JsonErrorKind::RepeatedKey => {
@@ -57,7 +62,7 @@ impl Override {
             }
             Err(_) => value.into(),
         };
-        Self::new(path.trim(), value)
+        Ok(Self { written, ..Self::new(path.trim(), value)? })
     }
 
     /// Returns true if the value at the JSON path `path` was set by this.

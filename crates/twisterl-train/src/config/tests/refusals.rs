@@ -307,7 +307,7 @@ fn overrides_reach_every_place_and_say_where_they_cannot() {
         (
             "seed=x",
             "seed: expected a whole number from 0 to 18446744073709551615, found string \"x\"\n |\n = note: set by \
-             the override `seed=\"x\"`",
+             the override `seed=x`",
         ),
     ] {
         assert_eq!(set(&[text]).unwrap_err(), message);

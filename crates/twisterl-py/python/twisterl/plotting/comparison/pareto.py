@@ -67,7 +67,7 @@ def qualities(results: Sequence[Result]) -> list[Quality]:
     """Return the measures that tell these results apart; problems that cannot be solved have a return only."""
     solved = [_number(result, "success") or 0.0 for result in results]
     if not any(solved):
-        return [RETURN]
+        return [RETURN] if any(_number(result, RETURN.key) is not None for result in results) else [SOLVED]
     known = any(_number(result, GAP.key) is not None for result in results)
     chosen = [OPTIMAL, GAP] if known else [MOVES]
     return chosen if min(solved) == 1.0 else [SOLVED, *chosen]

@@ -20,7 +20,7 @@ def load_results(path: Path) -> list[dict[str, Any]]:
         raise PlotError(f"{path}: cannot be read: {error}") from error
     results = document.get("results")
     if not isinstance(results, list) or not results:
-        raise PlotError(f"{path}: expected an object with a list `results`, as of compare --json")
+        raise PlotError(f"{path}: expected an object with a list `results`, as written by `compare`")
     for i, result in enumerate(results):
         missing = [key for key in ("policy", "search") if not isinstance(result, dict) or key not in result]
         if missing:
