@@ -122,7 +122,7 @@ impl LockedFolder {
     }
 
     /// Locks the folder of an existing run, to resume it. Nothing in the folder changes before
-    /// [`keep_lock`](Self::keep_lock) is called, except while this lives.
+    /// `keep_lock` is called, except while this lives.
     ///
     /// # Errors
     /// As for [`RunFolder::open`]; [`Error::InUse`] if another process trains in it; if it holds links, devices or pipes
