@@ -87,7 +87,8 @@ impl<E: Environment> Shortener<E> {
         while window > 1 && start + 2 <= path.actions.len() {
             let end = (start + window).min(path.actions.len());
             if self.replace(path, start, end) {
-                start = start.saturating_sub(stride);
+                // Back to the first window that the replaced part reaches into.
+                start = start.saturating_sub((window - 1) / stride * stride);
             } else if end == path.actions.len() {
                 break;
             } else {
