@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# pytest-xdist sets it, and tables would be those for a terminal.
+os.environ.pop("COLUMNS", None)
 
 
 @pytest.fixture(scope="session")

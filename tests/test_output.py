@@ -134,7 +134,6 @@ def test_training_does_not_notice_that_its_reader_goes_away(program, call, made,
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8", "utf-16-le"])
 def test_results_are_written_in_the_encoding_of_the_output(program, encoding, call, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
-    monkeypatch.delenv("COLUMNS", raising=False)  # a table for a pipe, not for a terminal
     command = [*program, "ü…=RUN", "--no-plot", "--out", "OUT-ß"]
     result = call(command, stdout=subprocess.PIPE, text=False)
     assert result.returncode == 0, result.stderr

@@ -68,7 +68,7 @@ def load_checkpoint(checkpoint_path: str | os.PathLike[str]) -> dict[str, Any]:
     from twisterl._internal.peer.tensors import handed_out
 
     path = Path(checkpoint_path)
-    if path.suffix not in _CHECKPOINTS and not path.is_dir():
+    if path.suffix not in _CHECKPOINTS and not path.exists():  # what exists is known by its content
         raise CheckpointError(
             f"Unknown checkpoint format: {path}: expected a file that ends in {' or '.join(_CHECKPOINTS)}"
         )

@@ -5,7 +5,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 sys.path.insert(0, str(ROOT / "tests"))
 CHECKPOINT = ROOT / "tests/vectors/peer/ppo_puzzle8_v1.safetensors"
 CONFIG = ROOT / "tests/configs/ppo_puzzle8_v1.peer.json"

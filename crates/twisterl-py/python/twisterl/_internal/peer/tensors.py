@@ -45,7 +45,7 @@ class Array(np.ndarray[Any, Any]):
 
 def handed_out(values: Any) -> Any:
     """Return an array as the script expects it: as a tensor if it has imported PyTorch, and else as an `Array`."""
-    array = np.ascontiguousarray(values, np.float32)
+    array = np.asarray(values, np.float32, order="C")
     convert = getattr(sys.modules.get("torch"), "from_numpy", None)
     return array.view(Array) if convert is None else convert(array)
 
@@ -63,6 +63,6 @@ def taken(name: str, values: Any) -> NDArray[np.float32]:
     if is_masked(values):
         raise UsageError(f"{name}: expected an array of numbers, {UNMASKED}, found {values!r:.100}")
     try:
-        return np.ascontiguousarray(values, np.float32)
+        return np.asarray(values, np.float32, order="C")
     except (TypeError, ValueError) as error:
         raise UsageError(f"{name}: expected an array of numbers, found {values!r:.100}") from error
