@@ -170,6 +170,8 @@ def test_solutions_are_records():
     }
     failed = twisterl.Solution(policy, False, 0.5, [1], START).to_dict(optimal=2)
     assert (failed["length"], failed["gap"], failed["actions"]) == (None, None, [1])
+    unmeasured = twisterl.Solution(policy, None, 475.0, [1, 0], START).to_dict()
+    assert (unmeasured["solved"], unmeasured["length"]) == (None, 2), "as `solve --json` has it"
 
 
 SEARCHES = ["greedy", "beam=4", "mcts=8"]

@@ -80,7 +80,8 @@ fn resolve(
         Ok(None) if ours || is_native => None,
         Ok(None) => Some(Err(Error::UnknownEnvironment {
             name: name.to_owned(),
-            known: format!("{}; and there is no Python module {module}", native.join(", ")),
+            known: native.iter().map(ToString::to_string).collect(),
+            also: format!("; and there is no Python module {module}"),
         })),
         Err(error) => Some(Err(error)),
     }

@@ -204,7 +204,8 @@ impl Registry {
         let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
         let maker = self.makers.get(short).ok_or_else(|| Error::UnknownEnvironment {
             name: env_cls.to_owned(),
-            known: self.names().collect::<Vec<_>>().join(", "),
+            known: self.names().map(str::to_owned).collect(),
+            also: String::new(),
         })?;
         maker(params)
     }

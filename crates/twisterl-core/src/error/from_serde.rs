@@ -29,9 +29,13 @@ pub fn read<T: DeserializeOwned>(value: Value) -> Result<T, Error> {
 /// Returns the error for a key that is not one of `known`. Its path is `key`.
 pub fn unknown_key<'a>(key: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let known: Vec<&str> = known.into_iter().collect();
-    let found =
-        format!("unknown key `{}`{}", shorten(key), did_you_mean(key, known.iter().copied()));
-    Error::config(shorten(key), format!("one of the keys {}", quoted(&known)), found)
+    unknown_key_asking(key, &known, &did_you_mean(key, known.iter().copied()))
+}
+
+/// Returns the same error with another [question](super::names::question), or none if it is empty.
+pub fn unknown_key_asking(key: &str, known: &[&str], question: &str) -> Error {
+    let found = format!("unknown key `{}`{question}", shorten(key));
+    Error::config(shorten(key), format!("one of the keys {}", quoted(known)), found)
 }
 
 /// Returns a value in words: its kind if it is an object or a list, its JSON otherwise.

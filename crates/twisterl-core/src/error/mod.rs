@@ -33,12 +33,18 @@ pub enum Error {
         found: String,
     },
     /// No environment is registered under this name.
-    #[error("env_cls: {}; registered: {known}", unknown_environment(name, known))]
+    #[error(
+        "env_cls: {}; registered: {}",
+        names::unknown_environment(name, known),
+        registered(known, also)
+    )]
     UnknownEnvironment {
         /// The requested name.
         name: String,
-        /// The registered names, comma separated.
-        known: String,
+        /// The registered names.
+        known: Vec<String>,
+        /// Text behind them, on other places where the name was looked up; may be empty.
+        also: String,
     },
     /// A file names an environment that is code, which names from files may not load
     /// ([`Trust`](crate::envs::registry::Trust)).
@@ -228,26 +234,10 @@ impl Error {
     }
 }
 
-/// Returns the words for a name that none of the environments `known`, comma separated, has.
-pub fn unknown_environment(name: &str, known: &str) -> String {
-    // `15-puzzle`, `lights_out` and `CartPole-v0` are meant as the names without versions and signs.
-    let plain = |name: &str| {
-        let name = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
-        let (stem, version) = name.rsplit_once("-v").unwrap_or((name, ""));
-        let name = if version.chars().all(|c| c.is_ascii_digit()) { stem } else { name };
-        name.chars().filter(|c| c.is_alphabetic()).collect::<String>()
-    };
-    let known: Vec<&str> = known.split(';').next().unwrap_or(known).split(", ").collect();
-    let near = names::nearest(name, known.iter().copied())
-        .or_else(|| names::nearest(&plain(name), known.iter().copied()))
-        .or_else(|| known.iter().copied().find(|known| holds_word(name, known)));
-    let near = near.filter(|near| !near.is_empty()).map_or_else(String::new, names::question);
-    format!("unknown environment {name:?}{near}")
-}
-
-/// Returns true if the name of an environment is a part of `name`, as in `SlidingPuzzle`.
-fn holds_word(name: &str, known: &str) -> bool {
-    known.len() > 3 && name.to_lowercase().contains(&known.to_lowercase())
+/// Returns the names of the environments `known` as text, and behind them what `also` says.
+pub fn registered(known: &[String], also: &str) -> String {
+    let names = if known.is_empty() { "none yet".to_owned() } else { known.join(", ") };
+    format!("{names}{also}")
 }
 
 /// Returns `value` if it is within `range`.

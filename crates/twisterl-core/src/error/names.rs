@@ -3,6 +3,9 @@
 /// The longest name that is compared, in characters.
 const MAX_NAME: usize = 120;
 
+/// The beginning of a question for the name that is meant.
+const QUESTION: &str = " (did you mean ";
+
 /// Names of fields by the words that other packages, or people, use for them.
 const SYNONYMS: &[(&str, &[&str])] = &[
     ("AZ", &["alphazero", "alpha_zero", "muzero", "mcts"]),
@@ -264,6 +267,32 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     (distance <= length.div_ceil(3) && distance < length).then_some(best)
 }
 
+/// Returns the environment of `known` that is meant by a name that none of them has.
+pub fn nearest_environment<'a>(name: &str, known: &'a [String]) -> Option<&'a str> {
+    // `15-puzzle`, `lights_out` and `CartPole-v0` are meant as the names without versions and signs.
+    let plain = |name: &str| {
+        let name = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
+        let (stem, version) = name.rsplit_once("-v").unwrap_or((name, ""));
+        let name = if version.chars().all(|c| c.is_ascii_digit()) { stem } else { name };
+        name.chars().filter(|c| c.is_alphabetic()).collect::<String>()
+    };
+    let known = || known.iter().map(String::as_str);
+    nearest(name, known())
+        .or_else(|| nearest(&plain(name), known()))
+        .or_else(|| known().find(|known| holds_word(name, known)))
+}
+
+/// Returns the words for a name that none of the environments `known` has.
+pub fn unknown_environment(name: &str, known: &[String]) -> String {
+    let meant = nearest_environment(name, known).map_or_else(String::new, question);
+    format!("unknown environment {name:?}{meant}")
+}
+
+/// Returns true if the name of an environment is a part of `name`, as in `SlidingPuzzle`.
+fn holds_word(name: &str, known: &str) -> bool {
+    known.len() > 3 && name.to_lowercase().contains(&known.to_lowercase())
+}
+
 /// Returns ` (did you mean ...?)` with the known name that is closest to `name`, or else the one that `name` is a
 /// [synonym](synonyms) of; nothing if there is none.
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
@@ -274,7 +303,12 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
 
 /// Returns ` (did you mean ...?)` with this name.
 pub fn question(name: &str) -> String {
-    format!(" (did you mean `{name}`?)")
+    format!("{QUESTION}`{name}`?)")
+}
+
+/// Splits a text into its beginning and the [question] behind it, which is empty if there is none.
+pub fn split_question(text: &str) -> (&str, &str) {
+    text.split_at(text.find(QUESTION).unwrap_or(text.len()))
 }
 
 #[cfg(test)]

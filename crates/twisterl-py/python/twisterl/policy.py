@@ -328,7 +328,7 @@ class Solution(Sequence[Any]):
         Args:
             optimal: the length of a shortest solution, if it is known.
         """
-        length = len(self.actions) if self.success else None
+        length = None if self.success is False else len(self.actions)
         return {
             "state": self.start,
             "solved": self.success,

@@ -12,7 +12,6 @@ from typing import Any
 from twisterl import _core
 from twisterl._internal import arguments, problems
 from twisterl._internal.display import progress
-from twisterl._internal.problems import read_json
 from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
 from twisterl.policy import Policy
@@ -20,16 +19,15 @@ from twisterl.policy import Policy
 __all__ = ["Run", "load_run", "resume", "train"]
 
 _Path = str | os.PathLike[str]
-Env = str | type | Callable[..., Any] | object
 Callback = Callable[[dict[str, Any]], Any]
 
 
 # long function: most of it describes the arguments
 def train(
-    config: Mapping[str, Any] | _Path | Env | None = None,
+    config: Mapping[str, Any] | _Path | Any = None,
     run_path: _Path | None = None,
     *,
-    env: Env | None = None,
+    env: Any = None,
     algorithm: str | None = None,
     steps: int | None = None,
     num_steps: int | None = None,
@@ -166,7 +164,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config, including defaults."""
-        return read_json(self.path / "config.json")
+        return problems.read_json(self.path / "config.json")
 
     @property
     def policy(self) -> Policy:

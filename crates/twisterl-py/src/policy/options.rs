@@ -6,6 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString};
 use std::str::FromStr;
 use twisterl_core::error::OptionError;
+use twisterl_core::error::names::split_question;
 use twisterl_core::solve::{BeamScore, SolveOptions, SolvePlan};
 use twisterl_train::config::NumCores;
 
@@ -110,12 +111,13 @@ impl<'py> Argument<'_, 'py> {
         let Some(text) = self.extract::<String>("text")? else { return Ok(None) };
         let parsed = text.parse();
         parsed.map(Some).map_err(|OptionError { expected, found, .. }| {
-            let Some((_, meant)) = found.split_once(" (did you mean ") else {
+            let (_, question) = split_question(&found);
+            if question.is_empty() {
                 return self.refused(&expected);
-            };
+            }
             // The value as Python writes it.
             let shown = self.value.repr().map_or(found.clone(), |repr| repr.to_string());
-            let found = format!("{shown} (did you mean {meant}");
+            let found = format!("{shown}{question}");
             refuse(self.value.py(), "UsageError", self.name, &expected, &found)
         })
     }

@@ -34,7 +34,8 @@ impl Policy {
             let spaces = (ObservationSpace::Dense { shape }, actions);
             let policy = load::detached_policy(config, spaces, pairs(twists), registry())?;
             let name = policy.env_cls.clone();
-            let unknown = CoreError::UnknownEnvironment { name, known: "none yet".into() };
+            let (known, also) = (Vec::new(), String::new());
+            let unknown = CoreError::UnknownEnvironment { name, known, also };
             Self::new(policy, Err(unknown))
         })
     }

@@ -8,6 +8,7 @@ use crate::record::load::{LoadedPolicy, open_policy};
 use crate::system::files::states::{self, Instance, StateChecker};
 use crate::system::terminal::count::Count;
 use crate::system::terminal::message;
+use crate::system::terminal::numbers::percent;
 use crate::trainer::solving::{self, solve_in_order};
 use crate::{Error, Result};
 use clap::Args;
@@ -265,8 +266,8 @@ fn table(results: &[Map<String, Value>], problems: &Value) -> String {
     const COLUMNS: [Column; 9] = [
         ("policy", |r| Some(escape_controls(r.get("policy")?.as_str()?).into_owned())),
         ("search", |r| Some(r.get("search")?.as_str()?.to_owned())),
-        ("solved", |r| Some(format!("{:.1} %", 100.0 * get(r, "success")?))),
-        ("optimal", |r| Some(format!("{:.1} %", 100.0 * get(r, "optimal_fraction")?))),
+        ("solved", |r| Some(percent(get(r, "success")?))),
+        ("optimal", |r| Some(percent(get(r, "optimal_fraction")?))),
         ("moves", |r| Some(format!("{:.2}", get(r, "mean_length")?))),
         ("gap", |r| Some(format!("{:.2}", get(r, "mean_gap")?))),
         ("return", |r| Some(format!("{:.4}", get(r, "mean_reward")?))),

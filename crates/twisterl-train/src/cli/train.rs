@@ -19,7 +19,8 @@ use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
-use twisterl_core::error::unknown_environment;
+use twisterl_core::error::names::{nearest_environment, question};
+use twisterl_core::error::registered;
 
 /// Arguments of training. Aliases with underscores are the peer's spelling.
 #[derive(Debug, Args)]
@@ -133,7 +134,7 @@ impl TrainArgs {
         registry: &Registry,
     ) -> Result<RunConfig> {
         let read = source.complete(self.steps, registry).map_err(|error| match error {
-            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known })
+            Error::Core(twisterl_core::Error::UnknownEnvironment { name, known, also })
                 if is_name(given) =>
             {
                 let hint = match is_versioned(given) {
@@ -141,6 +142,7 @@ impl TrainArgs {
                     false => "",
                 };
                 let near = missing_name(&name, &known);
+                let known = registered(&known, &also);
                 let expected =
                     format!("a config file, or the name of an environment ({known}{hint})");
                 Error::usage("CONFIG|ENV", expected, format!("{name:?}{near}"))
@@ -201,10 +203,9 @@ fn source_of(given: &Path) -> Result<ConfigSource> {
 }
 
 /// Returns the environment or the file that is meant by a name that is none of either, as a question.
-fn missing_name(name: &str, known: &str) -> String {
-    let unknown = unknown_environment(name, known);
-    match unknown.find(" (did you mean") {
-        Some(start) => unknown.get(start..).unwrap_or_default().to_owned(),
+fn missing_name(name: &str, known: &[String]) -> String {
+    match nearest_environment(name, known) {
+        Some(meant) => question(meant),
         None => meant(neighbours::nearest(Path::new(name)).as_deref()),
     }
 }

@@ -65,9 +65,10 @@ impl Mistake {
             twisterl_core::Error::Config { path, expected, found } if path.is_empty() => {
                 (format!("expected {expected}, found {found}"), None)
             }
-            twisterl_core::Error::UnknownEnvironment { name, known } => {
-                let unknown = twisterl_core::error::unknown_environment(name, known);
-                (format!("env_cls: {unknown}"), Some(format!("registered: {known}")))
+            twisterl_core::Error::UnknownEnvironment { name, known, also } => {
+                let unknown = twisterl_core::error::names::unknown_environment(name, known);
+                let registered = twisterl_core::error::registered(known, also);
+                (format!("env_cls: {unknown}"), Some(format!("registered: {registered}")))
             }
             error => (error.to_string(), None),
         }

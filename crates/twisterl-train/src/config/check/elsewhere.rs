@@ -19,15 +19,14 @@ pub(super) fn unknown_key<'a>(
     known: impl Iterator<Item = &'a str> + Clone,
     root: &Value,
 ) -> Error {
-    let error = from_serde::unknown_key(key, known.clone()).below(path);
-    let Some(meant) = meant((path, key), known, root) else { return error };
-    match error {
-        Error::Config { path, expected, found } => {
-            let found = found.split(" (did you mean").next().unwrap_or(&found);
-            Error::Config { path, expected, found: format!("{found}{}", question(&meant)) }
+    let error = match meant((path, key), known.clone(), root) {
+        Some(meant) => {
+            let known: Vec<&str> = known.collect();
+            from_serde::unknown_key_asking(key, &known, &question(&meant))
         }
-        other => other,
-    }
+        None => from_serde::unknown_key(key, known),
+    };
+    error.below(path)
 }
 
 /// Returns the key that is meant, if it is not just the nearest one in its section.

@@ -5,6 +5,7 @@ use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
 use serde_json::Value;
 use std::ops::Range;
+use twisterl_core::error::names::split_question;
 
 /// A step from a value to one in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -93,7 +94,7 @@ fn key_range(entry: &ObjectProp<'_>) -> Range<usize> {
 
 /// Returns true if the words for what was found are those for this value, rather than for its key.
 fn is_value(node: &Node<'_>, found: &str) -> bool {
-    let found = found.split(" (did you mean").next().unwrap_or(found);
+    let (found, _) = split_question(found);
     let found = found.strip_prefix("string ").unwrap_or(found);
     let unquoted = found.trim_matches(['"', '`']);
     match node {

@@ -93,9 +93,10 @@ pub struct ReadConfig {
     pub notes: Vec<String>,
 }
 
-/// Reads a config with `overrides` set in it, completed by the preset of its environment if the config itself has no section
-/// `algorithm` and was not written for the peer. The config is the user's: its environment may be [code](Trust::Code). With `steps`, the run has the iterations in which it makes at least so many
-/// steps of its environments.
+/// Reads a config with `overrides` set in it, completed by the preset of its environment if the config itself has no
+/// section `algorithm` and was not written for the peer. The config is the user's: its environment may be
+/// [code](Trust::Code). With `steps`, the run has the iterations in which it makes at least so many steps of its
+/// environments.
 ///
 /// # Errors
 /// As for [`RunConfig::read_changed`]. With a preset also if there is no such environment, or its parameters are wrong; with
