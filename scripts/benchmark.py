@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Run one benchmark, or all of them one after the other with one page of all tables.
 
-    scripts/benchmark.py control --seeds 5                           # one: its options are shown by `control --help`
+    scripts/benchmark.py control --seeds 5                           # one; `control --help` shows its options
     scripts/benchmark.py --peer-python .venv-peer/bin/python \\
         --rivals-python .venv-rivals/bin/python --thrust benches/rivals/thrust/target/release/rival-thrust
 
-Each benchmark of the page is shown as the command that runs it alone; where it compares, sides take turns. What
-compares with others is left out where their interpreter or binary is not given (`peer --setup` and `rivals --setup`
-make the environments). The machine should have nothing else to do; all takes about an hour.
+The page shows the command of each benchmark. Comparisons run the sides alternately, and are left out if the interpreter
+or binary of the other side is not given (`peer --setup` and `rivals --setup` make the environments). The machine should
+be idle; all benchmarks take about an hour.
 """
 
 import argparse

@@ -4,7 +4,7 @@
     scripts/plot.py runs/ppo_puzzle8_v1
     scripts/plot.py PPO=runs/ppo AlphaZero=runs/az --out comparison
 
-Figures need matplotlib: pip install "twisterl[plot]".
+Figures need matplotlib: pip install matplotlib.
 """
 
 import sys

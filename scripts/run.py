@@ -7,11 +7,11 @@
         --out runs/entropy --compare PPO=runs/run-ppo_puzzle8_v1/ppo_puzzle8_v1
 
 Each run is a process of its own with its share of the cores, in OUT/CONFIG/seed-N. Ctrl-C saves and stops all of them;
-the same command goes on where they stopped, and leaves alone what is finished. Results are in OUT/results: results.csv,
-.md and .json, and each figure as PNG and SVG.
+the same command resumes them and skips finished ones. Results are in OUT/results: results.csv, .md and .json, and each
+figure as PNG and SVG.
 
 Builds the trainer with cargo first, unless --binary or $TWISTERL_TRAIN_BIN names one. Figures need matplotlib:
-pip install "twisterl[plot]".
+pip install matplotlib.
 """
 
 import argparse
@@ -164,8 +164,10 @@ def parse_args() -> argparse.Namespace:
     """Read the command line."""
     parser = terminal.Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("configs", nargs="+", type=Path, metavar="CONFIG", help="such as examples/ppo_puzzle8_v1.json")
-    parser.add_argument("--seeds", type=seeds, metavar="0-4", help="one run a seed (default: the config's seed)")
-    parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one a core)")
+    parser.add_argument(
+        "--seeds", type=seeds, metavar="0-4", help="seeds, one run for each (default: the config's seed)"
+    )
+    parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one per core)")
     parser.add_argument(
         *("--num-cores",), type=core_count, metavar="N", help="cores to divide among them (default, 0 and -1: all)"
     )
@@ -188,7 +190,7 @@ def parse_args() -> argparse.Namespace:
 def check(args: argparse.Namespace) -> None:
     """Find what is wrong before the training rather than after it."""
     if not args.no_plot and importlib.util.find_spec("matplotlib") is None:
-        raise RunError('drawing needs matplotlib: pip install "twisterl[plot]", or --no-plot')
+        raise RunError("drawing needs matplotlib: pip install matplotlib, or --no-plot")
     for path in [*args.configs, *([args.states] if args.states else [])]:
         if not path.is_file():
             raise RunError(f"{path}: expected a file, found none")

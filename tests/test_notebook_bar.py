@@ -119,21 +119,21 @@ def test_it_tells_rate_and_time_left(displays):
             now += 30.0
             bar.show(metrics(iteration, difficulty=4, rollout={"success": 0.5, "reward": -1.0}))
     # 30 s an iteration, and 297 left.
-    assert lines(displays)[3] == ("iteration 103 of 400, difficulty 4, success 50.0%, 12.3 k steps/s, 2 h 28 min left")
+    assert lines(displays)[3] == ("iteration 103 of 400, difficulty 4, success 50.0 %, 12.3 k steps/s, 2 h 28 min left")
     assert lines(displays)[-1] == (
-        "iteration 103 of 400, difficulty 4, success 50.0%, 10,300 steps, stopped after 2 min 0 s"
+        "iteration 103 of 400, difficulty 4, success 50.0 %, 10,300 steps, stopped after 2 min 0 s"
     )
 
 
 @pytest.mark.parametrize(
     ("values", "measure"),
     [
-        ({"success": 0.25}, "success 25.0%"),
+        ({"success": 0.25}, "success 25.0 %"),
         ({"rollout": {"success": None, "reward": 21.0}}, "return 21"),
-        ({"rollout": {"success": 0.0, "reward": 21.0}}, "success 0.0%"),
+        ({"rollout": {"success": 0.0, "reward": 21.0}}, "success 0.0 %"),
         ({"rollout": {"success": None, "reward": 475.25}}, "return 475.2"),
-        ({"evals": {"greedy": {"success": 1.0, "reward": 3}}, "rollout": {"success": 0.1}}, "success 100.0%"),
-        ({"rollout": {"success": 0.0}}, "success 0.0%"),
+        ({"evals": {"greedy": {"success": 1.0, "reward": 3}}, "rollout": {"success": 0.1}}, "success 100.0 %"),
+        ({"rollout": {"success": 0.0}}, "success 0.0 %"),
         ({}, ""),
     ],
 )

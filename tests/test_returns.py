@@ -137,7 +137,7 @@ def test_solve_of_control_is_no_failure(cli, tmp_path):
 def test_success_that_is_told_is_shown_even_if_there_is_none(tmp_path):
     run = twisterl.train(config_of(Failing), tmp_path / "run", quiet=True)
     assert run.iterations()[0]["evals"]["greedy"] == {"success": 0.0, "reward": 6.0, "length": 0.0}
-    assert repr(run).endswith("difficulty 3, success 0.0%>")
+    assert repr(run).endswith("difficulty 3, success 0.0 %>")
     assert run.policy.evaluate(num_episodes=2)["success"] == 0.0
 
 

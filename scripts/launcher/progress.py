@@ -29,11 +29,11 @@ def line(job: Job, width: int) -> str:
     done = job.iteration / job.total if job.total else 0.0
     filled = min(BAR, int(BAR * done))
     bar = ("█" * filled).ljust(BAR, "░") if job.total else " " * BAR
-    progress = f"{min(1.0, done):4.0%}" if job.total else f"{job.iteration:>4}"
+    progress = f"{100 * min(1.0, done):3.0f} %" if job.total else f"{job.iteration:>5}"
     difficulty = "-" if job.difficulty is None else f"{job.difficulty:g}"
-    score = "success      -" if job.success is None else f"success {job.success:>6.1%}"
+    score = "success       -" if job.success is None else f"success {100 * job.success:>5.1f} %"
     if job.success is None and job.reward is not None:
-        score = f"return {job.reward:>7.4g}"
+        score = f"return {job.reward:>8.4g}"
     rate = "-" if job.steps_per_second is None else f"{job.steps_per_second / 1e3:,.0f} k"
     end = f"{duration(job.seconds_left)} left" if job.state == "running" else job.state
     label = terminal.escape_controls(job.label)

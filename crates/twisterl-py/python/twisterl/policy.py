@@ -323,7 +323,9 @@ class Solution(Sequence[Any]):
         self.seconds = seconds
 
     def to_dict(self, optimal: int | None = None) -> dict[str, Any]:
-        """Return a record with the fields of `solve --json`, for `pandas.DataFrame(s.to_dict() for s in solutions)`.
+        """Return a record for `pandas.DataFrame(s.to_dict() for s in solutions)`.
+
+        The fields are those of `solve --json` without `index`, `line`, `moves` and `error`.
 
         Args:
             optimal: the length of a shortest solution, if it is known.

@@ -252,7 +252,7 @@ def _is_end(row: Mapping[str, Any]) -> bool:
 def _score(row: Mapping[str, Any]) -> str:
     """Return the success that the curriculum uses or the return of the first evaluation, empty if neither is known."""
     if row.get("success") is not None:
-        return f"success {row['success']:.1%}"
+        return f"success {100 * row['success']:.1f} %"
     evals = [found for found in (row.get("evals") or {}).values() if isinstance(found, Mapping)]
     if evals and evals[0].get("success") is None and evals[0].get("reward") is not None:
         return f"return {evals[0]['reward']:.1f}"

@@ -171,4 +171,4 @@ def _hub() -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
-        raise ImportError("the Hugging Face Hub needs huggingface_hub: pip install 'twisterl[hub]'") from error
+        raise ImportError("the Hugging Face Hub needs huggingface_hub: pip install huggingface_hub") from error

@@ -14,6 +14,7 @@ from .table import THRESHOLD
 from .terminal import Parser, escape_controls, message, output
 
 EPILOG = """\
+Examples:
   %(prog)s runs/ppo_puzzle8_v1                               one run
   %(prog)s runs/puzzle8/seed-*                               one curve with a band over the seeds
   %(prog)s PPO=runs/ppo AlphaZero=runs/az --out comparison   two curves, named
@@ -30,13 +31,15 @@ def results_folder(first: str) -> Path:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add the options of a report, which ``scripts/run.py`` shares."""
-    parser.add_argument("--eval", metavar="NAME", help="the evaluation to judge by (default: one that all runs have)")
+    parser.add_argument(
+        "--eval", metavar="NAME", help="evaluation in the table and the figures (default: one that all runs have)"
+    )
     parser.add_argument(
         "--threshold",
         type=float,
         default=THRESHOLD,
         metavar="S",
-        help="share solved for the table's steps and seconds to it (default: %(default)s)",
+        help="success rate for the columns `steps to` and `s to` of the table (default: %(default)s)",
     )
     parser.add_argument(
         "--formats", nargs="+", default=list(FORMATS), metavar="F", help="png, svg, pdf (default: png svg)"

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-NEEDS_MATPLOTLIB = 'drawing needs matplotlib: pip install "twisterl[plot]"'
+NEEDS_MATPLOTLIB = "drawing needs matplotlib: pip install matplotlib"
 FORMATS = ("png", "svg")
 WIDTH = 7.0  # inches, the text width of most papers
 # The colours of Okabe and Ito without yellow, which is too light for lines.

@@ -162,7 +162,7 @@ class Table:
             f"Median over seeds / interquartile mean [its {100 * CONFIDENCE:g} % interval by stratified bootstrap, "
             f"{RESAMPLES:,} resamples]. "
             f"Solved, moves and return: last evaluation of {names}. "
-            "n: runs that have the figure, where not all do. ∞: not reached."
+            "n: number of runs with a value, if some have none. ∞: not reached."
         )
 
     def to_text(self, width: int) -> str:

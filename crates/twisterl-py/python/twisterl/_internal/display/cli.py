@@ -10,6 +10,7 @@ from twisterl.errors import TwisteRLError
 from twisterl.plotting.terminal import Parser, escape_controls, message, output
 
 EPILOG = """\
+Examples:
   %(prog)s runs/ppo_puzzle8_v1 --out puzzle.gif --state 8,7,5,3,2,0,4,6,1
   %(prog)s runs/ppo_cartpole_v1 --out cartpole.gif --seed 3
   %(prog)s runs/backward_puzzle15_v1 --out puzzle15.gif --search beam=1024 --fps 6
@@ -46,13 +47,29 @@ def _parser(prog: str | None) -> Parser:
     )
     parser.add_argument("--state", metavar="S", help="the start state (default: drawn by the environment)")
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of the start and of the search")
-    parser.add_argument("--difficulty", type=int, metavar="N", help="difficulty of the start")
-    parser.add_argument("--search", metavar="METHOD", help="greedy, best-of=N, beam=W, mcts=N and so on, as for solve")
-    parser.add_argument("--fps", type=float, metavar="N", help="steps played a second")
-    parser.add_argument("--size", type=int, metavar="PIXELS", help="the longer side of the picture")
+    parser.add_argument(
+        "--difficulty",
+        type=int,
+        metavar="N",
+        help="difficulty of the start (default: on boards one that takes many moves)",
+    )
+    parser.add_argument(
+        "--search",
+        metavar="METHOD",
+        help="as for `twisterl solve` (default: greedy, then sampling if that does not solve it)",
+    )
+    parser.add_argument("--fps", type=float, metavar="N", help="steps per second (default: the environment's own rate)")
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="longer side of the picture, 16 to 4096 (default: that of the drawing)",
+    )
     parser.add_argument("--max-steps", type=int, metavar="N", help="maximum length of the episode")
     parser.add_argument("--env", metavar="NAME", help="the environment to use in place of the one that the file names")
     parser.add_argument(
-        "--trust", action="store_true", help="import the module of the environment that the file names, which runs it"
+        "--trust",
+        action="store_true",
+        help="import the module of the environment that the file names, which runs its code",
     )
     return parser

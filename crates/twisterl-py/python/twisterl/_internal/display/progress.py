@@ -130,7 +130,7 @@ def _measure(metrics: Mapping[str, Any]) -> str:
     success, reward = metrics.get("success"), measured.get("reward")
     success = measured.get("success") if success is None else success
     if success is not None:
-        return f"success {success:.1%}"
+        return f"success {100 * success:.1f} %"
     # Of environments that do not measure success.
     return "" if reward is None else f"return {reward:.4g}"
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 _SMOOTH = 3
 # By size, and whether they are monospaced and bold.
 _fonts: dict[tuple[int, bool, bool], Any] = {}
-NEEDS_PILLOW = 'needs Pillow, which the extra [plot] brings: pip install "twisterl[plot]" or pip install pillow'
+NEEDS_PILLOW = "needs Pillow: pip install pillow"
 
 
 def image(scene: Scene, scale: float = 1.0) -> Image:
