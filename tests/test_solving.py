@@ -11,6 +11,7 @@ import time
 
 import pytest
 import twisterl
+from peer_files import copy_checkpoint
 
 START = [1, 2, 0, 3, 4, 5, 6, 7, 8]  # two moves to the left
 BOARDS = "1 2 0 3 4 5 6 7 8 2\n2 1 0 3 4 5 6 7 8 2\n\n1 0 2 3 4 5 6 7 x 1\n0 1 2 3 4 5 6 7 8 0\n"
@@ -20,9 +21,7 @@ FIELDS += ["nodes", "simulations", "seconds", "error"]
 
 @pytest.fixture(scope="module")
 def policy_file(root, tmp_path_factory):
-    file = tmp_path_factory.mktemp("peer") / "ppo_puzzle8_v1.safetensors"
-    file.write_bytes((root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors").read_bytes())
-    file.with_suffix(".json").write_text((root / "tests/configs/ppo_puzzle8_v1.peer.json").read_text())
+    file = copy_checkpoint(root, tmp_path_factory.mktemp("peer"))
     twisterl.load_policy(file).save(file.with_name("whole.safetensors"))
     return file.with_name("whole.safetensors")
 
