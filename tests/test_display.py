@@ -22,6 +22,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<!--\x1b[31m\u202e]]>"
 # What pages may consist of. Scripts are looked at apart.
 TAGS = {"div", "img", "figure", "figcaption", "script", "table", "tr", "th", "td", "b"}
 ATTRIBUTES = {"id", "style", "src", "alt", "width", "data-part"}
+DRAWN = {"svg", "rect", "circle", "polygon", "polyline", "text", "image"}
 
 
 class Linear:
@@ -327,11 +328,16 @@ def test_pages_escape_text_of_environments(kind):
     page = policy.solve_scramble(search="greedy", max_steps=3)._repr_html_()
     harmless(page)
     assert page.count("</script") == 1
+    # What the script puts into the page are drawings alone.
+    data = player_data(page)
+    for row in data["rows"]:
+        drawn = ET.fromstring(data["open"] + "".join(data["shapes"][i] for i in row) + "</svg>")
+        assert {element.tag.partition("}")[2] for element in drawn.iter()} <= DRAWN
     harmless(policy._repr_html_())
 
 
 def hostile_policy(root):
-    """The bytes of a policy whose file names its environment and layers so that pages would break."""
+    """The bytes of a policy whose file names its environment and parameters so that pages would break."""
     data = (root / "tests/data/runs_of_0_1/policies/layers.safetensors").read_bytes()
     length = int.from_bytes(data[:8], "little")
     header = json.loads(data[8 : 8 + length])

@@ -254,11 +254,20 @@ def test_masked_entries_of_action_masks_are_refused(key, kind):
     mask = MASKED[key]([1, 1, 0], kind)
     for make in (
         lambda: plain(TRUTH, mask=lambda truth, t: mask),
-        lambda: plain(TRUTH, valid_actions=returning(mask)),
         lambda: of_gymnasium(TRUTH, mask=lambda truth, t: mask),
         lambda: of_gymnasium(TRUTH, info=lambda truth, t: {"action_mask": mask}),
     ):
-        assert "expected" in message(lambda: twisterl.make(make()).masks())  # noqa: B023
+        assert "masked" in message(lambda: twisterl.make(make()).masks())  # noqa: B023
+
+
+@pytest.mark.parametrize("key", MASKED)
+@pytest.mark.parametrize("kind", [np.int8, np.float64])
+def test_masked_entries_of_valid_actions_are_refused(key, kind):
+    assert twisterl.make(plain(TRUTH, valid_actions=returning(np.array([0, 1, 2], kind)))).masks() == [True] * 3
+    hidden = MASKED[key]([0, 1, 2], kind)
+    found = message(lambda: twisterl.make(plain(TRUTH, valid_actions=returning(hidden))).masks())
+    assert "valid_actions(): expected" in found
+    assert "masked" in found or "None" in found
 
 
 @pytest.mark.parametrize("key", MASKED)
@@ -267,10 +276,12 @@ def test_masked_entries_of_observations_are_refused(key, kind):
     seen = MASKED[key]([1, 0, 0, 1], kind)
     for declared in ({}, {"obs_sparse": True}, {"obs_sparse": False}):
         kind_of = plain(TRUTH, lambda truth, t: seen, **declared)
-        assert f"{NAME}" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        assert "masked" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
     for space in (None, gymnasium.spaces.MultiBinary(4), gymnasium.spaces.MultiDiscrete([2] * 4)):
         kind_of = of_gymnasium(TRUTH, lambda truth, t: seen, space)
-        assert "observation: expected" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        found = message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        assert "observation: expected" in found
+        assert "masked" in found
 
 
 @pytest.mark.parametrize("value", [np.ma.masked, masked([1.0], 0), masked(np.array([1, 0]), 0)[:1]], ids=shown)

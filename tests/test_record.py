@@ -246,6 +246,14 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
         puzzle.record(tmp_path / name, state=START)
 
 
+def test_names_may_be_as_long_as_the_file_system_allows(puzzle, tmp_path):
+    name = "n" * 250 + ".gif"
+    puzzle.record(tmp_path / name, state=START)
+    with pytest.raises(twisterl.FileError, match="cannot write: File name too long"):
+        puzzle.record(tmp_path / f"nn{name}", state=START)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
 @pytest.mark.skipif(importlib.util.find_spec("imageio_ffmpeg") is None, reason="imageio-ffmpeg is not installed")
 def test_videos_are_written_where_their_package_is_installed(puzzle, tmp_path):
     puzzle.record(tmp_path / "x.mp4", state=START)

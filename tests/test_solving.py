@@ -136,19 +136,23 @@ def test_records_come_while_others_are_being_solved(train_bin, policy_file, tmp_
         running.send_signal(signal.SIGINT)
         begun = time.monotonic()
         out, err = running.communicate(timeout=30)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 2
     assert running.returncode == 130, err
     assert [json.loads(line)["index"] for line in out.splitlines()] == list(range(1, out.count("\n") + 1))
 
 
 def test_a_reader_that_goes_away_ends_the_work(train_bin, policy_file, tmp_path):
     file = tmp_path / "states.txt"
-    file.write_text("8 7 5 3 2 0 4 6 1\n" * 20_000)
+    # Minutes of work, on any machine.
+    file.write_text("8 7 5 3 2 0 4 6 1\n" * 200_000)
     command = [train_bin, "solve", policy_file, "--states", file, "--search", "beam=256", "--json", "--max-steps", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         running.stdout.readline()
         running.stdout.close()
-        assert running.wait(timeout=60) in (0, 1)
+        try:
+            assert running.wait(timeout=20) in (0, 1)
+        finally:
+            running.kill()
         assert running.stderr.read() == ""
 
 
@@ -233,6 +237,17 @@ def test_the_package_draws_comparisons(policy_file, boards, tmp_path):
     again = call("plot", figure.with_suffix(".json"), "--formats", "svg")
     assert again.returncode == 0, again.stderr
     assert figure.with_suffix(".svg").read_bytes().startswith(b"<?xml")
+    elsewhere = call("plot", figure.with_suffix(".json"), "--formats", "svg", "--out", tmp_path / "new/folder")
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert (tmp_path / "new/folder/pareto.svg").exists()
+    replaced = call("compare", policy_file, "--states", boards, f"--out={figure}")
+    assert replaced.returncode == 0, replaced.stderr
+    # The results lie beside the figure, but in the place of no other file.
+    (tmp_path / "config.json").write_text('{"env_cls": "Puzzle"}')
+    beside = call("compare", policy_file, "--states", boards, "--out", tmp_path / "config.png")
+    assert beside.returncode == 2
+    assert "config.json can be written, found another file there" in beside.stderr
+    assert (tmp_path / "config.json").read_text() == '{"env_cls": "Puzzle"}'
     (tmp_path / "other.json").write_text('{"results": [{"search": "greedy"}]}')
     refused = call("plot", tmp_path / "other.json")
     assert refused.returncode == 1
