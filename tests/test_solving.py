@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -125,6 +126,16 @@ def test_one_state_is_a_record_too(cli, policy_file):
         assert cli("solve", policy_file, *arguments).returncode == 2
 
 
+def first_line(running):
+    """The first line of a program, which is ended if there is none for long; empty then."""
+    patience = threading.Timer(30, running.kill)
+    patience.start()
+    try:
+        return running.stdout.readline()
+    finally:
+        patience.cancel()
+
+
 @pytest.mark.slow
 def test_records_come_while_others_are_being_solved(train_bin, policy_file, tmp_path):
     """The first record is there long before the end, and Ctrl-C ends the rest within a second or so."""
@@ -132,7 +143,7 @@ def test_records_come_while_others_are_being_solved(train_bin, policy_file, tmp_
     file.write_text("8 7 5 3 2 0 4 6 1\n" * 20_000)
     command = [train_bin, "solve", policy_file, "--states", file, "--search", "beam=256", "--json", "--max-steps", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert json.loads(running.stdout.readline())["index"] == 0
+        assert json.loads(first_line(running))["index"] == 0
         running.send_signal(signal.SIGINT)
         begun = time.monotonic()
         out, err = running.communicate(timeout=30)
@@ -147,7 +158,7 @@ def test_a_reader_that_goes_away_ends_the_work(train_bin, policy_file, tmp_path)
     file.write_text("8 7 5 3 2 0 4 6 1\n" * 200_000)
     command = [train_bin, "solve", policy_file, "--states", file, "--search", "beam=256", "--json", "--max-steps", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        running.stdout.readline()
+        assert first_line(running)
         running.stdout.close()
         try:
             assert running.wait(timeout=20) in (0, 1)
