@@ -1,8 +1,8 @@
 """Reads `.pt` files with structured damage, and compares with Python's own unpickler: `fuzz_pt.py SEED CASES`.
 
 A file that was not damaged must be read, and to the values that were written. Of a damaged one, every tensor that is
-read must have the values that Python's unpickler and numpy find under its name. Where they refuse the file because of
-something beside the tensors, it must have values that were written.
+read must have the values that Python's unpickler and numpy find under its name. Where they refuse the file, each of
+its values must be one that was written: the damage may have moved a view.
 """
 
 import faulthandler
@@ -72,6 +72,13 @@ def values(made):
     """The expected arrays of a state dictionary."""
     plain = {name: t.args[0] if isinstance(t, Call) else t for name, t in made.items()}
     return {name: t.numpy() for name, t in plain.items()}
+
+
+def stored(made):
+    """All values of the storages of a state dictionary."""
+    tensors = [t.args[0] if isinstance(t, Call) else t for t in made.values()]
+    rows = [Tensor(t.storage, 0, (len(t.storage.values),), (1,)).numpy() for t in tensors]
+    return np.concatenate([row.astype(np.float64) for row in rows])
 
 
 def wrapped(made):
@@ -168,8 +175,12 @@ for case in range(cases):
         plain = pt_files.read(content)
     except Exception:
         assert harm != "none", f"case {case}: the plain reader refuses it"
-        plain = [*expected.items(), *((name, a) for name in found for a in expected.values())]
         tolerated += 1
+        known = stored(made)
+        for name, array in found.items():
+            values_found = array.astype(np.float64)
+            assert (np.isin(values_found, known) | np.isnan(values_found)).all(), f"case {case}: {name}, {harm}"
+        continue
     for name, array in found.items():
         assert any(same(array, other) for key, other in plain if key == name), f"case {case}: {name}, {harm}"
         compared += 1

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from safetensors import safe_open
@@ -36,14 +37,20 @@ def hostile(module: str, mark: Path) -> list[tuple[str, dict]]:
     return [(name, params) for name, params in json.loads(text)]
 
 
-def rename(source: Path, target: Path, env_cls: str, env: dict) -> Path:
-    """Copy a self-contained policy with another environment in its metadata."""
+def describe(source: Path, target: Path, change: Callable[[dict], object]) -> Path:
+    """Copy a self-contained policy after a change to the description in its metadata."""
     with safe_open(source, "np") as file:
         metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     described = json.loads(metadata["twisterl"])
-    metadata["twisterl"] = json.dumps({**described, "env_cls": env_cls, "env": env})
+    change(described)
+    metadata["twisterl"] = json.dumps(described)
     save_file(tensors, target, metadata)
     return target
+
+
+def rename(source: Path, target: Path, env_cls: str, env: dict) -> Path:
+    """Copy a self-contained policy with another environment in its metadata."""
+    return describe(source, target, lambda described: described.update(env_cls=env_cls, env=env))
 
 
 def rename_checkpoint(source: Path, target: Path, env_cls: str, env: dict) -> Path:

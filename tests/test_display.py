@@ -6,6 +6,7 @@ import math
 import re
 import xml.etree.ElementTree as ET
 
+import hostile_files
 import numpy as np
 import pytest
 import twisterl
@@ -22,6 +23,7 @@ HOSTILE = "</script><img src=x onerror=alert(1)>&\"'<!--\x1b[31m\u202e]]>"
 # What pages may consist of. Scripts are looked at apart.
 TAGS = {"div", "img", "figure", "figcaption", "script", "table", "tr", "th", "td", "b"}
 ATTRIBUTES = {"id", "style", "src", "alt", "width", "data-part"}
+DRAWN = {"svg", "rect", "circle", "polygon", "polyline", "text", "image"}
 
 
 class Linear:
@@ -327,26 +329,17 @@ def test_pages_escape_text_of_environments(kind):
     page = policy.solve_scramble(search="greedy", max_steps=3)._repr_html_()
     harmless(page)
     assert page.count("</script") == 1
+    # What the script puts into the page are drawings alone.
+    data = player_data(page)
+    for row in data["rows"]:
+        drawn = ET.fromstring(data["open"] + "".join(data["shapes"][i] for i in row) + "</svg>")
+        assert {element.tag.partition("}")[2] for element in drawn.iter()} <= DRAWN
     harmless(policy._repr_html_())
 
 
-def hostile_policy(root):
-    """The bytes of a policy whose file names its environment and layers so that pages would break."""
-    data = (root / "tests/data/runs_of_0_1/policies/layers.safetensors").read_bytes()
-    length = int.from_bytes(data[:8], "little")
-    header = json.loads(data[8 : 8 + length])
-    about = json.loads(header["__metadata__"]["twisterl"])
-    about["env_cls"] = HOSTILE
-    about["env"] = {HOSTILE: HOSTILE}
-    header["__metadata__"]["twisterl"] = json.dumps(about)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    return len(text).to_bytes(8, "little") + text + data[8 + length :]
-
-
 def test_pages_escape_text_of_policy_files(root, tmp_path):
-    file = tmp_path / "hostile.safetensors"
-    file.write_bytes(hostile_policy(root))
+    layers = root / "tests/data/runs_of_0_1/policies/layers.safetensors"
+    file = hostile_files.rename(layers, tmp_path / "hostile.safetensors", HOSTILE, {HOSTILE: HOSTILE})
     reader = harmless(twisterl.load_policy(file)._repr_html_())
     assert "onerror=alert(1)" in reader.text
 

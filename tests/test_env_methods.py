@@ -1,21 +1,15 @@
 """The other methods of environments written in Python: symmetries, states, sizes and signatures, and masked arrays."""
 
-import re
-
 import gymnasium
 import numpy as np
 import odd_envs
 import pytest
 import twisterl
 from odd_envs import Truth, config_of, of_gymnasium, plain
+from parameters import without_addresses
 
 TRUTH = Truth((4,), (3,), 1)
 NAME = "environment odd_envs.Plain"
-
-
-def shown(value):
-    """The text of a value without addresses, so that all processes of pytest have the same names."""
-    return re.sub(" at 0x[0-9a-f]+", "", str(value))
 
 
 def returning(value):
@@ -48,7 +42,7 @@ def test_twists_are_read_in_every_form(key):
 
 
 @pytest.mark.parametrize(
-    "none", [([], []), (None, None), ([SAME], [[0, 1, 2]]), ([SAME], None), ([SAME], [])], ids=shown
+    "none", [([], []), (None, None), ([SAME], [[0, 1, 2]]), ([SAME], None), ([SAME], [])], ids=without_addresses
 )
 def test_the_identity_alone_is_no_twist(none):
     assert twisterl.make(plain(TRUTH, twists=returning(none))).twists() == ([], [])
@@ -106,7 +100,7 @@ def test_what_is_no_permutation_is_refused_of_observations_and_actions(key):
         (([[0, 1, 2]], [[0, 1, 2]]), f"{OF_BITS}[0, 1, 2]"),
         (([[0, 1, 2]], []), f"{OF_BITS}[0, 1, 2]"),
     ],
-    ids=shown,
+    ids=without_addresses,
 )
 def test_what_are_no_twists_is_refused(value, said):
     found = message(lambda: twisterl.make(plain(TRUTH, twists=returning(value))))
@@ -140,7 +134,7 @@ def test_states_are_read_in_every_form(key):
         *(None, "12", -1, object(), [None], ["1"], [float("nan")], [float("inf")], [10**400], [1j], {1: 2}, {1, 2}),
         *([[1], [2, 3]], np.ma.array([1, 2], mask=[0, 1]), [1, np.ma.masked]),
     ],
-    ids=shown,
+    ids=without_addresses,
 )
 def test_what_is_no_state_is_refused_with_method_and_step(value):
     env = twisterl.make(plain(TRUTH, get_state=returning(value)))
@@ -193,7 +187,7 @@ def test_methods_that_cannot_be_called_are_refused_when_the_environment_is_opene
         ),
         ("reset", lambda self, *, board, seed=None: None, "found reset(*, board, seed=None)"),
     ],
-    ids=shown,
+    ids=without_addresses,
 )
 def test_methods_of_gymnasium_that_cannot_be_called_are_refused(name, method, expected):
     kind = of_gymnasium(TRUTH, **{name: method})
@@ -213,7 +207,7 @@ def test_sizes_that_make_no_sense_are_refused(value):
 
 
 @pytest.mark.parametrize(
-    "space", [gymnasium.spaces.Discrete(10**12), gymnasium.spaces.MultiDiscrete([10**12, 2])], ids=shown
+    "space", [gymnasium.spaces.Discrete(10**12), gymnasium.spaces.MultiDiscrete([10**12, 2])], ids=without_addresses
 )
 def test_spaces_that_are_too_large_are_refused(space):
     kind = of_gymnasium(TRUTH)
@@ -254,11 +248,20 @@ def test_masked_entries_of_action_masks_are_refused(key, kind):
     mask = MASKED[key]([1, 1, 0], kind)
     for make in (
         lambda: plain(TRUTH, mask=lambda truth, t: mask),
-        lambda: plain(TRUTH, valid_actions=returning(mask)),
         lambda: of_gymnasium(TRUTH, mask=lambda truth, t: mask),
         lambda: of_gymnasium(TRUTH, info=lambda truth, t: {"action_mask": mask}),
     ):
-        assert "expected" in message(lambda: twisterl.make(make()).masks())  # noqa: B023
+        assert "masked" in message(lambda: twisterl.make(make()).masks())  # noqa: B023
+
+
+@pytest.mark.parametrize("key", MASKED)
+@pytest.mark.parametrize("kind", [np.int8, np.float64])
+def test_masked_entries_of_valid_actions_are_refused(key, kind):
+    assert twisterl.make(plain(TRUTH, valid_actions=returning(np.array([0, 1, 2], kind)))).masks() == [True] * 3
+    hidden = MASKED[key]([0, 1, 2], kind)
+    found = message(lambda: twisterl.make(plain(TRUTH, valid_actions=returning(hidden))).masks())
+    assert "valid_actions(): expected" in found
+    assert "masked" in found or "None" in found
 
 
 @pytest.mark.parametrize("key", MASKED)
@@ -267,13 +270,17 @@ def test_masked_entries_of_observations_are_refused(key, kind):
     seen = MASKED[key]([1, 0, 0, 1], kind)
     for declared in ({}, {"obs_sparse": True}, {"obs_sparse": False}):
         kind_of = plain(TRUTH, lambda truth, t: seen, **declared)
-        assert f"{NAME}" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        assert "masked" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
     for space in (None, gymnasium.spaces.MultiBinary(4), gymnasium.spaces.MultiDiscrete([2] * 4)):
         kind_of = of_gymnasium(TRUTH, lambda truth, t: seen, space)
-        assert "observation: expected" in message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        found = message(lambda: twisterl.make(kind_of).observe())  # noqa: B023
+        assert "observation: expected" in found
+        assert "masked" in found
 
 
-@pytest.mark.parametrize("value", [np.ma.masked, masked([1.0], 0), masked(np.array([1, 0]), 0)[:1]], ids=shown)
+@pytest.mark.parametrize(
+    "value", [np.ma.masked, masked([1.0], 0), masked(np.array([1, 0]), 0)[:1]], ids=without_addresses
+)
 def test_masked_rewards_and_flags_are_refused(value):
     for name in ("reward", "is_final", "success", "truncated"):
         env = twisterl.make(plain(TRUTH)) if name != "reward" else twisterl.make(plain(TRUTH, reward=returning(value)))

@@ -13,13 +13,11 @@ import odd_envs
 import pytest
 import twisterl
 from odd_envs import INDICES, Truth, plain
+from processes import SLACK, WAIT, hear_ctrl_c
 
 TRUTH = Truth((4,), (3,), 1)
-SLACK = 15.0  # a second, and room for a busy machine
 
-ENV = '''
-import os, sys, threading, time
-
+CLOSING = '''
 class Closing:
     """Prints when it is closed; what happens in the third step and in close() is in STUCK and CLOSE."""
 
@@ -51,44 +49,20 @@ class Closing:
         print("close", self.number, flush=True)
         wait(os.environ["CLOSE"])
         print("closed", self.number, flush=True)
-
-def wait(kind):
-    if kind == "loop":
-        while True:
-            pass
-    if kind == "sleep":
-        time.sleep(1e9)
-    if kind == "read":
-        os.read(os.pipe()[0], 1)
-    if kind == "lock":
-        lock = threading.Lock()
-        lock.acquire()
-        lock.acquire()
-    if kind == "exit":
-        sys.exit(5)
-    if kind == "raise":
-        raise OSError("no such device")
-    while kind == "deaf":
-        try:
-            time.sleep(0.01)
-        except BaseException:
-            pass
 '''
 
 
 @pytest.fixture
 def start(tmp_path, monkeypatch):
     """Start a script beside the module `closing`."""
-    (tmp_path / "closing.py").write_text(ENV)
+    (tmp_path / "closing.py").write_text(WAIT + CLOSING)
 
     def begin(script, stuck="no", close="no"):
         for name, value in (("STUCK", stuck), ("CLOSE", close), ("PYTHONPATH", str(tmp_path))):
             monkeypatch.setenv(name, value)
-        # Where the tests run in the background of a shell, SIGINT is ignored, and what they start would inherit that.
-        heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
         command = [sys.executable, "-c", script]
         options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True, "cwd": tmp_path}
-        return subprocess.Popen(command, preexec_fn=heard, **options)
+        return subprocess.Popen(command, preexec_fn=hear_ctrl_c, **options)
 
     return begin
 

@@ -8,7 +8,7 @@ import pytest
 from launcher.package_plotting import plotting
 from test_plotting import HISTOGRAM, groups_of_all_kinds, history
 from twisterl_plotting import curves
-from twisterl_plotting.comparison import labels, pareto
+from twisterl_plotting.comparison import labels, pareto, results
 
 PNG = b"\x89PNG"
 BEAMS = ["puzzle8_beam", "puzzle15_beam", "puzzle24_beam"]
@@ -223,6 +223,39 @@ def test_what_cannot_be_solved_is_compared_by_its_return():
     check(figure)
     with pytest.raises(plotting.PlotError, match="expected at least one result"):
         plotting.compare_figure([])
+
+
+COST = {"success": 1.0, "seconds_per_state": 0.1, "nodes_per_state": 10.0, "mean_length": 5.0, "count": 9}
+STRANGE = {
+    "not a number": {"seconds_per_state": float("nan")},
+    "infinite": {"mean_length": float("inf"), "count": float("inf")},
+    "negative": {"nodes_per_state": -1},
+    "huge": {"mean_length": 10**400},
+    "a text": {"success": "yes"},
+    "formulas": {"policy": "$\\frac{", "search": "a$\\nothing$"},
+    "control characters": {"policy": "\x1b[31m\x00", "search": "a\n\ud800"},
+    "long": {"policy": "p" * 100_000, "search": "s" * 100_000},
+    "no texts": {"policy": {"a": 1}, "search": [2]},
+}
+
+
+@pytest.mark.parametrize("key", STRANGE)
+def test_strange_results_are_drawn_or_left_out(key, tmp_path):
+    rows = [{"policy": "a", "search": "greedy", **COST}, {"policy": "b", "search": "x", **COST, **STRANGE[key]}]
+    (tmp_path / "r.json").write_text(json.dumps({"results": rows}))
+    (written,) = results.write_figure(tmp_path / "r.json", tmp_path / "r", ["svg"])
+    svg = written.read_text()
+    assert "greedy" in svg or "<use" in svg
+    assert "\x1b" not in svg
+
+
+def test_many_results_have_labels_at_the_front_only(tmp_path):
+    rows = [{"policy": "a", "search": f"s{i}", **COST, "seconds_per_state": 1 + i, "mean_length": i} for i in range(99)]
+    figure = plotting.compare_figure(rows)
+    assert {text.get_text() for axes in figure.axes for text in axes.texts} == {"s0"}
+    (tmp_path / "r.json").write_text(json.dumps({"results": rows * 11}))
+    with pytest.raises(plotting.PlotError, match="results: expected at most 1000, found 1089"):
+        results.load_results(tmp_path / "r.json")
 
 
 def test_labels_avoid_each_other_wherever_points_lie():

@@ -13,14 +13,13 @@ from pathlib import Path
 import pytest
 import twisterl
 from cli_configs import TINY, write
+from processes import SLACK, WAIT, hear_ctrl_c, wait_until
 
 POLICY = ["tests/vectors/peer/ppo_puzzle8_v1.safetensors", "--config", "tests/configs/ppo_puzzle8_v1.peer.json"]
 POLICY15 = ["puzzle15.run"]  # knows nothing, so that it searches to the end
 BOARD15 = "14,13,15,7,11,12,9,5,6,0,2,1,4,8,10,3"
-SLACK = 15.0  # a second, and room for a busy machine
 
-ENVS = '''
-import os, time
+STUCK = '''
 from pathlib import Path
 
 class Stuck:
@@ -45,21 +44,7 @@ class Stuck:
         self.steps += 1
         if self.steps == 3 and os.environ["STUCK"] != "no":
             Path("busy").touch()
-            self.wait(os.environ["STUCK"])
-
-    def wait(self, kind):
-        if kind == "loop":
-            while True:
-                pass
-        if kind == "sleep":
-            time.sleep(1e9)
-        if kind == "read":
-            os.read(os.pipe()[0], 1)
-        while kind == "deaf":
-            try:
-                time.sleep(0.01)
-            except BaseException:
-                pass
+            wait(os.environ["STUCK"])
 
     def observe(self):
         return [self.place]
@@ -96,7 +81,7 @@ def inputs(cli, tmp_path_factory) -> Path:
     write(folder / "az.json", alphazero)
     states = [[8, 6, 7, 2, 5, 4, 3, 0, 1]] * 500_000
     write(folder / "states.json", json.dumps(states))
-    (folder / "stuck_envs.py").write_text(ENVS)
+    (folder / "stuck_envs.py").write_text(WAIT + STUCK)
     stuck = json.loads(json.dumps(TINY))
     stuck |= {"env_cls": "stuck_envs.Stuck", "env": {}}
     write(folder / "stuck.json", stuck)
@@ -116,8 +101,6 @@ def inputs(cli, tmp_path_factory) -> Path:
 
 
 def start(command, cwd, **environment) -> subprocess.Popen:
-    # Where the tests run in the background of a shell, SIGINT is ignored, and what they start would inherit that.
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
     return subprocess.Popen(
         [str(part) for part in command],
         cwd=cwd,
@@ -126,16 +109,13 @@ def start(command, cwd, **environment) -> subprocess.Popen:
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "MPLBACKEND": "Agg", **environment},
-        preexec_fn=heard,
+        preexec_fn=hear_ctrl_c,
     )
 
 
 def wait_until_busy(process: subprocess.Popen, seconds: float, marker: Path | None = None) -> None:
-    end = time.monotonic() + 60
-    while marker is not None and not marker.exists():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, f"{marker} is still missing"
-        time.sleep(0.02)
+    if marker is not None:
+        wait_until(marker.exists, process)
     time.sleep(seconds)
     assert process.poll() is None, process.communicate()
 

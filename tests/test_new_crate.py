@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from cli_configs import assert_refused
+from tiny_runs import content
 
 
 def test_new_writes_a_crate_and_overwrites_nothing(cli, root, tmp_path):
@@ -19,9 +20,9 @@ def test_new_writes_a_crate_and_overwrites_nothing(cli, root, tmp_path):
     manifest = tomllib.loads((crate / "Cargo.toml").read_text())
     assert manifest["dependencies"]["twisterl-core"] == {"path": str(root / "crates/twisterl-core")}
     assert "TopSpin" in (crate / "src/lib.rs").read_text()
-    before = {path: path.read_bytes() for path in crate.rglob("*") if path.is_file()}
+    before = content(crate)
     assert_refused(cli("new", "top-spin", "--twisterl", root, cwd=tmp_path), "expected a new or empty folder")
-    assert {path: path.read_bytes() for path in crate.rglob("*") if path.is_file()} == before
+    assert content(crate) == before
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import gymnasium
 import numpy as np
 import pytest
 import twisterl
+from parameters import without_addresses
 
 BOX, DISCRETE = gymnasium.spaces.Box, gymnasium.spaces.Discrete
 
@@ -66,7 +67,7 @@ def _in_folder(tmp_path, monkeypatch):
         (frozen_lake(), "gymnasium.make", "FrozenLake-v1"),
         ({"env_cls": "CartPole-v1", "seed": 3}, "CartPole-v1", "run"),
     ],
-    ids=lambda case: f"{case}".partition(" at 0x")[0],
+    ids=without_addresses,
 )
 def test_whatever_names_an_environment_trains_it(given, env_cls, folder):
     run = twisterl.train(given, num_steps=1, quiet=True)
@@ -130,7 +131,7 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
         (BOX(0, 255, (24, 24, 3), np.uint8), DISCRETE(2), "network of convolutions"),
         (gymnasium.spaces.Dict(a=BOX(-1, 1, (2,)), b=DISCRETE(3)), DISCRETE(2), "network 64-64 (tanh)"),
     ],
-    ids=lambda case: f"{case}".partition(" at 0x")[0][:40],
+    ids=lambda case: without_addresses(case)[:40],
 )
 def test_each_kind_of_space_has_a_preset_that_trains(capfd, seen, act, says):
     run = twisterl.train(env_of(seen, act), num_steps=1)
@@ -181,7 +182,7 @@ def test_a_preset_learns_the_pole_from_its_name_in_a_file(tmp_path):
         ("folder/run", "MissingError", "folder/run: expected a config file, found nothing"),
         ({"env": {}}, "ConfigError", "env_cls"),
     ],
-    ids=lambda case: f"{case}".partition(" at 0x")[0][:30],
+    ids=lambda case: without_addresses(case)[:30],
 )
 def test_what_is_no_environment_is_refused(given, error, says):
     with pytest.raises(getattr(twisterl.errors, error), match=says):

@@ -2,12 +2,12 @@
 
 import json
 import pickle
-import struct
 import subprocess
 import sys
 
 import envs_of_spaces
 import gymnasium
+import hostile_files
 import numpy as np
 import pytest
 import twisterl
@@ -297,25 +297,12 @@ def test_native_vector_environments_take_the_actions_of_a_batch(name):
     envs.step(actions)
 
 
-def without_spaces(path):
-    """Write the file again as older versions did, which knew nothing of spaces."""
-    data = path.read_bytes()
-    (length,) = struct.unpack("<Q", data[:8])
-    header = json.loads(data[8 : 8 + length])
-    described = json.loads(header["__metadata__"]["twisterl"])
-    del described["spaces"]
-    header["__metadata__"]["twisterl"] = json.dumps(described)
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + data[8 + length :])
-
-
 def test_files_of_older_versions_take_what_they_did(tmp_path):
     kind, path = env_of(SPACES["digits"]), tmp_path / "policy.safetensors"
     policy = algorithm_of(kind).policy
     expected, value = policy.predict([2, 1, 0])
     policy.save(path)
-    without_spaces(path)
+    hostile_files.describe(path, path, lambda described: described.pop("spaces"))  # as older versions wrote it
     twisterl._internal.environments._registered.pop("Shown")
     bare = twisterl.load_policy(path)
     assert bare.spaces_json is None

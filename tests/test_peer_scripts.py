@@ -7,16 +7,14 @@ import sys
 import numpy as np
 import pytest
 import twisterl
+from peer_files import copy_checkpoint
 
 
 @pytest.fixture
 def files(root, tmp_path):
     """A config and both checkpoints of the published package, under its names."""
-    config = tmp_path / "ppo_puzzle8_v1.json"
-    config.write_text((root / "tests/configs/ppo_puzzle8_v1.peer.json").read_text())
     for ending in ("pt", "safetensors"):
-        name = f"ppo_puzzle8_v1.{ending}"
-        (tmp_path / name).write_bytes((root / "tests/vectors/peer" / name).read_bytes())
+        copy_checkpoint(root, tmp_path, ending=ending)
     return tmp_path
 
 

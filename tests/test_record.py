@@ -235,7 +235,7 @@ def test_bad_arguments_are_refused(puzzle, tmp_path, name, options, error, messa
 
 @pytest.mark.parametrize(
     ("missing", "name", "message"),
-    [("PIL", "x.gif", r"pip install .*twisterl\[plot\]"), ("imageio_ffmpeg", "x.mp4", "pip install imageio-ffmpeg")],
+    [("PIL", "x.gif", "pip install pillow"), ("imageio_ffmpeg", "x.mp4", "pip install imageio-ffmpeg")],
 )
 def test_missing_packages_are_named_with_the_command_that_installs_them(
     puzzle, tmp_path, monkeypatch, missing, name, message
@@ -244,6 +244,14 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(
     monkeypatch.setattr(importlib.util, "find_spec", lambda asked, *_: None if asked == missing else found(asked))
     with pytest.raises(twisterl.UsageError, match=message):
         puzzle.record(tmp_path / name, state=START)
+
+
+def test_names_may_be_as_long_as_the_file_system_allows(puzzle, tmp_path):
+    name = "n" * 250 + ".gif"
+    puzzle.record(tmp_path / name, state=START)
+    with pytest.raises(twisterl.FileError, match="cannot write: File name too long"):
+        puzzle.record(tmp_path / f"nn{name}", state=START)
+    assert [path.name for path in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("imageio_ffmpeg") is None, reason="imageio-ffmpeg is not installed")

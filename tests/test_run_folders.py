@@ -11,12 +11,12 @@ import subprocess
 import sys
 import tempfile
 import threading
-import time
 from pathlib import Path
 
 import pytest
 import twisterl
 import twisterl.plotting
+from processes import wait_until
 from tiny_runs import EVENTS, TINY, content, lines, records, timeless
 
 
@@ -36,21 +36,13 @@ def started(train_bin, tiny, tmp_path):
         command = [train_bin, *map(str, args or (tiny, "--run-path", run)), "--quiet"]
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, **options)
         processes.append(process)
-        wait(lambda: lines(run) >= records, process)
+        wait_until(lambda: lines(run) >= records, process)
         return process
 
     yield start
     for process in processes:
         process.kill()
         process.communicate()
-
-
-def wait(ready, process=None, seconds=60):
-    end = time.monotonic() + seconds
-    while not ready():
-        assert process is None or process.poll() is None, process.communicate()[1]
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 # Two processes
@@ -68,7 +60,7 @@ def test_a_second_process_is_refused_by_name_and_the_first_goes_on(started, cli,
         with pytest.raises(twisterl.UsageError, match=f"in use by process {first.pid} on "):
             call()
     before = lines(run)
-    wait(lambda: lines(run) > before + 5, first)
+    wait_until(lambda: lines(run) > before + 5, first)
     # Readers need no lock.
     assert twisterl.load_run(run).last_policy.num_actions == 4
     assert cli("solve", run, "--state", "1,0,2,3").returncode == 0
@@ -134,8 +126,8 @@ def test_a_lock_file_that_is_removed_lets_nobody_mix_a_run(started, cli, tmp_pat
     run = tmp_path / "run"
     first = started()
     (run / "run.lock").unlink()
-    wait((run / "run.lock").exists, first)
-    wait(lambda: (run / "run.lock").read_text().endswith("\n"), first)
+    wait_until((run / "run.lock").exists, first)
+    wait_until(lambda: (run / "run.lock").read_text().endswith("\n"), first)
     assert f"process {first.pid} on" in cli("--resume", run).stderr
 
 
@@ -171,7 +163,7 @@ def test_a_folder_that_is_moved_stays_one_run(started, cli, tiny, tmp_path):
     process = started()
     run.rename(moved)
     before = lines(moved)
-    wait(lambda: lines(moved) > before + 20, process)
+    wait_until(lambda: lines(moved) > before + 20, process)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     assert process.returncode == 130

@@ -12,6 +12,7 @@ import envs_in_python
 import numpy as np
 import pytest
 import twisterl
+from processes import hear_ctrl_c, wait_until
 
 CONFIG = {
     "env_cls": "Puzzle",
@@ -85,12 +86,8 @@ def test_ctrl_c_stops_within_a_second_and_loses_nothing(tmp_path):
     slow["algorithm"] = {**CONFIG["algorithm"], "collecting": {"num_episodes": 60000}, "training": {"num_epochs": 50}}
     script = f"import twisterl; twisterl.train({slow!r}, 'run')"
     command = [sys.executable, "-c", script]
-    # Where the tests run in the background of a shell, SIGINT is ignored, and what they start would inherit that.
-    heard = lambda: signal.signal(signal.SIGINT, signal.default_int_handler)  # noqa: E731
-    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=heard)
-    while not (tmp_path / "run/config.json").exists():
-        assert run.poll() is None
-        time.sleep(0.05)
+    run = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
+    wait_until((tmp_path / "run/config.json").exists, run)
     time.sleep(2)
     run.send_signal(signal.SIGINT)
     begun = time.monotonic()

@@ -7,10 +7,12 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 import twisterl
+from peer_files import copy_checkpoint
 
 START = [1, 2, 0, 3, 4, 5, 6, 7, 8]  # two moves to the left
 BOARDS = "1 2 0 3 4 5 6 7 8 2\n2 1 0 3 4 5 6 7 8 2\n\n1 0 2 3 4 5 6 7 x 1\n0 1 2 3 4 5 6 7 8 0\n"
@@ -20,9 +22,7 @@ FIELDS += ["nodes", "simulations", "seconds", "error"]
 
 @pytest.fixture(scope="module")
 def policy_file(root, tmp_path_factory):
-    file = tmp_path_factory.mktemp("peer") / "ppo_puzzle8_v1.safetensors"
-    file.write_bytes((root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors").read_bytes())
-    file.with_suffix(".json").write_text((root / "tests/configs/ppo_puzzle8_v1.peer.json").read_text())
+    file = copy_checkpoint(root, tmp_path_factory.mktemp("peer"))
     twisterl.load_policy(file).save(file.with_name("whole.safetensors"))
     return file.with_name("whole.safetensors")
 
@@ -125,6 +125,16 @@ def test_one_state_is_a_record_too(cli, policy_file):
         assert cli("solve", policy_file, *arguments).returncode == 2
 
 
+def first_line(running):
+    """The first line of a program, which is ended if there is none for long; empty then."""
+    patience = threading.Timer(30, running.kill)
+    patience.start()
+    try:
+        return running.stdout.readline()
+    finally:
+        patience.cancel()
+
+
 @pytest.mark.slow
 def test_records_come_while_others_are_being_solved(train_bin, policy_file, tmp_path):
     """The first record is there long before the end, and Ctrl-C ends the rest within a second or so."""
@@ -132,23 +142,27 @@ def test_records_come_while_others_are_being_solved(train_bin, policy_file, tmp_
     file.write_text("8 7 5 3 2 0 4 6 1\n" * 20_000)
     command = [train_bin, "solve", policy_file, "--states", file, "--search", "beam=256", "--json", "--max-steps", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        assert json.loads(running.stdout.readline())["index"] == 0
+        assert json.loads(first_line(running))["index"] == 0
         running.send_signal(signal.SIGINT)
         begun = time.monotonic()
         out, err = running.communicate(timeout=30)
-        assert time.monotonic() - begun < 5
+        assert time.monotonic() - begun < 2
     assert running.returncode == 130, err
     assert [json.loads(line)["index"] for line in out.splitlines()] == list(range(1, out.count("\n") + 1))
 
 
 def test_a_reader_that_goes_away_ends_the_work(train_bin, policy_file, tmp_path):
     file = tmp_path / "states.txt"
-    file.write_text("8 7 5 3 2 0 4 6 1\n" * 20_000)
+    # Minutes of work, on any machine.
+    file.write_text("8 7 5 3 2 0 4 6 1\n" * 200_000)
     command = [train_bin, "solve", policy_file, "--states", file, "--search", "beam=256", "--json", "--max-steps", "60"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
-        running.stdout.readline()
+        assert first_line(running)
         running.stdout.close()
-        assert running.wait(timeout=60) in (0, 1)
+        try:
+            assert running.wait(timeout=20) in (0, 1)
+        finally:
+            running.kill()
         assert running.stderr.read() == ""
 
 
@@ -235,6 +249,17 @@ def test_the_package_draws_comparisons(policy_file, boards, tmp_path):
     again = call("plot", figure.with_suffix(".json"), "--formats", "svg")
     assert again.returncode == 0, again.stderr
     assert figure.with_suffix(".svg").read_bytes().startswith(b"<?xml")
+    elsewhere = call("plot", figure.with_suffix(".json"), "--formats", "svg", "--out", tmp_path / "new/folder")
+    assert elsewhere.returncode == 0, elsewhere.stderr
+    assert (tmp_path / "new/folder/pareto.svg").exists()
+    replaced = call("compare", policy_file, "--states", boards, f"--out={figure}")
+    assert replaced.returncode == 0, replaced.stderr
+    # The results lie beside the figure, but in the place of no other file.
+    (tmp_path / "config.json").write_text('{"env_cls": "Puzzle"}')
+    beside = call("compare", policy_file, "--states", boards, "--out", tmp_path / "config.png")
+    assert beside.returncode == 2
+    assert "config.json can be written, found another file there" in beside.stderr
+    assert (tmp_path / "config.json").read_text() == '{"env_cls": "Puzzle"}'
     (tmp_path / "other.json").write_text('{"results": [{"search": "greedy"}]}')
     refused = call("plot", tmp_path / "other.json")
     assert refused.returncode == 1

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import twisterl
 from envs_in_python import Walk
+from peer_files import copy_checkpoint
 
 START = [1, 2, 0, 3, 4, 5, 6, 7, 8]  # two moves to the left
 ROWS = [START[:3], START[3:6], START[6:]]
@@ -14,9 +15,7 @@ ROWS = [START[:3], START[3:6], START[6:]]
 
 @pytest.fixture(scope="module")
 def policy(root, tmp_path_factory):
-    file = tmp_path_factory.mktemp("peer") / "ppo_puzzle8_v1.safetensors"
-    file.write_bytes((root / "tests/vectors/peer/ppo_puzzle8_v1.safetensors").read_bytes())
-    file.with_suffix(".json").write_text((root / "tests/configs/ppo_puzzle8_v1.peer.json").read_text())
+    file = copy_checkpoint(root, tmp_path_factory.mktemp("peer"))
     twisterl.load_policy(file).save(file.with_name("whole.safetensors"))
     return twisterl.load_policy(file.with_name("whole.safetensors"))
 

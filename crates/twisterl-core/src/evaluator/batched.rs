@@ -209,9 +209,8 @@ mod tests {
     use crate::envs::registry::Registry;
     use crate::evaluator::decision::Decision;
     use crate::evaluator::distribution::Choice;
-    use crate::policy::Policy;
     use crate::policy::executor::Executor;
-    use crate::policy::network::{Activation, MlpSizes, Network};
+    use crate::policy::test_policy::random_policy;
     use crate::rng::{Purpose, stream};
     use crate::space::symmetry::Symmetry;
     use serde_json::json;
@@ -220,16 +219,7 @@ mod tests {
     fn a_canonical_policy_treats_a_state_and_its_image_alike() {
         let params = json!({"width": 3, "height": 3, "difficulty": 50});
         let spec = Registry::default().make("Puzzle", &params).unwrap();
-        let sizes = MlpSizes {
-            embedding_size: 16,
-            common_layers: vec![],
-            policy_layers: vec![],
-            value_layers: vec![],
-            activation: Activation::Tanh,
-        };
-        let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
-        let mut policy =
-            Policy::initial(network, "Puzzle", params.clone(), spec.twists(), 0).unwrap();
+        let mut policy = random_policy(&*spec);
         policy.symmetry = Symmetry::Canonical;
         let executor = Executor::of(&policy).unwrap();
         let mut puzzle = Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap();

@@ -9,6 +9,8 @@ pub mod network;
 mod policy;
 pub mod population;
 pub mod scaling;
+#[cfg(test)]
+pub(crate) mod test_policy;
 pub mod weights;
 
 pub use policy::Policy;

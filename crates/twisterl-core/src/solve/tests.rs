@@ -7,7 +7,7 @@ use crate::envs::registry::Registry;
 use crate::evaluator::Mock;
 use crate::policy::Policy;
 use crate::policy::executor::Executor;
-use crate::policy::network::{Activation, MlpSizes, Network};
+use crate::policy::test_policy::random_policy;
 use crate::rng::Purpose;
 use crate::space::symmetry::Symmetry;
 use proptest::prelude::*;
@@ -67,19 +67,6 @@ fn starts(states: &[(Vec<f64>, usize)]) -> Vec<Start<'_>> {
 
 fn solver<'a>(spec: &'a dyn EnvSpec, evaluator: &'a dyn Evaluator, method: &str) -> Solver<'a> {
     Solver::new(spec, evaluator, method.parse().unwrap(), StreamKey::new(1, Purpose::Solve))
-}
-
-/// A network with random weights.
-fn random_policy(spec: &dyn EnvSpec) -> Policy {
-    let sizes = MlpSizes {
-        embedding_size: 16,
-        common_layers: vec![],
-        policy_layers: vec![],
-        value_layers: vec![],
-        activation: Activation::Tanh,
-    };
-    let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
-    Policy::initial(network, "Puzzle", spec.params(), spec.twists(), 0).unwrap()
 }
 
 fn scrambles(count: usize) -> Vec<Start<'static>> {

@@ -1,17 +1,18 @@
 //! `compare`: several policies and methods on the same problems, with their quality and cost.
 
 use super::envs::EnvFlags;
+use super::problems::ProblemFlags;
 use super::solve::options::{EffortFlags, SolveFlags};
-use super::{Exit, Output, count};
+use super::{Exit, Output};
 use crate::record::disk::write_file;
 use crate::record::load::{LoadedPolicy, open_policy};
-use crate::system::files::states::{self, Instance, StateChecker};
+use crate::system::files::states::{self, Instance};
 use crate::system::terminal::count::Count;
 use crate::system::terminal::message;
 use crate::system::terminal::numbers::percent;
 use crate::trainer::solving::{self, solve_in_order};
 use crate::{Error, Result};
-use clap::Args;
+use clap::{Arg, Args};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -20,12 +21,12 @@ use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::error::escape::{escape_controls, visible_length};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{BeamScore, Method, SolvePlan};
 
 /// Compare policies and methods of solving on the same problems, by quality and cost.
 #[derive(Debug, Args)]
+#[command(mut_args(with_own_help))]
 pub(super) struct CompareArgs {
     /// Runs, checkpoints or files of weights, each with a name of its own if one is put before it (`name=RUN`).
     #[arg(value_name = "[NAME=]RUN|CHECKPOINT", required = true)]
@@ -33,15 +34,8 @@ pub(super) struct CompareArgs {
     /// Methods to compare, separated by commas, such as `greedy,beam=64,mcts=100`; see `solve --help`.
     #[arg(long, value_name = "METHODS", value_delimiter = ',', default_value = "greedy")]
     search: Vec<Method>,
-    /// States to solve, in any format of `evaluate --states`; `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
-    states: Option<PathBuf>,
-    /// Number of scrambles to solve, if no states are given.
-    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = count(10_000_000))]
-    num_episodes: usize,
-    /// Difficulty of the scrambles; by default that of the environment's parameters.
-    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
-    difficulty: Option<usize>,
+    #[command(flatten)]
+    problems: ProblemFlags,
     /// Ranking of the states of beams: policy, value, or a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     score: Option<BeamScore>,
@@ -59,6 +53,16 @@ pub(super) struct CompareArgs {
     /// .svg or .pdf.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
+}
+
+/// Replaces the help of [`ProblemFlags`] by that of this command.
+fn with_own_help(arg: Arg) -> Arg {
+    match arg.get_id().as_str() {
+        "states" => arg
+            .help("States to solve, in any format of `evaluate --states`; `-` for standard input"),
+        "num_episodes" => arg.help("Number of scrambles to solve, if no states are given"),
+        _ => arg,
+    }
 }
 
 /// A policy to compare.
@@ -83,10 +87,7 @@ impl CompareArgs {
         let registry = self.env.registry(registry);
         let candidates = self.candidates(&registry)?;
         let first = candidates[0].loaded.env()?;
-        let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*first, interrupt)?)?,
-            None => Vec::new(),
-        };
+        let instances = self.problems.instances(&*first, interrupt)?;
         let mut results = Vec::new();
         let mut interrupted = None;
         'all: for candidate in &candidates {
@@ -108,12 +109,12 @@ impl CompareArgs {
             }
             None => Exit::Done,
         };
-        let problems = match &self.states {
+        let problems = match &self.problems.states {
             Some(file) => {
                 json!({"states": states::name(file).display().to_string(), "count": instances.len()})
             }
             None => {
-                json!({"difficulty": self.difficulty.unwrap_or_else(|| first.difficulty()), "count": self.num_episodes})
+                json!({"difficulty": self.problems.difficulty(&*first), "count": self.problems.num_episodes})
             }
         };
         let text = if self.json { String::new() } else { table(&results, &problems) };
@@ -164,14 +165,8 @@ impl CompareArgs {
         instances: &[Instance],
         interrupt: &Interrupt,
     ) -> Result<Map<String, Value>> {
-        let (spec, mut executor) =
-            (candidate.loaded.env()?, Executor::of(&candidate.loaded.policy)?);
-        executor.interrupt_by(interrupt);
-        let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
-        let starts: Vec<Start<'_>> = match self.states {
-            Some(_) => instances.iter().map(Instance::start).collect(),
-            None => vec![Start::Scramble { difficulty }; self.num_episodes],
-        };
+        let (spec, executor) = (candidate.loaded.env()?, candidate.loaded.executor(interrupt)?);
+        let starts = self.problems.starts(&*spec, instances);
         self.warm_up((&*spec, &executor), starts.first())?;
         let mut bar = Count::new(&format!("{} {method}", candidate.name), starts.len());
         let mut solutions = Vec::with_capacity(starts.len());

@@ -1,22 +1,19 @@
 //! `evaluate`: solves many problems and prints figures.
 
+use super::Output;
 use super::envs::PolicyArgs;
+use super::problems::ProblemFlags;
 use super::solve::options::SolveFlags;
-use super::{Output, count};
 use crate::Result;
-use crate::system::files::states::{self, Instance, StateChecker};
 use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
 use serde_json::Value;
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::time::Instant;
-use twisterl_core::env::Start;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::SolvePlan;
 
@@ -25,16 +22,8 @@ use twisterl_core::solve::SolvePlan;
 pub(super) struct EvaluateArgs {
     #[command(flatten)]
     policy: PolicyArgs,
-    /// States to solve, as JSON (`{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states), JSON Lines,
-    /// a table with a header, or text with one state a line; `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
-    states: Option<PathBuf>,
-    /// Number of scrambles to solve.
-    #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = count(10_000_000))]
-    num_episodes: usize,
-    /// Difficulty of the scrambles; by default that of the environment's parameters.
-    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
-    difficulty: Option<usize>,
+    #[command(flatten)]
+    problems: ProblemFlags,
     #[command(flatten)]
     solve: SolveFlags,
     /// Print one JSON object.
@@ -51,18 +40,9 @@ impl EvaluateArgs {
     pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.plan()?;
         let loaded = self.policy.open(registry)?;
-        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
-        executor.interrupt_by(interrupt);
-        let instances = match &self.states {
-            Some(file) => states::read(file, &mut StateChecker::new(&*spec, interrupt)?)?,
-            None => Vec::new(),
-        };
-        let starts: Vec<Start<'_>> = if self.states.is_some() {
-            instances.iter().map(Instance::start).collect()
-        } else {
-            let difficulty = self.difficulty.unwrap_or_else(|| spec.difficulty());
-            vec![Start::Scramble { difficulty }; self.num_episodes]
-        };
+        let (spec, executor) = (loaded.env()?, loaded.executor(interrupt)?);
+        let instances = self.problems.instances(&*spec, interrupt)?;
+        let starts = self.problems.starts(&*spec, &instances);
         let begun = Instant::now();
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores();

@@ -9,6 +9,7 @@ mod convert;
 mod envs;
 mod evaluate;
 mod measure;
+mod problems;
 mod solve;
 mod start;
 #[cfg(test)]

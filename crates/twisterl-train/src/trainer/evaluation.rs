@@ -3,6 +3,7 @@
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
 use crate::record::metrics::{fields, names};
+use crate::system::terminal::numbers::percent;
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Display, Formatter};
 use twisterl_core::env::Start;
@@ -62,7 +63,7 @@ impl Score {
 impl Display for Score {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Success(share) => write!(f, "success {:.1} %", share * 100.0),
+            Self::Success(share) => write!(f, "success {}", percent(*share)),
             Self::Return(mean) => write!(f, "return {}", readable(*mean)),
         }
     }

@@ -7,9 +7,8 @@ use crate::env::{Environment, Start};
 use crate::envs::puzzle::{Puzzle, PuzzleParams};
 use crate::envs::registry::{EnvSpec, Registry};
 use crate::evaluator::{Evaluator, Mock};
-use crate::policy::Policy;
 use crate::policy::executor::Executor;
-use crate::policy::network::{Activation, MlpSizes, Network};
+use crate::policy::test_policy::random_policy;
 use crate::rng::{Purpose, stream};
 use crate::space::symmetry::Symmetry;
 use crate::space::{ActionComponent, ActionSpace};
@@ -21,15 +20,7 @@ fn puzzle(params: Value) -> Arc<dyn EnvSpec> {
 }
 
 fn policy(spec: &dyn EnvSpec, symmetry: Symmetry) -> Executor {
-    let sizes = MlpSizes {
-        embedding_size: 16,
-        common_layers: vec![],
-        policy_layers: vec![],
-        value_layers: vec![],
-        activation: Activation::Tanh,
-    };
-    let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
-    let mut policy = Policy::initial(network, "Puzzle", spec.params(), spec.twists(), 0).unwrap();
+    let mut policy = random_policy(spec);
     policy.symmetry = symmetry;
     Executor::of(&policy).unwrap()
 }

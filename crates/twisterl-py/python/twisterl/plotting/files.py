@@ -56,17 +56,16 @@ def read(path: Path, limit: int) -> bytes:
 def _opened(path: Path, limit: int) -> io.BufferedReader:
     # Without waiting: a pipe that nobody writes to would block.
     descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
-    file = open(descriptor, "rb")  # noqa: SIM115, PTH123 - closed by the caller
     try:
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode):
             raise FormatError(f"expected a regular file, found {_kind(found.st_mode)}")
         if found.st_size > limit:
             raise FormatError(f"expected a file of at most {limit} bytes, found {found.st_size} bytes")
+        return open(descriptor, "rb")  # noqa: PTH123 - closed by the caller
     except BaseException:
-        file.close()
+        os.close(descriptor)
         raise
-    return file
 
 
 def _kind(mode: int) -> str:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import textwrap
+import uuid
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,6 +66,10 @@ RC: Any = {
 }
 
 
+# How matplotlib writes the powers of ten at logarithmic axes.
+POWER = re.compile(r"\$\\mathdefault\{[-0-9.^{}\\times ]*\}\$")
+
+
 @contextlib.contextmanager
 def styled() -> Iterator[None]:
     """Apply this style, and no setting of the user, to what is added to a figure or drawn inside the context."""
@@ -103,12 +109,18 @@ def _new_figure(**options: Any) -> Figure:
 
 
 def _escape_texts(figure: Figure) -> None:
-    """Escape control characters, which names of runs and evaluations may contain and SVG files must not."""
+    """Escape control characters, which names of runs and evaluations may contain and SVG files must not.
+
+    Dollar signs in names begin no formulas. Only the powers of ten at logarithmic axes are some.
+    """
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
-        if isinstance(text, Text) and (shown := escape_lines(text.get_text())) != text.get_text():
+        if not isinstance(text, Text):
+            continue
+        if (shown := escape_lines(text.get_text())) != text.get_text():
             text.set_text(shown)
+        text.set_parse_math(POWER.fullmatch(shown) is not None)
 
 
 def subplots(rows: int, columns: int, height: float, width: float = WIDTH, **options: Any) -> tuple[Figure, Any]:
@@ -230,7 +242,8 @@ def save(figure: Figure, path: str | Path, formats: Sequence[str] = FORMATS) -> 
     written = []
     for suffix in formats:
         target = Path(f"{path}.{suffix}")
-        unfinished = Path(f"{path}.{suffix}.new-{os.getpid()}")  # so that Ctrl-C leaves no half of a figure
+        # So that Ctrl-C leaves no half of a figure. Nobody can have put a link under this name.
+        unfinished = Path(f"{path}.{suffix}.new-{uuid.uuid4().hex}")
         try:
             figure.savefig(unfinished, format=suffix, metadata={"Date": None} if suffix == "svg" else None)
             unfinished.replace(target)

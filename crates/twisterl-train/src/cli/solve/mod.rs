@@ -20,7 +20,6 @@ use std::str::FromStr;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
-use twisterl_core::policy::executor::Executor;
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::SOLVE_SEARCHES;
 
@@ -68,8 +67,7 @@ impl SolveArgs {
     pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
         let loaded = self.policy.open(registry)?;
-        let (spec, mut executor) = (loaded.env()?, Executor::of(&loaded.policy)?);
-        executor.interrupt_by(interrupt);
+        let (spec, executor) = (loaded.env()?, loaded.executor(interrupt)?);
         let problem = (&*spec, &executor as &dyn Evaluator);
         let format = match (self.json, self.csv) {
             (true, _) => Some(Format::Json),

@@ -16,7 +16,9 @@ use std::sync::Arc;
 use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::error::from_serde::shorten;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::Policy;
+use twisterl_core::policy::executor::Executor;
 
 /// A policy from a file, with its environment if the registry has one for the name in the file.
 #[derive(Debug)]
@@ -59,6 +61,16 @@ impl LoadedPolicy {
     /// [trusted](twisterl_core::envs::registry::Trust).
     pub fn env(&self) -> Result<Arc<dyn EnvSpec>, CoreError> {
         self.env.clone()
+    }
+
+    /// Returns the executor of the policy, whose evaluations end after an interruption.
+    ///
+    /// # Errors
+    /// If the parts of the policy do not fit each other.
+    pub fn executor(&self, interrupt: &Interrupt) -> Result<Executor> {
+        let mut executor = Executor::of(&self.policy)?;
+        executor.interrupt_by(interrupt);
+        Ok(executor)
     }
 }
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 # Longer solutions show every second frame, or every third, and so on; those of many shapes or of pixels even fewer.
 _MAX_FRAMES, _MAX_SHAPES, _MAX_PICTURES = 240, 48_000, 48
-_TEXT = "font:13px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _CELL = "text-align:left;vertical-align:top;padding:1px 12px 1px 0;background:none;border:none"
 
 
@@ -45,9 +44,8 @@ def env_page(env: Env) -> str:
     picture = painter_of(env).scene_or_text()
     caption = f"{env.env_cls}: {_params(env.params)}"
     image = f'<img src="{svg.data_uri(picture)}" alt="{svg.escaped(picture.text)}" style="max-width:100%">'
-    return (
-        f'<figure style="margin:0;{_TEXT}">{image}<figcaption>{svg.escaped(short(caption, 400))}</figcaption></figure>'
-    )
+    text = f"<figcaption>{svg.escaped(short(caption, 400))}</figcaption>"
+    return f'<figure style="margin:0;{svg.TEXT_STYLE}">{image}{text}</figure>'
 
 
 def policy_page(policy: Policy) -> str:
@@ -70,7 +68,7 @@ def policy_page(policy: Policy) -> str:
     scene = network_scene(described.get("network") or {}, observation, actions)
     image = f'<img src="{svg.data_uri(scene)}" alt="{svg.escaped(scene.text)}" style="max-width:100%">'
     return (
-        f'<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start;{_TEXT}">'
+        f'<div style="display:flex;flex-wrap:wrap;gap:24px;align-items:flex-start;{svg.TEXT_STYLE}">'
         f"<div><b>Policy</b>{_table(rows)}</div><div>{image}</div></div>"
     )
 

@@ -14,8 +14,6 @@ from twisterl._internal.display import svg
 from twisterl._internal.display.episode import Frame
 from twisterl._internal.display.scene import Scene
 
-_TEXT = "font:13px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
-
 
 def player(frames: Sequence[Frame], count: int, verdict: str, fps: float) -> str:
     """Return the HTML of a player.
@@ -33,7 +31,7 @@ def player(frames: Sequence[Frame], count: int, verdict: str, fps: float) -> str
     body = f'<div data-part="stills" style="display:flex;flex-wrap:wrap;gap:16px">{stills}</div>'
     foot = f'<div style="margin-top:4px">{svg.escaped(verdict)}</div>'
     script = f"<script>{_script(name, frames, captions, fps)}</script>" if len(frames) > 1 else ""
-    return f'<div id="{name}" style="{_TEXT}">{body}{foot}</div>{script}'
+    return f'<div id="{name}" style="{svg.TEXT_STYLE}">{body}{foot}</div>{script}'
 
 
 def _caption(frame: Frame, count: int) -> str:

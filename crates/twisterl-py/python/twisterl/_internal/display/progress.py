@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import contextlib
-import html
 import importlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from twisterl._internal.display import svg
 from twisterl.plotting.terminal import escape_controls
 
 # The shortest time between two updates in seconds: notebooks keep up with it, also over a network.
 _INTERVAL = 0.25
-_TEXT = "font:13px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 _COLOURS = {"training": "#0072b2", "finished": "#009e73", "stopped": "#d55e00"}
 
 
@@ -120,7 +119,7 @@ class NotebookBar:
             '<div style="width:240px;max-width:100%;height:8px;border-radius:4px;background:#8a95a355;overflow:hidden">'
             f'<div style="width:{100 * share:.1f}%;height:8px;background:{_COLOURS[state]}"></div></div>'
         )
-        return f'<div style="{_TEXT}">{bar}<div>{html.escape(line)}</div></div>'
+        return f'<div style="{svg.TEXT_STYLE}">{bar}<div>{svg.escaped(line)}</div></div>'
 
 
 def _measure(metrics: Mapping[str, Any]) -> str:

@@ -142,14 +142,15 @@ def _shifted(shape: Any, shift: float) -> Any:
 
 def _whole(file: Path, write: Callable[[Path], None]) -> None:
     """Write a file under another name, and rename it: it is whole or not there."""
-    partial = file.with_name(f".{file.stem}.{uuid.uuid4().hex}.partial{file.suffix}")
+    partial = file.with_name(f".{uuid.uuid4().hex}.partial{file.suffix}")
     try:
         write(partial)
         partial.replace(file)
     except OSError as error:
         raise FileError(f"{file}: cannot write: {error.strerror or error}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            partial.unlink(missing_ok=True)
 
 
 def _writer(file: Path) -> Callable[[Path, Iterator[Timed]], None]:
@@ -265,6 +266,13 @@ def _write_mp4(file: Path, pictures: Iterator[Timed]) -> None:
             while shown < due:
                 output.send(_padded(picture, size).tobytes())
                 shown += 1
+    # The codec does not tell that it failed, as on a full disk.
+    try:
+        written, _ = imageio_ffmpeg.count_frames_and_secs(str(file))
+    except RuntimeError as error:
+        raise OSError("the codec wrote no video that can be read") from error
+    if written < shown:
+        raise OSError(f"the codec wrote {written} of {shown} pictures")
 
 
 def _padded(picture: Image, size: tuple[int, ...]) -> Image:

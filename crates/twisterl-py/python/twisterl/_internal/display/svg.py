@@ -12,6 +12,8 @@ from twisterl._internal.display.scene import Circle, Label, Path, Picture, Rect,
 # Fonts that at least one of each system has; each glyph of monospaced text has its own place, whatever the font.
 _SANS = "'DejaVu Sans',Verdana,'Segoe UI','Helvetica Neue',Arial,sans-serif"
 _MONO = "'DejaVu Sans Mono',Menlo,Consolas,'Liberation Mono',monospace"
+# The style of text in the HTML of notebooks.
+TEXT_STYLE = "font:13px/1.5 system-ui,'Segoe UI',Roboto,'Helvetica Neue',Arial,sans-serif"
 # From the baseline to the middle of capital letters, as a share of the font's size.
 _MIDDLE = 0.36
 

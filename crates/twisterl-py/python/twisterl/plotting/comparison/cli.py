@@ -9,7 +9,7 @@ from pathlib import Path
 from ..runs import PlotError
 from ..style import NEEDS_MATPLOTLIB
 from ..terminal import INTERRUPTED, escape_controls, message
-from .results import write_figure
+from .results import load_results, write_figure
 
 FIGURES = (".png", ".svg", ".pdf")
 
@@ -17,7 +17,8 @@ FIGURES = (".png", ".svg", ".pdf")
 def main(arguments: Sequence[str], native: Callable[[list[str]], int], prog: str) -> int:
     """Run the command, draw its results if ``--out`` names a figure, and return the exit code.
 
-    The results are written beside the figure, as JSON under its name.
+    The results are written beside the figure, as JSON under its name. Only results are replaced there, since the name
+    may be that of a config.
     """
     words = list(arguments)
     at = _figure(words)
@@ -29,6 +30,9 @@ def main(arguments: Sequence[str], native: Callable[[list[str]], int], prog: str
     if importlib.util.find_spec("matplotlib") is None:
         message(f"{prog}: {NEEDS_MATPLOTLIB}")
         return 1
+    if results.exists() and not _has_results(results):
+        message(f"{prog}: --out: expected a name beside which {results} can be written, found another file there")
+        return 2
     words[at] = f"{given}{separator}{results}"
     before = _stamp(results)
     code = native(words)
@@ -51,6 +55,14 @@ def _figure(words: Sequence[str]) -> int | None:
         if word == "--out" and i + 1 < len(words) and words[i + 1].endswith(FIGURES):
             return i + 1
     return None
+
+
+def _has_results(path: Path) -> bool:
+    try:
+        load_results(path)
+    except PlotError:
+        return False
+    return True
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:

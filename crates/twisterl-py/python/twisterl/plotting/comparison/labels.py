@@ -83,6 +83,7 @@ def _panel(figure: Figure, labels: Labels) -> list[Any]:
             size=FONT,
             color=colour,
             arrowprops=leader,
+            parse_math=False,
         )
         note.set_in_layout(False)
         added.append(note)
@@ -95,7 +96,7 @@ def _is_far(offset: tuple[float, float], size: tuple[float, float]) -> bool:
 
 
 def _size(axes: Axes, text: str, scale: float) -> tuple[float, float]:
-    probe = axes.text(0, 0, text, size=FONT)
+    probe = axes.text(0, 0, text, size=FONT, parse_math=False)
     extent = probe.get_window_extent()
     probe.remove()
     return scale * extent.width, scale * extent.height

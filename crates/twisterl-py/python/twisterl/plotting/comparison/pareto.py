@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs import PlotError
 from ..style import COLOURS, GREY, MARKERS, cost_axis, log_axis_with_zero, note_below, styled, subplots
+from ..terminal import escape_controls
 from .labels import Labels, add_labels
 
 if TYPE_CHECKING:
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 Result = Mapping[str, Any]
+# Larger amounts are drawn by no axis.
+MAX_AMOUNT = 1e30
+# With more points, only those of the front have labels.
+MAX_LABELS = 40
+MAX_NAME = 60
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ def compare_figure(results: Sequence[Result], title: str = "") -> Figure:
     if not results:
         raise PlotError("expected at least one result, found none")
     rows = qualities(results)
-    policies = list(dict.fromkeys(str(result["policy"]) for result in results))
+    policies = list(dict.fromkeys(_name(result["policy"]) for result in results))
     figure, axes = subplots(len(rows), len(COSTS), 0.9 + 2.35 * len(rows))
     panels = []
     with styled():
@@ -99,8 +105,17 @@ def compare_figure(results: Sequence[Result], title: str = "") -> Figure:
 
 
 def _number(result: Result, key: str) -> float | None:
+    """Return a figure of a result; None if it has none that can be drawn."""
     value = result.get(key)
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not -MAX_AMOUNT <= value <= MAX_AMOUNT:
+        return None
+    return float(value)
+
+
+def _name(value: Any) -> str:
+    """Return a name in one short line."""
+    shown = escape_controls(value).encode("utf-8", "backslashreplace").decode()
+    return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
 
 
 def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost: Cost, quality: Quality) -> Labels:
@@ -108,7 +123,7 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
     drawn = []
     for result in results:
         x, y = _number(result, cost.key), _number(result, quality.key)
-        if x is not None and y is not None:
+        if x is not None and y is not None and x >= 0:
             drawn.append((result, (x, quality.scale * y)))
     points = [point for _, point in drawn]
     if not points:
@@ -119,7 +134,7 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
     stairs = [points[i] for i in best]
     axes.plot(*zip(*stairs, strict=True), drawstyle="steps-post", color=GREY, linewidth=0.9, zorder=1)
     for i, (result, point) in enumerate(drawn):
-        number = policies.index(str(result["policy"]))
+        number = policies.index(_name(result["policy"]))
         colour = COLOURS[number % len(COLOURS)]
         axes.plot(
             *point,
@@ -140,12 +155,15 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
     else:
         axes.margins(y=0.15)
     texts = [
-        str(result["search"]) + (f" ({100 * share:.3g} % solved)" if quality.of_solved and share < max(solved) else "")
+        _name(result["search"])
+        + (f" ({100 * share:.3g} % solved)" if quality.of_solved and share < max(solved) else "")
         for (result, _), share in zip(drawn, solved, strict=True)
     ]
     corners = [corner for (_, y), (x, end) in itertools.pairwise(stairs) for corner in ((x, y), (x, end))]
-    names = [policies.index(str(result["policy"])) for result, _ in drawn]
+    names = [policies.index(_name(result["policy"])) for result, _ in drawn]
     colours = [COLOURS[name % len(COLOURS)] if len(policies) > 1 else "#202020" for name in names]
+    labelled = range(len(points)) if len(points) <= MAX_LABELS else best[:MAX_LABELS]
+    points, texts, colours = [points[i] for i in labelled], [texts[i] for i in labelled], [colours[i] for i in labelled]
     return Labels(axes, points, texts, colours, stairs[:1] + corners)
 
 

@@ -11,6 +11,9 @@ from ..runs import PlotError
 from ..style import FORMATS, save
 from .pareto import compare_figure
 
+# More points tell nothing in a figure of this size.
+MAX_RESULTS = 1000
+
 
 def load_results(path: Path) -> list[dict[str, Any]]:
     """Read the results that ``compare --json`` or ``--out`` wrote."""
@@ -21,6 +24,8 @@ def load_results(path: Path) -> list[dict[str, Any]]:
     results = document.get("results")
     if not isinstance(results, list) or not results:
         raise PlotError(f"{path}: expected an object with a list `results`, as written by `compare`")
+    if len(results) > MAX_RESULTS:
+        raise PlotError(f"{path}: results: expected at most {MAX_RESULTS}, found {len(results)}")
     for i, result in enumerate(results):
         missing = [key for key in ("policy", "search") if not isinstance(result, dict) or key not in result]
         if missing:
@@ -30,4 +35,9 @@ def load_results(path: Path) -> list[dict[str, Any]]:
 
 def write_figure(path: Path, out: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Draw the results in the file ``path`` to ``out`` with each of the formats as suffix, and return the files."""
-    return save(compare_figure(load_results(path)), out, formats)
+    figure = compare_figure(load_results(path))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise PlotError(f"{out.parent}: cannot be written: {error}") from error
+    return save(figure, out, formats)
