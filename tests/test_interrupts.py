@@ -19,7 +19,7 @@ POLICY = ["tests/vectors/peer/ppo_puzzle8_v1.safetensors", "--config", "tests/co
 POLICY15 = ["puzzle15.run"]  # knows nothing, so that it searches to the end
 BOARD15 = "14,13,15,7,11,12,9,5,6,0,2,1,4,8,10,3"
 
-STUCK = '''
+STUCK_ENVIRONMENT = '''
 from pathlib import Path
 
 class Stuck:
@@ -81,7 +81,7 @@ def inputs(cli, tmp_path_factory) -> Path:
     write(folder / "az.json", alphazero)
     states = [[8, 6, 7, 2, 5, 4, 3, 0, 1]] * 500_000
     write(folder / "states.json", json.dumps(states))
-    (folder / "stuck_envs.py").write_text(WAIT + STUCK)
+    (folder / "stuck_envs.py").write_text(WAIT + STUCK_ENVIRONMENT)
     stuck = json.loads(json.dumps(TINY))
     stuck |= {"env_cls": "stuck_envs.Stuck", "env": {}}
     write(folder / "stuck.json", stuck)
