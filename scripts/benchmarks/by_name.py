@@ -11,6 +11,7 @@ need the same release of Gymnasium: below 1.3, as Stable-Baselines3 2.8 does.
 """
 
 import argparse
+import json
 import statistics
 import sys
 from dataclasses import dataclass
@@ -101,23 +102,22 @@ def ratio(sides: dict[str, list[dict[str, Any]]], limit: float) -> str:
     if not ours or not rival or None in ours:
         return ""
     late = sorted(limit if seconds is None else seconds for seconds in rival)
-    bounds = statistics.median(late), late[0]
-    shown = [
-        f"{'> ' if bound >= limit else ''}{bound / of:.0f} x"
-        for bound, of in zip(bounds, (statistics.median(ours), max(ours)), strict=True)
-    ]
-    return f"{shown[0]} ({shown[1]})"
+
+    def times(theirs: float, own: float) -> str:
+        return f"{'> ' if theirs >= limit else ''}{theirs / own:.1f} x"
+
+    return f"{times(statistics.median(late), statistics.median(ours))} ({times(late[0], max(ours))})"
 
 
 def page(runs: Runs, limit: float) -> str:
     """Returns all problems in Markdown."""
     rows = []
-    for name, sides in runs.items():
-        problem = PROBLEMS[name]
+    for problem in (problem for name, problem in PROBLEMS.items() if name in runs):
+        sides = runs[problem.name]
         bar = f"{problem.threshold:.0%} solved" if problem.measure == "success" else f"{problem.threshold:g}"
         for side, found in sides.items():
             sooner = ratio(sides, limit) if side == "ours" else ""
-            rows.append([name, bar, side, *cells(found), sooner])
+            rows.append([problem.name, bar, side, *cells(found), sooner])
     heads = ["environment", "threshold", "side", "reached", "seconds of training", "steps", "worst seed's best"]
     heads.append("sooner (our slowest, its fastest)")
     text = f"By name alone, until two evaluations in a row reach the threshold, within {limit:g} s:"
@@ -135,11 +135,14 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=3, metavar="N", help="default: %(default)s")
     parser.add_argument("--seconds", type=float, default=120.0, metavar="S", help="of training (default: %(default)s)")
     parser.add_argument("--out", type=Path, help="the record, without suffix")
+    parser.add_argument("--add", action="store_true", help="keep what the record has of other environments")
     args = parser.parse_args(arguments)
     chosen = args.only.split(",") if args.only else list(PROBLEMS)
     if unknown := set(chosen) - set(PROBLEMS):
         parser.error(f"--only: expected some of {', '.join(PROBLEMS)}, found {', '.join(sorted(unknown))}")
-    runs: Runs = {}
+    if args.add and not args.out:
+        parser.error("--add: expected --out with it, found none")
+    runs: Runs = json.loads(args.out.with_suffix(".json").read_text())["runs"] if args.add else {}
     for problem in (PROBLEMS[name] for name in chosen):
         sides = {"ours": args.python} | ({"sb3": args.rival} if args.rival and problem.for_rivals else {})
         found = runs[problem.name] = {side: [] for side in sides}

@@ -56,6 +56,8 @@ fn ppo(preset: Preset, spec: &dyn EnvSpec) -> (Value, u64) {
     let changes = match kind {
         // What is learned of one state says little about others, so each has to be visited until it is known.
         ActionKind::Discrete if preset.is_symbolic() => json!({
+            // A policy that wanders forever sees the start no more.
+            "collecting": {"max_steps": spec.episode_limits().endless.then_some(rollout_length)},
             "training": {"num_epochs": 4, "ent_coef": 0.01, "ent_coef_final": 0.0},
         }),
         // Choices and numbers depend on each other, which takes more samples an update.
