@@ -377,7 +377,7 @@ def test_progress_and_tables_are_written_for_people(cli, place, tmp_path):
 def test_check_says_in_prose_whether_an_environment_keeps_the_contract(cli, place):
     result = cli("check", "Puzzle", "--set", "width=4")
     assert result.returncode == 0, result.stderr
-    assert re.match(r"Puzzle: keeps the contract in \d+ episodes of \d+ steps; symmetries: 0\n", result.stdout)
+    assert re.match(r"Puzzle: keeps the contract \(checked: \d+ episodes, \d,\d{3} steps, 0 symmetries\)\n", result.stdout)
     module = "class Endless:\n    def reset(self): pass\n"
     write(place / "odd.py", module)
     assert_refused(python("check", "odd.Endless", cwd=place), "Endless")

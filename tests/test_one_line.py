@@ -109,8 +109,10 @@ def test_steps_are_those_of_environments():
 def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     run = twisterl.train("CartPole-v1", num_steps=1)
     choice, reasons, *_ = capfd.readouterr().err.splitlines()
-    assert choice == "preset for returns: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
-    assert reasons.startswith("since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2")
+    assert choice == "preset to maximize the return: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
+    assert reasons.startswith(
+        "chosen for CartPole-v1, which has no adjustable difficulty: in each step, the policy sees 4 numbers and chooses 1"
+    )
     assert run.config["policy"]["embedding_size"] == 64
     twisterl.train("CartPole-v1", num_steps=1, quiet=True)
     twisterl.train({**run.config, "num_iterations": 1})
@@ -209,7 +211,7 @@ def test_options_that_do_not_fit_are_refused(options, error, says):
 def test_names_are_trained_by_the_command_line(cli, tmp_path):
     result = cli("CartPole-v1", "--steps", 5000, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "preset for returns: PPO, 2 iterations" in result.stderr
+    assert "preset to maximize the return: PPO, 2 iterations" in result.stderr
     run = tmp_path / "runs/CartPole-v1"
     assert json.loads((run / "config.json").read_text())["policy"]["activation"] == "tanh"
     unknown = cli("FrozenLake-v1", cwd=tmp_path)
@@ -221,4 +223,4 @@ def test_names_are_trained_by_the_command_line(cli, tmp_path):
 def test_ids_of_gymnasium_are_trained_by_the_program_of_the_package(capfd, tmp_path):
     assert twisterl._core.run_cli(["twisterl", "FrozenLake-v1", "--num-steps", "1"]) == 0
     assert (tmp_path / "runs/FrozenLake-v1/metrics.jsonl").exists()
-    assert "preset for returns" in capfd.readouterr().err
+    assert "preset to maximize the return" in capfd.readouterr().err
