@@ -57,8 +57,9 @@ impl ProblemFlags {
     /// Returns the number and the kind of the problems in words, such as `1,000 scrambles of difficulty 2`.
     pub(super) fn describe(&self, spec: &dyn EnvSpec, instances: &[Instance]) -> String {
         if let Some(file) = &self.states {
-            let file = states::name(file).display().to_string();
-            return format!("{} of {}", counted(instances.len(), "state"), escape_controls(&file));
+            let path = states::name(file);
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            return format!("{} of {}", counted(instances.len(), "state"), escape_controls(&name));
         }
         if !spec.starts().curriculum {
             return counted(self.num_episodes, "episode");
