@@ -3,6 +3,7 @@
 use super::correction::{Correction, Input};
 use crate::Result;
 use crate::evaluator::Evaluation;
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::executor::{BranchInput, block_rows};
 use crate::policy::layers::{Activation, Embedding, Forward, Layer, LayerKind as _, Linear};
 use crate::policy::network::Network;
@@ -87,9 +88,12 @@ impl SharedBase {
                 Some(linear) => {
                     let sums = Linear { activation: Activation::Identity, ..linear.clone() };
                     let shape = (linear.width(layer.input()), linear.outputs);
-                    (sums.forward(layer.input())?, open(shape, linear.activation))
+                    (
+                        sums.forward(layer.input(), Arithmetic::Fused)?,
+                        open(shape, linear.activation),
+                    )
                 }
-                None => (layer.forward()?, None),
+                None => (layer.forward(Arithmetic::Fused)?, None),
             };
             let (inputs, outputs) = layer.shape();
             base.widest = base.widest.max(inputs).max(outputs);
