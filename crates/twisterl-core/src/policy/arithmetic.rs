@@ -16,6 +16,11 @@ pub enum Arithmetic {
 }
 
 impl Arithmetic {
+    #[allow(clippy::trivially_copy_pass_by_ref)] // the signature that serde calls
+    pub(super) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
     /// Returns the name that stands in files and answers: `fused` or `portable-1`. The number changes with the results.
     pub const fn name(self) -> &'static str {
         match self {

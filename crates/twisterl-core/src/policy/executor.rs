@@ -85,25 +85,14 @@ enum Heads {
 }
 
 impl Executor {
-    /// Returns the executor of a policy, with its use of symmetries and its rule on backtracking, in the fused arithmetic.
+    /// Returns the executor of a policy, with its arithmetic, its use of symmetries and its rule on backtracking.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other.
     pub fn of(policy: &Policy) -> Result<Self> {
-        Self::of_policy(policy, Arithmetic::Fused)
-    }
-
-    /// Returns the executor of a policy in the portable arithmetic, whose answers have the same bits on every machine.
-    ///
-    /// # Errors
-    /// As for [`of`](Self::of).
-    pub fn portable(policy: &Policy) -> Result<Self> {
-        Self::of_policy(policy, Arithmetic::Portable)
-    }
-
-    fn of_policy(policy: &Policy, arithmetic: Arithmetic) -> Result<Self> {
         policy.check()?;
-        let mut executor = Self::of_network(&policy.network, &policy.parameters, arithmetic)?;
+        let Policy { network, parameters, arithmetic, .. } = policy;
+        let mut executor = Self::of_network(network, parameters, *arithmetic)?;
         if policy.symmetry == Symmetry::Canonical {
             executor.twists.clone_from(&policy.twists);
         }
@@ -120,7 +109,15 @@ impl Executor {
         Self::of_network(network, parameters, Arithmetic::Fused)
     }
 
-    fn of_network(network: &Network, parameters: &[f32], arithmetic: Arithmetic) -> Result<Self> {
+    /// Lays out `parameters` for an arithmetic.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(super) fn of_network(
+        network: &Network,
+        parameters: &[f32],
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
         network.check()?;
         let path = |layers| Branch::new(&network.observation, layers, arithmetic);
         let trunk = match network.common() {

@@ -56,7 +56,11 @@ impl SharedBase {
     ///
     /// # Errors
     /// If a layer does not fit.
-    pub(super) fn new(network: &Network, layout: &Layout) -> Result<Option<Self>> {
+    pub(super) fn new(
+        network: &Network,
+        layout: &Layout,
+        arithmetic: Arithmetic,
+    ) -> Result<Option<Self>> {
         let layers = || network.common().iter().chain(network.action());
         if layout.rank() == 0 || !layers().all(is_known) {
             return Ok(None);
@@ -88,12 +92,9 @@ impl SharedBase {
                 Some(linear) => {
                     let sums = Linear { activation: Activation::Identity, ..linear.clone() };
                     let shape = (linear.width(layer.input()), linear.outputs);
-                    (
-                        sums.forward(layer.input(), Arithmetic::Fused)?,
-                        open(shape, linear.activation),
-                    )
+                    (sums.forward(layer.input(), arithmetic)?, open(shape, linear.activation))
                 }
-                None => (layer.forward(Arithmetic::Fused)?, None),
+                None => (layer.forward(arithmetic)?, None),
             };
             let (inputs, outputs) = layer.shape();
             base.widest = base.widest.max(inputs).max(outputs);
