@@ -267,7 +267,10 @@ COMMANDS = {
     "missing folder": (["evaluate", "run/puzzle"], ["found nothing (did you mean `runs/puzzle`?)"]),
     "length of a state": (["solve", "runs/puzzle", "--state", "1,0,2"], ["state: expected 6 tiles", "found 3"]),
     "state": (["solve", "runs/puzzle", "--state", "1,1,2,3,4,5"], ["state: expected each tile once, found 1"]),
-    "board of a file": (["evaluate", "runs/puzzle", "--states", "boards.txt"], ["boards.txt: line 2: ", "found 1", "; 1 more state refused: line 4"]),
+    "board of a file": (
+        ["evaluate", "runs/puzzle", "--states", "boards.txt"],
+        ["boards.txt: line 2: ", "found 1", "; 1 more state refused: line 4"],
+    ),
     "no state": (["solve", "runs/puzzle"], ["expected a state to solve", "--state 8,7", "--states", "`solve --help`"]),
     "missing states": (["evaluate", "runs/puzzle", "--states", "board.txt"], ["board.txt", "`boards.txt`?"]),
     "seed": (["puzzle.json", "--seed", "-1"], ["--seed", "expected a whole number from 0 to"]),
@@ -380,7 +383,9 @@ def test_progress_and_tables_are_written_for_people(cli, place, tmp_path):
 def test_check_says_in_prose_whether_an_environment_keeps_the_contract(cli, place):
     result = cli("check", "Puzzle", "--set", "width=4")
     assert result.returncode == 0, result.stderr
-    assert re.match(r"Puzzle: keeps the contract \(checked: \d+ episodes, \d,\d{3} steps, 0 symmetries\)\n", result.stdout)
+    assert re.match(
+        r"Puzzle: keeps the contract \(checked: \d+ episodes, \d,\d{3} steps, 0 symmetries\)\n", result.stdout
+    )
     module = "class Endless:\n    def reset(self): pass\n"
     write(place / "odd.py", module)
     assert_refused(python("check", "odd.Endless", cwd=place), "Endless")

@@ -123,7 +123,7 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     choice, reasons, *_ = capfd.readouterr().err.splitlines()
     assert choice == "preset to maximize the return: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
     assert reasons.startswith(
-        "chosen for CartPole-v1, which has no adjustable difficulty: in each step, the policy sees 4 numbers and chooses 1"
+        "chosen for CartPole-v1, which has no adjustable difficulty: in each step, the policy sees 4 numbers and"
     )
     assert run.config["policy"]["embedding_size"] == 64
     twisterl.train("CartPole-v1", num_steps=1, quiet=True)
@@ -140,7 +140,11 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
         (BOX(-np.inf, np.inf, (3,)), BOX(-np.inf, np.inf, (1,)), "chooses 1 number;"),
         (BOX(-1, 1, (3,)), gymnasium.spaces.MultiDiscrete([2, 3]), "chooses 1 of 2 values and 1 of 3 values;"),
         (BOX(-1, 1, (3,)), gymnasium.spaces.MultiBinary(3), "chooses 3 bits;"),
-        (BOX(-1, 1, (3,)), gymnasium.spaces.Tuple([DISCRETE(2), BOX(-1, 1, (2,))]), "chooses 1 of 2 values and 2 numbers;"),
+        (
+            BOX(-1, 1, (3,)),
+            gymnasium.spaces.Tuple([DISCRETE(2), BOX(-1, 1, (2,))]),
+            "chooses 1 of 2 values and 2 numbers;",
+        ),
         (BOX(0, 255, (8, 8, 3), np.uint8), DISCRETE(2), "sees 8 x 8 x 3 numbers and chooses 1 of 2 actions;"),
         (BOX(0, 255, (24, 24, 3), np.uint8), DISCRETE(2), "network of convolutions"),
         (gymnasium.spaces.Dict(a=BOX(-1, 1, (2,)), b=DISCRETE(3)), DISCRETE(2), "network 64-64 (tanh)"),
