@@ -9,8 +9,10 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
+use twisterl_core::error::counts::{counted, shaped};
 use twisterl_core::error::escape::escape_lines;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
@@ -63,12 +65,34 @@ pub(super) struct PolicyArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     env: EnvFlags,
+    #[command(flatten)]
+    arithmetic: ArithmeticFlags,
 }
 
 impl PolicyArgs {
     /// Loads the policy.
     pub(super) fn open(&self, registry: &Registry) -> Result<LoadedPolicy> {
-        open_policy(&self.policy, self.config.as_deref(), &self.env.registry(registry))
+        let registry = self.env.registry(registry);
+        let mut loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        self.arithmetic.apply(&mut loaded.policy);
+        Ok(loaded)
+    }
+}
+
+/// The arithmetic of commands that play a policy.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct ArithmeticFlags {
+    /// Give the same answers on every machine, to the last bit. Large batches of wide networks take up to twice as long.
+    #[arg(long)]
+    portable: bool,
+}
+
+impl ArithmeticFlags {
+    /// Sets the arithmetic of `policy`, if another than its own is asked for.
+    pub(super) fn apply(self, policy: &mut Policy) {
+        if self.portable {
+            policy.arithmetic = Arithmetic::Portable;
+        }
     }
 }
 
@@ -106,10 +130,7 @@ fn describe(spec: &dyn EnvSpec) -> String {
     text += &row(
         "check",
         &match spec.check(0) {
-            Ok(report) => format!(
-                "passed: {} episodes, {} steps, {} symmetries",
-                report.episodes, report.steps, report.twists
-            ),
+            Ok(report) => format!("passed: {report}"),
             Err(error) => format!("FAILED: {error}"),
         },
     );
@@ -132,10 +153,10 @@ fn brief(value: &Value) -> String {
 /// Returns the observation space in words.
 fn observation(space: &ObservationSpace) -> String {
     match space {
-        ObservationSpace::SparseBinary { shape } => format!("{} bits", times(shape)),
-        ObservationSpace::Dense { shape } => format!("{} numbers", times(shape)),
+        ObservationSpace::SparseBinary { shape } => shaped(shape, "bit"),
+        ObservationSpace::Dense { shape } => shaped(shape, "number"),
         ObservationSpace::Mixed { bits, values } => {
-            format!("{} bits, {} numbers", times(bits), times(values))
+            format!("{}, {}", shaped(bits, "bit"), shaped(values, "number"))
         }
     }
 }
@@ -144,12 +165,7 @@ fn observation(space: &ObservationSpace) -> String {
 fn action(component: &ActionComponent) -> String {
     match component {
         ActionComponent::Discrete { n } => format!("one of {n}"),
-        ActionComponent::Binary { n } => format!("{n} bits"),
-        ActionComponent::Continuous { shape, .. } => format!("{} numbers", times(shape)),
+        ActionComponent::Binary { n } => counted(n, "bit"),
+        ActionComponent::Continuous { shape, .. } => shaped(shape, "number"),
     }
-}
-
-/// Formats a shape as `2 x 3`.
-fn times(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -8,6 +8,7 @@ mod compare;
 mod convert;
 mod envs;
 mod evaluate;
+mod figures;
 mod measure;
 mod problems;
 mod solve;
@@ -184,7 +185,7 @@ fn ended(result: Result<Exit>, stop: Option<&Stop>) -> (u8, Option<Error>) {
         Err(error) => error,
     };
     let exit = match &error {
-        Error::Usage { .. } | Error::Occupied { .. } => Exit::Usage,
+        Error::Usage { .. } | Error::NoFixedSteps { .. } | Error::Occupied { .. } => Exit::Usage,
         error if error.is_interrupted() => Exit::Interrupted,
         _ => Exit::Failed,
     };
