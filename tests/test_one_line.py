@@ -183,7 +183,8 @@ def test_presets_learn_every_kind_of_action(act, steps):
     ids=["no time limit", "100 steps", "it does not tell"],
 )
 def test_symbols_are_explored_and_seen_from_the_start_again(env, limit):
-    run = twisterl.train(env, num_steps=1, quiet=True, set={"algorithm.evals": {}})
+    short = {"algorithm.evals.greedy.num_episodes": 1, "algorithm.evals.greedy.max_steps": 10}
+    run = twisterl.train(env, num_steps=1, quiet=True, set=short)
     algorithm = run.config["algorithm"]
     training = algorithm["training"]
     assert (training["num_epochs"], training["ent_coef"], training["ent_coef_final"]) == (4, 0.01, 0.0)
