@@ -144,13 +144,13 @@ def test_training_by_name_is_measured(script, tmp_path):
 def test_a_run_that_takes_too_long_makes_a_lower_bound():
     def sides(*rival):
         runs = {"ours": (1.0, 2.0, 4.0), "sb3": rival}
-        return {side: [{"seconds": seconds} for seconds in found] for side, found in runs.items()}
+        return {side: [{"seconds": seconds, "limit": 60} for seconds in found] for side, found in runs.items()}
 
     # Medians, and our slowest against the fastest.
-    assert by_name.ratio(sides(30.0, 10.0, None), 60) == "15.0 x (2.5 x)"
-    assert by_name.ratio(sides(30.0, None, None), 60) == "> 30.0 x (7.5 x)"
-    assert by_name.ratio({**sides(30.0), "ours": [{"seconds": None}]}, 60) == "", "ours did not get there"
-    assert by_name.ratio({"ours": sides()["ours"]}, 60) == "", "there is no rival"
+    assert by_name.ratio(sides(30.0, 10.0, None)) == "15.0 x (2.5 x)"
+    assert by_name.ratio(sides(30.0, None, None)) == "> 30.0 x (7.5 x)"
+    assert by_name.ratio({**sides(30.0), "ours": [{"seconds": None}]}) == "", "ours did not get there"
+    assert by_name.ratio({"ours": sides()["ours"]}) == "", "there is no rival"
 
 
 def test_our_side_of_the_rivals_is_measured(benchmark):

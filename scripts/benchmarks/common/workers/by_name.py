@@ -87,6 +87,7 @@ def ours(env, seed, measure, episodes, watch):
 
 def sb3(env, seed, measure, episodes, watch):
     """Stable-Baselines3."""
+    import gymnasium
     from gymnasium import spaces
     from gymnasium.wrappers import TimeLimit
     from stable_baselines3 import PPO
@@ -96,8 +97,11 @@ def sb3(env, seed, measure, episodes, watch):
 
     if measure != "reward":
         raise SystemExit(f"{env}: Stable-Baselines3 has no measure of success")
-    limit = {"max_episode_steps": LONGEST}
-    test = make_vec_env(env, n_envs=PARALLEL, seed=12345, wrapper_class=TimeLimit, wrapper_kwargs=limit)
+
+    def limited():
+        return TimeLimit(env() if callable(env) else gymnasium.make(env), LONGEST)
+
+    test = make_vec_env(limited, n_envs=PARALLEL, seed=12345)
 
     class Evaluate(BaseCallback):
         trained, since, due = 0.0, 0.0, EVERY
