@@ -5,11 +5,9 @@
 //!
 //! The modules in the order of the data flow: [`space`] and [`env`](mod@env) define environments, [`envs`] holds the built-in
 //! ones and the [`registry`], [`policy`] implements the [`evaluator`] that turns observations into action distributions and
-//! values, [`rollout`] collects transitions with it, [`search`] looks ahead, [`solve`] solves single problems, and
-//! [`bundle`] puts a policy and the program that plays it into one file.
+//! values, [`rollout`] collects transitions with it, [`search`] looks ahead, and [`solve`] solves single problems.
 #![forbid(unsafe_code)]
 
-pub mod bundle;
 pub mod env;
 pub mod envs;
 pub mod error;

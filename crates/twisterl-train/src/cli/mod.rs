@@ -4,6 +4,7 @@
 //! Exit codes: 0 success, 1 failure (an error, an unsolved problem, or a result that cannot be written), 2 invalid
 //! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
+mod bundle;
 mod compare;
 mod convert;
 mod envs;
@@ -58,6 +59,8 @@ enum Command {
     /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
     Record(start::commands::PythonArgs),
     Convert(convert::ConvertArgs),
+    Bundle(Box<bundle::BundleArgs>),
+    Run(Box<bundle::run::RunArgs>),
     Envs(envs::EnvsArgs),
     Check(start::check::CheckArgs),
     New(start::new::NewArgs),
@@ -234,6 +237,8 @@ fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Out
         Some(Command::Plot(args)) => args.run("plot"),
         Some(Command::Record(args)) => args.run("record"),
         Some(Command::Convert(args)) => args.run(registry),
+        Some(Command::Bundle(args)) => args.run(registry),
+        Some(Command::Run(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Check(args)) => args.run(registry),
         Some(Command::New(args)) => args.run(),

@@ -2,7 +2,7 @@
 
 pub mod checkpoint;
 pub(crate) mod disk;
-mod format;
+pub(crate) mod format;
 pub mod load;
 pub mod metrics;
 pub mod pt;

@@ -14,14 +14,14 @@
 
 use super::reader::Reader;
 use super::self_test::SelfTest;
-use crate::envs::registry::EnvSpec;
-use crate::error::from_serde;
-use crate::error::json;
-use crate::policy::Policy;
-use crate::solve::SolveOptions;
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::from_serde;
+use twisterl_core::error::json;
+use twisterl_core::policy::Policy;
+use twisterl_core::solve::SolveOptions;
+use twisterl_core::{Error, Result};
 
 /// The first bytes of a payload.
 pub const MAGIC: [u8; 8] = *b"twisterl";
@@ -34,7 +34,7 @@ pub const ARITHMETIC: &str = "portable-1";
 /// The parts of a payload.
 #[derive(Debug, Clone)]
 pub struct Payload<'a> {
-    /// What the program has to know.
+    /// The description for the program.
     pub description: Description,
     /// The policy file.
     policy: &'a [u8],
@@ -43,7 +43,7 @@ pub struct Payload<'a> {
     pub checksum: u64,
 }
 
-/// What the program beside a policy has to know.
+/// The arithmetic of a bundle, and its options.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {

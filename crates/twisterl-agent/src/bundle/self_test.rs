@@ -2,17 +2,17 @@
 //!
 //! All numbers are kept as their bits, so that neither a rounding nor a reader of JSON can hide a difference.
 
-use crate::env::Start;
-use crate::envs::registry::EnvSpec;
-use crate::evaluator::decision::Decision;
-use crate::evaluator::distribution::Choice;
-use crate::evaluator::{Evaluation, Evaluator};
-use crate::policy::Policy;
-use crate::policy::executor::Executor;
-use crate::rng::{Purpose, RngExt, StreamKey};
-use crate::space::{ObservationSpace, Observations};
-use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::evaluator::decision::Decision;
+use twisterl_core::evaluator::distribution::Choice;
+use twisterl_core::evaluator::{Evaluation, Evaluator};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::rng::{Purpose, RngExt, StreamKey};
+use twisterl_core::space::{ObservationSpace, Observations};
+use twisterl_core::{Error, Result};
 
 /// The number of steps.
 const STEPS: u64 = 8;

@@ -4,7 +4,7 @@
 
 use super::check_length;
 use super::reader::Reader;
-use crate::{Error, Result};
+use twisterl_core::{Error, Result};
 
 /// The last bytes of a bundle that is an executable.
 pub const MAGIC: [u8; 8] = *b"twstrl01";

@@ -1,6 +1,6 @@
 //! Reading of untrusted bytes.
 
-use crate::{Error, Result};
+use twisterl_core::{Error, Result};
 
 /// Bytes that are read from the front. Errors name the place, such as `data section`.
 #[derive(Debug, Clone)]

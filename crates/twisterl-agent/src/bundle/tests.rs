@@ -3,14 +3,14 @@
 
 use super::payload::{self, Payload};
 use super::{module, payload_of, program};
-use crate::envs::registry::{EnvSpec, Registry};
-use crate::policy::Policy;
-use crate::policy::executor::Executor;
-use crate::policy::test_policy::random_policy;
-use crate::solve::SolveOptions;
 use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
+use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::policy::Policy;
+use twisterl_core::policy::executor::Executor;
+use twisterl_core::policy::test_policy::random_policy;
+use twisterl_core::solve::SolveOptions;
 
 /// The sections of a module with one page of memory, of at most 4: a global with the address 16 that is exported, and one data
 /// segment of 12 zeros at 12.
@@ -69,7 +69,7 @@ fn payload() -> Vec<u8> {
     payload::write(&policy, Some(&*spec), &options).unwrap()
 }
 
-fn error<T>(result: crate::Result<T>) -> String {
+fn error<T>(result: twisterl_core::Result<T>) -> String {
     result.map(drop).unwrap_err().to_string()
 }
 

@@ -15,7 +15,7 @@ pub mod self_test;
 #[cfg(test)]
 mod tests;
 
-use crate::{Error, Result};
+use twisterl_core::{Error, Result};
 
 /// The longest payload, in bytes: that of the longest policy file.
 pub const MAX_PAYLOAD: usize = 1 << 30;

@@ -9,7 +9,7 @@
 
 use super::check_length;
 use super::reader::{Reader, write_signed, write_unsigned};
-use crate::{Error, Result};
+use twisterl_core::{Error, Result};
 
 /// The exported global that holds the address of the two numbers.
 pub const SLOT: &str = "TWISTERL_PAYLOAD";
