@@ -66,7 +66,7 @@ def trained(cli, tmp_path_factory):
     """A policy of each environment after one iteration, by name."""
     folder = tmp_path_factory.mktemp("trained")
     for name, (env, policy) in ENVIRONMENTS.items():
-        algorithm = {"collecting": {"num_episodes": 8, "num_steps": 16}, "evals": {}}
+        algorithm = {"collecting": {"num_episodes": 8, "rollout_length": 16}, "evals": {}}
         config = {"env_cls": name, "env": env, "policy": policy, "algorithm": algorithm, "seed": 5}
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))

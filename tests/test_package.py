@@ -1,6 +1,7 @@
 """The installed Python package."""
 
 import importlib.metadata
+import os
 import subprocess
 import sys
 import time
@@ -34,6 +35,15 @@ def test_metadata_names_licence_and_extras():
     assert {"plot", "gym", "hub", "dev"} <= set(metadata.get_all("Provides-Extra"))
     required = [r for r in importlib.metadata.requires("twisterl") or [] if "extra ==" not in r]
     assert required == ["numpy>=1.26"], "and nothing else; torch least of all"
+
+def test_no_text_of_the_package_has_the_paths_of_its_build(root):
+    distribution = importlib.metadata.distribution("twisterl")
+    written_by_pip = {"direct_url.json", "RECORD"}
+    texts = [file for file in distribution.files or [] if file.suffix not in (".so", ".pyd", ".pyc")]
+    assert any(file.name == "THIRD_PARTY_NOTICES.txt" for file in texts)
+    for file in texts:
+        if file.name not in written_by_pip:
+            assert os.fsencode(root) not in file.locate().read_bytes(), file
 
 
 def stub_wheel(folder, name, version, requires=()):

@@ -6,10 +6,10 @@ use serde_json::Value;
 use std::path::PathBuf;
 use twisterl_core::evaluator::distribution::masked_softmax;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
-use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::network::{Activation, MlpSizes, Network};
 use twisterl_core::policy::weights::PolicyHeader;
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::space::symmetry::Symmetry;
 use twisterl_core::space::{ActionSpace, ObservationSpace, Observations};
 
@@ -49,6 +49,7 @@ fn check(checkpoint: &str, cells: usize) {
         backtracking: true,
         scaling: None,
         spaces: None,
+        arithmetic: Arithmetic::Fused,
     };
     let bytes = std::fs::read(peer(&format!("{checkpoint}.safetensors"))).unwrap();
     let policy = Policy::from_safetensors(&bytes, Some(header)).unwrap();

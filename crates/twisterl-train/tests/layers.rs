@@ -10,6 +10,7 @@ use support::options;
 use twisterl_core::Result;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::evaluator::{Evaluation, Evaluator as _};
+use twisterl_core::policy::Arithmetic;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::layers::{Forward, Initial, LayerKind, Parameter, size};
 use twisterl_core::policy::network::Network;
@@ -37,7 +38,7 @@ impl LayerKind for Scale {
         vec![Parameter::weight(input.to_vec()).initially(Initial::Constant(self.initial))]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(Some(Box::new(Scaling { scale: vec![0.0; size(input)] })))
     }
 }

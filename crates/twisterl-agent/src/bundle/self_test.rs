@@ -51,7 +51,7 @@ impl SelfTest {
     /// # Errors
     /// If the parts of the policy do not fit each other, or the environment fails.
     pub fn of(policy: &Policy, spec: Option<&dyn EnvSpec>) -> Result<Self> {
-        let executor = Executor::of(policy)?;
+        let executor = Executor::portable(policy)?;
         let steps = (0..STEPS).map(|number| match spec {
             Some(spec) => {
                 let state = scramble(spec, number)?;

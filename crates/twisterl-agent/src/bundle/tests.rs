@@ -248,12 +248,12 @@ fn a_payload_carries_the_policy_the_options_and_a_self_test() {
     assert_eq!(payload.policy().unwrap(), policy);
     let solve = json!({"search": "beam=8", "score": 32.0, "seed": u64::MAX});
     assert_eq!(serde_json::Value::Object(payload.description.solve.clone()), solve);
-    let executor = Executor::of(&policy).unwrap();
+    let executor = Executor::portable(&policy).unwrap();
     payload.self_test().unwrap().check(&executor, Some(&*spec)).unwrap();
     // The policy as trained on has other weights.
     let other =
         Policy { parameters: policy.parameters.iter().map(|p| p * 1.01).collect(), ..policy };
-    let executor = Executor::of(&other).unwrap();
+    let executor = Executor::portable(&other).unwrap();
     let found = error(payload.self_test().unwrap().check(&executor, Some(&*spec)));
     assert_eq!(
         found,
@@ -268,14 +268,14 @@ fn the_self_test_of_a_foreign_environment_needs_no_environment() {
         let policy = random_policy(&*spec);
         let bytes = payload::write(&policy, None, &SolveOptions::default()).unwrap();
         let self_test = Payload::read(&bytes).unwrap().self_test().unwrap();
-        self_test.check(&Executor::of(&policy).unwrap(), None).unwrap();
+        self_test.check(&Executor::portable(&policy).unwrap(), None).unwrap();
     }
 }
 
 #[test]
 fn a_self_test_that_tests_nothing_or_is_no_self_test_is_refused() {
     let (policy, spec) = problem();
-    let executor = Executor::of(&policy).unwrap();
+    let executor = Executor::portable(&policy).unwrap();
     let check = |value| {
         let test: super::self_test::SelfTest = serde_json::from_value(value).unwrap();
         error(test.check(&executor, Some(&*spec)))

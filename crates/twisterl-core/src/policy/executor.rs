@@ -1,5 +1,6 @@
 //! Inference: the executor of a network description in plain Rust.
 
+use super::arithmetic::Arithmetic;
 use super::layers::product::PackedLinear;
 use super::layers::{Bag, Embedding, Layer, Linear, Stack, size};
 use super::network::Network;
@@ -25,6 +26,7 @@ const BLOCK_VALUES: usize = 1 << 18;
 #[derive(Debug, Clone)]
 pub struct Executor {
     network: Network,
+    arithmetic: Arithmetic,
     arch: Arch,
     /// The layers from the observation to the features; `None` if the heads read the observation.
     trunk: Option<Branch>,
@@ -83,13 +85,14 @@ enum Heads {
 }
 
 impl Executor {
-    /// Returns the executor of a policy, with its use of symmetries and its rule on backtracking.
+    /// Returns the executor of a policy, with its arithmetic, its use of symmetries and its rule on backtracking.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other.
     pub fn of(policy: &Policy) -> Result<Self> {
         policy.check()?;
-        let mut executor = Self::new(&policy.network, &policy.parameters)?;
+        let Policy { network, parameters, arithmetic, .. } = policy;
+        let mut executor = Self::of_network(network, parameters, *arithmetic)?;
         if policy.symmetry == Symmetry::Canonical {
             executor.twists.clone_from(&policy.twists);
         }
@@ -98,13 +101,25 @@ impl Executor {
         Ok(executor)
     }
 
-    /// Lays out `parameters`, given in the order and layout of [`Network::parameters`].
+    /// Lays out `parameters`, given in the order and layout of [`Network::parameters`], for the fused arithmetic.
     ///
     /// # Errors
     /// If the network is inconsistent or the number of parameters is not that of the network.
     pub fn new(network: &Network, parameters: &[f32]) -> Result<Self> {
+        Self::of_network(network, parameters, Arithmetic::Fused)
+    }
+
+    /// Lays out `parameters` for an arithmetic.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub(super) fn of_network(
+        network: &Network,
+        parameters: &[f32],
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
         network.check()?;
-        let path = |layers| Branch::new(&network.observation, layers);
+        let path = |layers| Branch::new(&network.observation, layers, arithmetic);
         let trunk = match network.common() {
             [] => None,
             common => Some(path(common)?),
@@ -114,9 +129,13 @@ impl Executor {
             (None, _, _) => Heads::Whole { action: path(action)?, value: path(value)? },
             (Some(_), Some(a), Some(v)) if a.activation == v.activation => {
                 let inputs = size(network.feature_shape());
-                Heads::Fused(PackedLinear::new(inputs, a.outputs + v.outputs, a.activation))
+                let outputs = a.outputs + v.outputs;
+                Heads::Fused(PackedLinear::new(inputs, outputs, a.activation, arithmetic))
             }
-            _ => Heads::Separate { action: Stack::new(action)?, value: Stack::new(value)? },
+            _ => Heads::Separate {
+                action: Stack::new(action, arithmetic)?,
+                value: Stack::new(value, arithmetic)?,
+            },
         };
         let (paths, stacks) = match &heads {
             Heads::Fused(_) => (vec![], vec![]),
@@ -129,6 +148,7 @@ impl Executor {
         let input = paths.iter().map(|path| path.width()).max().unwrap_or(0);
         let widest = network.widest().max(input) + 1;
         let mut executor = Self {
+            arithmetic,
             arch: Arch::new(),
             distribution: network.action_distribution()?,
             shared: vec![0.0; network.shared_parameters()],
@@ -145,6 +165,11 @@ impl Executor {
         };
         executor.load(parameters)?;
         Ok(executor)
+    }
+
+    /// Returns the arithmetic of its products.
+    pub fn arithmetic(&self) -> Arithmetic {
+        self.arithmetic
     }
 
     /// Makes evaluations fail once `interrupt` is set.
@@ -323,11 +348,15 @@ impl BranchInput {
 
 impl Branch {
     /// Lays out `layers` with all weights 0.
-    fn new(observation: &ObservationSpace, layers: &[Layer]) -> Result<Self> {
+    fn new(
+        observation: &ObservationSpace,
+        layers: &[Layer],
+        arithmetic: Arithmetic,
+    ) -> Result<Self> {
         let embedding = layers.split_first().and_then(|(first, rest)| Some((first.kind()?, rest)));
         let (embedding, rest) = embedding.unzip();
         let source = BranchInput::of(observation, embedding);
-        Ok(Self { source, stack: Stack::new(rest.unwrap_or(layers))? })
+        Ok(Self { source, stack: Stack::new(rest.unwrap_or(layers), arithmetic)? })
     }
 
     /// Takes the weights from the front of `parameters`. Returns the rest.

@@ -2,6 +2,7 @@
 
 use super::layers::{Initial, Layer};
 use super::network::{Network, ParameterSpec};
+use crate::math::{cos, log};
 use crate::rng::{Purpose, Rng, StreamKey};
 use rand::RngExt as _;
 
@@ -98,8 +99,8 @@ impl Init {
 
 /// Returns a standard normal variable (Box and Muller 1958).
 fn normal(rng: &mut Rng) -> f64 {
-    let radius = (-2.0 * (1.0 - rng.random::<f64>()).ln()).sqrt();
-    radius * (std::f64::consts::TAU * rng.random::<f64>()).cos()
+    let radius = (-2.0 * log(1.0 - rng.random::<f64>())).sqrt();
+    radius * cos(std::f64::consts::TAU * rng.random::<f64>())
 }
 
 /// Returns a row-major matrix `[rows, columns]` with orthonormal rows, or columns if there are fewer of them: normal

@@ -1,9 +1,9 @@
 //! Policies: the network description, inference, populations of perturbed policies, and weight files.
 
+pub mod arithmetic;
 pub mod executor;
 pub mod init;
 pub mod layers;
-mod math;
 pub mod network;
 #[allow(clippy::module_inception)]
 mod policy;
@@ -13,4 +13,5 @@ pub mod scaling;
 pub(crate) mod test_policy;
 pub mod weights;
 
+pub use arithmetic::Arithmetic;
 pub use policy::Policy;

@@ -1,5 +1,6 @@
 //! The policy: everything needed to play a problem, in one value.
 
+use super::arithmetic::Arithmetic;
 use super::init::Scheme;
 use super::network::Network;
 use super::scaling::Scaling;
@@ -31,6 +32,8 @@ pub struct Policy {
     pub scaling: Option<Scaling>,
     /// The spaces that the environment declares, if they are not those of the network.
     pub spaces: Option<DeclaredSpaces>,
+    /// The arithmetic of its answers. Training is fused in any case.
+    pub arithmetic: Arithmetic,
 }
 
 impl Policy {
@@ -59,6 +62,7 @@ impl Policy {
             backtracking,
             scaling,
             spaces: None,
+            arithmetic: Arithmetic::default(),
         };
         policy.check()?;
         Ok(policy)

@@ -57,7 +57,10 @@ class Policy:
         weights: dict[str, NDArray[np.float32]] | None = None,
         twists: Sequence[tuple[Sequence[int], Sequence[int]]] | None = None,
         spaces: tuple[Sequence[int], int] | None = None,
+        portable: bool = False,
     ) -> Self: ...
+    @property
+    def arithmetic(self) -> str: ...
     @property
     def spec(self) -> EnvSpec: ...
     @property

@@ -31,6 +31,7 @@ def load_policy(
     *,
     env: str | Callable[..., Any] | None = None,
     trust: bool = False,
+    portable: bool = False,
 ) -> Policy:
     """Load a policy.
 
@@ -42,13 +43,15 @@ def load_policy(
         env: the environment to use in place of the one that the file names, with the file's parameters: a name, a class
             or a factory.
         trust: import the module of the environment that the file names, which runs the module's code.
+        portable: give the same answers on every machine, to the last bit (docs/policies.md). Large batches of wide
+            networks take up to twice as long.
 
     Raises:
         MissingError: the path does not exist, or a config is needed and missing.
         CheckpointError: the file is corrupt, or does not fit its environment.
     """
     beside = None if config is None else arguments.path("config", config)
-    return Policy(arguments.path("path", path), beside, env=env, trust=trust)
+    return Policy(arguments.path("path", path), beside, env=env, trust=trust, portable=portable)
 
 
 class Policy(_core.Policy):

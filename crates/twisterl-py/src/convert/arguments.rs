@@ -51,6 +51,14 @@ pub fn trust_of(value: &Bound<'_, PyAny>) -> PyResult<bool> {
     flag("trust", value)
 }
 
+/// Returns the [`flag`] `portable`.
+///
+/// # Errors
+/// As for [`flag`].
+pub fn portable_of(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    flag("portable", value)
+}
+
 /// Returns the [`flag`] `quiet`.
 ///
 /// # Errors

@@ -6,7 +6,7 @@ mod predict;
 mod solve;
 
 use crate::convert::actions::{Component, components};
-use crate::convert::arguments::{Cores, deterministic_of, seed_of, trust_of};
+use crate::convert::arguments::{Cores, deterministic_of, portable_of, seed_of, trust_of};
 use crate::convert::codec::Codec;
 use crate::convert::json;
 use crate::convert::observations::shape;
@@ -27,9 +27,9 @@ use twisterl_core::Error as CoreError;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::BatchedEvaluation;
-use twisterl_core::policy::Policy as Weights;
 use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::tensors::{TensorFile, f32_values};
+use twisterl_core::policy::{Arithmetic, Policy as Weights};
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_train::Result;
 use twisterl_train::config::RunConfig;
@@ -64,9 +64,13 @@ impl Policy {
         Ok(Self { policy, executor, env, codec, memory: Mutex::new(None) })
     }
 
-    fn loaded(loaded: LoadedPolicy) -> Result<Self> {
+    fn loaded(loaded: LoadedPolicy, portable: bool) -> Result<Self> {
         let env = loaded.env();
-        Self::new(loaded.policy, env)
+        let mut policy = loaded.policy;
+        if portable {
+            policy.arithmetic = Arithmetic::Portable;
+        }
+        Self::new(policy, env)
     }
 
     /// Returns the policy that the run with `config` begins with: fresh, or with the weights that the path leads to.
@@ -108,11 +112,11 @@ impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
     /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy, with these `weights` and `twists` if
-    /// given. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
+    /// given; with `portable`, in the portable arithmetic. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
     #[new]
     #[pyo3(signature = (
         path=None, config=None, initial=None, data=None, env=None, trust=false, like=None, weights=None, twists=None,
-        spaces=None
+        spaces=None, portable=false
     ))]
     #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
@@ -127,6 +131,7 @@ impl Policy {
         weights: Option<&Bound<'_, PyDict>>,
         twists: Option<Permutations>,
         spaces: Option<Spaces>,
+        #[pyo3(from_py_with = portable_of)] portable: bool,
     ) -> PyResult<Self> {
         if let Some(like) = like {
             return like.with_parts(py, weights, twists);
@@ -146,10 +151,10 @@ impl Policy {
         let interrupt = Interrupt::default();
         let policy = match (data.map(<[u8]>::to_vec), path) {
             (Some(data), _) => py.enter_interruptible(&interrupt, move || {
-                Self::loaded(LoadedPolicy::from_bytes(&data, &registry)?)
+                Self::loaded(LoadedPolicy::from_bytes(&data, &registry)?, portable)
             })?,
             (None, Some(path)) => py.enter_interruptible(&interrupt, move || {
-                Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?)
+                Self::loaded(load::open_policy(&path, config.as_deref(), &registry)?, portable)
             })?,
             (None, None) => return Err(refuse(py, "UsageError", "path", "one", "none")),
         };
@@ -164,6 +169,12 @@ impl Policy {
     #[getter]
     fn spec(&self, py: Python<'_>) -> PyResult<crate::env::EnvSpec> {
         self.env(py).map(crate::env::EnvSpec)
+    }
+
+    /// The arithmetic of its answers: `fused` or `portable-1`.
+    #[getter]
+    fn arithmetic(&self) -> &'static str {
+        self.policy.arithmetic.name()
     }
 
     /// The name of the environment.

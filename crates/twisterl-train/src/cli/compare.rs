@@ -1,6 +1,6 @@
 //! `compare`: several policies and methods on the same problems, with their quality and cost.
 
-use super::envs::EnvFlags;
+use super::envs::{ArithmeticFlags, EnvFlags};
 use super::problems::ProblemFlags;
 use super::solve::options::{EffortFlags, SolveFlags};
 use super::{Exit, Output};
@@ -46,6 +46,8 @@ pub(super) struct CompareArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     env: EnvFlags,
+    #[command(flatten)]
+    arithmetic: ArithmeticFlags,
     /// Print one JSON object.
     #[arg(long)]
     json: bool,
@@ -134,7 +136,8 @@ impl CompareArgs {
             .zip(names(&self.policies)?)
             .map(|(argument, name)| {
                 let path = Path::new(named(argument).1);
-                let loaded = open_policy(path, self.config.as_deref(), registry)?;
+                let mut loaded = open_policy(path, self.config.as_deref(), registry)?;
+                self.arithmetic.apply(&mut loaded.policy);
                 Ok(Candidate { name, loaded })
             })
             .collect::<Result<_>>()?;

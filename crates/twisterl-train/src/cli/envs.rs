@@ -11,6 +11,7 @@ use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::escape::escape_lines;
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 
 /// List the environments with their parameters and defaults, their spaces, and the result of `check_env`.
@@ -63,12 +64,34 @@ pub(super) struct PolicyArgs {
     config: Option<PathBuf>,
     #[command(flatten)]
     env: EnvFlags,
+    #[command(flatten)]
+    arithmetic: ArithmeticFlags,
 }
 
 impl PolicyArgs {
     /// Loads the policy.
     pub(super) fn open(&self, registry: &Registry) -> Result<LoadedPolicy> {
-        open_policy(&self.policy, self.config.as_deref(), &self.env.registry(registry))
+        let registry = self.env.registry(registry);
+        let mut loaded = open_policy(&self.policy, self.config.as_deref(), &registry)?;
+        self.arithmetic.apply(&mut loaded.policy);
+        Ok(loaded)
+    }
+}
+
+/// The arithmetic of commands that play a policy.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub(super) struct ArithmeticFlags {
+    /// Give the same answers on every machine, to the last bit. Large batches of wide networks take up to twice as long.
+    #[arg(long)]
+    portable: bool,
+}
+
+impl ArithmeticFlags {
+    /// Sets the arithmetic of `policy`, if another than its own is asked for.
+    pub(super) fn apply(self, policy: &mut Policy) {
+        if self.portable {
+            policy.arithmetic = Arithmetic::Portable;
+        }
     }
 }
 

@@ -296,7 +296,7 @@ impl<E: Environment> Check<'_, E> {
             };
             wrong.push(("an entry that is not a number", with(f64::NAN)));
             wrong.push(("an infinite entry", with(f64::INFINITY)));
-            let odd = [-1.0, 0.5, 1e300, -1e300, 2f64.powi(53), state[at] + 1.0, *last];
+            let odd = [-1.0, 0.5, 1e300, -1e300, 9_007_199_254_740_992.0, state[at] + 1.0, *last];
             let odd = odd[rng.random_range(0..odd.len() as u32) as usize];
             self.odd_state(env, view, &with(odd), rng)?;
         }

@@ -11,6 +11,7 @@
 use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
+use crate::math::{cos, sin};
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use rand::RngExt as _;
@@ -96,12 +97,12 @@ impl Environment for Acrobot {
 
     fn observe(&self, row: &mut ObservationRow<'_>) {
         let [a, b, u, v] = self.state;
-        row.values(&[a.cos(), a.sin(), b.cos(), b.sin(), u, v].map(|x| x as f32));
+        row.values(&[cos(a), sin(a), cos(b), sin(b), u, v].map(|x| x as f32));
     }
 
     fn solved(&self) -> bool {
         let [a, b, ..] = self.state;
-        -a.cos() - (b + a).cos() > 1.0
+        -cos(a) - cos(b + a) > 1.0
     }
 
     fn measures_success(&self) -> bool {
@@ -126,13 +127,13 @@ impl Environment for Acrobot {
 /// Returns the derivative of the state with respect to time.
 fn derivative([theta1, theta2, dtheta1, dtheta2]: [f64; 4], torque: f64) -> [f64; 4] {
     let (m, l, lc, i, g) = (MASS, LENGTH, CENTRE, INERTIA, GRAVITY);
-    let (sin2, cos2) = (theta2.sin(), theta2.cos());
+    let (sin2, cos2) = (sin(theta2), cos(theta2));
     let d1 = m * (lc * lc) + m * (l * l + lc * lc + 2.0 * l * lc * cos2) + i + i;
     let d2 = m * (lc * lc + l * lc * cos2) + i;
-    let phi2 = m * lc * g * (theta1 + theta2 - PI / 2.0).cos();
+    let phi2 = m * lc * g * cos(theta1 + theta2 - PI / 2.0);
     let phi1 = -m * l * lc * (dtheta2 * dtheta2) * sin2
         - 2.0 * m * l * lc * dtheta2 * dtheta1 * sin2
-        + (m * lc + m * l) * g * (theta1 - PI / 2.0).cos()
+        + (m * lc + m * l) * g * cos(theta1 - PI / 2.0)
         + phi2;
     let turning = torque + d2 / d1 * phi1 - m * l * lc * (dtheta1 * dtheta1) * sin2 - phi2;
     let ddtheta2 = turning / (m * (lc * lc) + i - d2 * d2 / d1);

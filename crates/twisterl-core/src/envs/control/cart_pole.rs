@@ -8,6 +8,7 @@
 use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
+use crate::math::{cos, sin};
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use rand::RngExt as _;
@@ -96,7 +97,7 @@ impl Environment for CartPole {
     fn step(&mut self, action: Action<'_>) -> Step {
         let [x, speed, angle, spin] = self.state;
         let force = [-FORCE, FORCE][action.index()];
-        let (sin, cos) = (angle.sin(), angle.cos());
+        let (sin, cos) = (sin(angle), cos(angle));
         let push = (force + POLE_MASS_LENGTH * (spin * spin) * sin) / TOTAL_MASS;
         let turning = (GRAVITY * sin - cos * push)
             / (LENGTH * (4.0 / 3.0 - POLE_MASS * (cos * cos) / TOTAL_MASS));

@@ -8,6 +8,7 @@ use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
 use crate::error::in_range;
+use crate::math::cos;
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use rand::RngExt as _;
@@ -82,7 +83,7 @@ impl Environment for MountainCar {
 
     fn step(&mut self, action: Action<'_>) -> Step {
         let push = [-1.0, 0.0, 1.0][action.index()] * FORCE;
-        let speed = self.speed + (push + (3.0 * self.position).cos() * -GRAVITY);
+        let speed = self.speed + (push + cos(3.0 * self.position) * -GRAVITY);
         self.speed = speed.clamp(-MAX_SPEED, MAX_SPEED);
         self.position = (self.position + self.speed).clamp(MIN_POSITION, MAX_POSITION);
         if self.position <= MIN_POSITION && self.speed < 0.0 {

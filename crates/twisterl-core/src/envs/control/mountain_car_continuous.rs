@@ -7,6 +7,7 @@ use super::mountain_car::check_goal_velocity;
 use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
+use crate::math::cos;
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use rand::RngExt as _;
@@ -78,7 +79,7 @@ impl Environment for MountainCarContinuous {
 
     fn step(&mut self, action: Action<'_>) -> Step {
         let asked = action.value(0);
-        let slope = GRAVITY * f64::from(3.0 * self.position).cos();
+        let slope = GRAVITY * cos(f64::from(3.0 * self.position));
         let speed = self.speed + (asked.clamp(-1.0, 1.0) * POWER - slope as f32);
         self.speed = speed.clamp(-MAX_SPEED, MAX_SPEED);
         self.position = (self.position + self.speed).clamp(MIN_POSITION, MAX_POSITION);

@@ -8,6 +8,7 @@ use super::{TimeLimit, read_state, time_limit};
 use crate::Result;
 use crate::env::{Environment, Step};
 use crate::error::in_range;
+use crate::math::{cos, sin};
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use rand::RngExt as _;
@@ -77,14 +78,14 @@ impl Environment for Pendulum {
         let off = (self.angle + PI).rem_euclid(2.0 * PI) - PI;
         let effort = 0.001 * (torque * torque);
         let cost = off * off + 0.1 * (self.speed * self.speed) + f64::from(effort);
-        let turning = 3.0 * self.g / 2.0 * self.angle.sin() + f64::from(3.0 * torque);
+        let turning = 3.0 * self.g / 2.0 * sin(self.angle) + f64::from(3.0 * torque);
         self.speed = (self.speed + turning * DT).clamp(-MAX_SPEED, MAX_SPEED);
         self.angle += self.speed * DT;
         self.time.count(-cost as f32, false)
     }
 
     fn observe(&self, row: &mut ObservationRow<'_>) {
-        row.values(&[self.angle.cos(), self.angle.sin(), self.speed].map(|x| x as f32));
+        row.values(&[cos(self.angle), sin(self.angle), self.speed].map(|x| x as f32));
     }
 
     fn state(&self, out: &mut Vec<f64>) {

@@ -12,6 +12,7 @@ use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
 };
 use crate::evaluator::distribution::Choice;
+use crate::math::{exp, log1p};
 use crate::rng::Rng;
 use rand::RngExt as _;
 
@@ -116,11 +117,11 @@ fn bits<'a>(parameters: Parameters<'a>) -> impl Iterator<Item = (&'a f32, &'a [b
 }
 
 fn sigmoid(z: f64) -> f64 {
-    1.0 / (1.0 + (-z).exp())
+    1.0 / (1.0 + exp(-z))
 }
 
 /// Returns `ln(1 + exp(z))` without overflow.
 pub(super) fn softplus(z: f64) -> f64 {
     // `f64::max` would hide a NaN.
-    (if z < 0.0 { 0.0 } else { z }) + (-z.abs()).exp().ln_1p()
+    (if z < 0.0 { 0.0 } else { z }) + log1p(exp(-z.abs()))
 }

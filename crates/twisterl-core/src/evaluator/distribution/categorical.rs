@@ -10,6 +10,7 @@ use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
 };
 use crate::evaluator::distribution::Choice;
+use crate::math::{exp, expf, log, logf};
 use crate::rng::Rng;
 use rand::RngExt as _;
 
@@ -47,8 +48,8 @@ impl Distribution for Categorical {
         };
         to.choices.push(chosen as u32);
         match head[chosen] {
-            p if p > 0.0 => p.max(f32::MIN_POSITIVE).ln(),
-            nothing => nothing.ln(),
+            p if p > 0.0 => logf(p.max(f32::MIN_POSITIVE)),
+            nothing => logf(nothing),
         }
     }
 
@@ -67,7 +68,7 @@ impl Distribution for Categorical {
             (*probability, *log) = (0.0, 0.0);
             if allowed {
                 *log = f64::from(z) - normaliser;
-                *probability = log.exp();
+                *probability = exp(*log);
                 entropy -= *probability * *log;
             }
         }
@@ -99,7 +100,7 @@ pub fn log_normaliser(logits: &[f32], mask: &[bool]) -> f64 {
     let allowed = || logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
     // `f64::max` would hide a NaN.
     let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
-    max + allowed().map(|z| (z - max).exp()).sum::<f64>().ln()
+    max + log(allowed().map(|z| exp(z - max)).sum())
 }
 
 /// Replaces `logits` by the softmax over the entries whose `mask` is true; all others become exactly 0, and so do all if
@@ -112,7 +113,7 @@ pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
         .fold(f32::NEG_INFINITY, |max, (&l, _)| max.max(l));
     let mut sum = 0.0;
     for (p, &m) in logits.iter_mut().zip(mask) {
-        *p = if m { (*p - max).exp() } else { 0.0 };
+        *p = if m { expf(*p - max) } else { 0.0 };
         sum += *p;
     }
     let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
@@ -128,8 +129,8 @@ pub fn masked_log_softmax(logits: &mut [f32], mask: &[bool]) {
     };
     let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
     allowed(logits, mask, &mut |l| max = max.max(l));
-    allowed(logits, mask, &mut |l| sum += (l - max).exp());
-    let log_sum = max + sum.ln();
+    allowed(logits, mask, &mut |l| sum += expf(l - max));
+    let log_sum = max + logf(sum);
     for (l, &m) in logits.iter_mut().zip(mask) {
         *l = if m { *l - log_sum } else { f32::NEG_INFINITY };
     }

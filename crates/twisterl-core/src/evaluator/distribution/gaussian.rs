@@ -15,6 +15,7 @@ use super::{
 };
 use crate::error::in_range;
 use crate::evaluator::distribution::Choice;
+use crate::math::exp;
 use crate::rng::{Rng, normal};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -95,7 +96,7 @@ pub(super) struct Normal {
 
 impl Normal {
     pub(super) fn std(self) -> f64 {
-        self.log_std.exp()
+        exp(self.log_std)
     }
 
     /// Returns the distance of `u` from the mean in standard deviations.

@@ -21,6 +21,7 @@ use super::{
     SampleScore, Slopes,
 };
 use crate::evaluator::distribution::Choice;
+use crate::math::{exp, log, tanh, tanhf};
 use crate::rng::Rng;
 use crate::{Error, Result};
 
@@ -62,7 +63,7 @@ impl SquashedGaussian {
 
     /// Returns the logarithm of half the distance between the bounds of number `i`.
     fn log_half(&self, i: usize) -> f64 {
-        ((f64::from(self.high[i]) - f64::from(self.low[i])) / 2.0).ln()
+        log((f64::from(self.high[i]) - f64::from(self.low[i])) / 2.0)
     }
 }
 
@@ -99,7 +100,7 @@ impl Distribution for SquashedGaussian {
 
     fn act(&self, values: &[f32], action: &mut Vec<f32>) {
         for ((&u, &low), &high) in values.iter().zip(&self.low).zip(&self.high) {
-            action.push((low + (high - low) / 2.0 * (u.tanh() + 1.0)).clamp(low, high));
+            action.push((low + (high - low) / 2.0 * (tanhf(u) + 1.0)).clamp(low, high));
         }
     }
 
@@ -153,10 +154,10 @@ fn expected_log_slope(normal: Normal) -> (f64, f64, f64) {
     let (mut value, mut by_mean, mut by_log_std) = (0.0, 0.0, 0.0);
     for i in -points..=points {
         let z = f64::from(i) * step;
-        let weight = step * (-0.5 * z * z - HALF_LN_TAU).exp();
+        let weight = step * exp(-0.5 * z * z - HALF_LN_TAU);
         let u = normal.mean + std * z;
         value += weight * log_slope(u);
-        let tanh = weight * u.tanh();
+        let tanh = weight * tanh(u);
         by_mean -= 2.0 * tanh;
         by_log_std -= 2.0 * std * z * tanh;
     }

@@ -2,7 +2,8 @@
 
 use super::{Forward, LayerKind};
 use crate::Result;
-use crate::policy::math::{exp, tanh};
+use crate::math::vectorised::{exp, tanh};
+use crate::policy::arithmetic::Arithmetic;
 use pulp::Arch;
 use serde::{Deserialize, Serialize};
 use std::f32::consts::{FRAC_1_SQRT_2, PI};
@@ -100,7 +101,7 @@ impl LayerKind for Activate {
         Ok(input.to_vec())
     }
 
-    fn forward(&self, _: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, _: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(Some(Box::new(self.clone())))
     }
 }

@@ -1,6 +1,7 @@
 //! The embedding: the first layer on sparse observations.
 
 use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size};
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::product::embedding_bag;
 use crate::space::Observations;
 use crate::{Error, Result};
@@ -48,7 +49,7 @@ impl LayerKind for Embedding {
         vec![weight, Parameter::bias(self.outputs, bits)]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Err(misfit("an embedding to come first, on sparse observations", input))
     }
 }

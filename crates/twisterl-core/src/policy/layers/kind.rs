@@ -1,6 +1,7 @@
 //! Layer kinds behind one dynamic type.
 
 use super::{Forward, LayerKind, Parameter};
+use crate::policy::arithmetic::Arithmetic;
 use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::any::Any;
@@ -11,7 +12,7 @@ pub(super) trait AnyKind: Debug + Send + Sync {
     fn type_name(&self) -> &'static str;
     fn output(&self, input: &[usize]) -> Result<Vec<usize>>;
     fn parameters(&self, input: &[usize]) -> Vec<Parameter>;
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>>;
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>>;
     fn as_any(&self) -> &dyn Any;
 }
 
@@ -28,8 +29,8 @@ impl<L: LayerKind> AnyKind for L {
         LayerKind::parameters(self, input)
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
-        LayerKind::forward(self, input)
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
+        LayerKind::forward(self, input, arithmetic)
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,6 +1,7 @@
 //! The dense layer.
 
 use super::{Activation, Forward, LayerKind, Parameter, in_range, misfit, size, vectors};
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::product::PackedLinear;
 use crate::{Error, Result};
 use ndarray::ArrayView2;
@@ -52,8 +53,12 @@ impl LayerKind for Linear {
         vec![Parameter::weight(vec![self.outputs, inputs]), Parameter::bias(self.outputs, inputs)]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
-        Ok(Some(Box::new(Dense::new(self.width(input), self.outputs, self.activation))))
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
+        Ok(Some(Box::new(Dense::new(
+            (self.width(input), self.outputs),
+            self.activation,
+            arithmetic,
+        ))))
     }
 }
 
@@ -66,9 +71,13 @@ pub(super) struct Dense {
 }
 
 impl Dense {
-    /// Returns a layer of this shape with all weights 0.
-    pub(super) fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
-        let packed = PackedLinear::new(inputs, outputs, activation);
+    /// Returns a layer of so many inputs and outputs with all weights 0.
+    pub(super) fn new(
+        (inputs, outputs): (usize, usize),
+        activation: Activation,
+        arithmetic: Arithmetic,
+    ) -> Self {
+        let packed = PackedLinear::new(inputs, outputs, activation, arithmetic);
         Self { arch: Arch::new(), inputs, packed }
     }
 

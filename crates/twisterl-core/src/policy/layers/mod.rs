@@ -34,6 +34,7 @@ pub use spec::{Layer, LayerInput, LayerSpec, place};
 pub(super) use stack::Stack;
 
 use crate::error::from_serde;
+use crate::policy::arithmetic::Arithmetic;
 use crate::{Error, Result};
 use registry::{Entry, entry};
 use serde::Serialize;
@@ -94,7 +95,7 @@ pub trait LayerKind: Serialize + DeserializeOwned + Debug + Send + Sync + 'stati
     ///
     /// # Errors
     /// If a nested layer does not fit.
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>>;
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>>;
 }
 
 /// A layer laid out for inference. It can be shared between threads.

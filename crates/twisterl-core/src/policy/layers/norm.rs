@@ -1,6 +1,7 @@
 //! Layer normalisation.
 
 use super::{Forward, Initial, LayerKind, Parameter, vectors};
+use crate::policy::arithmetic::Arithmetic;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -47,7 +48,7 @@ impl LayerKind for LayerNorm {
         vec![of("weight", 1.0), of("bias", 0.0)]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         let (_, width) = vectors(input);
         Ok(Some(Box::new(Norm {
             kind: self.clone(),

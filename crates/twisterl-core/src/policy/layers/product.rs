@@ -2,9 +2,11 @@
 //!
 //! `ndarray`'s product packs its right-hand side and allocates in every call, which for batches of a few dozen rows
 //! costs as much as the product itself. Here the weights are packed once and a call does not allocate. The vector
-//! width is chosen at run time by `pulp`, which keeps this crate free of `unsafe`.
+//! width is chosen at run time by `pulp`, which keeps this crate free of `unsafe`. Each sum runs in the order of the inputs,
+//! whatever the width, so that results depend on the [`Arithmetic`] alone.
 
 use super::Activation;
+use crate::policy::arithmetic::Arithmetic;
 use ndarray::ArrayView2;
 use pulp::{Arch, Simd, WithSimd};
 
@@ -33,6 +35,7 @@ pub struct PackedLinear {
     inputs: usize,
     outputs: usize,
     activation: Activation,
+    arithmetic: Arithmetic,
     /// `[panel, input]`, padded with zeros.
     panels: Vec<PanelRow>,
     /// `[panel]`, padded with zeros.
@@ -41,12 +44,18 @@ pub struct PackedLinear {
 
 impl PackedLinear {
     /// Returns a layer of this shape with all weights 0.
-    pub fn new(inputs: usize, outputs: usize, activation: Activation) -> Self {
+    pub fn new(
+        inputs: usize,
+        outputs: usize,
+        activation: Activation,
+        arithmetic: Arithmetic,
+    ) -> Self {
         let panels = outputs.div_ceil(PANEL);
         Self {
             inputs,
             outputs,
             activation,
+            arithmetic,
             panels: vec![PanelRow::ZERO; panels * inputs],
             bias: vec![PanelRow::ZERO; panels],
         }
@@ -72,20 +81,29 @@ impl PackedLinear {
 
     /// Computes `out`, `[rows, outputs]`, from `x`, `[rows, inputs]`.
     pub fn apply(&self, arch: Arch, x: &[f32], out: &mut [f32]) {
-        arch.dispatch(Product { layer: self, x, out });
+        match self.arithmetic {
+            // WebAssembly has no fused operation: one copy of the code will do.
+            Arithmetic::Fused if cfg!(not(target_family = "wasm")) => {
+                arch.dispatch(Product::<true> { layer: self, x, out });
+            }
+            Arithmetic::Fused | Arithmetic::Portable => {
+                arch.dispatch(Product::<false> { layer: self, x, out });
+            }
+        }
         if self.activation != Activation::Relu {
             self.activation.apply(out);
         }
     }
 }
 
-struct Product<'a> {
+/// The product in the fused or in the portable arithmetic.
+struct Product<'a, const FUSED: bool> {
     layer: &'a PackedLinear,
     x: &'a [f32],
     out: &'a mut [f32],
 }
 
-impl WithSimd for Product<'_> {
+impl<const FUSED: bool> WithSimd for Product<'_, FUSED> {
     type Output = ();
 
     /// Tiles are sized so that their sums fill the registers: 32 of AVX-512, 16 of AVX.
@@ -111,7 +129,7 @@ impl WithSimd for Product<'_> {
     }
 }
 
-impl Product<'_> {
+impl<const FUSED: bool> Product<'_, FUSED> {
     /// Computes all whole tiles of `M` rows, `P` panels at a time; the remaining rows are left.
     #[inline(always)]
     fn tiles<S: Simd, const V: usize, const M: usize, const P: usize>(&mut self, simd: S) {
@@ -148,11 +166,12 @@ impl Product<'_> {
         let bias = parts.map(|part| self.layer.bias[part].registers::<S, V>());
         let last = n.min((panel + P) * PANEL);
         for (x, out) in x.chunks_exact(M * k).zip(out.chunks_exact_mut(M * n)) {
-            let mut sums = tile::<S, V, M, P>(simd, weights, bias, x);
+            let mut sums = tile::<S, V, M, P, FUSED>(simd, weights, bias, x);
             if activation == Activation::Relu {
                 let zero = simd.splat_f32s(0.0);
                 for s in sums.as_flattened_mut().as_flattened_mut() {
-                    *s = simd.max_f32s(*s, zero);
+                    // Not a maximum, which may return either of two zeros of different signs.
+                    *s = simd.select_f32s(simd.less_than_f32s(zero, *s), *s, zero);
                 }
             }
             for (out, sums) in out.chunks_exact_mut(n).zip(&sums) {
@@ -172,7 +191,7 @@ impl Product<'_> {
 
 /// Multiplies `M` rows of `x` with `P` panels. Each sum runs in the order of the inputs, whatever the tile.
 #[inline(always)]
-fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
+fn tile<S: Simd, const V: usize, const M: usize, const P: usize, const FUSED: bool>(
     simd: S,
     weights: [&[PanelRow]; P],
     bias: [[S::f32s; V]; P],
@@ -187,7 +206,10 @@ fn tile<S: Simd, const V: usize, const M: usize, const P: usize>(
             let a = simd.splat_f32s(row[i]);
             for (sum, weights) in sums.iter_mut().zip(&weights) {
                 for (sum, w) in sum.iter_mut().zip(weights[i].registers::<S, V>()) {
-                    *sum = simd.mul_add_e_f32s(a, w, *sum);
+                    *sum = match FUSED {
+                        true => simd.mul_add_e_f32s(a, w, *sum),
+                        false => simd.add_f32s(simd.mul_f32s(a, w), *sum),
+                    };
                 }
             }
         }
@@ -268,7 +290,8 @@ impl WithSimd for Bag<'_> {
             }
             if self.relu {
                 for s in &mut sums {
-                    *s = s.max(0.0);
+                    // As in a product.
+                    *s = if *s > 0.0 { *s } else { 0.0 };
                 }
             }
             out.copy_from_slice(&sums[..n]);
@@ -290,14 +313,40 @@ mod tests {
             let x = Array2::from_shape_fn((rows, k), |(i, j)| value(i * k + j));
             let w = Array2::from_shape_fn((n, k), |(i, j)| value(i * k + j + 7));
             let b = Array1::from_shape_fn(n, value);
-            let mut layer = PackedLinear::new(k, n, Activation::Relu);
-            layer.load(0, w.view(), b.as_slice().unwrap());
-            let mut out = vec![f32::NAN; rows * n];
-            layer.apply(Arch::new(), x.as_slice().unwrap(), &mut out);
+            let [fused, portable] = [Arithmetic::Fused, Arithmetic::Portable].map(|arithmetic| {
+                let mut layer = PackedLinear::new(k, n, Activation::Relu, arithmetic);
+                layer.load(0, w.view(), b.as_slice().unwrap());
+                let mut out = vec![f32::NAN; rows * n];
+                layer.apply(Arch::new(), x.as_slice().unwrap(), &mut out);
+                out
+            });
             let expected = (x.dot(&w.t()) + &b).mapv(|v| v.max(0.0));
-            for (a, e) in out.iter().zip(expected.iter()) {
+            for (a, e) in fused.iter().zip(expected.iter()) {
                 prop_assert!((a - e).abs() < 1e-4, "{a} {e}");
             }
+            // The definition of `portable-1`.
+            for (row, out) in portable.chunks(n).enumerate() {
+                for (column, found) in out.iter().enumerate() {
+                    let sum = (0..k).fold(b[column], |sum, i| sum + x[(row, i)] * w[(column, i)]);
+                    let expected = if sum > 0.0 { sum } else { 0.0 };
+                    prop_assert_eq!(found.to_bits(), expected.to_bits());
+                }
+            }
+        }
+
+        #[test]
+        fn no_zero_after_a_rectifier_is_negative(inputs in 1usize..4, outputs in 1usize..40, rows in 1usize..15) {
+            let weights = Array2::zeros((outputs, inputs));
+            for arithmetic in [Arithmetic::Fused, Arithmetic::Portable] {
+                let mut layer = PackedLinear::new(inputs, outputs, Activation::Relu, arithmetic);
+                layer.load(0, weights.view(), &vec![-0.0; outputs]);
+                let mut out = vec![f32::NAN; rows * outputs];
+                layer.apply(Arch::new(), &vec![-1.0; rows * inputs], &mut out);
+                prop_assert!(out.iter().all(|x| x.to_bits() == 0), "{:?}", out);
+            }
+            let mut out = vec![f32::NAN; outputs];
+            embedding_bag(Arch::new(), &[], &vec![-0.0; outputs], (&[], &[]), Activation::Relu, &mut out);
+            prop_assert!(out.iter().all(|x| x.to_bits() == 0), "{:?}", out);
         }
 
         #[test]

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::Result;
 use crate::error::from_serde;
+use crate::policy::arithmetic::Arithmetic;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::mem;
@@ -59,9 +60,9 @@ impl LayerKind for Residual {
         layers.iter().flat_map(Layer::named_parameters).collect()
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(Some(Box::new(Block {
-            stack: Stack::new(&self.placed(input)?)?,
+            stack: Stack::new(&self.placed(input)?, arithmetic)?,
             inputs: size(input),
             activation: self.activation,
         })))

@@ -4,6 +4,7 @@ use super::kind::{AnyKind, fields_of};
 use super::registry::{self, Description};
 use super::{Embedding, Forward, LayerKind, MAX_WIDTH, Parameter, size};
 use crate::error::from_serde::describe;
+use crate::policy::arithmetic::Arithmetic;
 use crate::{Error, Result};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -186,8 +187,8 @@ impl Layer {
     ///
     /// # Errors
     /// If a layer within it does not fit.
-    pub fn forward(&self) -> Result<Option<Box<dyn Forward>>> {
-        self.spec.kind.forward(&self.input)
+    pub fn forward(&self, arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
+        self.spec.kind.forward(&self.input, arithmetic)
     }
 }
 

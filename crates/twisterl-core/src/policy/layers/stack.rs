@@ -2,6 +2,7 @@
 
 use super::{Forward, Layer};
 use crate::Result;
+use crate::policy::arithmetic::Arithmetic;
 
 /// A sequence of layers laid out for inference.
 #[derive(Debug, Clone, Default)]
@@ -20,10 +21,10 @@ struct StackedLayer {
 
 impl Stack {
     /// Lays out `layers`, all weights 0.
-    pub(crate) fn new(layers: &[Layer]) -> Result<Self> {
+    pub(crate) fn new(layers: &[Layer], arithmetic: Arithmetic) -> Result<Self> {
         let mut stack = Self::default();
         for layer in layers {
-            let Some(forward) = layer.forward()? else { continue };
+            let Some(forward) = layer.forward(arithmetic)? else { continue };
             let outputs = layer.shape().1;
             stack.widest = stack.widest.max(outputs);
             stack.scratch = stack.scratch.max(forward.scratch());

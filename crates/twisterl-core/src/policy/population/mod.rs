@@ -10,6 +10,7 @@ mod shared;
 
 use self::shared::SharedBase;
 use super::Policy;
+use super::arithmetic::Arithmetic;
 use super::executor::Executor;
 use super::network::Network;
 use super::population::perturbation::Layout;
@@ -37,6 +38,7 @@ pub struct Population {
     shared: Option<SharedBase>,
     twists: Vec<Twist>,
     backtracking: bool,
+    arithmetic: Arithmetic,
     interrupt: Interrupt,
 }
 
@@ -68,9 +70,10 @@ impl Population {
         let canonical = policy.symmetry == Symmetry::Canonical;
         let layout = Layout::of(&network, rank);
         let mut population = Self {
-            shared: SharedBase::new(&network, &layout)?,
+            shared: SharedBase::new(&network, &layout, policy.arithmetic)?,
             twists: if canonical { policy.twists.clone() } else { Vec::new() },
             backtracking: policy.backtracking,
+            arithmetic: policy.arithmetic,
             distribution: network.action_distribution()?,
             scaling: policy.scaling.clone(),
             parameters: Vec::new(),
@@ -152,7 +155,7 @@ impl Population {
                     self.layout.draw(draw.key.at(member / 2), &mut noise);
                     let mut weights = self.parameters.clone();
                     self.layout.perturb(&noise, scale(member), &mut weights)?;
-                    Executor::new(&self.network, &weights)
+                    Executor::of_network(&self.network, &weights, self.arithmetic)
                 };
                 Forward::Own(members.map(own).collect::<Result<_>>()?)
             }

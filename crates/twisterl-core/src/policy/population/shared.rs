@@ -3,6 +3,7 @@
 use super::correction::{Correction, Input};
 use crate::Result;
 use crate::evaluator::Evaluation;
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::executor::{BranchInput, block_rows};
 use crate::policy::layers::{Activation, Embedding, Forward, Layer, LayerKind as _, Linear};
 use crate::policy::network::Network;
@@ -55,7 +56,11 @@ impl SharedBase {
     ///
     /// # Errors
     /// If a layer does not fit.
-    pub(super) fn new(network: &Network, layout: &Layout) -> Result<Option<Self>> {
+    pub(super) fn new(
+        network: &Network,
+        layout: &Layout,
+        arithmetic: Arithmetic,
+    ) -> Result<Option<Self>> {
         let layers = || network.common().iter().chain(network.action());
         if layout.rank() == 0 || !layers().all(is_known) {
             return Ok(None);
@@ -87,9 +92,9 @@ impl SharedBase {
                 Some(linear) => {
                     let sums = Linear { activation: Activation::Identity, ..linear.clone() };
                     let shape = (linear.width(layer.input()), linear.outputs);
-                    (sums.forward(layer.input())?, open(shape, linear.activation))
+                    (sums.forward(layer.input(), arithmetic)?, open(shape, linear.activation))
                 }
-                None => (layer.forward()?, None),
+                None => (layer.forward(arithmetic)?, None),
             };
             let (inputs, outputs) = layer.shape();
             base.widest = base.widest.max(inputs).max(outputs);

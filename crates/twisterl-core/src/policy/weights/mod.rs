@@ -12,6 +12,7 @@ use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
 use crate::error::from_serde::in_words;
 use crate::error::json;
+use crate::policy::arithmetic::Arithmetic;
 use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::{Error, Result};
@@ -60,6 +61,9 @@ pub struct PolicyHeader {
     /// The spaces that the environment declares, if they are not those of the network.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spaces: Option<DeclaredSpaces>,
+    /// The arithmetic of its answers.
+    #[serde(default, skip_serializing_if = "Arithmetic::is_default")]
+    pub arithmetic: Arithmetic,
 }
 
 impl PolicyHeader {
@@ -69,7 +73,17 @@ impl PolicyHeader {
     /// Those of [`parameters_from_tensors`]; if the network is inconsistent or a twist does not fit it.
     pub fn with_tensors(self, tensors: &Tensors<'_>) -> Result<Policy> {
         let parameters = parameters_from_tensors(&self.network, tensors)?;
-        let Self { env_cls, env, network, twists, symmetry, backtracking, scaling, spaces } = self;
+        let Self {
+            env_cls,
+            env,
+            network,
+            twists,
+            symmetry,
+            backtracking,
+            scaling,
+            spaces,
+            arithmetic,
+        } = self;
         let policy = Policy {
             network,
             parameters,
@@ -80,6 +94,7 @@ impl PolicyHeader {
             backtracking,
             scaling,
             spaces,
+            arithmetic,
         };
         policy.check()?;
         Ok(policy)
@@ -129,6 +144,7 @@ impl Policy {
             backtracking: self.backtracking,
             scaling: self.scaling.clone(),
             spaces: self.spaces.clone(),
+            arithmetic: self.arithmetic,
         }
     }
 

@@ -32,6 +32,7 @@ fn peer_header(cells: usize, common: &[usize]) -> PolicyHeader {
         backtracking: true,
         scaling: None,
         spaces: None,
+        arithmetic: Arithmetic::Fused,
     }
 }
 
@@ -83,7 +84,8 @@ fn policies() -> impl Strategy<Value = Policy> {
             let network = mlp(observation, ActionSpace::new(parts).unwrap(), sizes);
             let env = json!({"a": [1, 2.5, null]});
             let policy = Policy::initial(network, "Env", env, vec![], seed).unwrap();
-            Policy { backtracking: mixed || seed % 2 == 0, ..policy }
+            let arithmetic = [Arithmetic::Fused, Arithmetic::Portable][seed as usize % 2];
+            Policy { backtracking: mixed || seed % 2 == 0, arithmetic, ..policy }
         },
     )
 }

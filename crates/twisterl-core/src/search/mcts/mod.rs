@@ -11,6 +11,7 @@ use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::evaluator::batched::action_count;
+use crate::math::powf;
 use crate::parallel;
 use crate::rng::Rng;
 use crate::space::Observations;
@@ -52,7 +53,7 @@ impl RootStatistics<'_> {
         if temperature <= 0.0 || most == 0 {
             return self.action;
         }
-        let weight = |&n: &u32| (n as f32 / most as f32).powf(1.0 / temperature);
+        let weight = |&n: &u32| powf(n as f32 / most as f32, 1.0 / temperature);
         let mut left = rng.random::<f32>() * self.visits.iter().map(weight).sum::<f32>();
         for (action, n) in self.visits.iter().enumerate().filter(|(_, n)| **n > 0) {
             left -= weight(n);

@@ -8,6 +8,7 @@ pub(super) mod noise;
 pub(super) mod puct;
 
 use crate::env::Step;
+use crate::math::expf;
 
 /// No node.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -99,7 +100,7 @@ impl Edge {
     fn new(logit: f32) -> Self {
         Self {
             logit,
-            prior: logit.exp(),
+            prior: expf(logit),
             child: NONE,
             reward: 0.0,
             visits: 0,

@@ -1,25 +1,27 @@
 //! Random noise at the root of a search.
 
+use crate::math::{log, pow};
 use crate::rng::{Rng, normal, open_uniform};
 
 /// Samples a standard Gumbel variable.
 pub(crate) fn gumbel(rng: &mut Rng) -> f32 {
     // 1 is excluded too, since its logarithm is 0.
-    -(-open_uniform(rng).min(1.0 - f64::EPSILON).ln()).ln() as f32
+    -log(-log(open_uniform(rng).min(1.0 - f64::EPSILON))) as f32
 }
 
 /// Samples a Gamma variable of this shape and scale 1 (Marsaglia and Tsang, "A simple method for generating gamma
 /// variables", 2000), in double precision since small shapes give tiny numbers.
 fn gamma(shape: f64, rng: &mut Rng) -> f64 {
     if shape < 1.0 {
-        return gamma(shape + 1.0, rng) * open_uniform(rng).powf(1.0 / shape);
+        return gamma(shape + 1.0, rng) * pow(open_uniform(rng), 1.0 / shape);
     }
     let d = shape - 1.0 / 3.0;
     let c = 1.0 / (9.0 * d).sqrt();
     loop {
         let x = normal(rng);
-        let v = (1.0 + c * x).powi(3);
-        if v > 0.0 && open_uniform(rng).ln() < 0.5 * x * x + d - d * v + d * v.ln() {
+        let root = 1.0 + c * x;
+        let v = root * root * root;
+        if v > 0.0 && log(open_uniform(rng)) < 0.5 * x * x + d - d * v + d * log(v) {
             return d * v;
         }
     }

@@ -5,10 +5,10 @@ use crate::config::{PolicyClass, RunConfig, descriptions};
 use crate::{Error, Result};
 use std::path::Path;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
-use twisterl_core::policy::Policy;
 use twisterl_core::policy::network::{Decides, Network};
 use twisterl_core::policy::scaling::Scaling;
 use twisterl_core::policy::weights::PolicyHeader;
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 
@@ -123,6 +123,7 @@ pub fn weights_for(
         backtracking: header.backtracking,
         scaling,
         spaces: header.spaces,
+        arithmetic: header.arithmetic,
     })
 }
 
@@ -141,6 +142,7 @@ pub(super) fn header(
         backtracking: backtracking(config, spec)?,
         scaling: config.policy.scaling(&spec.observation_space())?,
         spaces: spec.declared_spaces(),
+        arithmetic: Arithmetic::Fused,
     })
 }
 

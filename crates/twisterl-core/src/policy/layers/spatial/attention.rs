@@ -1,5 +1,7 @@
 //! Self-attention.
 
+use crate::math::vectorised::exp;
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::linear::Dense;
 use crate::policy::layers::{
     Activation, Forward, LayerKind, MAX_WIDTH, Parameter, misfit, size, vectors,
@@ -54,14 +56,14 @@ impl LayerKind for Attention {
         ]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         let (tokens, width) = vectors(input);
         Ok(Some(Box::new(SelfAttention {
             tokens,
             width,
             heads: self.heads,
-            inward: Dense::new(width, 3 * width, Activation::Identity),
-            outward: Dense::new(width, width, Activation::Identity),
+            inward: Dense::new((width, 3 * width), Activation::Identity, arithmetic),
+            outward: Dense::new((width, width), Activation::Identity, arithmetic),
         })))
     }
 }
@@ -153,7 +155,7 @@ pub fn attend(projected: &[f32], out: &mut [f32], head: Head, weights: &mut [f32
         }
         let mut sum = 0.0;
         for weight in weights.iter_mut() {
-            *weight = (*weight - max).exp();
+            *weight = exp(*weight - max);
             sum += *weight;
         }
         let out = &mut out[head.place(0)];

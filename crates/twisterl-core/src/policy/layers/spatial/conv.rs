@@ -1,5 +1,6 @@
 //! Convolutions: a linear layer on the patches around each position.
 
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::linear::Dense;
 use crate::policy::layers::{
     Activation, Forward, LayerKind, MAX_WIDTH, Parameter, in_range, misfit, size, vectors,
@@ -173,9 +174,10 @@ impl LayerKind for Conv1d {
         tensors(vec![self.channels, channels, self.kernel], self.bias)
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         let patches = self.patches(input)?;
-        Ok(Some(Box::new(Convolution::new(patches, input, self.channels, self.activation))))
+        let dense = Dense::new((patches.patch, self.channels), self.activation, arithmetic);
+        Ok(Some(Box::new(Convolution::new(patches, input, dense))))
     }
 }
 
@@ -235,9 +237,10 @@ impl LayerKind for Conv2d {
         tensors(vec![self.channels, channels, self.kernel, self.kernel], self.bias)
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], arithmetic: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         let patches = self.patches(input)?;
-        Ok(Some(Box::new(Convolution::new(patches, input, self.channels, self.activation))))
+        let dense = Dense::new((patches.patch, self.channels), self.activation, arithmetic);
+        Ok(Some(Box::new(Convolution::new(patches, input, dense))))
     }
 }
 
@@ -256,11 +259,8 @@ struct Convolution {
 }
 
 impl Convolution {
-    fn new(patches: Patches, input: &[usize], channels: usize, activation: Activation) -> Self {
-        Self {
-            gather: Gather { order: patches.order, inputs: size(input) },
-            dense: Dense::new(patches.patch, channels, activation),
-        }
+    fn new(patches: Patches, input: &[usize], dense: Dense) -> Self {
+        Self { gather: Gather { order: patches.order, inputs: size(input) }, dense }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Pooling over tokens.
 
 use crate::Result;
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::{Forward, LayerKind, misfit, size, vectors};
 use serde::{Deserialize, Serialize};
 
@@ -36,7 +37,7 @@ impl LayerKind for Pool {
         }
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         let (_, width) = vectors(input);
         Ok(Some(Box::new(Pooling { by: self.by, inputs: size(input), width })))
     }

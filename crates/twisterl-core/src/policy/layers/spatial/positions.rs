@@ -1,6 +1,7 @@
 //! Learned positions.
 
 use crate::Result;
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::{Forward, Initial, LayerKind, Parameter, size};
 use serde::{Deserialize, Serialize};
 
@@ -21,7 +22,7 @@ impl LayerKind for Positions {
         vec![Parameter::weight(input.to_vec()).initially(Initial::Normal(0.02))]
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(Some(Box::new(Offsets { weight: vec![0.0; size(input)] })))
     }
 }

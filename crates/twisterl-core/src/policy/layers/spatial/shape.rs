@@ -1,6 +1,7 @@
 //! Layers that change the shape.
 
 use super::conv::{Gather, PADDING};
+use crate::policy::arithmetic::Arithmetic;
 use crate::policy::layers::{Forward, LayerKind, misfit, size};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -18,7 +19,7 @@ impl LayerKind for Flatten {
         Ok(vec![size(input)])
     }
 
-    fn forward(&self, _: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, _: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(None)
     }
 }
@@ -42,7 +43,7 @@ impl LayerKind for Reshape {
         Ok(self.shape.clone())
     }
 
-    fn forward(&self, _: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, _: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(None)
     }
 }
@@ -89,7 +90,7 @@ impl LayerKind for Transpose {
             .collect()
     }
 
-    fn forward(&self, input: &[usize]) -> Result<Option<Box<dyn Forward>>> {
+    fn forward(&self, input: &[usize], _: Arithmetic) -> Result<Option<Box<dyn Forward>>> {
         Ok(Some(Box::new(Gather { order: self.order(input), inputs: size(input) })))
     }
 }

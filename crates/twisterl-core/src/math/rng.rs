@@ -5,6 +5,7 @@
 
 pub use rand::{self, RngExt};
 
+use super::{cos, log};
 use rand::SeedableRng;
 
 /// The generator of a stream.
@@ -115,8 +116,8 @@ pub fn open_uniform(rng: &mut Rng) -> f64 {
 
 /// Draws a standard normal number by the method of Box and Muller.
 pub fn normal(rng: &mut Rng) -> f64 {
-    let radius = (-2.0 * open_uniform(rng).ln()).sqrt();
-    radius * (std::f64::consts::TAU * open_uniform(rng)).cos()
+    let radius = (-2.0 * log(open_uniform(rng))).sqrt();
+    radius * cos(std::f64::consts::TAU * open_uniform(rng))
 }
 
 #[cfg(test)]
