@@ -1,13 +1,15 @@
-//! Bundles: one file with a policy and the program that plays it, a WebAssembly module or a native executable.
+//! Bundles: one file with a policy and the program that plays it, a WebAssembly module, a native
+//! executable or a page.
 //!
 //! A bundle is made of a prebuilt *template*, which has the environments and the ways of solving in it, and of a *payload*,
-//! which has the policy ([`payload`]). [`module`] splices a payload into a template that is a WebAssembly module,
-//! [`program`] appends it to one that is an executable. Neither needs a compiler, and both read the payload back, so that a
-//! bundle is a file of its policy, too.
+//! which has the policy ([`payload`]). [`module`] splices a payload into a template that is a WebAssembly module, [`program`]
+//! appends it to one that is an executable, and [`page`] puts a module into a page for browsers. None of them needs a
+//! compiler. The payload of modules and programs can be read back, so that they are files of their policy, too.
 //!
 //! Bundles come from anywhere: every length and every offset in them is checked.
 
 pub mod module;
+pub mod page;
 pub mod payload;
 pub mod program;
 mod reader;

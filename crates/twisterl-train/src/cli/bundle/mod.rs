@@ -14,7 +14,7 @@ use clap::Args;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use twisterl_agent::Agent;
-use twisterl_agent::bundle::{module, payload, program};
+use twisterl_agent::bundle::{module, page, payload, program};
 use twisterl_core::envs::registry::{EnvSpec, Registry};
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::policy::Policy;
@@ -25,7 +25,8 @@ use twisterl_core::solve::SOLVE_SEARCHES;
 pub(super) struct BundleArgs {
     #[command(flatten)]
     policy: PolicyArgs,
-    /// The file to write: a WebAssembly module if its name ends in .wasm, a program for this system without an ending.
+    /// The file to write: a WebAssembly module if its name ends in .wasm, a page for browsers if in .html, a program
+    /// for this system without an ending.
     #[arg(short, long, value_name = "FILE")]
     output: PathBuf,
     /// Template with environments of your own: a module or program of your crate (docs/bundles.md).
@@ -56,10 +57,13 @@ impl BundleArgs {
         };
         let agent = Agent::open(&payload, &own)?;
         agent.self_test()?;
+        let module = || {
+            let description = agent.answer(br#"{"call": "describe"}"#);
+            module::splice(&template, &payload, &description)
+        };
         let bundle = match kind {
-            Kind::Module => {
-                module::splice(&template, &payload, &agent.answer(br#"{"call": "describe"}"#))?
-            }
+            Kind::Module => module()?,
+            Kind::Page => page::write(&module()?).into_bytes(),
             Kind::Program => program::append(&template, &payload)?,
         };
         write_file(&self.output, &bundle)?;

@@ -14,6 +14,8 @@ pub(super) enum Kind {
     Module,
     /// An executable for Linux.
     Program,
+    /// A page with a module in it.
+    Page,
 }
 
 impl Kind {
@@ -24,13 +26,16 @@ impl Kind {
     pub(super) fn of(path: &Path) -> Result<Self> {
         match path.extension().map(|ending| ending.to_string_lossy()) {
             Some(ending) if ending == "wasm" => Ok(Self::Module),
+            Some(ending) if ending == "html" => Ok(Self::Page),
             None if cfg!(target_os = "linux") => Ok(Self::Program),
             None => {
-                let expected = "a name that ends in .wasm (programs are written on Linux alone)";
+                let expected =
+                    "a name that ends in .wasm or .html (programs are written on Linux alone)";
                 Err(Error::usage("--output", expected, path.display().to_string()))
             }
             Some(ending) => {
-                let expected = "a name that ends in .wasm, or one without an ending for a program";
+                let expected =
+                    "a name that ends in .wasm or .html, or one without an ending for a program";
                 Err(Error::usage("--output", expected, format!(".{ending}")))
             }
         }
@@ -38,7 +43,7 @@ impl Kind {
 
     fn file_name(self) -> &'static str {
         match self {
-            Self::Module => "agent.wasm",
+            Self::Module | Self::Page => "agent.wasm",
             Self::Program => "agent",
         }
     }
@@ -93,6 +98,7 @@ mod tests {
     #[test]
     fn the_kind_follows_from_the_ending() {
         assert_eq!(Kind::of(Path::new("a.b/agent.wasm")).unwrap(), Kind::Module);
+        assert_eq!(Kind::of(Path::new("a.b/agent.html")).unwrap(), Kind::Page);
         #[cfg(target_os = "linux")]
         assert_eq!(Kind::of(Path::new("a.b/agent")).unwrap(), Kind::Program);
         let message = Kind::of(Path::new("agent.exe")).unwrap_err().to_string();
