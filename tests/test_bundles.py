@@ -210,7 +210,7 @@ def test_the_program_shows_boards_or_records(programs):
     ("arguments", "message"),
     [
         (["--search", "bem=4", "0,1"], "search: expected greedy, sample"),
-        (["--serach", "greedy"], "arguments: expected a known option, found --serach; did you mean `--search`?"),
+        (["--serach", "greedy"], "arguments: expected a known option, found --serach (did you mean `--search`?)"),
         (["0,1"], "state: expected"),
         (["--seconds", "1", "0,1,2,3,4,5,6,7,8"], "seconds: expected a limit in nodes instead"),
     ],

@@ -276,7 +276,7 @@ mod tests {
         for (arguments, message) in [
             (
                 vec!["--serach", "greedy"],
-                "arguments: expected a known option, found --serach; did you mean `--search`?",
+                "arguments: expected a known option, found --serach (did you mean `--search`?)",
             ),
             (vec!["--search"], "--search: expected a value behind it, found none"),
             (vec!["--greedy=1"], "--greedy: expected no value, found 1"),

@@ -2,7 +2,6 @@
 
 use super::Agent;
 use super::request::{Call, Problem, Request};
-use crate::bundle::payload::ARITHMETIC;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use twisterl_core::env::Start;
@@ -225,7 +224,7 @@ impl Agent {
     fn describe(&self) -> Result<Value> {
         let header = &self.header;
         let mut description = json!({
-            "arithmetic": ARITHMETIC,
+            "arithmetic": header.arithmetic.name(),
             "version": env!("CARGO_PKG_VERSION"),
             "checksum": format!("{:016x}", self.checksum),
             "env_cls": header.env_cls,

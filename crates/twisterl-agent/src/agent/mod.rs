@@ -77,7 +77,7 @@ impl Agent {
         if let Ok(spec) = &env {
             check_fit(&policy.header(), &**spec)?;
         }
-        let executor = Executor::portable(&policy)?;
+        let executor = Executor::of(&policy)?;
         let self_test = payload.self_test()?;
         let Payload { description, checksum, .. } = payload;
         let header = policy.header();

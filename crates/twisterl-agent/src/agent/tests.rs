@@ -137,7 +137,7 @@ fn requests_that_cannot_be_answered_are_errors() {
         ("[1, 0, 2, 3]", "request: expected a JSON object, found"),
         (
             r#"{"call": "slove"}"#,
-            "call: expected one of solve, evaluate, step, describe, render, scramble, found \"slove\"; did you mean `solve`?",
+            "call: expected one of solve, evaluate, step, describe, render, scramble, found \"slove\" (did you mean `solve`?)",
         ),
         (r#"{"call": 1}"#, "call: expected one of"),
         (r#"{"state": [0, 1], "state": [1, 0]}"#, "request: expected a JSON object"),
@@ -181,7 +181,7 @@ fn requests_that_cannot_be_answered_are_errors() {
 fn policies_of_unknown_environments_solve_nothing() {
     let spec = Registry::default().make("CartPole-v1", &json!({})).unwrap();
     let sizes = MlpSizes {
-        embedding_size: 0,
+        embedding_size: 4,
         common_layers: vec![4],
         policy_layers: vec![],
         value_layers: vec![],

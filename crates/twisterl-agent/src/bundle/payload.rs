@@ -9,7 +9,7 @@
 //! | 8 | checksum of all that follows: FNV-1a of 64 bits |
 //! | 3 x 4 | the lengths of the three parts |
 //! | | the [`Description`], as JSON |
-//! | | the policy: a self-contained `.safetensors` file |
+//! | | the policy: a self-contained `.safetensors` file, in the portable arithmetic |
 //! | | the [self-test](super::self_test), as JSON |
 
 use super::reader::Reader;
@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::from_serde;
 use twisterl_core::error::json;
-use twisterl_core::policy::Policy;
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::solve::SolveOptions;
 use twisterl_core::{Error, Result};
 
@@ -27,9 +27,6 @@ use twisterl_core::{Error, Result};
 pub const MAGIC: [u8; 8] = *b"twisterl";
 /// The version of the format that this code writes and reads.
 pub const VERSION: u32 = 1;
-/// The name of the arithmetic that answers of bundles are computed in: products multiply and then add, in the order of the
-/// inputs, and elementary functions are those of `libm`.
-pub const ARITHMETIC: &str = "portable-1";
 
 /// The parts of a payload.
 #[derive(Debug, Clone)]
@@ -43,12 +40,10 @@ pub struct Payload<'a> {
     pub checksum: u64,
 }
 
-/// The arithmetic of a bundle, and its options.
+/// The parts of a bundle that are neither its policy nor its self-test.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Description {
-    /// The name of the arithmetic, [`ARITHMETIC`].
-    pub arithmetic: String,
     /// The options of solving that apply where a request gives no others, fields of [`SolveOptions`].
     pub solve: Map<String, Value>,
 }
@@ -66,10 +61,10 @@ pub fn write(policy: &Policy, spec: Option<&dyn EnvSpec>, solve: &SolveOptions) 
         Value::Object(solve) => solve,
         other => return Err(Error::internal(format!("options are no object: {other}"))),
     };
-    let description = Description { arithmetic: ARITHMETIC.to_owned(), solve };
-    let description = serde_json::to_vec(&description).map_err(unwritable)?;
+    let description = serde_json::to_vec(&Description { solve }).map_err(unwritable)?;
+    let policy = Policy { arithmetic: Arithmetic::Portable, ..policy.clone() };
     let file = policy.to_safetensors()?;
-    let self_test = SelfTest::of(policy, spec)?;
+    let self_test = SelfTest::of(&policy, spec)?;
     let self_test = serde_json::to_vec(&self_test).map_err(unwritable)?;
     let parts = [description, file, self_test];
     let mut body = Vec::new();
@@ -145,9 +140,14 @@ impl<'a> Payload<'a> {
     /// Reads the policy.
     ///
     /// # Errors
-    /// If its file is damaged.
+    /// If its file is damaged, or its arithmetic is not the portable one.
     pub fn policy(&self) -> Result<Policy> {
-        Policy::from_safetensors(self.policy, None)
+        let policy = Policy::from_safetensors(self.policy, None)?;
+        if policy.arithmetic != Arithmetic::Portable {
+            let expected = format!("the arithmetic {}", Arithmetic::Portable.name());
+            return Err(Error::bundle("policy", expected, policy.arithmetic.name()));
+        }
+        Ok(policy)
     }
 
     /// Reads the self-test.
@@ -163,13 +163,7 @@ impl<'a> Payload<'a> {
 fn description_of(bytes: &[u8]) -> Result<Description> {
     let refused = |found: String| Error::bundle("description", "a bundle's description", found);
     let value: Value = json::parse(bytes).map_err(|e| refused(e.to_string()))?;
-    let description: Description = from_serde::read(value).map_err(|e| refused(e.to_string()))?;
-    if description.arithmetic != ARITHMETIC {
-        let expected = format!("arithmetic {ARITHMETIC:?}, the only one this program has");
-        let found = format!("{:?}", description.arithmetic);
-        return Err(Error::bundle("description", expected, found));
-    }
-    Ok(description)
+    from_serde::read(value).map_err(|e| refused(e.to_string()))
 }
 
 /// Returns the FNV-1a hash of 64 bits (Fowler, Noll and Vo): it finds damage, and does not protect against intent.

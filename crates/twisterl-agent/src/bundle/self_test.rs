@@ -46,12 +46,12 @@ struct TestStep {
 }
 
 impl SelfTest {
-    /// Returns the results of a policy on this machine, in portable arithmetic. `spec` is its environment if that is known.
+    /// Returns the results of a policy on this machine. `spec` is its environment if that is known.
     ///
     /// # Errors
     /// If the parts of the policy do not fit each other, or the environment fails.
     pub fn of(policy: &Policy, spec: Option<&dyn EnvSpec>) -> Result<Self> {
-        let executor = Executor::portable(policy)?;
+        let executor = Executor::of(policy)?;
         let steps = (0..STEPS).map(|number| match spec {
             Some(spec) => {
                 let state = scramble(spec, number)?;

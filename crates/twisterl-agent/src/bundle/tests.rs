@@ -7,9 +7,9 @@ use proptest::prelude::*;
 use serde_json::json;
 use std::sync::Arc;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
-use twisterl_core::policy::Policy;
 use twisterl_core::policy::executor::Executor;
-use twisterl_core::policy::test_policy::random_policy;
+use twisterl_core::policy::network::{Activation, MlpSizes, Network};
+use twisterl_core::policy::{Arithmetic, Policy};
 use twisterl_core::solve::SolveOptions;
 
 /// The sections of a module with one page of memory, of at most 4: a global with the address 16 that is exported, and one data
@@ -51,6 +51,19 @@ fn with_section(id: u8, content: Option<&[u8]>) -> Vec<u8> {
         sections.insert(at, (id, content.to_vec()));
     }
     encode(&sections)
+}
+
+/// Returns an untrained policy.
+fn random_policy(spec: &dyn EnvSpec) -> Policy {
+    let sizes = MlpSizes {
+        embedding_size: 16,
+        common_layers: vec![],
+        policy_layers: vec![],
+        value_layers: vec![],
+        activation: Activation::Tanh,
+    };
+    let network = Network::mlp(spec.observation_space(), spec.action_space(), &sizes).unwrap();
+    Policy::initial(network, spec.name(), spec.params(), spec.twists(), 0).unwrap()
 }
 
 fn problem() -> (Policy, Arc<dyn EnvSpec>) {
@@ -97,6 +110,7 @@ fn the_count_of_data_segments_is_kept() {
     assert_eq!(module::payload(&bundle).unwrap(), b"abc");
 }
 
+// long function: one line for each case
 #[test]
 fn templates_of_another_form_are_refused() {
     let table: [(&str, Vec<u8>, &str); 12] = [
@@ -172,6 +186,7 @@ fn templates_of_another_form_are_refused() {
     );
 }
 
+// long function: one line for each case
 #[test]
 fn files_without_a_payload_and_false_claims_are_refused() {
     let slot = |address: u32, length: u32| {
@@ -243,17 +258,18 @@ fn files_without_a_payload_and_false_claims_are_refused() {
 #[test]
 fn a_payload_carries_the_policy_the_options_and_a_self_test() {
     let (policy, spec) = problem();
+    let policy = Policy { arithmetic: Arithmetic::Portable, ..policy };
     let bytes = payload();
     let payload = Payload::read(&bytes).unwrap();
     assert_eq!(payload.policy().unwrap(), policy);
     let solve = json!({"search": "beam=8", "score": 32.0, "seed": u64::MAX});
     assert_eq!(serde_json::Value::Object(payload.description.solve.clone()), solve);
-    let executor = Executor::portable(&policy).unwrap();
+    let executor = Executor::of(&policy).unwrap();
     payload.self_test().unwrap().check(&executor, Some(&*spec)).unwrap();
     // The policy as trained on has other weights.
     let other =
         Policy { parameters: policy.parameters.iter().map(|p| p * 1.01).collect(), ..policy };
-    let executor = Executor::portable(&other).unwrap();
+    let executor = Executor::of(&other).unwrap();
     let found = error(payload.self_test().unwrap().check(&executor, Some(&*spec)));
     assert_eq!(
         found,
@@ -266,16 +282,17 @@ fn the_self_test_of_a_foreign_environment_needs_no_environment() {
     for name in ["Puzzle", "Pendulum-v1", "Maze"] {
         let spec = Registry::default().make(name, &json!({})).unwrap();
         let policy = random_policy(&*spec);
+        let policy = Policy { arithmetic: Arithmetic::Portable, ..policy };
         let bytes = payload::write(&policy, None, &SolveOptions::default()).unwrap();
         let self_test = Payload::read(&bytes).unwrap().self_test().unwrap();
-        self_test.check(&Executor::portable(&policy).unwrap(), None).unwrap();
+        self_test.check(&Executor::of(&policy).unwrap(), None).unwrap();
     }
 }
 
 #[test]
 fn a_self_test_that_tests_nothing_or_is_no_self_test_is_refused() {
     let (policy, spec) = problem();
-    let executor = Executor::portable(&policy).unwrap();
+    let executor = Executor::of(&policy).unwrap();
     let check = |value| {
         let test: super::self_test::SelfTest = serde_json::from_value(value).unwrap();
         error(test.check(&executor, Some(&*spec)))
