@@ -1,7 +1,9 @@
 """Policies from Python: the published package's golden numbers, what is accepted, and what is refused."""
 
+import copy
 import itertools
 import json
+import pickle
 import signal
 import subprocess
 import sys
@@ -208,6 +210,53 @@ def test_policies_are_saved_whole(policy, tmp_path):
     with pytest.raises(twisterl.UsageError):
         policy.save(tmp_path / "whole.pt")
     assert "Puzzle" in repr(policy)
+
+
+def portable_logits(weights, ones):
+    """The logits of the peer's network by the definition of `portable-1`: in single precision, input after input."""
+
+    def rectified(x):
+        return np.where(x > 0, x, np.float32(0))
+
+    def dense(x, name):
+        total = weights[f"{name}.bias"].copy()
+        for value, column in zip(x, weights[f"{name}.weight"].T, strict=True):
+            total = total + value * column
+        return total
+
+    x = weights["embeddings.bias"].copy()
+    for one in ones:
+        x = x + weights["embeddings.weight"][:, one]
+    return dense(rectified(dense(rectified(x), "common.0")), "action.0")
+
+
+def test_portable_policies_give_the_same_bytes_everywhere(root, policy, tmp_path, cli):
+    file = copy_checkpoint(root, tmp_path, "ppo_puzzle8_v1", "safetensors")
+    portable = twisterl.load_policy(file, portable=True)
+    assert (policy.arithmetic, portable.arithmetic) == ("fused", "portable-1")
+    weights = portable.weights()
+    rows = [portable.make_env(seed=seed).observe() for seed in range(20)]
+    expected = np.stack([portable_logits(weights, row) for row in rows])
+    for threads in (1, 2):
+        assert portable.forward_batch(rows, threads)[0].tobytes() == expected.tobytes()
+    assert policy.forward_batch(rows)[0] == pytest.approx(expected, abs=1e-4)
+    # Copies, pickles and files keep the arithmetic.
+    portable.save(tmp_path / "portable.safetensors")
+    again = [copy.deepcopy(portable), pickle.loads(pickle.dumps(portable))]
+    for twin in (*again, twisterl.load_policy(tmp_path / "portable.safetensors")):
+        assert twin.arithmetic == "portable-1"
+        assert twin.forward_batch(rows)[0].tobytes() == expected.tobytes()
+    with pytest.raises(twisterl.UsageError, match="portable: expected"):
+        twisterl.load_policy(file, portable="yes")
+    state = "8 7 5 3 2 0 4 6 1"
+    flags = ["--state", state, "--search", "mcts=30", "--json"]
+    answers = [
+        cli("solve", *arguments, *flags) for arguments in ((file, "--portable"), (tmp_path / "portable.safetensors",))
+    ]
+    assert json.loads(answers[0].stdout)["actions"] == json.loads(answers[1].stdout)["actions"]
+    for command in (["evaluate", file], ["compare", file]):
+        result = cli(*command, "--portable", "--num-episodes", 2, "--difficulty", 2)
+        assert result.returncode == 0, result.stderr
 
 
 def test_what_is_no_policy_is_refused(tmp_path):

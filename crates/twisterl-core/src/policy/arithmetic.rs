@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How the products of layers round. All else that a policy, an environment or a search computes rounds alike everywhere.
+/// The rounding of the products of layers. All else that a policy, an environment or a search computes rounds alike everywhere.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub enum Arithmetic {
     /// Multiply and add with one rounding where the machine has such an instruction: the fastest. Answers are reproducible on
