@@ -66,7 +66,8 @@ def trained(cli, tmp_path_factory):
     """A policy of each environment after one iteration, by name."""
     folder = tmp_path_factory.mktemp("trained")
     for name, (env, policy) in ENVIRONMENTS.items():
-        algorithm = {"collecting": {"num_episodes": 8, "rollout_length": 16}, "evals": {}}
+        evals = {"greedy": {"num_episodes": 2}}
+        algorithm = {"collecting": {"num_episodes": 8}, "evals": evals, "learning": {"diff_metric": "greedy"}}
         config = {"env_cls": name, "env": env, "policy": policy, "algorithm": algorithm, "seed": 5}
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))
@@ -113,7 +114,7 @@ def requests(program, name):
     scrambles = [{"call": "scramble", "difficulty": 3 + seed, "seed": seed} for seed in SEEDS]
     states = [json.loads(answer)["state"] for answer in answers_of_program(program, scrambles)]
     action = [0.5] if name in CONTINUOUS else 1
-    made = [{"call": "describe"}, {"call": "evaluate", "state": [0, 0]}, {"call": "dance"}, *scrambles]
+    made = [{"call": "describe"}, {"call": "evaluate", "state": [0.5] * 99}, {"call": "dance"}, *scrambles]
     for state in states:
         made += [{"call": call, "state": state} for call in ("evaluate", "render")]
         made.append({"call": "step", "state": state, "action": action})

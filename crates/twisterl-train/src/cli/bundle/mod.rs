@@ -40,6 +40,7 @@ impl BundleArgs {
     pub(super) fn run(self, registry: &Registry) -> Result<Output> {
         let kind = Kind::of(&self.output)?;
         self.solve.plan(SOLVE_SEARCHES)?;
+        payload::check_options(&self.solve.options())?;
         if let Some(cores) = self.solve.num_cores() {
             let expected = "none (bundles use one thread)";
             return Err(Error::usage("--num-cores", expected, cores.threads().to_string()));
