@@ -153,7 +153,7 @@ fn requests_that_cannot_be_answered_are_errors() {
         ),
         (r#"{"difficulty": -1}"#, "difficulty: expected"),
         (r#"{"state": [0, 1, 2, 3], "seconds": 1}"#, "seconds: expected a limit in nodes instead"),
-        (r#"{"state": [0, 1, 2, 3], "serach": "greedy"}"#, "serach: expected"),
+        (r#"{"state": [0, 1, 2, 3], "se_arch": "greedy"}"#, "se_arch: expected"),
         (
             r#"{"state": [0, 1, 2, 3], "search": "bem=4"}"#,
             "search: expected greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W",
