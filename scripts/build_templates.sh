@@ -41,7 +41,8 @@ mkdir -p "$out"
 # In a folder of their own, since they select other features of dependencies than the workspace does.
 build=(build --locked --quiet --package twisterl-agent --profile "$profile" --target-dir "$target/agent")
 module=("${build[@]}" --lib --features template --target wasm32-unknown-unknown)
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C target-feature=+simd128"
+# Little inlining makes the module a tenth smaller, and no slower: the products of policies are always inlined.
+export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C target-feature=+simd128 -C llvm-args=-inline-threshold=20"
 linker=$(compgen -G '/usr/bin/wasm-ld*' | head -n 1 || true)
 if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
     cargo "${module[@]}"

@@ -1,7 +1,7 @@
 """Bundles: one file with a policy, which answers with the same bytes on every host, and is refused where it is damaged.
 
-The hosts are this program (`twisterl-train run`), the executable, Node.js and wasmtime. The module needs a template, which
-`scripts/build_templates.sh --profile dev` builds; a host that is missing is skipped by its name.
+The hosts are this program (`twisterl-train run`), the executable, Node.js and wasmtime. The module needs a template,
+which `scripts/build_templates.sh --profile dev` builds; a host that is missing is skipped by its name.
 """
 
 import json
@@ -9,6 +9,7 @@ import os
 import shutil
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -54,8 +55,8 @@ def template(train_bin):
     """The module without a policy."""
     target = train_bin.parents[1]
     folders = [os.environ.get("TWISTERL_TEMPLATES", ""), target / "templates-dev", target / "templates"]
-    built = [os.path.join(folder, "agent.wasm") for folder in folders if folder]
-    built = [path for path in built if os.path.isfile(path)]
+    built = [Path(folder) / "agent.wasm" for folder in folders if folder]
+    built = [path for path in built if path.is_file()]
     if not built:
         pytest.skip("no module to bundle with; scripts/build_templates.sh --profile dev")
     return built[0]
@@ -66,7 +67,8 @@ def trained(cli, tmp_path_factory):
     """A policy of each environment after one iteration, by name."""
     folder = tmp_path_factory.mktemp("trained")
     for name, (env, policy) in ENVIRONMENTS.items():
-        algorithm = {"collecting": {"num_episodes": 8, "rollout_length": 16}, "evals": {}}
+        evals = {"greedy": {"num_episodes": 2}}
+        algorithm = {"collecting": {"num_episodes": 8}, "evals": evals, "learning": {"diff_metric": "greedy"}}
         config = {"env_cls": name, "env": env, "policy": policy, "algorithm": algorithm, "seed": 5}
         path = folder / f"{name}.json"
         path.write_text(json.dumps(config))
@@ -113,7 +115,7 @@ def requests(program, name):
     scrambles = [{"call": "scramble", "difficulty": 3 + seed, "seed": seed} for seed in SEEDS]
     states = [json.loads(answer)["state"] for answer in answers_of_program(program, scrambles)]
     action = [0.5] if name in CONTINUOUS else 1
-    made = [{"call": "describe"}, {"call": "evaluate", "state": [0, 0]}, {"call": "dance"}, *scrambles]
+    made = [{"call": "describe"}, {"call": "evaluate", "state": [0.5] * 99}, {"call": "dance"}, *scrambles]
     for state in states:
         made += [{"call": call, "state": state} for call in ("evaluate", "render")]
         made.append({"call": "step", "state": state, "action": action})
@@ -198,7 +200,9 @@ def test_the_program_shows_boards_or_records(programs):
     assert record["moves"] == ["left"]
     assert record["seconds"] is None
     assert "passed" in run([programs["Puzzle"], "--self-test"]).stdout
-    lines = run([programs["Puzzle"], "--greedy"], "# boards\n0 1 2 3 4 5 6 7 8\n\n[[0, 1, 2], [3, 4, 5], [6, 7, 8]]\nx\n")
+    lines = run(
+        [programs["Puzzle"], "--greedy"], "# boards\n0 1 2 3 4 5 6 7 8\n\n[[0, 1, 2], [3, 4, 5], [6, 7, 8]]\nx\n"
+    )
     solved, rows, refused = map(json.loads, lines.stdout.splitlines())
     assert solved == rows
     assert solved["solved"] is True
@@ -210,7 +214,7 @@ def test_the_program_shows_boards_or_records(programs):
     ("arguments", "message"),
     [
         (["--search", "bem=4", "0,1"], "search: expected greedy, sample"),
-        (["--serach", "greedy"], "arguments: expected a known option, found --serach (did you mean `--search`?)"),
+        (["--se-arch", "greedy"], "arguments: expected a known option, found --se-arch (did you mean `--search`?)"),
         (["0,1"], "state: expected"),
         (["--seconds", "1", "0,1,2,3,4,5,6,7,8"], "seconds: expected a limit in nodes instead"),
     ],
@@ -253,6 +257,12 @@ def test_a_missing_template_says_how_to_get_one(cli, trained, tmp_path):
     assert f"the file agent.wasm in {tmp_path} (scripts/build_templates.sh" in result.stderr
 
 
+def test_options_beside_a_request_are_not_ignored(cli, programs):
+    result = cli("run", programs["Puzzle"], "--request", '{"call": "describe"}', "--search", "greedy")
+    assert result.returncode == 2
+    assert "--request: expected options of solving as fields of the request, found --search" in result.stderr
+
+
 def damaged_module(bundle):
     """Damaged copies of a module, and files of another kind, by name."""
     data = bundle.read_bytes()
@@ -276,8 +286,7 @@ def damaged_module(bundle):
 
 def test_damaged_modules_are_refused_by_every_host(root, cli, modules, template, tmp_path):
     files = damaged_module(modules["Puzzle"])
-    with open(template, "rb") as file:
-        files["a template"] = file.read()
+    files["a template"] = template.read_bytes()
     for name, data in files.items():
         path = tmp_path / f"{name.replace(' ', '_')}.wasm"
         path.write_bytes(data)

@@ -15,7 +15,7 @@ TRUTHS = [Truth((4,), (3,), 1), Truth((2, 3), (2,), 2), Truth((9,), (5,), 3)]
 def dense(env):
     """The observation of an environment as numbers."""
     seen = env.observe()
-    if not env.sparse:
+    if isinstance(seen, np.ndarray):
         return np.ravel(seen).tolist()
     row = np.zeros(int(np.prod(env.obs_shape())))
     row[seen] = 1

@@ -35,6 +35,18 @@ def test_the_published_package_s_methods(capsys):
     assert sorted(actions[1]) == list(range(4))
 
 
+def test_numbers_of_single_precision_are_shown_without_the_digits_of_double():
+    puzzle = twisterl.make("Puzzle", failed_reward=-0.1, solved_reward=0.7)
+    puzzle.set_state([1, 0, 2, 3, 4, 5, 6, 7, 8])
+    assert repr(puzzle) == (
+        "<Puzzle width=3, height=3, difficulty=1, depth_slope=2, depth_offset=0, max_depth=128, solved_reward=0.7, "
+        "failed_reward=-0.1: [1, 0, 2, 3, 4, 5, 6, 7, 8]>"
+    )
+    cart = twisterl.make("CartPole-v1")
+    cart.set_state([0.1, 1 / 3, 0.0, -2.5])
+    assert repr(cart).endswith(f": [0.1, {1 / 3!r}, 0.0, -2.5]>"), "numbers of double precision keep their digits"
+
+
 def test_positions_build_a_board():
     env = twisterl.envs.Puzzle()
     target = [8, 7, 5, 3, 2, 0, 4, 6, 1]

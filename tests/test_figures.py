@@ -174,6 +174,18 @@ def test_crowded_labels_are_placed_apart_and_inside():
     assert [text.get_text() for text in figure.legends[0].get_texts()] == ["PPO", "AlphaZero"]
 
 
+def test_the_points_of_many_results_are_numbered_and_the_numbers_explained():
+    shown = plotting.compare_figure(crowded())
+    numbers = [text.get_text() for axes in shown.axes[:2] for text in axes.texts]
+    assert numbers == [str(number) for number in range(1, 10)] * 4
+    note = " ".join(shown.get_supxlabel().split())
+    assert note.startswith("1: greedy, 2: best-of=16, 3: beam=2,")
+    assert ", 9: widening=256. 100 problems. " in note
+    few = plotting.compare_figure(crowded()[:12])
+    assert [text.get_text() for text in few.axes[0].texts][:2] == ["greedy", "best-of=16"]
+    assert "greedy" not in few.get_supxlabel()
+
+
 def test_a_zero_on_a_logarithmic_axis_is_shown_as_zero(root):
     figure = plotting.compare_figure(beams(root, "puzzle15_beam"))
     axes = next(axes for axes in figure.axes if axes.get_ylabel() == pareto.GAP.label)

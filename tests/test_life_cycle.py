@@ -14,6 +14,7 @@ from pathlib import Path
 
 import envs_with_lives
 import gymnasium
+import numpy as np
 import pytest
 import twisterl
 from envs_with_lives import ByCopy, Counted, LineByCopy, SeededByKeywords, SharedFile
@@ -232,7 +233,7 @@ def test_wrapped_environments_are_copied_with_their_wrappers(env_cls, wrapped):
         twin = env.clone()
     for _ in range(4):
         assert env.step(1) == twin.step(1)
-        assert env.observe() == twin.observe()
+        assert np.array_equal(env.observe(), twin.observe())
     # The fifth step is the last of the wrapper, in the copy as in the original.
     assert env.step(1)[2] == twin.step(1)[2] == wrapped
 

@@ -267,7 +267,11 @@ COMMANDS = {
     "missing folder": (["evaluate", "run/puzzle"], ["found nothing (did you mean `runs/puzzle`?)"]),
     "length of a state": (["solve", "runs/puzzle", "--state", "1,0,2"], ["state: expected 6 tiles", "found 3"]),
     "state": (["solve", "runs/puzzle", "--state", "1,1,2,3,4,5"], ["state: expected each tile once, found 1"]),
-    "board of a file": (["evaluate", "runs/puzzle", "--states", "boards.txt"], ["boards.txt: line 2: ", "found 1"]),
+    "board of a file": (
+        ["evaluate", "runs/puzzle", "--states", "boards.txt"],
+        ["boards.txt: line 2: ", "found 1", "; 1 more state refused: line 4"],
+    ),
+    "no state": (["solve", "runs/puzzle"], ["expected a state to solve", "--state 8,7", "--states", "`solve --help`"]),
     "missing states": (["evaluate", "runs/puzzle", "--states", "board.txt"], ["board.txt", "`boards.txt`?"]),
     "seed": (["puzzle.json", "--seed", "-1"], ["--seed", "expected a whole number from 0 to"]),
     "shell": (["completions", "bsh"], ["bsh", "bash"]),
@@ -367,8 +371,10 @@ def test_progress_and_tables_are_written_for_people(cli, place, tmp_path):
     result = cli(place / "puzzle.json", "--num-steps", 2, "--run-path", tmp_path / "run")
     assert re.search(r"iteration 2/2 .*success +\d+\.\d %  .* steps/s", result.stderr), result.stderr
     table = cli("evaluate", place / "runs/puzzle", "--num-episodes", 40).stdout
-    assert re.search(r"^success +\d+\.\d %$", table, re.MULTILINE), table
-    assert re.search(r"^seconds_per_state +[\d.]+ (ns|µs|ms|s)$", table, re.MULTILINE), table
+    assert table.startswith("40 scrambles of difficulty 2, search best-of=1\n"), table
+    assert re.search(r"^  success +\d+\.\d % +\d+ of 40 solved$", table, re.MULTILINE), table
+    assert re.search(r"^  time +[\d.]+ (ns|µs|ms|s) +per problem$", table, re.MULTILINE), table
+    assert "_" not in table
     assert "e-" not in table
     figures = json.loads(cli("evaluate", place / "runs/puzzle", "--num-episodes", 40, "--json").stdout)
     assert 0 <= figures["success"] <= 1
@@ -377,7 +383,9 @@ def test_progress_and_tables_are_written_for_people(cli, place, tmp_path):
 def test_check_says_in_prose_whether_an_environment_keeps_the_contract(cli, place):
     result = cli("check", "Puzzle", "--set", "width=4")
     assert result.returncode == 0, result.stderr
-    assert re.match(r"Puzzle: keeps the contract in \d+ episodes of \d+ steps; symmetries: 0\n", result.stdout)
+    assert re.match(
+        r"Puzzle: keeps the contract \(checked: \d+ episodes, \d,\d{3} steps, 0 symmetries\)\n", result.stdout
+    )
     module = "class Endless:\n    def reset(self): pass\n"
     write(place / "odd.py", module)
     assert_refused(python("check", "odd.Endless", cwd=place), "Endless")

@@ -106,11 +106,25 @@ def test_steps_are_those_of_environments():
     assert run.config["algorithm"]["evals"]["greedy"]["every"] == 1
 
 
+NO_FIXED_STEPS = "a number of iterations, since an iteration of this algorithm has no fixed number of steps, found 5000"
+
+
+def test_steps_that_give_no_iterations_are_refused_in_the_words_of_the_caller(cli, root):
+    with pytest.raises(twisterl.UsageError) as error:
+        twisterl.train("CartPole-v1", algorithm="ES", steps=5000, quiet=True)
+    assert str(error.value) == f"steps: expected num_steps, {NO_FIXED_STEPS}"
+    result = cli(root / "examples/es_cartpole_v1.json", "--steps", 5000)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert result.stderr == f"error: --steps: expected --num-steps, {NO_FIXED_STEPS}\n"
+
+
 def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     run = twisterl.train("CartPole-v1", num_steps=1)
     choice, reasons, *_ = capfd.readouterr().err.splitlines()
-    assert choice == "preset for returns: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
-    assert reasons.startswith("since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2")
+    assert choice == "preset to maximize the return: PPO, 1 iteration, network 64-64 (tanh), observations normalized"
+    assert reasons.startswith(
+        "chosen for CartPole-v1, which has no adjustable difficulty: in each step, the policy sees 4 numbers and"
+    )
     assert run.config["policy"]["embedding_size"] == 64
     twisterl.train("CartPole-v1", num_steps=1, quiet=True)
     twisterl.train({**run.config, "num_iterations": 1})
@@ -122,12 +136,16 @@ def test_what_was_chosen_is_printed_and_in_the_config(capfd):
     [
         (DISCRETE(16), DISCRETE(4), "network 128-128 (relu)"),
         (BOX(-1, 1, (3,)), BOX(-1, 1, (2,)), "network 64-64 (tanh), observations normalized"),
-        (BOX(-1, 1, (3,)), BOX(-300, 500, (1,)), "actions of 1 number;"),
-        (BOX(-np.inf, np.inf, (3,)), BOX(-np.inf, np.inf, (1,)), "actions of 1 number;"),
-        (BOX(-1, 1, (3,)), gymnasium.spaces.MultiDiscrete([2, 3]), "1 of 2 choices and 1 of 3 choices"),
-        (BOX(-1, 1, (3,)), gymnasium.spaces.MultiBinary(3), "actions of 3 bits"),
-        (BOX(-1, 1, (3,)), gymnasium.spaces.Tuple([DISCRETE(2), BOX(-1, 1, (2,))]), "1 of 2 choices and 2 numbers"),
-        (BOX(0, 255, (8, 8, 3), np.uint8), DISCRETE(2), "observations of 8 x 8 x 3 numbers"),
+        (BOX(-1, 1, (3,)), BOX(-300, 500, (1,)), "sees 3 numbers and chooses 1 number;"),
+        (BOX(-np.inf, np.inf, (3,)), BOX(-np.inf, np.inf, (1,)), "chooses 1 number;"),
+        (BOX(-1, 1, (3,)), gymnasium.spaces.MultiDiscrete([2, 3]), "chooses 1 of 2 values and 1 of 3 values;"),
+        (BOX(-1, 1, (3,)), gymnasium.spaces.MultiBinary(3), "chooses 3 bits;"),
+        (
+            BOX(-1, 1, (3,)),
+            gymnasium.spaces.Tuple([DISCRETE(2), BOX(-1, 1, (2,))]),
+            "chooses 1 of 2 values and 2 numbers;",
+        ),
+        (BOX(0, 255, (8, 8, 3), np.uint8), DISCRETE(2), "sees 8 x 8 x 3 numbers and chooses 1 of 2 actions;"),
         (BOX(0, 255, (24, 24, 3), np.uint8), DISCRETE(2), "network of convolutions"),
         (gymnasium.spaces.Dict(a=BOX(-1, 1, (2,)), b=DISCRETE(3)), DISCRETE(2), "network 64-64 (tanh)"),
     ],
@@ -209,7 +227,7 @@ def test_options_that_do_not_fit_are_refused(options, error, says):
 def test_names_are_trained_by_the_command_line(cli, tmp_path):
     result = cli("CartPole-v1", "--steps", 5000, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
-    assert "preset for returns: PPO, 2 iterations" in result.stderr
+    assert "preset to maximize the return: PPO, 2 iterations" in result.stderr
     run = tmp_path / "runs/CartPole-v1"
     assert json.loads((run / "config.json").read_text())["policy"]["activation"] == "tanh"
     unknown = cli("FrozenLake-v1", cwd=tmp_path)
@@ -221,4 +239,4 @@ def test_names_are_trained_by_the_command_line(cli, tmp_path):
 def test_ids_of_gymnasium_are_trained_by_the_program_of_the_package(capfd, tmp_path):
     assert twisterl._core.run_cli(["twisterl", "FrozenLake-v1", "--num-steps", "1"]) == 0
     assert (tmp_path / "runs/FrozenLake-v1/metrics.jsonl").exists()
-    assert "preset for returns" in capfd.readouterr().err
+    assert "preset to maximize the return" in capfd.readouterr().err

@@ -325,6 +325,17 @@ def test_an_environment_of_other_spaces_is_refused(tmp_path):
         twisterl.load_policy(tmp_path / "policy.safetensors", env=env_of(other))
 
 
+def test_a_policy_takes_what_environment_objects_observe(space):
+    kind = env_of(space)
+    policy = algorithm_of(kind).policy
+    env = twisterl.make(kind)
+    env.reset()
+    for seen in samples(space)[:3]:
+        assert isinstance(env.observe(), np.ndarray), "a list of indices could be read as the digits of the space"
+        assert policy.predict(env.observe())[1] == pytest.approx(policy.predict(seen)[1], abs=1e-6)
+        env.step(policy.act(seen))
+
+
 def test_encoded_observations_are_taken_where_they_cannot_be_meant_otherwise():
     kind = env_of(SPACES["nested"])
     policy = algorithm_of(kind).policy

@@ -36,6 +36,7 @@ def test_metadata_names_licence_and_extras():
     required = [r for r in importlib.metadata.requires("twisterl") or [] if "extra ==" not in r]
     assert required == ["numpy>=1.26"], "and nothing else; torch least of all"
 
+
 def test_no_text_of_the_package_has_the_paths_of_its_build(root):
     distribution = importlib.metadata.distribution("twisterl")
     written_by_pip = {"direct_url.json", "RECORD"}

@@ -1,6 +1,7 @@
 """Environments without a measure of success: returns in its place, wherever figures are shown."""
 
 import json
+import re
 
 import envs_in_python
 import gymnasium
@@ -79,7 +80,7 @@ def test_the_final_evaluation_is_in_metrics_and_tensorboard(run):
 
 
 def test_texts_show_returns(run, capfd):
-    assert repr(run) == f"<Run {run.path}: 3 iterations, 192 steps, return 6.0>"
+    assert repr(run) == f"<Run {run.path}: 3 iterations, 192 steps, last return 6.0>"
     solution = run.policy.solve_scrambles(1, None, {})[0]
     assert solution[0] is None
     env = run.policy.make_env(seed=0)
@@ -111,7 +112,7 @@ def test_progress_and_summary_show_returns(cli, tmp_path):
     assert "  return " in result.stderr
     lines = result.stdout.splitlines()
     assert len(lines) == 4, "the run, its best policy, a blank line, and the return of an episode"
-    assert lines[1].startswith("best policy: return ")
+    assert re.fullmatch(r"best policy: return [\d.]+ \(evaluation greedy\)", lines[1])
     assert lines[3].startswith("return ")
     assert lines[3].endswith(" steps")
 
@@ -120,7 +121,7 @@ def test_goals_show_success(cli, tmp_path):
     size = ["--set", "env.width=2", "--set", "env.height=2"]
     result = cli("Puzzle", "--num-steps", 2, *size, "--run-path", tmp_path / "run")
     assert "success" in result.stderr
-    assert "\nbest policy: success " in result.stdout
+    assert re.search(r"\nbest policy: success [\d.]+ % \(evaluation \w+\)\n", result.stdout), result.stdout
     assert "solved after " in result.stdout
 
 
@@ -131,13 +132,14 @@ def test_solve_of_control_is_no_failure(cli, tmp_path):
     assert result.stdout.splitlines()[-1].startswith("return ")
     shown = cli("evaluate", tmp_path / "run", "--num-episodes", 3).stdout
     assert "success" not in shown
-    assert "mean_reward" in shown
+    assert shown.startswith("3 episodes, search best-of=1\n")
+    assert re.search(r"\n  return +\S+ +mean\n", shown), shown
 
 
 def test_success_that_is_told_is_shown_even_if_there_is_none(tmp_path):
     run = twisterl.train(config_of(Failing), tmp_path / "run", quiet=True)
     assert run.iterations()[0]["evals"]["greedy"] == {"success": 0.0, "reward": 6.0, "length": 0.0}
-    assert repr(run).endswith("difficulty 3, success 0.0 %>")
+    assert repr(run).endswith("difficulty 3, last success 0.0 %>")
     assert run.policy.evaluate(num_episodes=2)["success"] == 0.0
 
 

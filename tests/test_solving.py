@@ -212,8 +212,9 @@ def test_policies_and_methods_are_compared(program, policy_file, boards, tmp_pat
 
     assert without_times(json.loads(compare("--json"))["results"]) == without_times(results)
     table = compare("--out", tmp_path / "results.json").splitlines()
-    assert table[0].split() == ["policy", "search", "solved", "optimal", "moves", "gap", "nodes", "time"]
+    assert table[0].split() == ["policy", "search", "success", "optimal", "moves", "gap", "nodes", "time"]
     assert max(map(len, table)) <= 80
+    assert f"2 states of {boards.name}" in table
     assert without_times(json.loads((tmp_path / "results.json").read_text())["results"]) == without_times(results)
 
 

@@ -275,8 +275,8 @@ mod tests {
     fn arguments_that_cannot_be_used_are_named() {
         for (arguments, message) in [
             (
-                vec!["--serach", "greedy"],
-                "arguments: expected a known option, found --serach (did you mean `--search`?)",
+                vec!["--se-arch", "greedy"],
+                "arguments: expected a known option, found --se-arch (did you mean `--search`?)",
             ),
             (vec!["--search"], "--search: expected a value behind it, found none"),
             (vec!["--greedy=1"], "--greedy: expected no value, found 1"),

@@ -40,7 +40,10 @@ fn class(error: &Error) -> &'static str {
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
-        Error::Usage { .. } | Error::Occupied { .. } | Error::InUse { .. } => "UsageError",
+        Error::Usage { .. }
+        | Error::NoFixedSteps { .. }
+        | Error::Occupied { .. }
+        | Error::InUse { .. } => "UsageError",
         _ => "TwisteRLError",
     }
 }
@@ -69,6 +72,10 @@ fn message(error: &Error) -> String {
             "{}: expected a new or empty folder, found one with files in it; continue its run with \
              twisterl.resume({path:?}), or choose another run_path",
             path.display()
+        ),
+        Error::NoFixedSteps { steps } => format!(
+            "steps: expected num_steps, a number of iterations, {}, found {steps}",
+            Error::NO_FIXED_STEPS
         ),
         Error::Changed { path, fields } => format!(
             "{}: expected the values with which the run was trained, found {} (restore them to resume the run, or start \

@@ -21,7 +21,7 @@ use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::PolicyHeader;
 use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{SOLVE_SEARCHES, Solution, SolveOptions, SolvePlan};
+use twisterl_core::solve::{BeamScore, Method, SOLVE_SEARCHES, Solution, SolveOptions, SolvePlan};
 use twisterl_core::{Error, Result};
 
 /// Options that choose a method. A request that has one takes neither these nor the [`SETTINGS`] from the bundle.
@@ -143,6 +143,13 @@ impl Agent {
         let mut merged: Map<String, Value> =
             defaults.map(|(name, value)| (name.clone(), value.clone())).collect();
         merged.extend(options.iter().map(|(name, value)| (name.clone(), value.clone())));
+        // These two say themselves what they accept.
+        if let Some(Value::String(method)) = merged.get("search") {
+            method.parse::<Method>().map_err(|error| error.below(""))?;
+        }
+        if let Some(Value::String(score)) = merged.get("score") {
+            score.parse::<BeamScore>().map_err(|error| error.below(""))?;
+        }
         let options: SolveOptions = from_serde::read(Value::Object(merged))?;
         check_options(&options)?;
         options.resolve(SOLVE_SEARCHES).map_err(|error| error.below(""))

@@ -153,7 +153,15 @@ fn requests_that_cannot_be_answered_are_errors() {
         ),
         (r#"{"difficulty": -1}"#, "difficulty: expected"),
         (r#"{"state": [0, 1, 2, 3], "seconds": 1}"#, "seconds: expected a limit in nodes instead"),
-        (r#"{"state": [0, 1, 2, 3], "serach": "greedy"}"#, "serach: expected"),
+        (r#"{"state": [0, 1, 2, 3], "se_arch": "greedy"}"#, "se_arch: expected"),
+        (
+            r#"{"state": [0, 1, 2, 3], "search": "bem=4"}"#,
+            "search: expected greedy, sample, best-of=N, mcts=N, gumbel=N, beam=W or widening=W",
+        ),
+        (
+            r#"{"state": [0, 1, 2, 3], "search": "beam=4", "score": "both"}"#,
+            "score: expected policy, value, or a finite number, found \"both\"",
+        ),
         (r#"{"call": "evaluate"}"#, "state: expected a state or an observation, found neither"),
         (
             r#"{"call": "evaluate", "observation": [16]}"#,

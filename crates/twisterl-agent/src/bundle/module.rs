@@ -171,13 +171,19 @@ impl<'a> Module<'a> {
             names.push(format!("{}.{}", text(reader.counted()?), text(reader.counted()?)));
             let kind = reader.byte()?;
             match kind {
-                0 => drop(reader.unsigned()?),
+                0 => {
+                    reader.unsigned()?;
+                }
                 1 => {
                     reader.byte()?;
                     limits(&mut reader)?;
                 }
-                2 => drop(limits(&mut reader)?),
-                3 => drop(reader.take(2)?),
+                2 => {
+                    limits(&mut reader)?;
+                }
+                3 => {
+                    reader.take(2)?;
+                }
                 _ => return Err(reader.error("a kind of import from 0 to 3", kind)),
             }
         }
@@ -350,12 +356,23 @@ fn constant(reader: &mut Reader<'_>) -> Result<Option<u32>> {
             instruction => {
                 only = false;
                 match instruction {
-                    0x41 | 0x42 => drop(reader.signed()?),
-                    0x43 => drop(reader.take(4)?),
-                    0x44 => drop(reader.take(8)?),
-                    0x23 | 0xd0 | 0xd2 => drop(reader.unsigned()?),
+                    0x41 | 0x42 => {
+                        reader.signed()?;
+                    }
+                    0x43 => {
+                        reader.take(4)?;
+                    }
+                    0x44 => {
+                        reader.take(8)?;
+                    }
+                    0x23 | 0xd0 | 0xd2 => {
+                        reader.unsigned()?;
+                    }
                     0x6a..=0x6c | 0x7c..=0x7e => {}
-                    0xfd => drop(reader.take(17)?), // v128.const
+                    0xfd => {
+                        // v128.const
+                        reader.take(17)?;
+                    }
                     other => return Err(reader.error("a constant expression", other)),
                 }
             }

@@ -19,6 +19,7 @@
 
 use super::time_limit::TimeLimit;
 use crate::env::{Environment, Step, whole_numbers};
+use crate::error::counts::counted;
 use crate::rng::Rng;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::{Error, Result};
@@ -160,7 +161,7 @@ impl Environment for Journey {
         }
         let available = whole_numbers(available, 2).collect::<Result<Vec<_>>>()?;
         let [bike, car] = available[..] else {
-            return Err(Error::state("distance, bike, car", format!("{} numbers", state.len())));
+            return Err(Error::state("distance, bike, car", counted(state.len(), "number")));
         };
         (self.distance, self.available) = (*distance, [true, bike == 1, car == 1]);
         self.time.restart();

@@ -7,6 +7,7 @@
 use super::grid::{self, MOVES, Reflection};
 use super::time_limit::TimeLimit;
 use crate::env::{Environment, Step, key_of_words, whole_numbers};
+use crate::error::counts::counted;
 use crate::error::in_range;
 use crate::rng::Rng;
 use crate::space::symmetry::Twist;
@@ -211,7 +212,7 @@ impl Environment for Maze {
         let cells = self.cells();
         if state.len() != cells + 2 {
             let expected = format!("walker, goal, and {cells} cells that are walls (1) or not (0)");
-            return Err(Error::state(expected, format!("{} numbers", state.len())));
+            return Err(Error::state(expected, counted(state.len(), "number")));
         }
         let (places, rest) = state.split_at(2);
         let places = whole_numbers(places, cells).collect::<Result<Vec<_>>>()?;

@@ -105,7 +105,7 @@ fn impossible_states_are_refused_with_the_reason() {
         ("CartPole-v1", &none, &[0.0][..], "expected 4 numbers: position, speed"),
         ("CartPole-v1", &none, &[0.0, 0.0, 8.0, 0.0], "expected angle from -7 to 7, found 8"),
         ("Journey", &none, &[], "expected distance, bike, car, found nothing"),
-        ("Journey", &none, &[1.0], "expected distance, bike, car, found 1 numbers"),
+        ("Journey", &none, &[1.0], "expected distance, bike, car, found 1 number"),
         ("Journey", &none, &[11.0, 0.0, 0.0], "expected a distance from -10 to 10, found 11"),
         ("Journey", &none, &[f64::NAN, 0.0, 0.0], "expected a distance from -10 to 10, found NaN"),
         ("Journey", &none, &[1.0, 2.0, 0.0], "expected whole numbers from 0 to 1, found 2"),

@@ -4,6 +4,7 @@
 //! serde reports as data.
 
 use super::Error;
+use super::counts::counted;
 use super::names::did_you_mean;
 use serde::de::value::{MapAccessDeserializer, MapDeserializer, SeqDeserializer};
 use serde::de::{self, DeserializeOwned, Expected, IntoDeserializer, Unexpected, Visitor};
@@ -229,7 +230,7 @@ fn type_in_words(expected: &str) -> String {
         "a sequence" => "a list".into(),
         _ if expected.starts_with("struct ") => "an object".into(),
         _ => match expected.strip_prefix("an array of length ") {
-            Some(length) => format!("a list of {length} values"),
+            Some(length) => format!("a list of {}", counted(length, "value")),
             None => expected.into(),
         },
     }

@@ -1,5 +1,6 @@
 //! The error type of this crate.
 
+pub mod counts;
 pub mod escape;
 pub mod from_serde;
 pub mod interrupt;

@@ -2,6 +2,7 @@
 
 use super::play::Solution;
 use crate::env::batch::VecEnv;
+use crate::error::counts::counted;
 use crate::error::escape::escape_controls;
 use crate::space::Action;
 use crate::{Error, Result};
@@ -98,12 +99,11 @@ impl Record {
             let _ = writeln!(text, "error: {}", escape_controls(error));
             return text;
         }
-        let (count, moves) = (self.moves.len(), self.moves.join(", "));
-        let s = if count == 1 { "" } else { "s" };
+        let (count, moves) = (counted(self.moves.len(), "move"), self.moves.join(", "));
         let _ = match (self.solved, self.reward) {
-            (None, Some(reward)) => write!(text, "return {reward} after {count} move{s}"),
-            (Some(true), _) => write!(text, "solved after {count} move{s}"),
-            _ => write!(text, "not solved after {count} move{s}"),
+            (None, Some(reward)) => write!(text, "return {reward} after {count}"),
+            (Some(true), _) => write!(text, "solved after {count}"),
+            _ => write!(text, "not solved after {count}"),
         };
         if let Some(optimal) = self.optimal {
             let _ = write!(text, " (optimal {optimal})");

@@ -1,5 +1,6 @@
 //! Action spaces: choices, bits, real numbers, or several of these at once.
 
+use crate::error::counts::counted;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -299,8 +300,8 @@ impl Actions {
         let widths = [space.discrete_width(), space.continuous_width()];
         let expected = widths.map(|width| length.saturating_mul(width));
         if [discrete.len(), continuous.len()] != expected {
-            let found = format!("{} discrete values", discrete.len());
-            return Err(Error::state(format!("actions of {length} steps"), found));
+            let found = counted(discrete.len(), "discrete value");
+            return Err(Error::state(format!("actions of {}", counted(length, "step")), found));
         }
         let actions = Self { discrete, continuous, ..Self::new(space) };
         (0..length).try_for_each(|t| space.check(actions.row(t)))?;

@@ -1,5 +1,6 @@
 //! Observation spaces: sparse bits, dense values, or both.
 
+use crate::error::counts::counted;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::ops::Range;
@@ -187,8 +188,8 @@ impl Observations {
     pub(crate) fn dense_rows(&self, rows: Range<usize>, size: usize) -> Result<&[f32]> {
         let values = self.values.get(rows.start * size..rows.end * size);
         values.filter(|_| self.values.len() == self.rows * size).ok_or_else(|| {
-            let found = format!("{} values in {} rows", self.values.len(), self.rows);
-            Error::observation(format!("{size} values a row"), found)
+            let found = self.lengths();
+            Error::observation(format!("{} a row", counted(size, "value")), found)
         })
     }
 
@@ -217,6 +218,11 @@ impl Observations {
         Ok(())
     }
 
+    /// Describes the numbers of values and rows, for errors.
+    fn lengths(&self) -> String {
+        format!("{} in {}", counted(self.values.len(), "value"), counted(self.rows, "row"))
+    }
+
     /// Returns `Ok` if every row is an element of `space`.
     ///
     /// # Errors
@@ -232,8 +238,8 @@ impl Observations {
             });
         }
         if self.values.len() != values.saturating_mul(self.rows) {
-            let found = format!("{} values in {} rows", self.values.len(), self.rows);
-            return Err(Error::observation(format!("{values} values a row"), found));
+            let found = self.lengths();
+            return Err(Error::observation(format!("{} a row", counted(values, "value")), found));
         }
         Ok(())
     }

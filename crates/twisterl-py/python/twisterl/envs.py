@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from twisterl import _core
 from twisterl._internal.written import written
 from twisterl.errors import StateError
@@ -41,8 +43,8 @@ def of_spec(spec: _core.EnvSpec, seed: int | None = None) -> Env:
 class Env(_core.EnvBatch):
     """One environment.
 
-    Episodes are drawn with `seed`, or with fresh randomness if it is None. `observe()` returns the indices of the ones,
-    or an array if observations are numbers.
+    Episodes are drawn with `seed`, or with fresh randomness if it is None. `observe()` returns what policies take: an
+    array, or the indices of the ones if observations are bits and the environment declares no space for them.
     """
 
     def __new__(cls, env_cls: str | Callable[..., Any], seed: int | None = None, **params: Any) -> Env:
@@ -98,8 +100,19 @@ class Env(_core.EnvBatch):
         return pages.env_page(self)
 
     def __repr__(self) -> str:
-        params = ", ".join(f"{name}={value!r}" for name, value in self.params.items())
-        return f"<{self.env_cls} {params}: {'closed' if self.closed else self.get_state()}>"
+        params = ", ".join(f"{name}={_shortest(value)!r}" for name, value in self.params.items())
+        return f"<{self.env_cls} {params}: {'closed' if self.closed else _shortest(self.get_state())}>"
+
+
+def _shortest(value: Any) -> Any:
+    """Return a value whose numbers of single precision lack the digits that double precision adds."""
+    if isinstance(value, dict):
+        return {key: _shortest(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_shortest(each) for each in value]
+    if isinstance(value, float) and float(np.float32(value)) == value:
+        return float(str(np.float32(value)))
+    return value
 
 
 class Puzzle(Env):

@@ -38,7 +38,8 @@ def load_policy(
     No code is imported for names in the file: without its environment, a policy still predicts and can be saved.
 
     Args:
-        path: a run folder (loads its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
+        path: a run folder (loads its best checkpoint), a checkpoint folder, a `.safetensors` or `.pt` file,
+            or a bundle (docs/bundles.md).
         config: the config for a file of bare tensors; by default the one beside the file.
         env: the environment to use in place of the one that the file names, with the file's parameters: a name, a class
             or a factory.
@@ -285,11 +286,12 @@ class Policy(_core.Policy):
         return pages.policy_page(self)
 
     def __repr__(self) -> str:
-        from twisterl.plotting.terminal import escape_controls
+        from twisterl.plotting.terminal import counted, escape_controls
 
         shape = "x".join(map(str, self.obs_shape))
         actions = " + ".join(_kind(*component) for component in self.action_components)
-        return f"<Policy for {escape_controls(self.env_cls)}: {shape} -> {actions}, {self.num_parameters:,} weights>"
+        weights = counted(self.num_parameters, "weight")
+        return f"<Policy for {escape_controls(self.env_cls)}: {shape} -> {actions}, {weights}>"
 
 
 class Solution(Sequence[Any]):
@@ -377,10 +379,11 @@ class Solution(Sequence[Any]):
         return [("start", first), *moves]
 
     def _verdict(self) -> str:
+        from twisterl.plotting.terminal import counted
+
         if self.success is None:
-            return f"return {self.reward:.6g} after {len(self)} {'step' if len(self) == 1 else 'steps'}"
-        moves = "move" if len(self) == 1 else "moves"
-        return f"{'solved' if self.success else 'not solved'} after {len(self)} {moves}"
+            return f"return {self.reward:.6g} after {counted(len(self), 'step')}"
+        return f"{'solved' if self.success else 'not solved'} after {counted(len(self), 'move')}"
 
     def __repr__(self) -> str:
         reward = "" if self.success is None else f", reward {self.reward:.3g}"
@@ -427,6 +430,8 @@ def _instances(states: Any) -> tuple[list[Any], list[int | None]]:
 
 
 def _kind(choices: int, low: list[float], _: list[float], shape: list[int]) -> str:
+    from twisterl.plotting.terminal import counted
+
     if choices and shape:
-        return f"{shape[0]} bits"
-    return f"{choices} actions" if choices else f"{len(low)} numbers"
+        return counted(shape[0], "bit")
+    return counted(choices, "action") if choices else counted(len(low), "number")

@@ -230,7 +230,7 @@ class Run:
         return plotting.overview(plotting.load_groups([self.path]), **options)
 
     def __repr__(self) -> str:
-        from twisterl.plotting.terminal import escape_controls
+        from twisterl.plotting.terminal import counted, escape_controls
 
         rows = self._records()
         if not rows:
@@ -238,8 +238,8 @@ class Run:
         last = rows[-1]
         done = last["iteration"] + (0 if _is_end(last) else 1)
         scores = [score for row in rows if (score := _score(row))]
-        figures = [f"{done} iterations", f"{last['env_steps']:,} steps"]
-        if not scores or not scores[-1].startswith("return"):
+        figures = [counted(done, "iteration"), counted(last["env_steps"], "step")]
+        if not scores or not scores[-1].startswith("last return"):
             figures.append(f"difficulty {escape_controls(last['difficulty'])}")
         return f"<Run {self.path}: {', '.join([*figures, *scores[-1:]])}>"
 
@@ -252,10 +252,10 @@ def _is_end(row: Mapping[str, Any]) -> bool:
 def _score(row: Mapping[str, Any]) -> str:
     """Return the success that the curriculum uses or the return of the first evaluation, empty if neither is known."""
     if row.get("success") is not None:
-        return f"success {100 * row['success']:.1f} %"
+        return f"last success {100 * row['success']:.1f} %"
     evals = [found for found in (row.get("evals") or {}).values() if isinstance(found, Mapping)]
     if evals and evals[0].get("success") is None and evals[0].get("reward") is not None:
-        return f"return {evals[0]['reward']:.1f}"
+        return f"last return {evals[0]['reward']:.1f}"
     return ""
 
 

@@ -3,6 +3,7 @@
 use super::numbers::{Numbers, is_row, kind};
 use crate::error::refuse;
 use pyo3::prelude::*;
+use twisterl_core::error::counts::counted;
 use twisterl_core::space::{ObservationSpace, Observations};
 
 /// Returns the shape of an observation as Python sees it; bits and numbers together are one row, the bits first.
@@ -97,7 +98,7 @@ pub fn push_observation(
     let (size, shape) = (size(py, space)?, shape(py, space)?);
     let sparse = matches!(space, ObservationSpace::SparseBinary { .. });
     let misfit = || {
-        let values = format!("{size} values of shape {shape:?}");
+        let values = format!("{} of shape {shape:?}", counted(size, "value"));
         let expected =
             if sparse { format!("indices of ones below {size}, or {values}") } else { values };
         refuse(py, "ObservationError", "observation", &expected, &kind(value))

@@ -302,10 +302,12 @@ impl EnvBatch {
         ))
     }
 
-    /// Returns the observation of slot 0: the indices of the ones, or an array.
+    /// Returns the observation of slot 0: an array, or the indices of the ones if the environment declares no space in
+    /// which these could be mistaken for its own numbers.
     fn observe<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         self.look(py, &[0])?;
-        if self.sparse() {
+        let encodes = codec_of(&*self.spec).is_some_and(|codec| codec.encodes);
+        if self.sparse() && !encodes && self.spec.declared_spaces().is_none() {
             return Ok(self.observations.ones(0).to_vec().into_pyobject(py)?.into_any());
         }
         let space = self.spec.observation_space();

@@ -13,6 +13,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use rayon::prelude::*;
 use std::sync::Arc;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::batched::{BatchedEvaluation, action_count};
 use twisterl_core::evaluator::decision::Decision;
@@ -224,7 +225,7 @@ impl Policy {
         let Some(masks) = masks else { return Ok(vec![None; count]) };
         let masks = rows(masks, "masks")?;
         if masks.len() != count {
-            let (expected, found) = (format!("{count} rows"), masks.len().to_string());
+            let (expected, found) = (counted(count, "row"), masks.len().to_string());
             return Err(refuse(py, "ObservationError", "masks", &expected, &found));
         }
         Ok(masks.into_iter().map(Some).collect())

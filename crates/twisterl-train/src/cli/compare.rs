@@ -1,6 +1,7 @@
 //! `compare`: several policies and methods on the same problems, with their quality and cost.
 
 use super::envs::{ArithmeticFlags, EnvFlags};
+use super::figures::FIGURES;
 use super::problems::ProblemFlags;
 use super::solve::options::{EffortFlags, SolveFlags};
 use super::{Exit, Output};
@@ -9,7 +10,6 @@ use crate::record::load::{LoadedPolicy, open_policy};
 use crate::system::files::states::{self, Instance};
 use crate::system::terminal::count::Count;
 use crate::system::terminal::message;
-use crate::system::terminal::numbers::percent;
 use crate::trainer::solving::{self, solve_in_order};
 use crate::{Error, Result};
 use clap::{Arg, Args};
@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::{EnvSpec, Registry};
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::escape::{escape_controls, visible_length};
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
@@ -106,7 +107,8 @@ impl CompareArgs {
         }
         let exit = match interrupted {
             Some(all) => {
-                message(format_args!("interrupted: {} of {all} results are there", results.len()));
+                let done = counted(results.len(), "result");
+                message(format_args!("interrupted after {done} of {all}"));
                 Exit::Interrupted
             }
             None => Exit::Done,
@@ -119,7 +121,10 @@ impl CompareArgs {
                 json!({"difficulty": self.problems.difficulty(&*first), "count": self.problems.num_episodes})
             }
         };
-        let text = if self.json { String::new() } else { table(&results, &problems) };
+        let text = match self.json {
+            true => String::new(),
+            false => table(&results, &self.problems.describe(&*first, &instances)),
+        };
         let document =
             json!({"problems": problems, "seed": self.effort.seed(), "results": results});
         if let Some(path) = &self.out {
@@ -253,39 +258,32 @@ fn located(error: twisterl_core::Error, place: &str) -> Error {
     }
 }
 
-/// A column of the table: its title, and the text of a result, `-` if there is none.
-type Column = (&'static str, fn(&Map<String, Value>) -> Option<String>);
-
 /// Returns the results as a table. Columns without any value are left out.
-fn table(results: &[Map<String, Value>], problems: &Value) -> String {
-    fn get(result: &Map<String, Value>, key: &str) -> Option<f64> {
-        result.get(key)?.as_f64()
-    }
-    const COLUMNS: [Column; 9] = [
-        ("policy", |r| Some(escape_controls(r.get("policy")?.as_str()?).into_owned())),
-        ("search", |r| Some(r.get("search")?.as_str()?.to_owned())),
-        ("solved", |r| Some(percent(get(r, "success")?))),
-        ("optimal", |r| Some(percent(get(r, "optimal_fraction")?))),
-        ("moves", |r| Some(format!("{:.2}", get(r, "mean_length")?))),
-        ("gap", |r| Some(format!("{:.2}", get(r, "mean_gap")?))),
-        ("return", |r| Some(format!("{:.4}", get(r, "mean_reward")?))),
-        ("nodes", |r| Some(format!("{:.0}", get(r, "nodes_per_state")?))),
-        ("time", |r| Some(duration(get(r, "seconds_per_state")?))),
-    ];
-    let solves = results.iter().any(|r| get(r, "success").is_some_and(|share| share > 0.0));
+fn table(results: &[Map<String, Value>], problems: &str) -> String {
+    let name = |result: &Map<String, Value>, key: &str| {
+        let name = result.get(key).and_then(Value::as_str).unwrap_or_default();
+        escape_controls(name).into_owned()
+    };
+    let share = |result: &Map<String, Value>| result.get("success").and_then(Value::as_f64);
+    let solves = results.iter().any(|result| share(result).is_some_and(|share| share > 0.0));
     let several = results.iter().any(|r| r.get("policy") != results[0].get("policy"));
-    let shown = COLUMNS.iter().filter(|(title, cell)| match *title {
-        "policy" => several,
-        "return" => !solves,
-        "solved" | "moves" => solves,
-        _ => results.iter().any(|result| cell(result).is_some()),
+    let names =
+        ["policy", "search"].into_iter().filter(|key| several || *key == "search").map(|key| {
+            let names = results.iter().map(|result| name(result, key));
+            std::iter::once(key.to_owned()).chain(names).collect::<Vec<_>>()
+        });
+    let figures = FIGURES.iter().filter(|figure| match figure.key {
+        "mean_reward" => !solves,
+        "success" | "mean_length" => solves,
+        // The same for all methods that solve all problems, and told by the gap.
+        "mean_optimal" | "simulations_per_state" => false,
+        _ => results.iter().any(|result| figure.text(result).is_some()),
     });
-    let columns: Vec<Vec<String>> = shown
-        .map(|(title, cell)| {
-            let cells = results.iter().map(|r| cell(r).unwrap_or_else(|| "-".into()));
-            std::iter::once((*title).to_owned()).chain(cells).collect()
-        })
-        .collect();
+    let figures = figures.map(|figure| {
+        let cells = results.iter().map(|r| figure.text(r).unwrap_or_else(|| "-".into()));
+        std::iter::once(figure.words[0].to_owned()).chain(cells).collect()
+    });
+    let columns: Vec<Vec<String>> = names.chain(figures).collect();
     let widths: Vec<usize> = columns
         .iter()
         .map(|c| c.iter().map(|text| visible_length(text)).max().unwrap_or(0))
@@ -301,25 +299,13 @@ fn table(results: &[Map<String, Value>], problems: &Value) -> String {
         }
         text = text + line.trim_end() + "\n";
     }
-    let count = problems["count"].as_u64().unwrap_or(0);
     let gap = columns.iter().any(|column| column[0] == "gap");
     let means = match (solves, gap) {
         (true, true) => "moves, gap (moves above optimal): means of the solved; ",
         (true, false) => "moves: mean of the solved; ",
         (false, _) => "",
     };
-    text + &format!("{count} problems\n{means}nodes, time: per problem\n")
-}
-
-/// Formats seconds with three digits: `1.23 ms`.
-fn duration(seconds: f64) -> String {
-    let (number, unit) = match seconds {
-        s if s >= 1.0 => (s, "s"),
-        s if s >= 1e-3 => (s * 1e3, "ms"),
-        s => (s * 1e6, "us"),
-    };
-    let digits = if number < 10.0 { 2 } else { usize::from(number < 100.0) };
-    format!("{number:.digits$} {unit}")
+    text + &format!("{problems}\n{means}nodes, time: per problem\n")
 }
 
 #[cfg(test)]
@@ -339,18 +325,18 @@ mod tests {
             {"policy": "a", "search": "beam=64", "success": 1.0, "mean_length": 11.25, "mean_reward": 0.2,
              "optimal_fraction": 1.0, "mean_gap": 0.0, "nodes_per_state": 1234.6, "seconds_per_state": 0.25},
         ]));
-        let text = table(&rows, &json!({"count": 8}));
+        let text = table(&rows, "8 scrambles of difficulty 2");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[..3],
             [
-                "search    solved  optimal  moves   gap  nodes    time",
-                "greedy    50.0 %   25.0 %  12.00  1.50     20  120 us",
-                "beam=64  100.0 %  100.0 %  11.25  0.00   1235  250 ms",
+                "search   success  optimal  moves   gap  nodes    time",
+                "greedy    50.0 %   25.0 %  12.00  1.50     20  120 µs",
+                "beam=64  100.0 %  100.0 %  11.25  0.00  1,235  250 ms",
             ]
         );
-        assert_eq!(lines[3], "8 problems");
-        assert!(lines.iter().all(|line| line.len() <= 80), "{text}");
+        assert_eq!(lines[3], "8 scrambles of difficulty 2");
+        assert!(lines.iter().all(|line| line.chars().count() <= 80), "{text}");
     }
 
     #[test]
@@ -361,14 +347,14 @@ mod tests {
             {"policy": "long name", "search": "sample", "success": 0.0, "mean_length": null, "mean_reward": -3.5,
              "nodes_per_state": 20.0, "seconds_per_state": 0.02},
         ]));
-        let text = table(&rows, &json!({"count": 1}));
+        let text = table(&rows, "1 episode");
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(
             lines[..3],
             [
-                "policy     search    return  nodes     time",
-                "a          greedy  475.0000    475   2.00 s",
-                "long name  sample   -3.5000     20  20.0 ms",
+                "policy     search  return  nodes   time",
+                "a          greedy   475.0    475  2.0 s",
+                "long name  sample   -3.50     20  20 ms",
             ]
         );
     }
@@ -394,14 +380,5 @@ mod tests {
         assert_eq!(names(&["1/best", "2/best", "3/last"]).unwrap(), ["1/best", "2/best", "last"]);
         let error = names(&["runs/a", "runs/a"]).unwrap_err().to_string();
         assert!(error.contains("expected another name than those before it"), "{error}");
-    }
-
-    #[test]
-    fn durations_have_three_digits() {
-        for (seconds, text) in
-            [(0.000_001_2, "1.20 us"), (0.0123, "12.3 ms"), (0.25, "250 ms"), (12.34, "12.3 s")]
-        {
-            assert_eq!(duration(seconds), text);
-        }
     }
 }

@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use std::path::PathBuf;
 use twisterl_core::Error;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
+use twisterl_core::error::counts::{counted, shaped};
 use twisterl_core::error::escape::escape_lines;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::{Arithmetic, Policy};
@@ -129,10 +130,7 @@ fn describe(spec: &dyn EnvSpec) -> String {
     text += &row(
         "check",
         &match spec.check(0) {
-            Ok(report) => format!(
-                "passed: {} episodes, {} steps, {} symmetries",
-                report.episodes, report.steps, report.twists
-            ),
+            Ok(report) => format!("passed: {report}"),
             Err(error) => format!("FAILED: {error}"),
         },
     );
@@ -155,10 +153,10 @@ fn brief(value: &Value) -> String {
 /// Returns the observation space in words.
 fn observation(space: &ObservationSpace) -> String {
     match space {
-        ObservationSpace::SparseBinary { shape } => format!("{} bits", times(shape)),
-        ObservationSpace::Dense { shape } => format!("{} numbers", times(shape)),
+        ObservationSpace::SparseBinary { shape } => shaped(shape, "bit"),
+        ObservationSpace::Dense { shape } => shaped(shape, "number"),
         ObservationSpace::Mixed { bits, values } => {
-            format!("{} bits, {} numbers", times(bits), times(values))
+            format!("{}, {}", shaped(bits, "bit"), shaped(values, "number"))
         }
     }
 }
@@ -167,12 +165,7 @@ fn observation(space: &ObservationSpace) -> String {
 fn action(component: &ActionComponent) -> String {
     match component {
         ActionComponent::Discrete { n } => format!("one of {n}"),
-        ActionComponent::Binary { n } => format!("{n} bits"),
-        ActionComponent::Continuous { shape, .. } => format!("{} numbers", times(shape)),
+        ActionComponent::Binary { n } => counted(n, "bit"),
+        ActionComponent::Continuous { shape, .. } => shaped(shape, "number"),
     }
-}
-
-/// Formats a shape as `2 x 3`.
-fn times(shape: &[usize]) -> String {
-    shape.iter().map(usize::to_string).collect::<Vec<_>>().join(" x ")
 }

@@ -2,16 +2,17 @@
 
 use super::Output;
 use super::envs::PolicyArgs;
+use super::figures::FIGURES;
 use super::problems::ProblemFlags;
 use super::solve::options::SolveFlags;
 use crate::Result;
-use crate::system::terminal::numbers;
 use crate::trainer::solving;
 use clap::Args;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::fmt::Write as _;
 use std::time::Instant;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::counts::grouped;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
@@ -55,45 +56,68 @@ impl EvaluateArgs {
             figures.insert("lengths".into(), solving::lengths(&solutions, &optimal));
             return Ok(format!("{}\n", Value::Object(figures)).into());
         }
-        let mut text = String::new();
-        let known = figures.iter().filter(|(_, value)| !value.is_null());
-        for (name, value) in known {
-            let _ = writeln!(text, "{name:18} {}", plain(name, value));
-        }
-        Ok(text.into())
+        let problems = self.problems.describe(&*spec, &instances);
+        let rows = rows(&figures, spec.measures_success());
+        Ok(format!("{problems}, search {}\n{rows}", plan.method).into())
     }
 }
 
-/// Formats a figure for people, in the unit that its name tells.
-fn plain(name: &str, value: &Value) -> String {
-    let Some(number) = value.as_f64() else {
-        return if value.is_null() { "-".into() } else { value.to_string() };
-    };
-    match name {
-        "success" | "optimal_fraction" => numbers::percent(number),
-        "seconds_per_state" => numbers::duration(number),
-        _ if value.is_f64() => numbers::significant(number),
-        _ => value.to_string(),
+/// Returns a line for each figure that is known: its title, its value, and what that is.
+fn rows(figures: &Map<String, Value>, measures_success: bool) -> String {
+    let count = |name: &str| grouped(figures.get(name).and_then(Value::as_u64).unwrap_or(0));
+    let lines: Vec<[String; 3]> = FIGURES
+        .iter()
+        .filter_map(|figure| {
+            let [title, note] =
+                if measures_success { figure.words } else { figure.words_of_returns };
+            let note = match figure.key {
+                "success" => format!("{} of {} solved", count("solved"), count("count")),
+                _ => note.to_owned(),
+            };
+            Some([title.to_owned(), figure.text(figures)?, note])
+        })
+        .collect();
+    let width = |i: usize| lines.iter().map(|line| line[i].chars().count()).max().unwrap_or(0);
+    let (titles, values) = (width(0), width(1));
+    let mut text = String::new();
+    for [title, value, note] in &lines {
+        let _ = writeln!(text, "  {title:titles$}  {value:values$}  {note}");
     }
+    text
 }
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
     use super::*;
     use serde_json::json;
 
+    fn figures(value: Value) -> Map<String, Value> {
+        value.as_object().unwrap().clone()
+    }
+
     #[test]
-    fn figures_have_the_units_of_people() {
-        for (name, value, text) in [
-            ("success", json!(0.981), "98.1 %"),
-            ("success", json!(0.0), "0.0 %"),
-            ("optimal_fraction", json!(1.0), "100.0 %"),
-            ("seconds_per_state", json!(1.578e-5), "15.8 µs"),
-            ("mean_length", json!(22.357_142), "22.4"),
-            ("mean_length", Value::Null, "-"),
-            ("count", json!(1000), "1000"),
-        ] {
-            assert_eq!(plain(name, &value), text);
-        }
+    fn figures_are_lines_in_the_words_of_people() {
+        let known = figures(json!({
+            "solved": 981, "count": 1000, "success": 0.981, "mean_length": 22.357_142, "mean_reward": 0.125,
+            "nodes_per_state": 1234.6, "seconds_per_state": 1.578e-5,
+        }));
+        assert_eq!(
+            rows(&known, true),
+            "  success  98.1 %   981 of 1,000 solved\n  \
+               moves    22.36    mean of the solved\n  \
+               return   0.12     mean\n  \
+               nodes    1,235    per problem\n  \
+               time     15.8 µs  per problem\n"
+        );
+    }
+
+    #[test]
+    fn without_a_measure_of_success_there_are_steps_and_a_return() {
+        let known = figures(json!({
+            "solved": null, "count": 3, "success": null, "mean_length": 475.0, "mean_reward": 475.0,
+        }));
+        let expected = "  steps   475.00  mean\n  return  475.0   mean\n";
+        assert_eq!(rows(&known, false), expected);
     }
 }

@@ -4,11 +4,11 @@
 //! Exit codes: 0 success, 1 failure (an error, an unsolved problem, or a result that cannot be written), 2 invalid
 //! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
-mod bundle;
 mod compare;
-mod convert;
 mod envs;
 mod evaluate;
+mod figures;
+mod files;
 mod measure;
 mod problems;
 mod solve;
@@ -58,9 +58,9 @@ enum Command {
     Plot(start::commands::PythonArgs),
     /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
     Record(start::commands::PythonArgs),
-    Convert(convert::ConvertArgs),
-    Bundle(Box<bundle::BundleArgs>),
-    Run(Box<bundle::run::RunArgs>),
+    Convert(files::convert::ConvertArgs),
+    Bundle(Box<files::bundle::BundleArgs>),
+    Run(Box<files::run::RunArgs>),
     Envs(envs::EnvsArgs),
     Check(start::check::CheckArgs),
     New(start::new::NewArgs),
@@ -187,7 +187,7 @@ fn ended(result: Result<Exit>, stop: Option<&Stop>) -> (u8, Option<Error>) {
         Err(error) => error,
     };
     let exit = match &error {
-        Error::Usage { .. } | Error::Occupied { .. } => Exit::Usage,
+        Error::Usage { .. } | Error::NoFixedSteps { .. } | Error::Occupied { .. } => Exit::Usage,
         error if error.is_interrupted() => Exit::Interrupted,
         _ => Exit::Failed,
     };

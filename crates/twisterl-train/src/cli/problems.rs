@@ -7,6 +7,8 @@ use clap::Args;
 use std::path::PathBuf;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::counts::{counted, grouped};
+use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
 
 /// The problems to solve: states from a file, or scrambles.
@@ -50,6 +52,20 @@ impl ProblemFlags {
             return instances.iter().map(Instance::start).collect();
         }
         vec![Start::Scramble { difficulty: self.difficulty(spec) }; self.num_episodes]
+    }
+
+    /// Returns the number and the kind of the problems in words, such as `1,000 scrambles of difficulty 2`.
+    pub(super) fn describe(&self, spec: &dyn EnvSpec, instances: &[Instance]) -> String {
+        if let Some(file) = &self.states {
+            let path = states::name(file);
+            let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
+            return format!("{} of {}", counted(instances.len(), "state"), escape_controls(&name));
+        }
+        if !spec.starts().curriculum {
+            return counted(self.num_episodes, "episode");
+        }
+        let scrambles = counted(self.num_episodes, "scramble");
+        format!("{scrambles} of difficulty {}", grouped(self.difficulty(spec)))
     }
 
     /// Returns the difficulty of the scrambles.

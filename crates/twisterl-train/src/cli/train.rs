@@ -17,6 +17,7 @@ use serde_json::json;
 use std::fmt::{Display, Write as _};
 use std::path::{Path, PathBuf};
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::error::names::{nearest_environment, question};
@@ -221,13 +222,14 @@ fn report(summary: &Summary, interrupt: &Interrupt) -> Result<String> {
     let path = summary.path.display().to_string();
     let path = escape_controls(&path);
     let mut text = format!(
-        "{path}: {} iterations, {} steps, {}\n",
-        summary.iterations,
+        "{path}: {}, {} steps, {}\n",
+        counted(summary.iterations, "iteration"),
         numbers::quantity(summary.env_steps as f64),
         numbers::duration(summary.elapsed)
     );
-    if let Some(score) = summary.best_score {
-        let _ = writeln!(text, "best policy: {score}");
+    if let Some((score, evaluation)) = &summary.best_score {
+        let evaluation = escape_controls(evaluation);
+        let _ = writeln!(text, "best policy: {score} (evaluation {evaluation})");
     }
     if summary.interrupted {
         let _ = writeln!(text, "interrupted; {}", advice(&summary.path));

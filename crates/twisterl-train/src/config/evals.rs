@@ -1,7 +1,8 @@
 //! The `algorithm.evals` part of a config.
 
-use super::limits::{NumCores, tree_growth};
+use super::limits::tree_growth;
 use crate::Error;
+use crate::system::num_cores::NumCores;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};

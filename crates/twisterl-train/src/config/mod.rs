@@ -18,6 +18,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+pub use crate::system::num_cores::NumCores;
 pub use algorithm::{
     AlgorithmClass, AlgorithmConfig, AlphaZeroCollecting, AlphaZeroConfig,
     BackwardScrambleCollecting, BackwardScrambleConfig, CommonName, EsCollecting, EsConfig,
@@ -28,7 +29,6 @@ pub use check::changes::ChangedField;
 pub use check::source::ConfigSource;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
-pub use limits::NumCores;
 pub(crate) use policy::descriptions;
 pub use policy::{
     ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,

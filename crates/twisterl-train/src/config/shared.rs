@@ -1,7 +1,8 @@
 //! The sections of `algorithm` that all algorithms share.
 
 use super::evals::{EvalConfig, Evals, ROLLOUT_METRIC};
-use super::limits::{NumCores, vanishes};
+use super::limits::vanishes;
+use crate::system::num_cores::NumCores;
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

@@ -32,6 +32,15 @@ pub enum Error {
         /// The given value.
         found: String,
     },
+    /// A number of steps was given for a config whose iterations have no fixed number of steps.
+    #[error(
+        "--steps: expected --num-steps, a number of iterations, {}, found {steps}",
+        Self::NO_FIXED_STEPS
+    )]
+    NoFixedSteps {
+        /// The number.
+        steps: u64,
+    },
     /// A file or folder does not exist.
     #[error("{}: expected {expected}, found nothing{}", path.display(), meant(near.as_deref()))]
     Missing {
@@ -147,6 +156,10 @@ fn prefix(place: &str) -> String {
 }
 
 impl Error {
+    /// The reason of [`Error::NoFixedSteps`].
+    pub const NO_FIXED_STEPS: &str =
+        "since an iteration of this algorithm has no fixed number of steps";
+
     /// Returns a [`twisterl_core::Error::Config`] for the value at a JSON path.
     pub fn config(
         path: impl Into<String>,

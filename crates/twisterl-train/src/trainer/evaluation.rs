@@ -3,7 +3,7 @@
 use crate::Result;
 use crate::config::{EvalConfig, EvalStart};
 use crate::record::metrics::{fields, names};
-use crate::system::terminal::numbers::percent;
+use crate::system::terminal::numbers::{mean_return, percent};
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Display, Formatter};
 use twisterl_core::env::Start;
@@ -64,17 +64,8 @@ impl Display for Score {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::Success(share) => write!(f, "success {}", percent(*share)),
-            Self::Return(mean) => write!(f, "return {}", readable(*mean)),
+            Self::Return(mean) => write!(f, "return {}", mean_return(*mean)),
         }
-    }
-}
-
-/// Formats a number for people: with one digit behind the point, or two if it is small.
-fn readable(number: f64) -> String {
-    match number.abs() {
-        ..10.0 => format!("{number:.2}"),
-        ..1e7 => format!("{number:.1}"),
-        _ => format!("{number:.3e}"),
     }
 }
 

@@ -266,11 +266,16 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         &self,
         results: &'a [(String, EvaluationResult)],
     ) -> Option<&'a EvaluationResult> {
-        let shared = &self.config.shared;
-        let metric = match shared.learning.diff_metric.as_str() {
-            ROLLOUT_METRIC => shared.evals.keys().next()?,
-            name => name,
-        };
+        let metric = self.deciding_name()?;
         results.iter().find(|(name, _)| name == metric).map(|(_, result)| result)
+    }
+
+    /// Returns the name of this evaluation, if there is one.
+    fn deciding_name(&self) -> Option<&str> {
+        let shared = &self.config.shared;
+        match shared.learning.diff_metric.as_str() {
+            ROLLOUT_METRIC => shared.evals.keys().next().map(String::as_str),
+            name => Some(name),
+        }
     }
 }

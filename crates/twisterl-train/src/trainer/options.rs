@@ -111,8 +111,8 @@ pub struct Summary {
     pub interrupted: bool,
     /// The best policy, as in `checkpoint_best`.
     pub best: Policy,
-    /// The evaluation of the best policy; `None` if it was not evaluated.
-    pub best_score: Option<Score>,
+    /// The score of the best policy, and the name of the evaluation that chose it; `None` if it was not evaluated.
+    pub best_score: Option<(Score, String)>,
     /// The environment.
     pub env: Arc<dyn EnvSpec>,
 }

@@ -66,7 +66,10 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             elapsed: self.elapsed(),
             interrupted: end != End::Finished,
             best,
-            best_score: self.best.map(|best| best.score(self.measures_success)),
+            best_score: self
+                .best
+                .zip(self.deciding_name())
+                .map(|(best, name)| (best.score(self.measures_success), name.to_owned())),
             env: Arc::clone(&self.spec),
         })
     }

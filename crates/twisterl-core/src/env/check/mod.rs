@@ -4,10 +4,12 @@
 //! Panics of the environment are not caught.
 
 use crate::env::{Environment, Start, Step};
+use crate::error::counts::counted;
 use crate::rng::{Purpose, Rng, StreamKey};
 use crate::space::{Action, ActionSpace, Actions, ObservationSpace, Observations};
 use crate::{Error, Result};
 use rand::RngExt;
+use std::fmt::{self, Display, Formatter};
 
 mod advice;
 mod inverses;
@@ -60,6 +62,17 @@ pub struct Report {
     pub steps: usize,
     /// The number of twists that are symmetries.
     pub twists: usize,
+}
+
+impl Display for Report {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        let [episodes, steps, twists] = [
+            counted(self.episodes, "episode"),
+            counted(self.steps, "step"),
+            counted(self.twists, "symmetry"),
+        ];
+        write!(f, "{episodes}, {steps}, {twists}")
+    }
 }
 
 /// Plays clones of `prototype` and tests each rule of the contract:

@@ -244,10 +244,11 @@ class BasicPolicy(Module):
         return found
 
     def __repr__(self) -> str:
+        from twisterl.plotting.terminal import counted
+
         shape = "x".join(map(str, self.obs_shape))
-        return (
-            f"<{type(self).__name__}: {shape} -> {self.num_actions} actions, {self._native.num_parameters:,} weights>"
-        )
+        actions, weights = counted(self.num_actions, "action"), counted(self._native.num_parameters, "weight")
+        return f"<{type(self).__name__}: {shape} -> {actions}, {weights}>"
 
 
 class Conv1dPolicy(BasicPolicy):

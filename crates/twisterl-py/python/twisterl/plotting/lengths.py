@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from .runs import EVALUATION, Group, History, PlotError
 from .style import GREY, legend_above, line_style, note_below, percent_axis, styled, subplots
+from .terminal import counted
 
 if TYPE_CHECKING:
     import numpy as np
@@ -107,7 +108,7 @@ def solution_lengths(groups: Sequence[Group]) -> Figure:
     order = {i: group.title for i, group, _ in data}
     legend_above(figure, [order.get(i, groups[i].title) for i in range(len(groups))])
     counts = {sum(row[2] for row in runs[0]) for _, _, runs in data}
-    problems = f"{min(counts):,} problems" if len(counts) == 1 else f"{min(counts):,} to {max(counts):,} problems"
+    problems = counted(min(counts), "problem") if len(counts) == 1 else f"{min(counts):,} to {max(counts):,} problems"
     text = f"{problems}, each solved once by every seed."
     if known:
         text += " Right: the leftmost value is the share solved optimally."

@@ -13,7 +13,7 @@ from typing import Any
 
 from .runs import Group, History, PlotError, chosen_evaluation, common_evaluation, metric, value
 from .seeds.stats import CONFIDENCE, RESAMPLES, Summary, summarise
-from .terminal import escape_controls
+from .terminal import counted, escape_controls
 
 THRESHOLD = 0.95  # success rate to which steps and seconds are counted
 
@@ -292,6 +292,6 @@ def _over_environments(
                 figures[key] = summarise(strata)
         names = dict.fromkeys(rows[i].evaluation for i in own)
         count = sum(len(found[i]) for i in own)
-        label = f"{algorithm}, {len(tasks)} environments"
+        label = f"{algorithm}, {counted(len(tasks), 'environment')}"
         overall.append(Row(label, algorithm, None, " + ".join(names), count, figures))
     return overall

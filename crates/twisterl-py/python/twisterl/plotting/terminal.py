@@ -33,6 +33,11 @@ def escape_lines(text: str) -> str:
     return re.sub(r"[^\n\t]+", lambda found: escape_controls(found[0]), text)
 
 
+def counted(count: int, thing: str) -> str:
+    """Return a count of things with a regular plural, such as ``1 iteration`` or ``8,758 steps``."""
+    return f"{count:,} {thing}{'' if count == 1 else 's'}"
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose help is output that may fail, and whose errors show control characters."""
 

@@ -4,6 +4,7 @@ use crate::bench::{Workload, limits, workloads};
 use crate::cli::{Output, count};
 use crate::config::NumCores;
 use crate::system::temporary::Temporary;
+use crate::system::terminal::numbers::{duration, quantity};
 use crate::trainer::threads::in_pool;
 use crate::{Error, Result};
 use clap::Args;
@@ -12,6 +13,7 @@ use serde_json::json;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::time::Duration;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 
 /// The number of measurements of each workload, which take turns with those of the others. The median is shown, so that a
@@ -158,11 +160,11 @@ impl Report {
                 text,
                 "| {} | {} {} | {} to {} | {} | {share} |",
                 row.workload.name,
-                with_prefix(row.median()),
+                quantity(row.median()),
                 row.workload.unit,
-                with_prefix(row.rates[0]),
-                with_prefix(row.rates[ROUNDS - 1]),
-                duration(row.median().recip()),
+                quantity(row.rates[0]),
+                quantity(row.rates[ROUNDS - 1]),
+                unit_time(row.median().recip()),
             );
         }
         text.push_str("\nOf peak: relative to the FLOP/s of the products in the first row, or to the bytes/s of the triad in the second.\n");
@@ -188,42 +190,17 @@ impl Report {
 /// Describes this program and its machine.
 fn machine() -> String {
     format!(
-        "twisterl-train {}, {} on {}, {} threads",
+        "twisterl-train {}, {} on {}, {}",
         env!("CARGO_PKG_VERSION"),
         std::env::consts::OS,
         std::env::consts::ARCH,
-        rayon::current_num_threads(),
+        counted(rayon::current_num_threads(), "thread"),
     )
 }
 
-/// Formats a rate with three digits and the prefix k, M or G.
-fn with_prefix(value: f64) -> String {
-    let (value, prefix) = match value {
-        v if v >= 1e9 => (v / 1e9, " G"),
-        v if v >= 1e6 => (v / 1e6, " M"),
-        v if v >= 1e3 => (v / 1e3, " k"),
-        v => (v, ""),
-    };
-    format!("{}{prefix}", digits(value))
-}
-
-/// Formats a duration in ns, µs or ms. Durations below 1 ns are left out: the unit is not an operation of its own.
-fn duration(seconds: f64) -> String {
-    match seconds {
-        s if s < 1e-9 => String::new(),
-        s if s < 1e-6 => format!("{} ns", digits(s * 1e9)),
-        s if s < 1e-3 => format!("{} µs", digits(s * 1e6)),
-        s => format!("{} ms", digits(s * 1e3)),
-    }
-}
-
-/// Formats a number with three digits.
-fn digits(value: f64) -> String {
-    match value {
-        v if v >= 100.0 => format!("{v:.0}"),
-        v if v >= 10.0 => format!("{v:.1}"),
-        v => format!("{v:.2}"),
-    }
+/// Formats the time of a unit of work. Times below 1 ns are left out: the unit is not an operation of its own.
+fn unit_time(seconds: f64) -> String {
+    if seconds < 1e-9 { String::new() } else { duration(seconds) }
 }
 
 #[cfg(test)]
@@ -232,13 +209,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rates_and_durations_have_three_digits_and_a_unit() {
-        assert_eq!(with_prefix(1_234_567.0), "1.23 M");
-        assert_eq!(with_prefix(999.0), "999");
-        assert_eq!(
-            [4.2e-9, 5e-5, 0.5, 1e-10].map(duration),
-            ["4.20 ns", "50.0 µs", "500 ms", ""].map(str::to_owned)
-        );
+    fn times_below_a_nanosecond_are_left_out() {
+        assert_eq!([4.2e-9, 1e-10].map(unit_time), ["4.20 ns", ""].map(str::to_owned));
     }
 
     #[test]

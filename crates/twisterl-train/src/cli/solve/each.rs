@@ -12,6 +12,7 @@ use std::path::Path;
 use twisterl_core::env::Start;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
@@ -59,9 +60,12 @@ pub(super) fn solve_each(
     for (place, reason) in failures.iter().take(MOST_ERRORS) {
         message(format_args!("error: {file}, {place}: {reason}"));
     }
-    if let Some(more @ 1..) = failures.len().checked_sub(MOST_ERRORS) {
+    let more = failures.get(MOST_ERRORS..).unwrap_or_default();
+    if !more.is_empty() {
+        let count = counted(more.len(), "more state");
+        let places = states::listed(more.iter().map(|(place, _)| place.as_str()));
         message(format_args!(
-            "error: {file}: {more} more states could not be played, see their records"
+            "error: {file}: {count} could not be played ({places}), see their records"
         ));
     }
     let exit = if unsolved || !failures.is_empty() { Exit::Failed } else { Exit::Done };

@@ -9,15 +9,16 @@ use self::options::SolveFlags;
 use self::record::Format;
 use super::envs::PolicyArgs;
 use super::{Exit, Output};
-use crate::Result;
 use crate::system::files::states::{self, Instance};
 use crate::system::terminal::numbers;
 use crate::trainer::solving;
+use crate::{Error, Result};
 use clap::Args;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 use std::str::FromStr;
 use twisterl_core::envs::registry::Registry;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
@@ -29,12 +30,7 @@ pub(super) struct SolveArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// The problem's state: numbers separated by commas or blanks, such as `8,7,5,3,2,0,4,6,1`; in rows with brackets, too.
-    #[arg(
-        long,
-        value_name = "NUMBERS",
-        allow_hyphen_values = true,
-        required_unless_present = "states"
-    )]
+    #[arg(long, value_name = "NUMBERS", allow_hyphen_values = true)]
     state: Option<StateArg>,
     /// States to solve, in any format of `evaluate --states`; `-` for standard input. Prints a record of each as soon as it
     /// is solved, in their order. A state that cannot be read has a record with its error, and the exit code is then 1.
@@ -66,6 +62,11 @@ impl FromStr for StateArg {
 impl SolveArgs {
     pub(super) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let plan = self.solve.plan(SOLVE_SEARCHES)?;
+        if self.state.is_none() && self.states.is_none() {
+            let expected = "a state to solve, as `--state 8,7,5,3,2,0,4,6,1`, or a file of states, as `--states boards.txt` \
+                            (`solve --help` has examples)";
+            return Err(Error::usage("solve", expected, "neither"));
+        }
         let loaded = self.policy.open(registry)?;
         let (spec, executor) = (loaded.env()?, loaded.executor(interrupt)?);
         let problem = (&*spec, &executor as &dyn Evaluator);
@@ -95,7 +96,7 @@ impl SolveArgs {
         let mut text = print_episode::print(&*spec, solution)?;
         if self.solve.is_search() {
             let time = numbers::duration(solution.seconds);
-            let _ = writeln!(text, "{} nodes, {time}", solution.nodes);
+            let _ = writeln!(text, "{}, {time}", counted(solution.nodes, "node"));
         }
         Ok(Output { text, exit })
     }

@@ -5,6 +5,7 @@ use crate::trainer::evaluation::Score;
 use crate::trainer::solving;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::policy::Policy;
@@ -45,14 +46,14 @@ pub(in crate::cli) fn print(spec: &dyn EnvSpec, solution: &Solution) -> Result<S
 /// Returns the result of an episode in one line.
 fn verdict(spec: &dyn EnvSpec, solution: &Solution) -> String {
     let Solution { solved, length, total, .. } = solution;
-    let s = if *length == 1 { "" } else { "s" };
     let end = if *solved { "solved" } else { "not solved" };
     if spec.starts().curriculum {
-        return format!("{end} after {length} move{s}\n");
+        return format!("{end} after {}\n", counted(length, "move"));
     }
+    let steps = counted(length, "step");
     let result = Score::Return(f64::from(*total));
     if *solved || spec.measures_success() {
-        return format!("{end} after {length} step{s}, {result}\n");
+        return format!("{end} after {steps}, {result}\n");
     }
-    format!("{result} after {length} step{s}\n")
+    format!("{result} after {steps}\n")
 }

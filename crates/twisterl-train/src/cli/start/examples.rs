@@ -49,7 +49,8 @@ Examples:
         "\
 Examples:
   twisterl-train solve runs/config --state 8,7,5,3,2,0,4,6,1
-  twisterl-train solve runs/config --state 8,7,5,3,2,0,4,6,1 --search mcts=100",
+  twisterl-train solve runs/config --state 8,7,5,3,2,0,4,6,1 --search mcts=100
+  twisterl-train solve runs/config --states boards.txt --json     a record of each line of a file",
     ),
     (
         "compare",

@@ -178,9 +178,6 @@ fn iterations(config: &Value, steps: u64) -> Result<u64> {
         (Some(envs), Some(length)) if envs > 0 && length > 0 => {
             Ok(steps.div_ceil(envs.saturating_mul(length)))
         }
-        _ => {
-            let expected = "num_steps, in iterations, for a config whose iterations have no fixed number of steps";
-            Err(Error::usage("steps", expected, steps))
-        }
+        _ => Err(Error::NoFixedSteps { steps }),
     }
 }

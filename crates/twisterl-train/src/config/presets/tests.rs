@@ -83,7 +83,11 @@ fn steps_become_iterations() {
     assert_eq!(iterations(&config, 4096).unwrap(), 1);
     assert_eq!(iterations(&config, 200_000).unwrap(), 49);
     let config = completed(json!({"env_cls": "CartPole-v1", "algorithm_cls": "ES"})).0;
-    assert!(iterations(&config, 1).unwrap_err().to_string().contains("num_steps"));
+    assert_eq!(
+        iterations(&config, 7).unwrap_err().to_string(),
+        "--steps: expected --num-steps, a number of iterations, since an iteration of this algorithm has no fixed number of \
+         steps, found 7"
+    );
 }
 
 #[test]
@@ -130,17 +134,17 @@ fn the_reasons_are_told_in_two_lines() {
     assert_eq!(
         notes("CartPole-v1"),
         [
-            "preset for returns: PPO, 100 iterations, network 64-64 (tanh), observations normalized",
-            "since it has no difficulty to raise, observations of 4 numbers, actions of 1 of 2 choices; \
-         a section `algorithm` replaces it",
+            "preset to maximize the return: PPO, 100 iterations, network 64-64 (tanh), observations normalized",
+            "chosen for CartPole-v1, which has no adjustable difficulty: in each step, the policy sees 4 numbers and \
+             chooses 1 of 2 actions; for settings of your own, add a section `algorithm` to the config",
         ]
     );
     assert!(
         notes("Puzzle")[0]
-            .starts_with("preset for goals: PPO, 4000 iterations, network 128-128 (relu)")
+            .starts_with("preset to reach the goal: PPO, 4,000 iterations, network 128-128 (relu)")
     );
     assert!(
-        notes("Journey")[1].contains("actions of 1 of 3 choices and 1 number;"),
+        notes("Journey")[1].contains("chooses 1 of 3 values and 1 number;"),
         "{:?}",
         notes("Journey")
     );

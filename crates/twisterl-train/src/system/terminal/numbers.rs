@@ -1,5 +1,7 @@
 //! Numbers for people: percentages, quantities and times in sensible units.
 
+use twisterl_core::error::counts::grouped;
+
 /// Returns a share as a percentage: `98.1 %`.
 pub fn percent(share: f64) -> String {
     format!("{:.1} %", share * 100.0)
@@ -37,14 +39,23 @@ pub fn duration(seconds: f64) -> String {
     }
 }
 
-/// Returns a number with three digits; whole numbers without a point, and zero as `0`.
+/// Returns a mean return: with one digit behind the point, or two if it is small, such as `475.0` and `-0.35`.
+pub fn mean_return(number: f64) -> String {
+    match number.abs() {
+        ..10.0 => format!("{number:.2}"),
+        ..1e7 => format!("{number:.1}"),
+        _ => format!("{number:.3e}"),
+    }
+}
+
+/// Returns a number with three digits, or all of those before the point; whole numbers without a point, and zero as `0`.
 pub fn significant(number: f64) -> String {
     let magnitude = number.abs();
     if number.fract() == 0.0 && magnitude < 1e15 {
-        return format!("{number:.0}");
+        return grouped(format!("{number:.0}"));
     }
     match magnitude {
-        m if m >= 99.95 => format!("{number:.0}"),
+        m if m >= 99.95 => grouped(format!("{number:.0}")),
         m if m >= 9.995 => format!("{number:.1}"),
         m if m >= 0.999_5 => format!("{number:.2}"),
         m if m >= 1e-3 => {
@@ -82,7 +93,11 @@ mod tests {
             (significant(-0.0512), "-0.0512"),
             (significant(0.125), "0.125"),
             (significant(3.2e-7), "3.20e-7"),
-            (significant(1234.5), "1234"),
+            (significant(1234.5), "1,234"),
+            (significant(8758.0), "8,758"),
+            (mean_return(475.0), "475.0"),
+            (mean_return(-0.354), "-0.35"),
+            (mean_return(3.2e9), "3.200e9"),
             (significant(f64::NAN), "NaN"),
         ] {
             assert_eq!(text, expected);

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from twisterl.errors import TwisteRLError
-from twisterl.plotting.terminal import Parser, escape_controls, message, output
+from twisterl.plotting.terminal import Parser, counted, escape_controls, message, output
 
 EPILOG = """\
 Examples:
@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None, prog: str | None = None) -> int
         message(f"{prog}: {error}")
         return 1
     solved = "solved, " if episode.success else ""
-    output(f"{escape_controls(args.out)}: {solved}{len(episode)} steps, return {episode.reward:.4g}")
+    output(f"{escape_controls(args.out)}: {solved}{counted(len(episode), 'step')}, return {episode.reward:.4g}")
     return 0
 
 

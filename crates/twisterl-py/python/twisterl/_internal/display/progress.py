@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from twisterl._internal.display import svg
-from twisterl.plotting.terminal import escape_controls
+from twisterl.plotting.terminal import counted, escape_controls
 
 # The shortest time between two updates in seconds: notebooks keep up with it, also over a network.
 _INTERVAL = 0.25
@@ -109,7 +109,7 @@ class NotebookBar:
             if self._total is not None:
                 parts.append(f"{_duration(elapsed / fresh * (self._total - done))} left")
         else:
-            parts.append(f"{metrics['env_steps']:,} steps")
+            parts.append(counted(metrics["env_steps"], "step"))
             parts.append(f"{state} after {_duration(elapsed)}")
         return escape_controls(", ".join(parts))
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..runs import PlotError
 from ..style import COLOURS, GREY, MARKERS, cost_axis, log_axis_with_zero, note_below, styled, subplots
-from ..terminal import escape_controls
+from ..terminal import counted, escape_controls
 from .labels import Labels, add_labels
 
 if TYPE_CHECKING:
@@ -19,7 +19,10 @@ if TYPE_CHECKING:
 Result = Mapping[str, Any]
 # Larger amounts are drawn by no axis.
 MAX_AMOUNT = 1e30
-# With more points, only those of the front have labels.
+# With more points, labels are numbers, which a list below the panels explains.
+MAX_NAMED = 12
+# With a longer list, or more points, labels are names again; only those of the front if there are more points.
+MAX_LIST = 600
 MAX_LABELS = 40
 MAX_NAME = 60
 
@@ -91,15 +94,19 @@ def compare_figure(results: Sequence[Result], title: str = "") -> Figure:
     rows = qualities(results)
     policies = list(dict.fromkeys(_name(result["policy"]) for result in results))
     figure, axes = subplots(len(rows), len(COSTS), 0.9 + 2.35 * len(rows))
-    panels = []
+    panels, numbers = [], _numbers(results)
     with styled():
         for quality, line in zip(rows, axes, strict=True):
-            panels += [_panel(panel, results, policies, cost, quality) for cost, panel in zip(COSTS, line, strict=True)]
+            panels += [
+                _panel(panel, results, (policies, numbers), cost, quality)
+                for cost, panel in zip(COSTS, line, strict=True)
+            ]
         if len(policies) > 1:
             _legend(figure, policies)
         if title:
             figure.suptitle(title, x=0.01, ha="left", fontsize=10)
-    note_below(figure, _note(results, rows))
+    listed = f"{_list(numbers)}. " if numbers else ""
+    note_below(figure, listed + _note(results, rows))
     add_labels(figure, panels)
     return figure
 
@@ -118,9 +125,26 @@ def _name(value: Any) -> str:
     return shown if len(shown) <= MAX_NAME else shown[: MAX_NAME - 1] + "…"
 
 
-def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost: Cost, quality: Quality) -> Labels:
-    """Draw a panel, and return its labels."""
-    drawn = []
+def _numbers(results: Sequence[Result]) -> dict[str, int]:
+    """Return the number of each search in the labels; none if the labels are the names of the searches."""
+    searches = dict.fromkeys(_name(result["search"]) for result in results)
+    numbers = {search: number for number, search in enumerate(searches, 1)}
+    return numbers if MAX_NAMED < len(results) <= MAX_LABELS and len(_list(numbers)) <= MAX_LIST else {}
+
+
+def _list(numbers: Mapping[str, int]) -> str:
+    return ", ".join(f"{number}: {search}" for search, number in numbers.items())
+
+
+def _panel(
+    axes: Axes,
+    results: Sequence[Result],
+    names: tuple[Sequence[str], Mapping[str, int]],
+    cost: Cost,
+    quality: Quality,
+) -> Labels:
+    """Draw a panel, and return its labels. The names are those of the policies, and the numbers of the searches."""
+    (policies, numbers), drawn = names, []
     for result in results:
         x, y = _number(result, cost.key), _number(result, quality.key)
         if x is not None and y is not None and x >= 0:
@@ -155,13 +179,13 @@ def _panel(axes: Axes, results: Sequence[Result], policies: Sequence[str], cost:
     else:
         axes.margins(y=0.15)
     texts = [
-        _name(result["search"])
+        str(numbers.get(_name(result["search"]), _name(result["search"])))
         + (f" ({100 * share:.3g} % solved)" if quality.of_solved and share < max(solved) else "")
         for (result, _), share in zip(drawn, solved, strict=True)
     ]
     corners = [corner for (_, y), (x, end) in itertools.pairwise(stairs) for corner in ((x, y), (x, end))]
-    names = [policies.index(_name(result["policy"])) for result, _ in drawn]
-    colours = [COLOURS[name % len(COLOURS)] if len(policies) > 1 else "#202020" for name in names]
+    owners = [policies.index(_name(result["policy"])) for result, _ in drawn]
+    colours = [COLOURS[owner % len(COLOURS)] if len(policies) > 1 else "#202020" for owner in owners]
     labelled = range(len(points)) if len(points) <= MAX_LABELS else best[:MAX_LABELS]
     points, texts, colours = [points[i] for i in labelled], [texts[i] for i in labelled], [colours[i] for i in labelled]
     return Labels(axes, points, texts, colours, stairs[:1] + corners)
@@ -180,7 +204,7 @@ def _legend(figure: Figure, policies: Sequence[str]) -> None:
 
 def _note(results: Sequence[Result], rows: Sequence[Quality]) -> str:
     counts = {int(count) for result in results if (count := _number(result, "count")) is not None}
-    problems = f"{counts.pop():,} problems. " if len(counts) == 1 else ""
+    problems = f"{counted(counts.pop(), 'problem')}. " if len(counts) == 1 else ""
     solved = [_number(result, "success") for result in results]
     every = "All results solve every problem. " if SOLVED not in rows and RETURN not in rows else ""
     some = any(quality.of_solved for quality in rows) and len(set(solved)) > 1

@@ -18,6 +18,7 @@ use crate::{Error, Result};
 use std::io;
 use std::path::Path;
 use twisterl_core::env::Start;
+use twisterl_core::error::counts::counted;
 
 /// A state, and the length of a shortest solution if it is known.
 #[derive(Debug, Clone, PartialEq)]
@@ -50,6 +51,9 @@ pub struct Refusal {
     pub state: Vec<f64>,
 }
 
+/// The most places of further refused states that a message names.
+const MAX_PLACES: usize = 10;
+
 /// A state of a file, or its refusal.
 type Entry = Result<Instance, Refusal>;
 
@@ -71,6 +75,16 @@ impl Refusal {
     fn below(self, number: usize) -> Self {
         let rest = self.place.strip_prefix("line 1").unwrap_or_default();
         Self { place: format!("line {number}{rest}"), ..self }
+    }
+
+    /// Adds the places of the other refused states of the file.
+    fn with_others<'a>(self, others: impl ExactSizeIterator<Item = &'a Self>) -> Self {
+        if others.len() == 0 {
+            return self;
+        }
+        let count = counted(others.len(), "more state");
+        let places = listed(others.map(|other| other.place.as_str()));
+        Self { found: format!("{}; {count} refused: {places}", self.found), ..self }
     }
 
     /// Converts into the error of the file `path`.
@@ -104,6 +118,21 @@ pub fn name(path: &Path) -> &Path {
     if path == Path::new("-") { Path::new("standard input") } else { path }
 }
 
+/// Lists at most [`MAX_PLACES`] of the places of several states, such as `lines 3, 5, 8`.
+pub fn listed<'a>(places: impl ExactSizeIterator<Item = &'a str>) -> String {
+    let dots = if places.len() > MAX_PLACES { ", ..." } else { "" };
+    let places: Vec<_> = places.take(MAX_PLACES).collect();
+    let numbers: Option<Vec<_>> = places
+        .iter()
+        .map(|place| place.strip_prefix("line ").filter(|number| number.parse::<usize>().is_ok()))
+        .collect();
+    match numbers.as_deref() {
+        Some([number]) => format!("line {number}{dots}"),
+        Some(numbers) => format!("lines {}{dots}", numbers.join(", ")),
+        None => format!("{}{dots}", places.join("; ")),
+    }
+}
+
 /// Returns the number of the line in a place, which begins with it.
 pub fn line(place: &str) -> Option<usize> {
     let number = place.strip_prefix("line ")?;
@@ -133,8 +162,17 @@ fn bytes(path: &Path) -> Result<Vec<u8>> {
 /// # Errors
 /// As for [`read`].
 pub fn parse(path: &Path, bytes: &[u8], checker: &mut StateChecker) -> Result<Vec<Instance>> {
-    let entries = entries(path, bytes, checker)?;
-    entries.into_iter().map(|entry| entry.map_err(|refusal| refusal.of(path))).collect()
+    let (mut instances, mut refusals) = (Vec::new(), Vec::new());
+    for entry in entries(path, bytes, checker)? {
+        match entry {
+            Ok(instance) => instances.push(instance),
+            Err(refusal) => refusals.push(refusal),
+        }
+    }
+    match refusals.split_first() {
+        Some((first, others)) => Err(first.clone().with_others(others.iter()).of(path)),
+        None => Ok(instances),
+    }
 }
 
 /// Reads the states of the file `path`, each or its refusal.

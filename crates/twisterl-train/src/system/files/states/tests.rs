@@ -293,6 +293,24 @@ fn a_broken_state_is_refused_in_its_place_and_no_other_is_lost() {
 }
 
 #[test]
+fn an_error_names_all_refused_states_but_at_most_ten_more_than_the_first() {
+    let mut checker = checker(2, 2);
+    let refused = |text: &str, checker: &mut StateChecker| {
+        read_text(text.as_bytes(), checker).unwrap_err().split_once("; ").unwrap().1.to_owned()
+    };
+    let (good, bad) = ("1 0 2 3\n", "2 1 0 0\n");
+    let [two, four] = [[good, bad, bad, good].concat(), [bad, bad, good, bad, bad].concat()];
+    assert_eq!(refused(&two, &mut checker), "1 more state refused: line 3");
+    assert_eq!(refused(&four, &mut checker), "3 more states refused: lines 2, 4, 5");
+    assert_eq!(
+        refused(&bad.repeat(12), &mut checker),
+        "11 more states refused: lines 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, ..."
+    );
+    let json = "[[1,0,2,3], [1], [2], [3]]";
+    assert_eq!(refused(json, &mut checker), "2 more states refused: line 1, [2]; line 1, [3]");
+}
+
+#[test]
 fn places_begin_with_the_number_of_a_line() {
     for (place, number) in [
         ("line 3", Some(3)),

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from twisterl._internal.display.scene import Label, Path, Rect, Scene, Shape
+from twisterl.plotting.terminal import counted
 
 _BOX, _GAP, _TALL = (168.0, 34.0), 22.0, 8
 _INK, _EDGE = "#202830", "#8a95a3"
@@ -51,7 +52,7 @@ def _short(boxes: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     if len(boxes) <= _TALL:
         return list(boxes)
     left_out = len(boxes) - _TALL + 1
-    return [*boxes[: _TALL // 2], ("…", f"{left_out} more layers"), *boxes[len(boxes) - _TALL // 2 + 1 :]]
+    return [*boxes[: _TALL // 2], ("…", counted(left_out, "more layer")), *boxes[len(boxes) - _TALL // 2 + 1 :]]
 
 
 def _words(layer: Any) -> tuple[str, str]:

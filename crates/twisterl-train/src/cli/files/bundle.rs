@@ -1,12 +1,9 @@
 //! `bundle`: puts a policy and the program that plays it into one file.
 
-pub(super) mod run;
-mod templates;
-
-use self::templates::Kind;
-use super::Output;
-use super::envs::PolicyArgs;
-use super::solve::options::SolveFlags;
+use super::templates::{self, Kind};
+use crate::cli::Output;
+use crate::cli::envs::PolicyArgs;
+use crate::cli::solve::options::SolveFlags;
 use crate::record::disk::write_file;
 use crate::system::terminal::message;
 use crate::{Error, Result};
@@ -22,7 +19,7 @@ use twisterl_core::solve::SOLVE_SEARCHES;
 
 /// Put a policy and the program that plays it into one file, which answers alike on every machine.
 #[derive(Debug, Args)]
-pub(super) struct BundleArgs {
+pub(in crate::cli) struct BundleArgs {
     #[command(flatten)]
     policy: PolicyArgs,
     /// The file to write: a WebAssembly module if its name ends in .wasm, a page for browsers if in .html, a program
@@ -38,9 +35,10 @@ pub(super) struct BundleArgs {
 }
 
 impl BundleArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(in crate::cli) fn run(self, registry: &Registry) -> Result<Output> {
         let kind = Kind::of(&self.output)?;
         self.solve.plan(SOLVE_SEARCHES)?;
+        payload::check_options(&self.solve.options())?;
         if let Some(cores) = self.solve.num_cores() {
             let expected = "none (bundles use one thread)";
             return Err(Error::usage("--num-cores", expected, cores.threads().to_string()));

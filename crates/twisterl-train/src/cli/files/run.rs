@@ -51,7 +51,16 @@ impl RunArgs {
     pub(in crate::cli) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
         let mut agent = open(&self.bundle, registry)?;
         agent.interrupt_by(interrupt);
+        let options = self.solve.given()?;
         if let Some(request) = &self.request {
+            if let Some(option) = options.keys().next() {
+                let expected = "options of solving as fields of the request";
+                return Err(Error::usage(
+                    "--request",
+                    expected,
+                    format!("--{}", option.replace('_', "-")),
+                ));
+            }
             let answer = in_pool(self.solve.num_cores(), || Ok(agent.answer(request.as_bytes())))?;
             interrupt.check()?;
             let failed = answer.starts_with(r#"{"error""#);
@@ -67,7 +76,6 @@ impl RunArgs {
                 vec![Instance { state, optimal: None, place: String::new() }]
             }
         };
-        let options = self.solve.given()?;
         let mut exit = Exit::Done;
         for (index, instance) in instances.into_iter().enumerate() {
             let problem = Problem::State(instance.state);
