@@ -1,5 +1,6 @@
 //! The files of a run: its folder, its checkpoints and its metrics; policies read from files.
 
+pub mod bundle;
 pub mod checkpoint;
 pub(crate) mod disk;
 pub(crate) mod format;

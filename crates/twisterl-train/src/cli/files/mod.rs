@@ -3,4 +3,3 @@
 pub(super) mod bundle;
 pub(super) mod convert;
 pub(super) mod run;
-mod templates;

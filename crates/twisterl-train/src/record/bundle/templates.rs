@@ -9,7 +9,7 @@ const VARIABLE: &str = "TWISTERL_TEMPLATES";
 
 /// The kind of a bundle.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub enum Kind {
     /// A WebAssembly module.
     Module,
     /// An executable for Linux.
@@ -23,7 +23,7 @@ impl Kind {
     ///
     /// # Errors
     /// If its name has another ending.
-    pub(super) fn of(path: &Path) -> Result<Self> {
+    pub fn of(path: &Path) -> Result<Self> {
         match path.extension().map(|ending| ending.to_string_lossy()) {
             Some(ending) if ending == "wasm" => Ok(Self::Module),
             Some(ending) if ending == "html" => Ok(Self::Page),
@@ -31,12 +31,12 @@ impl Kind {
             None => {
                 let expected =
                     "a name that ends in .wasm or .html (programs are written on Linux alone)";
-                Err(Error::usage("--output", expected, path.display().to_string()))
+                Err(Error::usage(path.display().to_string(), expected, "no ending"))
             }
             Some(ending) => {
                 let expected =
                     "a name that ends in .wasm or .html, or one without an ending for a program";
-                Err(Error::usage("--output", expected, format!(".{ending}")))
+                Err(Error::usage(path.display().to_string(), expected, format!(".{ending}")))
             }
         }
     }
@@ -49,14 +49,14 @@ impl Kind {
     }
 }
 
-/// Reads the template at `given`, or else the one beside this program.
+/// Reads the template at `given`, or else that in `folder` or beside this program.
 ///
 /// # Errors
 /// If there is none, or it cannot be read.
-pub(super) fn read(kind: Kind, given: Option<&Path>) -> Result<Vec<u8>> {
+pub(super) fn read(kind: Kind, given: Option<&Path>, folder: Option<&Path>) -> Result<Vec<u8>> {
     let path = match given {
         Some(path) => path.to_owned(),
-        None => find(kind)?,
+        None => find(kind, folder)?,
     };
     files::read(&path, MAX_WEIGHTS_FILE).map_err(|refusal| match refusal {
         files::Refusal::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -66,17 +66,18 @@ pub(super) fn read(kind: Kind, given: Option<&Path>) -> Result<Vec<u8>> {
     })
 }
 
-fn find(kind: Kind) -> Result<PathBuf> {
-    let folders = match std::env::var_os(VARIABLE) {
-        Some(folders) => std::env::split_paths(&folders).collect(),
-        None => beside_program(),
+fn find(kind: Kind, folder: Option<&Path>) -> Result<PathBuf> {
+    let folders: Vec<PathBuf> = match (std::env::var_os(VARIABLE), folder) {
+        (Some(folders), _) => std::env::split_paths(&folders).collect(),
+        (None, Some(folder)) => vec![folder.to_owned()],
+        (None, None) => beside_program(),
     };
     let name = kind.file_name();
     let files = folders.iter().map(|folder| folder.join(name));
     files.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         let shown: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();
         let expected = format!(
-            "the file {name} in {} (scripts/build_templates.sh in a checkout of TwisteRL builds it), or --template FILE",
+            "the file {name} in {} (scripts/build_templates.sh in a checkout of TwisteRL builds it), or a file of your own",
             shown.join(" or ")
         );
         Error::usage("template", expected, "none")
@@ -102,7 +103,7 @@ mod tests {
         #[cfg(target_os = "linux")]
         assert_eq!(Kind::of(Path::new("a.b/agent")).unwrap(), Kind::Program);
         let message = Kind::of(Path::new("agent.exe")).unwrap_err().to_string();
-        assert!(message.starts_with("--output: expected a name that ends in .wasm"), "{message}");
+        assert!(message.starts_with("agent.exe: expected a name that ends in .wasm"), "{message}");
         assert!(message.ends_with("found .exe"), "{message}");
     }
 }
