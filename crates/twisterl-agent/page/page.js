@@ -6,14 +6,16 @@ const text = (id) => element(id).textContent;
 /** The agent, in a worker. */
 class RemoteAgent {
   #bytes = Uint8Array.from(atob(text("bundle")), (letter) => letter.charCodeAt(0));
-  #source = URL.createObjectURL(new Blob([text("agent") + text("worker")], { type: "text/javascript" }));
+  // Not a module: a page that is opened as a file may start no workers that are modules.
+  #script = text("agent").replaceAll(/^export /gm, "") + text("worker");
+  #source = URL.createObjectURL(new Blob([this.#script], { type: "text/javascript" }));
   #waiting = new Map();
   #count = 0;
   #worker = null;
 
   /** Starts the worker and returns the description of the agent. */
   start() {
-    this.#worker = new Worker(this.#source, { type: "module" });
+    this.#worker = new Worker(this.#source);
     this.#worker.onmessage = ({ data: { id, answer, error } }) => {
       const [resolve, reject] = this.#waiting.get(id);
       this.#waiting.delete(id);
@@ -51,7 +53,7 @@ class RemoteAgent {
 const agent = new RemoteAgent();
 let about; // the description of the agent
 let state = null; // what is on the board
-let solution = null; // { states, moves } of the solution that is being looked at
+let solution = null; // { states, moves, solved } of the solution that is being looked at
 let timer = null; // of the player
 let busy = false;
 
@@ -102,6 +104,11 @@ async function show(next) {
   element("moves").replaceChildren(...moves(evaluation));
   element("value").textContent = `value ${evaluation.value.toPrecision(3)}`;
   if (evaluation.action === null) element("status").textContent = "solved";
+}
+
+/** Returns a parameter as text; numbers of single precision without the digits that double precision adds. */
+function short(value) {
+  return typeof value === "number" ? String(Number(value.toPrecision(7))) : JSON.stringify(value);
 }
 
 /** Returns a button for each action that is one choice, with its probability. */
@@ -187,7 +194,7 @@ async function solve() {
   for (const action of record.actions) {
     states.push((await agent.request({ call: "step", state: states.at(-1), action })).state);
   }
-  solution = { states, moves: record.moves };
+  solution = { states, moves: record.moves, solved: record.solved };
   element("slider").max = String(states.length - 1);
   element("path").replaceChildren(...record.moves.map((name, index) => {
     const item = document.createElement("li");
@@ -212,8 +219,9 @@ async function goTo(step) {
   element("path").querySelectorAll("button").forEach((button, index) => {
     button.toggleAttribute("aria-current", index === at - 1);
   });
-  element("status").textContent = at === 0 ? "" : solution.moves[at - 1];
   await show(solution.states[at]);
+  const end = at === last && solution.solved ? "solved" : "";
+  element("status").textContent = [solution.moves[at - 1], end].filter(Boolean).join(", ");
 }
 
 const here = () => Number(element("slider").value);
@@ -284,7 +292,7 @@ element("stop").addEventListener("click", () => agent.restart().catch((error) =>
 
 try {
   about = await agent.start();
-  const params = Object.entries(about.env ?? {}).map(([name, value]) => `${name} ${JSON.stringify(value)}`);
+  const params = Object.entries(about.env ?? {}).map(([name, value]) => `${name} ${short(value)}`);
   document.title = element("title").textContent = `Agent for ${about.env_cls}`;
   element("about").textContent = [...params, `${about.parameters.toLocaleString("en")} weights`, about.arithmetic].join(" · ");
   if (about.env_error) throw new Error(about.env_error);
