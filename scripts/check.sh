@@ -88,7 +88,9 @@ bundles() {
     command -v node >/dev/null || skip "bundles in Node.js" "Node.js is not installed"
     "$python" -c 'import wasmtime' 2>/dev/null ||
         skip "bundles in wasmtime" "the Python package wasmtime is not installed; .venv/bin/pip install wasmtime"
-    python_tests tests/test_bundles.py
+    "$python" -c 'import playwright' 2>/dev/null && command -v chromium google-chrome >/dev/null ||
+        skip "bundles in a browser" "Chromium or the Python package playwright is not installed"
+    python_tests tests/test_bundles.py tests/test_agents.py
 }
 
 # No dependency asks for a newer Rust than the workspace does, and the oldest Rust checks it where rustup has that. (The
@@ -227,7 +229,7 @@ python_lane() {
     fi
     after wheel
     if [ "$fast" = false ]; then
-        step "Python tests" python_tests --ignore tests/test_bundles.py
+        step "Python tests" python_tests --ignore tests/test_bundles.py --ignore tests/test_agents.py
     else
         step "Python tests, quick ones" python_tests -m "not slow"
     fi

@@ -27,17 +27,17 @@ _MAX_MEMORY = 1 << 31
 class Agent:
     """A policy with its environment in one file, a WebAssembly module that `twisterl bundle` wrote.
 
-    It answers requests with the same bytes as on every other host (docs/bundles.md lists them). The program in the file runs
-    in a sandbox: it has its own memory, and neither files nor a network. Needs the package wasmtime; without it,
-    `twisterl.load_policy` reads the policy of a bundle.
+    It answers requests with the same bytes as on every other host (docs/bundles.md lists them). The program in the
+    file runs in a sandbox: it has its own memory, and neither files nor a network. Needs the package wasmtime; without
+    it, `twisterl.load_policy` reads the policy of a bundle.
 
         >>> agent = twisterl.Agent("agent.wasm")
         >>> agent.solve(state=[8, 7, 5, 3, 2, 0, 4, 6, 1])["moves"]
 
     Args:
         path: the file.
-        cache: keep the compiled module in the user's cache folder. Compiling takes a second or two, loading it again a few
-            milliseconds.
+        cache: keep the compiled module in the user's cache folder. Compiling takes a second or two, loading it again
+            a few milliseconds.
 
     Raises:
         MissingError: there is no such file.
@@ -91,7 +91,7 @@ class Agent:
         return self.request(call="solve", state=state, **options)
 
     def evaluate(self, state: Any = None, *, observation: Any = None) -> dict[str, Any]:
-        """Evaluate a state or an observation: `logits`, `value`, `mask`, `log_probs`, the best `action` and its `name`."""
+        """Evaluate a state or an observation: `logits`, `value`, `mask`, `log_probs`, and the best action."""
         return self.request(call="evaluate", state=state, observation=observation)
 
     def step(self, state: Any, action: Any) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class Agent:
         def call() -> None:
             try:
                 outcome.append(self._exports[name](self._store, *args))
-            except BaseException as error:  # noqa: BLE001 (raised in the caller's thread)
+            except BaseException as error:
                 outcome.append(error)
 
         # In a thread of its own, so that Ctrl-C is heard: the main thread only waits.

@@ -26,8 +26,8 @@ def bundle(policy: Policy | _Path, path: _Path, *, template: _Path | None = None
 
     Args:
         policy: the policy, or a path as for `load_policy`.
-        path: the file to write: a WebAssembly module if it ends in `.wasm`, a page for browsers if in `.html`, a program for
-            Linux without an ending.
+        path: the file to write: a WebAssembly module if it ends in `.wasm`, a page for browsers if in `.html`, a
+            program for Linux without an ending.
         template: a template with environments of your own; by default that of the built-in ones.
         **options: kept in the file, and used where a request gives no others; see `Policy.solve_batch`.
 
@@ -45,7 +45,8 @@ def bundle(policy: Policy | _Path, path: _Path, *, template: _Path | None = None
     own = None if template is None else arguments.path("template", template)
     if not policy.write_bundle(output, own, None if VARIABLE in os.environ else templates(), options):
         warnings.warn(
-            f"the template does not have the environment {policy.env_cls}: the file evaluates observations, but solves nothing",
+            f"the template does not have the environment {policy.env_cls}: the file evaluates observations, but solves "
+            "nothing",
             stacklevel=2,
         )
     return output
