@@ -25,7 +25,7 @@ def test_python_writes_the_same_bundles(modules, programs, trained, template, ru
         path = tmp_path / f"agent{bundle.suffix}"
         assert twisterl.bundle(source, path, template=made) == path
         assert path.read_bytes() == bundle.read_bytes()
-    monkeypatch.setenv("TWISTERL_TEMPLATES", str(tmp_path))
+    monkeypatch.setenv("TWISTERL_TEMPLATES", str(tmp_path / "empty"))
     for source, path, options, message in (
         (policy, "agent.txt", {}, r"agent\.txt: expected a name that ends in \.wasm or \.html"),
         (3, "agent.wasm", {}, "policy: expected a policy or a path, found int"),

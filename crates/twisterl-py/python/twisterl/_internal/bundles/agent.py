@@ -193,8 +193,9 @@ class Agent:
         kept = _kept(content) if cache else None
         if kept is not None and _is_own(kept):
             try:
-                return wasmtime.Module.deserialize_file(self._engine, str(kept))
-            except wasmtime.WasmtimeError:
+                # Read, not mapped: a file that is cut off while it is mapped would end the process.
+                return wasmtime.Module.deserialize(self._engine, kept.read_bytes())
+            except (wasmtime.WasmtimeError, OSError):
                 pass  # of another processor, for example; compiled anew
         try:
             module = wasmtime.Module(self._engine, content)
@@ -205,9 +206,9 @@ class Agent:
         return module
 
     def _content(self) -> bytes:
+        if not self._path.is_file():
+            raise MissingError(f"{self._path}: expected a bundle, found no file")
         try:
-            if not self._path.is_file():
-                raise MissingError(f"{self._path}: expected a bundle, found none")
             size = self._path.stat().st_size
             if size > _MAX_FILE:
                 raise self._refusal(f"at most {_MAX_FILE} bytes", str(size))
