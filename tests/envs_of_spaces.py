@@ -2,7 +2,6 @@
 
 import gymnasium
 import numpy as np
-import twisterl
 from gymnasium import spaces
 
 LENGTH = 6
@@ -22,6 +21,8 @@ CONFIG = {
 
 def algorithm_of(kind):
     """An algorithm with a fresh policy for a class, which is registered as `Shown`."""
+    import twisterl  # here, since `benchmark.py by_name` imports this file where our package is not installed
+
     twisterl.register("Shown", kind)
     return twisterl.rl.PPO({**CONFIG, "env_cls": "Shown"})
 
@@ -46,6 +47,27 @@ class Lamp(gymnasium.Env):
         self.x, self.steps = self.x + (1 if action else -1), self.steps + 1
         done = abs(self.x) == 3
         return self._seen(), float(done and (self.x > 0) == (self.lamp == 2)), done, self.steps == 6, {}
+
+
+class Corners(gymnasium.Env):
+    """A light shows the corner of a square to go to. Other packages read such a dict, too: there is none inside it."""
+
+    observation_space = spaces.Dict({"walker": spaces.Box(-3, 3, (2,), np.float32), "light": spaces.Discrete(4)})
+    action_space = spaces.Discrete(4)
+
+    def _seen(self):
+        return {"walker": self.at.astype(np.float32), "light": np.int64(self.light)}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        self.at, self.light, self.steps = self.np_random.integers(-3, 4, 2), int(self.np_random.integers(4)), 0
+        return self._seen(), {}
+
+    def step(self, action):
+        self.at = np.clip(self.at + [(0, 1), (0, -1), (1, 0), (-1, 0)][action], -3, 3)
+        self.steps += 1
+        solved = tuple(self.at) == [(3, 3), (3, -3), (-3, 3), (-3, -3)][self.light]
+        return self._seen(), float(solved) - 0.05, solved, self.steps == 30, {}
 
 
 class Dials(gymnasium.Env):

@@ -4,7 +4,7 @@ import json
 import os
 
 import pytest
-from benchmarks import control, mojo, rivals, scaling
+from benchmarks import by_name, control, mojo, rivals, scaling
 from benchmarks.common import process
 from benchmarks.common.table import table
 
@@ -131,9 +131,26 @@ def test_training_by_name_is_measured(script, tmp_path):
     # A pole falls within some steps; one evaluation was made before the time was over.
     assert [run["seconds"] for run in found] == [None, None]
     assert all(5 < run["best"] < 475 for run in found)
+    # A part of the record is measured again; classes are trained, too.
+    done = script("benchmark.py", "by_name", "--only", "Corners", "--add", *options)
+    assert done.returncode == 0, done.stderr
+    rows = [line.split("|")[1].strip() for line in (tmp_path / "record.md").read_text().splitlines()[4:]]
+    assert rows == ["Puzzle", "CartPole-v1", "Corners"]
     refused = script("benchmark.py", "by_name", "--only", "Chess")
     assert refused.returncode == 2
     assert "found Chess" in refused.stderr
+
+
+def test_a_run_that_takes_too_long_makes_a_lower_bound():
+    def sides(*rival):
+        runs = {"ours": (1.0, 2.0, 4.0), "sb3": rival}
+        return {side: [{"seconds": seconds, "limit": 60} for seconds in found] for side, found in runs.items()}
+
+    # Medians, and our slowest against the fastest.
+    assert by_name.ratio(sides(30.0, 10.0, None)) == "15.0 x (2.5 x)"
+    assert by_name.ratio(sides(30.0, None, None)) == "> 30.0 x (7.5 x)"
+    assert by_name.ratio({**sides(30.0), "ours": [{"seconds": None}]}) == "", "ours did not get there"
+    assert by_name.ratio({"ours": sides()["ours"]}) == "", "there is no rival"
 
 
 def test_our_side_of_the_rivals_is_measured(benchmark):

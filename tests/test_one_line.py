@@ -177,6 +177,30 @@ def test_presets_learn_every_kind_of_action(act, steps):
     assert run.final_evaluation["greedy"]["reward"] == 5.0
 
 
+@pytest.mark.parametrize(
+    ("env", "limit"),
+    [("CliffWalking-v1", 256), ("FrozenLake-v1", None), (env_of(DISCRETE(16), DISCRETE(4)), None)],
+    ids=["no time limit", "100 steps", "it does not tell"],
+)
+def test_symbols_are_explored_and_seen_from_the_start_again(env, limit):
+    short = {"algorithm.evals.greedy.num_episodes": 1, "algorithm.evals.greedy.max_steps": 10}
+    run = twisterl.train(env, num_steps=1, quiet=True, set=short)
+    algorithm = run.config["algorithm"]
+    training = algorithm["training"]
+    assert (training["num_epochs"], training["ent_coef"], training["ent_coef_final"]) == (4, 0.01, 0.0)
+    assert run.config["policy"]["init"]["action_gain"] == 0.01
+    assert (algorithm["collecting"]["gamma"], algorithm["collecting"]["max_steps"]) == (0.995, limit)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_a_preset_learns_a_slippery_lake(seed):
+    # The best strategy reaches the present in 74 % of the episodes.
+    changes = {"algorithm.evals.greedy.num_episodes": 1000}
+    run = twisterl.train("FrozenLake-v1", seed=seed, set=changes, quiet=True)
+    assert run.final_evaluation["greedy"]["reward"] > 0.68
+
+
 def test_a_preset_learns_the_pole_from_its_name_in_a_file(tmp_path):
     (tmp_path / "pole.json").write_text(json.dumps({"env_cls": "CartPole-v1"}))
     run = twisterl.train("pole.json", num_steps=15, quiet=True)

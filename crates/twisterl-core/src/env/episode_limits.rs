@@ -9,9 +9,12 @@ pub struct EpisodeLimits {
     pub play: usize,
     /// Moves of an episode played by tree search, in self-play too, and the depth of a beam.
     pub search: usize,
+    /// True if the environment declares that it limits no episode itself.
+    pub endless: bool,
 }
 
 impl EpisodeLimits {
     /// The limits of environments written in Rust: bounds of the last resort, since these have budgets of their own.
-    pub const NATIVE: Self = Self { rollout: 1_000_000, play: 100_000, search: 100_000 };
+    pub const NATIVE: Self =
+        Self { rollout: 1_000_000, play: 100_000, search: 100_000, endless: false };
 }

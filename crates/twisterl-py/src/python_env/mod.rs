@@ -43,15 +43,17 @@ pub struct PythonEnvSpec {
 }
 
 /// The default limits on the length of episodes, for environments that may never end one.
-const LIMITS: EpisodeLimits = EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000 };
+const LIMITS: EpisodeLimits =
+    EpisodeLimits { rollout: 10_000, play: 10_000, search: 1_000, endless: false };
 
-/// Returns the limits of an environment that declares its longest episode, or 0 for none.
-fn limits(declared: usize) -> EpisodeLimits {
-    let EpisodeLimits { rollout, play, search } = LIMITS;
+/// Returns the limits of an environment that declares its longest episode, or 0 if it does not tell; or that it limits none.
+fn limits(declared: usize, endless: bool) -> EpisodeLimits {
+    let EpisodeLimits { rollout, play, search, .. } = LIMITS;
     EpisodeLimits {
         rollout: rollout.max(declared),
         play: play.max(declared),
         search: search.max(declared),
+        endless,
     }
 }
 
@@ -100,7 +102,8 @@ impl PythonEnvSpec {
         let twists = twists.map(|(observation, action)| Twist { observation, action }).collect();
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let curriculum = problem.getattr("curriculum")?.extract()?;
-        let limits = limits(problem.getattr("max_steps")?.extract()?);
+        let endless = problem.getattr("is_endless")?.extract()?;
+        let limits = limits(problem.getattr("max_steps")?.extract()?, endless);
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
             return Ok(Err(broken(name, "observations have at least one value", found)));

@@ -18,7 +18,7 @@ use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
-use twisterl_core::space::ObservationSpace;
+use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace};
 
 /// A config for a kind of problem.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +51,36 @@ pub enum Inputs {
     Image,
 }
 
+/// The kinds of actions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ActionKind {
+    /// Choices and bits only.
+    Discrete,
+    /// Numbers only.
+    Continuous,
+    /// Both.
+    Mixed,
+}
+
+impl ActionKind {
+    fn of(space: &ActionSpace) -> Self {
+        let continuous =
+            |part: &ActionComponent| matches!(part, ActionComponent::Continuous { .. });
+        let parts = space.components();
+        match parts.iter().filter(|part| continuous(part)).count() {
+            0 => Self::Discrete,
+            count if count == parts.len() => Self::Continuous,
+            _ => Self::Mixed,
+        }
+    }
+}
+
 impl Preset {
+    /// Returns true if observations are symbols or pixels, whose likeness says nothing about that of states.
+    fn is_symbolic(self) -> bool {
+        matches!(self.inputs, Inputs::Bits | Inputs::Image)
+    }
+
     /// Returns the preset for an environment.
     pub fn of(spec: &dyn EnvSpec, algorithm: AlgorithmClass) -> Self {
         let problem = match spec.starts().curriculum {
@@ -71,7 +100,7 @@ impl Preset {
     fn config(self, spec: &dyn EnvSpec, given: &Value) -> Value {
         let (algorithm, num_iterations) = match self.problem {
             Problem::Goal => goal::algorithm(self.algorithm, spec.starts()),
-            Problem::Reward => reward::algorithm(self.algorithm, spec),
+            Problem::Reward => reward::algorithm(self, spec),
         };
         json!({
             "policy": policy::network(self, spec, given),

@@ -1,6 +1,6 @@
 //! The network and the distribution of actions by the spaces of the environment.
 
-use super::{Inputs, Preset, Problem};
+use super::{ActionKind, Inputs, Preset, Problem};
 use crate::config::AlgorithmClass;
 use serde_json::{Map, Value, json};
 use twisterl_core::envs::registry::EnvSpec;
@@ -13,6 +13,10 @@ const CHANNELS: usize = 16;
 /// The logarithm of the standard deviation of continuous actions at the start of a run: wide, so that what is far away is
 /// found.
 const LOG_STD: f64 = 0.5;
+/// The same where a choice decides what a number means, for each state its own.
+const MIXED_LOG_STD: f64 = -1.0;
+/// The gain of the layer of logits at which all choices start equally likely.
+const EQUAL_CHOICES: f64 = 0.01;
 
 /// The fields by which a config gives the sizes of its network.
 const SIZES: [&str; 5] =
@@ -50,6 +54,13 @@ pub(super) fn network(preset: Preset, spec: &dyn EnvSpec, given: &Value) -> Valu
     {
         policy.insert("normalize_observations".into(), json!(true));
     }
+    if preset.algorithm == AlgorithmClass::Ppo
+        && preset.problem == Problem::Reward
+        && preset.is_symbolic()
+        && ActionKind::of(&spec.action_space()) == ActionKind::Discrete
+    {
+        policy.insert("init".into(), json!({"action_gain": EQUAL_CHOICES}));
+    }
     let draws = matches!(preset.algorithm, AlgorithmClass::Ppo | AlgorithmClass::Es);
     if let Some(distribution) = distribution(spec).filter(|_| draws) {
         policy.insert("distribution".into(), distribution);
@@ -72,13 +83,15 @@ fn symmetric(spec: &dyn EnvSpec) -> bool {
 /// Returns the distribution of each component of the actions, if one of them is continuous.
 fn distribution(spec: &dyn EnvSpec) -> Option<Value> {
     let space = spec.action_space();
-    let components = space.components();
-    let continuous = |part: &ActionComponent| matches!(part, ActionComponent::Continuous { .. });
-    components.iter().any(continuous).then(|| {
-        let parts = components.iter().map(|part| match part {
+    let kind = ActionKind::of(&space);
+    (kind != ActionKind::Discrete).then(|| {
+        let parts = space.components().iter().map(|part| match part {
             ActionComponent::Discrete { .. } => json!({"type": "categorical"}),
             ActionComponent::Binary { .. } => json!({"type": "bernoulli"}),
             ActionComponent::Continuous { low, high, .. } => match range(low, high) {
+                Range::Usual | Range::Infinite if kind == ActionKind::Mixed => {
+                    json!({"type": "gaussian", "log_std": "state", "log_std_init": MIXED_LOG_STD})
+                }
                 Range::Usual => json!({"type": "gaussian", "log_std_init": LOG_STD}),
                 Range::Finite => json!({"type": "squashed_gaussian"}),
                 Range::Infinite => json!({"type": "gaussian"}),

@@ -1,14 +1,15 @@
 //! Algorithms for problems in which the return is to be large.
 
+use super::{ActionKind, Preset};
 use crate::config::AlgorithmClass;
+use crate::config::json::overlay;
 use serde_json::{Value, json};
 use twisterl_core::envs::registry::EnvSpec;
-use twisterl_core::space::ActionComponent;
 
 /// Returns the section `algorithm` and the number of iterations.
-pub(super) fn algorithm(class: AlgorithmClass, spec: &dyn EnvSpec) -> (Value, u64) {
-    match class {
-        AlgorithmClass::Ppo => ppo(spec),
+pub(super) fn algorithm(preset: Preset, spec: &dyn EnvSpec) -> (Value, u64) {
+    match preset.algorithm {
+        AlgorithmClass::Ppo => ppo(preset, spec),
         AlgorithmClass::AlphaZero => alphazero(spec),
         AlgorithmClass::BackwardScramble => backward_scramble(spec),
         AlgorithmClass::Es => es(spec),
@@ -26,16 +27,22 @@ fn learning() -> Value {
     json!({"diff_metric": "greedy", "diff_max": 1})
 }
 
-fn ppo(spec: &dyn EnvSpec) -> (Value, u64) {
+fn ppo(preset: Preset, spec: &dyn EnvSpec) -> (Value, u64) {
+    let kind = ActionKind::of(&spec.action_space());
     // Continuous problems pay for effort now and reward its result much later.
-    let continuous = |part: &ActionComponent| matches!(part, ActionComponent::Continuous { .. });
-    let gamma = match spec.action_space().components().iter().any(continuous) {
-        true => 0.999,
-        false => 0.99,
+    let gamma = match kind {
+        ActionKind::Continuous | ActionKind::Mixed => 0.999,
+        ActionKind::Discrete if preset.is_symbolic() => 0.995,
+        ActionKind::Discrete => 0.99,
     };
-    let algorithm = json!({
+    let (num_envs, rollout_length) = match kind {
+        ActionKind::Mixed => (64, 64),
+        ActionKind::Discrete | ActionKind::Continuous => (16, 256),
+    };
+    let mut algorithm = json!({
         "collecting": {
-            "num_envs": 16, "rollout_length": 256, "gamma": gamma, "lambda": 0.95, "normalize_rewards": true,
+            "num_envs": num_envs, "rollout_length": rollout_length, "gamma": gamma, "lambda": 0.95,
+            "normalize_rewards": true,
         },
         "training": {
             "num_epochs": 10, "minibatch_size": 64, "clip_ratio": 0.2, "vf_coef": 0.5, "ent_coef": 0.0,
@@ -46,6 +53,21 @@ fn ppo(spec: &dyn EnvSpec) -> (Value, u64) {
         "evals": evals(spec, 5),
         "logging": {"log_freq": 1, "checkpoint_freq": 0, "checkpoint_seconds": 10.0},
     });
+    let changes = match kind {
+        // What is learned of one state says little about others, so each has to be visited until it is known.
+        ActionKind::Discrete if preset.is_symbolic() => json!({
+            // A policy that wanders forever sees the start no more.
+            "collecting": {"max_steps": spec.episode_limits().endless.then_some(rollout_length)},
+            "training": {"num_epochs": 4, "ent_coef": 0.01, "ent_coef_final": 0.0},
+        }),
+        // Choices and numbers depend on each other, which takes more samples an update.
+        ActionKind::Mixed => json!({
+            "training": {"num_epochs": 4, "minibatch_size": 256},
+            "optimizer": {"lr": 0.003},
+        }),
+        ActionKind::Discrete | ActionKind::Continuous => json!({}),
+    };
+    overlay(&mut algorithm, changes);
     (algorithm, 100)
 }
 

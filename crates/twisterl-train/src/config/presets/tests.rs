@@ -45,6 +45,36 @@ fn problems_are_told_apart_by_their_spaces_and_starts() {
 }
 
 #[test]
+fn returns_are_learned_as_observations_and_actions_ask_for() {
+    // Name; epochs, final entropy bonus, environments, gamma, gain of the logits, distribution of the last action.
+    let kinds = [
+        ("CartPole-v1", json!([10, null, 16, 0.99, null, null])),
+        (
+            "Pendulum-v1",
+            json!([10, null, 16, 0.999, null, {"type": "gaussian", "log_std_init": 0.5}]),
+        ),
+        ("Journey", {
+            let state = json!({"type": "gaussian", "log_std": "state", "log_std_init": -1.0});
+            json!([4, null, 64, 0.999, null, state])
+        }),
+    ];
+    for (name, expected) in kinds {
+        let config = completed(json!({"env_cls": name})).0;
+        let (policy, algorithm) = (&config["policy"], &config["algorithm"]);
+        let last = policy["distribution"].as_array().and_then(|parts| parts.last());
+        let found = json!([
+            algorithm["training"]["num_epochs"],
+            algorithm["training"]["ent_coef_final"],
+            algorithm["collecting"]["num_envs"],
+            algorithm["collecting"]["gamma"],
+            policy["init"]["action_gain"],
+            last,
+        ]);
+        assert_eq!(found, expected, "{name}");
+    }
+}
+
+#[test]
 fn given_fields_go_before_those_of_the_preset() {
     let policy = json!({"common_layers": [32, 16]});
     let given = json!({"env_cls": "CartPole-v1", "policy": policy, "seed": 3, "num_iterations": 7});

@@ -48,6 +48,7 @@ class Problem:
             # True once an environment has told that an episode is solved or not.
             self.measures_success = first.measures_success(self.curriculum)
             self.max_steps = _declared_limit(first.env)
+            self.is_endless = _is_endless(first.env)
             self.codec = first.codec
             self.spaces = first.codec.to_json() if first.is_declared else None
             self.has_raw_masks = first.raw_mask is not None
@@ -151,6 +152,11 @@ def _declared_limit(env: Any) -> int:
     """Return the longest episode of an environment by its Gymnasium spec, 0 if that does not tell."""
     steps = whole(getattr(getattr(env, "spec", None), "max_episode_steps", None))
     return 0 if steps is None else min(max(steps, 0), MAX_LIMIT)
+
+
+def _is_endless(env: Any) -> bool:
+    """Return True if the Gymnasium spec of an environment tells that no episode is limited."""
+    return getattr(getattr(env, "spec", None), "max_episode_steps", 0) is None
 
 
 class Batch:
