@@ -66,7 +66,7 @@ def test_an_agent_in_python_answers_with_the_same_bytes(programs, modules, tmp_p
     assert agent.step(state, agent.evaluate(state)["action"])["terminated"] in (True, False)
     for call, message in (
         (lambda: agent.solve([1, 2]), "expected"),
-        (lambda: agent.solve(state, serach="greedy"), "unknown|expected"),
+        (lambda: agent.solve(state, searching="greedy"), "unknown|expected"),
         (lambda: agent.solve(float("nan")), "request: expected what JSON can hold"),
         (lambda: agent.evaluate(), "state: expected a state or an observation"),
     ):

@@ -73,7 +73,7 @@ class Agent:
             exports = wasmtime.Instance(self._store, module, []).exports(self._store)
         except self._trap as error:
             raise self._refusal("a module that can be instantiated", str(error)) from error
-        self._exports = {name: exports[name] for name in ("memory", *_FUNCTIONS)}
+        self._exports: dict[str, Any] = {name: exports[name] for name in ("memory", *_FUNCTIONS)}
         version = self._run("ta_abi") >> 16
         if version != _ABI:
             raise self._refusal(f"functions of version {_ABI}", f"version {version}")
