@@ -70,24 +70,27 @@ rust_docs() {
     RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 }
 
-# Invariant 1: core builds for wasm32 without its default features. Takes the toolchain's own target where it is
-# installed (rustup target add wasm32-unknown-unknown), or Debian's compiler, which builds the standard library itself.
+# Invariant 1: core builds for wasm32 without its default features, in the template of bundles, which imports nothing. Takes
+# the toolchain's own target where it is installed (rustup target add wasm32-unknown-unknown), or Debian's compiler.
 wasm() {
-    local linker args=(
-        build --package twisterl-core --no-default-features --target wasm32-unknown-unknown --locked --quiet
-        --target-dir "$target/wasm"
-        # Only whether it builds is of interest, so that nothing is optimised.
-        --config 'profile.dev.opt-level=0' --config 'profile.dev.package."*".opt-level=0'
-    )
-    linker=$(compgen -G '/usr/bin/wasm-ld*' | head -n 1 || true)
-    if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
-        cargo "${args[@]}"
-    elif [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src/rust/library ] && [ -n "$linker" ]; then
-        RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
-            /usr/bin/cargo "${args[@]}" -Z build-std=std,panic_abort
-    else
+    if scripts/build_templates.sh --profile dev --module; then
+        : >"$state/module"
+    elif [ $? = 3 ]; then
         skip "wasm32 build" "no compiler for wasm32-unknown-unknown; rustup target add wasm32-unknown-unknown"
+    else
+        return 1
     fi
+}
+
+# Bundles on every host that is installed; without the module, on this program and the executable.
+bundles() {
+    [ -e "$state/module" ] || rm -rf "$target/templates-dev"
+    command -v node >/dev/null || skip "bundles in Node.js" "Node.js is not installed"
+    "$python" -c 'import wasmtime' 2>/dev/null ||
+        skip "bundles in wasmtime" "the Python package wasmtime is not installed; .venv/bin/pip install wasmtime"
+    "$python" -c 'import playwright' 2>/dev/null && command -v chromium google-chrome >/dev/null ||
+        skip "bundles in a browser" "Chromium or the Python package playwright is not installed"
+    python_tests tests/test_bundles.py tests/test_agents.py
 }
 
 # No dependency asks for a newer Rust than the workspace does, and the oldest Rust checks it where rustup has that. (The
@@ -207,7 +210,8 @@ rust_lane() {
     step "Rust tests, benches once each" cargo test --workspace --locked --quiet
     [ "$fast" = false ] || return 0
     step "Rust documentation" rust_docs
-    step "Core for WebAssembly" wasm
+    step "Template of bundles for WebAssembly" wasm
+    step "Bundles" bundles
     step "Oldest Rust" msrv
     step "Dependencies" dependencies
 }
@@ -225,7 +229,7 @@ python_lane() {
     fi
     after wheel
     if [ "$fast" = false ]; then
-        step "Python tests" python_tests
+        step "Python tests" python_tests --ignore tests/test_bundles.py --ignore tests/test_agents.py
     else
         step "Python tests, quick ones" python_tests -m "not slow"
     fi

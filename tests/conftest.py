@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# The fixtures of bundles, which two files of tests share.
+pytest_plugins = ["bundles"]
 # pytest-xdist sets it, and tables would be those for a terminal.
 os.environ.pop("COLUMNS", None)
 

@@ -334,7 +334,7 @@ def python(*args, cwd) -> subprocess.CompletedProcess:
 def test_the_help_of_both_programs_names_all_commands(cli, place):
     drawing = ["plot", "record"]
     starting = ["envs", "check", "new", "schema", "benchmark", "completions", "man"]
-    names = ["train", "evaluate", "solve", "compare", "convert", *drawing, *starting]
+    names = ["train", "evaluate", "solve", "compare", "convert", "bundle", "run", *drawing, *starting]
     for result in (cli("--help"), python("--help", cwd=place)):
         assert result.returncode == 0, result.stderr
         listed = re.findall(r"^  ([a-z]+) ", result.stdout.split("Arguments:")[0], re.MULTILINE)

@@ -1,6 +1,6 @@
 //! The inference half of TwisteRL: spaces, environments, policies, rollouts, searches and solvers.
 //!
-//! This crate needs neither candle nor Python, and has no `unsafe`. Without its default feature `parallel` it builds for
+//! This crate needs neither candle nor Python, and has no `unsafe`. Without its default features it builds for
 //! `wasm32-unknown-unknown`.
 //!
 //! The modules in the order of the data flow: [`space`] and [`env`](mod@env) define environments, [`envs`] holds the built-in

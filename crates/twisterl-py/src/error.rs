@@ -58,7 +58,7 @@ fn class_of_core(error: &CoreError) -> &'static str {
         CoreError::State { .. } => "StateError",
         CoreError::Action { .. } => "ActionError",
         CoreError::Observation { .. } => "ObservationError",
-        CoreError::Weights { .. } => "CheckpointError",
+        CoreError::Weights { .. } | CoreError::Bundle { .. } => "CheckpointError",
         CoreError::Contract { .. } | CoreError::Raised { .. } => "EnvError",
         CoreError::NonFinite { .. } => "DivergedError",
         _ => "TwisteRLError",

@@ -18,7 +18,12 @@ flags=${CARGO_ENCODED_RUSTFLAGS:-}
 for pair in "$PWD=twisterl" "$cargo_home/registry/src=crates" "$cargo_home/git/checkouts=crates" "$sysroot=rust"; do
     flags+=${flags:+$separator}--remap-path-prefix=$pair
 done
-rm -rf dist
+# The templates of bundles, so that users need no compiler.
+scripts/build_templates.sh
+package=crates/twisterl-py/python/twisterl/_templates
+rm -rf dist "$package"
+mkdir -p "$package"
+cp target/templates/agent.wasm target/templates/agent "$package"
 CARGO_ENCODED_RUSTFLAGS=$flags "${maturin[@]}" build --release --locked --strip \
     --target-dir target/release-wheel --out dist "$@"
 

@@ -6,6 +6,7 @@ pub mod episode_limits;
 pub mod no_backtracking;
 pub(crate) mod state_key;
 pub mod walk;
+pub mod written;
 
 use crate::rng::Rng;
 use crate::space::symmetry::Twist;

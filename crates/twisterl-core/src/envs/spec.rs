@@ -2,10 +2,13 @@
 
 use crate::env::Environment;
 use crate::env::batch::{EnvBatch, VecEnv};
+#[cfg(feature = "training")]
 use crate::env::check::{Report, check_env};
 use crate::env::episode_limits::EpisodeLimits;
 use crate::env::no_backtracking::NoBacktracking;
-use crate::env::walk::{Walk, Walker, inverses};
+use crate::env::walk::inverses;
+#[cfg(feature = "training")]
+use crate::env::walk::{Walk, Walker};
 use crate::error::from_serde;
 use crate::rng::{Purpose, StreamKey};
 use crate::space::declared::DeclaredSpaces;
@@ -84,12 +87,14 @@ pub trait EnvSpec: Send + Sync {
     ///
     /// # Errors
     /// If the environment does not declare the inverse of each action.
+    #[cfg(feature = "training")]
     fn walker(&self) -> Result<Box<dyn Walk>>;
 
     /// Tests the environment against its contract.
     ///
     /// # Errors
     /// The first broken rule, with the observed behaviour.
+    #[cfg(feature = "training")]
     fn check(&self, seed: u64) -> Result<Report>;
 }
 
@@ -213,10 +218,12 @@ impl<E: Environment> EnvSpec for Native<E> {
         inverses(&self.prototype)
     }
 
+    #[cfg(feature = "training")]
     fn walker(&self) -> Result<Box<dyn Walk>> {
         Ok(Box::new(Walker::new(&self.prototype)?))
     }
 
+    #[cfg(feature = "training")]
     fn check(&self, seed: u64) -> Result<Report> {
         check_env(&self.prototype, seed)
     }

@@ -109,6 +109,16 @@ pub enum Error {
         /// Its value.
         found: String,
     },
+    /// A bundle, or a template of bundles, is damaged or of another form.
+    #[error("bundle: {place}: expected {expected}, found {found}")]
+    Bundle {
+        /// The part of the file.
+        place: String,
+        /// The accepted bytes.
+        expected: String,
+        /// The found bytes.
+        found: String,
+    },
     /// Interruption was requested, see [`Interrupt`](interrupt::Interrupt).
     #[error("interrupted")]
     Interrupted,
@@ -227,6 +237,15 @@ impl Error {
     /// Returns an [`Error::NonFinite`].
     pub fn non_finite(quantity: impl Into<String>, found: impl ToString) -> Self {
         Self::NonFinite { quantity: quantity.into(), found: found.to_string() }
+    }
+
+    /// Returns an [`Error::Bundle`].
+    pub fn bundle(
+        place: impl Into<String>,
+        expected: impl Into<String>,
+        found: impl ToString,
+    ) -> Self {
+        Self::Bundle { place: place.into(), expected: expected.into(), found: found.to_string() }
     }
 
     /// Returns an [`Error::Internal`].

@@ -39,6 +39,8 @@ pub enum Purpose {
     Search = 11,
     /// Perturbations of weights.
     Perturb = 12,
+    /// Steps of the self-test of a bundle.
+    SelfTest = 13,
 }
 
 /// The generators of the rows of a batch.

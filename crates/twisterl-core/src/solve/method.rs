@@ -5,7 +5,7 @@ use crate::error::OptionError;
 use crate::error::names::{nearest, question};
 use crate::search::{BeamScore, Cycles, Gumbel, Puct, SEARCH_GROUP, SearchConfig, Selection};
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
@@ -130,6 +130,12 @@ impl<'de> Deserialize<'de> for Method {
         text.parse().map_err(|OptionError { expected, found, .. }| {
             D::Error::custom(format!("expected {expected}, found {found}"))
         })
+    }
+}
+
+impl Serialize for Method {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
     }
 }
 

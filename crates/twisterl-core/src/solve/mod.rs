@@ -8,6 +8,7 @@ mod method;
 mod options;
 mod plan;
 mod play;
+mod record;
 mod replay;
 mod symmetry_use;
 #[cfg(test)]
@@ -19,7 +20,8 @@ pub use crate::search::{BeamScore, Budget};
 pub use method::Method;
 pub use options::{MAX_SEARCHES, MAX_STEPS, SOLVE_SEARCHES, SolveOptions};
 pub use plan::SolvePlan;
-pub use play::{Play, Solution};
+pub use play::{Play, Solution, start_stream};
+pub use record::{Record, action, number, shortest};
 pub use replay::{Replay, indices, replay};
 pub use symmetry_use::SymmetryUse;
 pub use verification::Verification;

@@ -3,7 +3,7 @@
 use super::{BeamScore, Method, SolvePlan, SymmetryUse};
 use crate::error::OptionError;
 use crate::search::{SearchConfig, Selection};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Attempts at a problem if no method is given, in commands and calls that solve single problems.
 pub const SOLVE_SEARCHES: usize = 64;
@@ -16,42 +16,64 @@ pub const MAX_STEPS: usize = 1_000_000;
 /// Everything a user can ask for when problems are solved. [`resolve`](Self::resolve) checks which options go together.
 ///
 /// The method is `search`, or follows from `greedy`, `num_searches` and `num_mcts_searches`.
-#[derive(Debug, Clone, PartialEq, Default, Deserialize)]
+/// As JSON, only the options that are given are written.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct SolveOptions {
     /// The method.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub search: Option<Method>,
     /// Takes the most likely action, or the most visited one in tree search, instead of sampling.
+    #[serde(skip_serializing_if = "is_default")]
     pub greedy: bool,
     /// Attempts at each problem, of which the best counts. Without sampling all attempts are equal, and one is made.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub num_searches: Option<usize>,
     /// Simulations per move of tree search by PUCT. 0 is no tree search, whose settings are then unused.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub num_mcts_searches: Option<usize>,
     /// Never undoes the previous action, in methods without search.
+    #[serde(skip_serializing_if = "is_default")]
     pub no_backtracking: bool,
     /// Exploration constant of PUCT, against values between 0 and 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub exploration: Option<f32>,
     /// Nodes that one simulation of tree search adds, each below the one before.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_expand_depth: Option<usize>,
     /// Discount per step in tree search.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub gamma: Option<f32>,
     /// Temperature of the choice among the visit counts of tree search. 0, the most visited action, by default; 1 if
     /// there are several attempts.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub temperature: Option<f32>,
     /// Leaves of one tree that are evaluated together.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub leaves: Option<usize>,
     /// The ranking of the states of a beam.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub score: Option<BeamScore>,
     /// The use of the problem's symmetries.
+    #[serde(skip_serializing_if = "is_default")]
     pub twists: SymmetryUse,
     /// Maximum number of states evaluated per problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub nodes: Option<u64>,
     /// Maximum number of seconds per problem.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub seconds: Option<f64>,
     /// Maximum length of a solution; by default that of an episode of the environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub max_steps: Option<usize>,
     /// Seed of all randomness.
+    #[serde(skip_serializing_if = "is_default")]
     pub seed: u64,
+}
+
+/// Returns true for an option that is not given.
+fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl SolveOptions {

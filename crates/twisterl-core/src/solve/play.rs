@@ -16,7 +16,7 @@ use crate::space::Actions;
 const START: u64 = 1 << 63;
 
 /// Returns the stream from which start number `index` is drawn.
-pub(super) fn start_stream(key: StreamKey, index: usize) -> Rng {
+pub fn start_stream(key: StreamKey, index: usize) -> Rng {
     key.at(START | index as u64).stream()
 }
 

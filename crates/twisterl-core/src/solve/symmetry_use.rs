@@ -1,11 +1,11 @@
 //! Uses of the symmetries of a problem.
 
 use crate::error::OptionError;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::str::FromStr;
 
 /// The use of a problem's symmetries. Canonical policies are symmetric already and ignore it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SymmetryUse {
     /// Symmetries are not used.

@@ -33,6 +33,8 @@ from twisterl._internal.errors import (
 )
 
 if TYPE_CHECKING:
+    from twisterl._internal.bundles.agent import Agent
+    from twisterl._internal.bundles.bundle import bundle
     from twisterl._internal.environments import register
     from twisterl.envs import Env, make
     from twisterl.policy import Policy, Solution, load_policy
@@ -40,6 +42,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ActionError",
+    "Agent",
     "CheckpointError",
     "ConfigError",
     "DivergedError",
@@ -56,6 +59,7 @@ __all__ = [
     "UnknownEnvError",
     "UsageError",
     "__version__",
+    "bundle",
     "load_policy",
     "load_run",
     "make",
@@ -69,6 +73,8 @@ if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forget_locks)
 
 _HOMES = {
+    "Agent": "_internal.bundles.agent",
+    "bundle": "_internal.bundles.bundle",
     "Env": "envs",
     "make": "envs",
     "Policy": "policy",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -27,6 +28,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl._internal.display import cli as record
 
         return record.main(args[1:], prog=f"{name} record")
+    if args[:1] == ["bundle"]:
+        from twisterl._internal.bundles.bundle import VARIABLE, templates
+
+        os.environ.setdefault(VARIABLE, str(templates()))
     if args == ["train"]:
         args = ["train", "--help"]
     return _core.run_cli([name, *args])

@@ -38,7 +38,8 @@ def load_policy(
     No code is imported for names in the file: without its environment, a policy still predicts and can be saved.
 
     Args:
-        path: a run folder (loads its best checkpoint), a checkpoint folder, or a `.safetensors` or `.pt` file.
+        path: a run folder (loads its best checkpoint), a checkpoint folder, a `.safetensors` or `.pt` file,
+            or a bundle (docs/bundles.md).
         config: the config for a file of bare tensors; by default the one beside the file.
         env: the environment to use in place of the one that the file names, with the file's parameters: a name, a class
             or a factory.

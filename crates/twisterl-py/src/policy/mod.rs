@@ -1,5 +1,6 @@
 //! Trained policies.
 
+mod bundle;
 mod options;
 mod parts;
 mod predict;
@@ -247,6 +248,19 @@ impl Policy {
     /// Returns the file that `save` writes.
     fn to_bytes<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyBytes>> {
         Ok(PyBytes::new(py, &py.attached(|| self.policy.to_safetensors())?))
+    }
+
+    /// Writes the bundle of the policy. Returns false if the template, by default that in the folder `templates`, does not have
+    /// its environment. `options` are kept for solving.
+    fn write_bundle(
+        &self,
+        py: Python<'_>,
+        output: PathBuf,
+        template: Option<PathBuf>,
+        templates: Option<PathBuf>,
+        options: &Bound<'_, PyDict>,
+    ) -> PyResult<bool> {
+        self.bundle(py, output, (template, templates), options)
     }
 
     /// Returns the probabilities of the choices if an action is one choice, else the parameters of the distribution of

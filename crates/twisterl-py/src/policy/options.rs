@@ -23,7 +23,19 @@ pub fn solve_plan(
     keywords: &Bound<'_, PyDict>,
     default_searches: usize,
 ) -> PyResult<(SolvePlan, Option<NumCores>)> {
-    let py = keywords.py();
+    let (options, num_cores) = solve_options(keywords)?;
+    let plan = options.resolve(default_searches).map_err(|error| {
+        let OptionError { option, expected, found } = error;
+        refuse(keywords.py(), "UsageError", keyword(option), &expected, &found)
+    })?;
+    Ok((plan, num_cores))
+}
+
+/// Converts keyword arguments. Returns the options, and the maximum number of threads.
+///
+/// # Errors
+/// `UsageError` if a keyword is unknown or a value is of a wrong type.
+pub fn solve_options(keywords: &Bound<'_, PyDict>) -> PyResult<(SolveOptions, Option<NumCores>)> {
     let (mut options, mut num_cores) = (SolveOptions::default(), None);
     for (name, value) in keywords {
         let name: String = name.extract()?;
@@ -53,11 +65,7 @@ pub fn solve_plan(
             _ => return Err(argument.refused(&format!("one of the arguments {KEYWORDS}"))),
         }
     }
-    let plan = options.resolve(default_searches).map_err(|error| {
-        let OptionError { option, expected, found } = error;
-        refuse(py, "UsageError", keyword(option), &expected, &found)
-    })?;
-    Ok((plan, num_cores))
+    Ok((options, num_cores))
 }
 
 /// Returns the keyword argument of an option.

@@ -5,10 +5,10 @@
 //! arguments, 128 plus the number of the signal after an interruption (130 after Ctrl-C). A closed pipe is no failure.
 
 mod compare;
-mod convert;
 mod envs;
 mod evaluate;
 mod figures;
+mod files;
 mod measure;
 mod problems;
 mod solve;
@@ -58,7 +58,9 @@ enum Command {
     Plot(start::commands::PythonArgs),
     /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
     Record(start::commands::PythonArgs),
-    Convert(convert::ConvertArgs),
+    Convert(files::convert::ConvertArgs),
+    Bundle(Box<files::bundle::BundleArgs>),
+    Run(Box<files::run::RunArgs>),
     Envs(envs::EnvsArgs),
     Check(start::check::CheckArgs),
     New(start::new::NewArgs),
@@ -235,6 +237,8 @@ fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Out
         Some(Command::Plot(args)) => args.run("plot"),
         Some(Command::Record(args)) => args.run("record"),
         Some(Command::Convert(args)) => args.run(registry),
+        Some(Command::Bundle(args)) => args.run(registry),
+        Some(Command::Run(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Check(args)) => args.run(registry),
         Some(Command::New(args)) => args.run(),

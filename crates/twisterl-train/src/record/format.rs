@@ -6,6 +6,7 @@ use std::fmt::{self, Display, Formatter};
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
+use twisterl_agent::bundle::module;
 
 /// The number of bytes that are looked at.
 const HEAD: u64 = 512;
@@ -24,6 +25,10 @@ pub(crate) enum Format {
     Zip,
     /// A file of `torch.save` before PyTorch 1.6.
     LegacyPt,
+    /// A WebAssembly module.
+    Module,
+    /// An executable for Linux.
+    Program,
     /// A known format that is not read.
     Other(&'static str),
     /// Bytes of no known format.
@@ -36,6 +41,8 @@ impl Display for Format {
             Self::Safetensors => "a safetensors file",
             Self::Zip => "a zip archive",
             Self::LegacyPt => "a file of torch.save before PyTorch 1.6",
+            Self::Module => "a WebAssembly module",
+            Self::Program => "a program",
             Self::Other(what) => what,
             Self::Unknown => "a file of an unknown format",
         })
@@ -43,7 +50,7 @@ impl Display for Format {
 }
 
 /// Formats that begin with these bytes.
-const BEGINNINGS: [(&[u8], &str); 17] = [
+const BEGINNINGS: [(&[u8], &str); 16] = [
     (
         b"version https://git-lfs",
         "a pointer of Git LFS in place of the file (run `git lfs pull`, or download the file itself)",
@@ -62,7 +69,6 @@ const BEGINNINGS: [(&[u8], &str); 17] = [
     (b"GGUF", "a GGUF file (convert it to safetensors)"),
     (b"%PDF", "a PDF document"),
     (b"\x89PNG", "an image"),
-    (b"\x7fELF", "a program"),
     (b"{", "JSON text (is it the config beside the weights?)"),
     (b"[", "JSON text"),
     (b"#!", "a script"),
@@ -95,6 +101,12 @@ impl Format {
         }
         if head.starts_with(b"PK\x03\x04") || head.starts_with(b"PK\x05\x06") {
             return Self::Zip;
+        }
+        if module::is_module(head) {
+            return Self::Module;
+        }
+        if head.starts_with(b"\x7fELF") {
+            return Self::Program;
         }
         let beginning = head.get(..LEGACY_REACH).unwrap_or(head);
         let holds = |magic: &&[u8]| beginning.windows(magic.len()).any(|part| part == *magic);

@@ -2,7 +2,7 @@
 
 use crate::error::OptionError;
 use serde::de::Error as _;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::str::FromStr;
 
 /// The ranking of the states of one depth of a beam. As text, `policy`, `value`, or the weight of a blend.
@@ -33,6 +33,16 @@ impl FromStr for BeamScore {
                 "policy, value, or a finite number",
                 format!("{text:?}"),
             )),
+        }
+    }
+}
+
+impl Serialize for BeamScore {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Policy => serializer.serialize_str("policy"),
+            Self::Value => serializer.serialize_str("value"),
+            Self::Blend { weight } => serializer.serialize_f32(*weight),
         }
     }
 }

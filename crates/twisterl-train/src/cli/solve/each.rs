@@ -1,7 +1,7 @@
 //! `solve --states`: a record for each state of a file, as soon as it is solved.
 
 use super::options::SolveFlags;
-use super::record::{Format, Record};
+use super::record::{self, Format};
 use crate::Result;
 use crate::cli::{Exit, Output};
 use crate::system::files::states::{self, Instance, Refusal, StateChecker};
@@ -16,7 +16,7 @@ use twisterl_core::error::counts::counted;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{SOLVE_SEARCHES, Solution};
+use twisterl_core::solve::{Record, SOLVE_SEARCHES, Solution};
 
 /// The most errors that are repeated on standard error.
 const MOST_ERRORS: usize = 5;
@@ -89,7 +89,7 @@ impl Printer<'_> {
     /// Prints the records of the refused states that come next. Returns false if nobody reads them.
     fn print_refused(&mut self) -> Result<bool> {
         while let Some(Err(refusal)) = self.entries.get(self.next) {
-            if !self.print(&Record::refused(self.next, refusal), &refusal.place)? {
+            if !self.print(&record::refused(self.next, refusal), &refusal.place)? {
                 return Ok(false);
             }
         }
@@ -101,19 +101,19 @@ impl Printer<'_> {
         let Some(Ok(instance)) = self.entries.get(self.next) else { return Ok(false) };
         let record = match result {
             Ok(solution) => {
-                Record::played(self.next, instance, &solution, (&*self.env.0, self.env.1))
+                record::played(self.next, instance, &solution, (&*self.env.0, self.env.1))
             }
-            Err(error) => Record::failed(self.next, instance, error.to_string()),
+            Err(error) => record::failed(self.next, instance, error.to_string()),
         };
         self.print(&record, &instance.place)
     }
 
     fn print(&mut self, record: &Record, place: &str) -> Result<bool> {
-        if let Some(error) = record.error() {
-            self.failures.push((place.to_owned(), error.to_owned()));
+        if let Some(error) = &record.error {
+            self.failures.push((place.to_owned(), error.clone()));
         }
         self.next += 1;
-        let text = record.text(self.format)?;
+        let text = record::text(record, self.format)?;
         let read = self.bar.suspend(|| offer(&text))?;
         self.bar.advance();
         Ok(read)

@@ -6,7 +6,7 @@ pub(super) mod print_episode;
 mod record;
 
 use self::options::SolveFlags;
-use self::record::{Format, Record};
+use self::record::Format;
 use super::envs::PolicyArgs;
 use super::{Exit, Output};
 use crate::system::files::states::{self, Instance};
@@ -48,7 +48,7 @@ pub(super) struct SolveArgs {
 
 /// The numbers of a state.
 #[derive(Debug, Clone, PartialEq)]
-struct StateArg(Vec<f64>);
+pub(super) struct StateArg(pub(super) Vec<f64>);
 
 impl FromStr for StateArg {
     type Err = String;
@@ -90,8 +90,8 @@ impl SolveArgs {
         let exit = if failed { Exit::Failed } else { Exit::Done };
         if let Some(format) = format {
             let env = (&*spec.batch(1), spec.measures_success());
-            let record = Record::played(0, &instance, solution, env);
-            return Ok(Output { text: record.text(format)?, exit });
+            let record = record::played(0, &instance, solution, env);
+            return Ok(Output { text: record::text(&record, format)?, exit });
         }
         let mut text = print_episode::print(&*spec, solution)?;
         if self.solve.is_search() {

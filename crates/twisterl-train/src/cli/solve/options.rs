@@ -6,6 +6,8 @@ use crate::system::terminal::message;
 use crate::trainer::reached_limit;
 use crate::{Error, Result};
 use clap::Args;
+use serde_json::{Map, Value};
+use std::fmt::Display;
 use twisterl_core::error::OptionError;
 use twisterl_core::solve::{
     BeamScore, MAX_SEARCHES, MAX_STEPS, Method, SolveOptions, SolvePlan, SymmetryUse,
@@ -69,9 +71,9 @@ pub(in crate::cli) struct EffortFlags {
     /// Maximum length of an episode; as long as the environment allows by default.
     #[arg(long, alias = "max_steps", value_name = "N", allow_negative_numbers = true, value_parser = count(MAX_STEPS as u64))]
     max_steps: Option<usize>,
-    /// Seed of all randomness.
-    #[arg(long, value_name = "S", default_value_t = 0, allow_negative_numbers = true, value_parser = seed())]
-    seed: u64,
+    /// Seed of all randomness; 0 by default.
+    #[arg(long, value_name = "S", allow_negative_numbers = true, value_parser = seed())]
+    seed: Option<u64>,
     /// Maximum number of threads; 0 or -1, as without it: as many as there are processors. Results do not depend on it.
     #[arg(long, alias = "num_cores", value_name = "N", allow_negative_numbers = true)]
     num_cores: Option<NumCores>,
@@ -121,7 +123,20 @@ impl SolveFlags {
         Self { search, score, effort: effort.clone(), ..Self::default() }.plan(1)
     }
 
-    fn options(&self) -> SolveOptions {
+    /// Returns the options that are given, as fields of a request. Those that were not given are left to the bundle.
+    pub(in crate::cli) fn given(&self) -> Result<Map<String, Value>> {
+        let unwritten =
+            |what: &dyn Display| twisterl_core::Error::internal(format!("options: {what}"));
+        match serde_json::to_value(self.options()).map_err(|e| unwritten(&e))? {
+            Value::Object(mut options) => {
+                options.extend(self.effort.seed.map(|seed| ("seed".to_owned(), seed.into())));
+                Ok(options)
+            }
+            other => Err(unwritten(&other).into()),
+        }
+    }
+
+    pub(in crate::cli) fn options(&self) -> SolveOptions {
         SolveOptions {
             search: self.search,
             greedy: self.greedy,
@@ -147,7 +162,7 @@ impl EffortFlags {
 
     /// Returns the seed of all randomness.
     pub(in crate::cli) fn seed(&self) -> u64 {
-        self.seed
+        self.seed.unwrap_or(0)
     }
 
     fn options(&self) -> SolveOptions {
@@ -156,7 +171,7 @@ impl EffortFlags {
             nodes: self.nodes,
             seconds: self.seconds,
             max_steps: self.max_steps,
-            seed: self.seed,
+            seed: self.seed(),
             ..SolveOptions::default()
         }
     }

@@ -2,14 +2,9 @@
 
 use crate::system::files::states::{self, Instance, Refusal};
 use crate::{Error, Result};
-use serde::Serialize;
 use serde_json::{Value, json};
-use std::fmt::Write as _;
 use twisterl_core::env::batch::VecEnv;
-use twisterl_core::error::counts::counted;
-use twisterl_core::error::escape::escape_controls;
-use twisterl_core::solve::Solution;
-use twisterl_core::space::Action;
+use twisterl_core::solve::{Record, Solution};
 
 /// The form of records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,167 +17,74 @@ pub(super) enum Format {
     Csv,
 }
 
-/// The result of one problem. All records have the same fields, in this order.
-#[derive(Debug, Clone, Serialize)]
-pub(super) struct Record {
-    /// The number of the problem, from 0.
+/// Returns the record of a problem that was played. `env` knows the names of the actions.
+pub(super) fn played(
     index: usize,
-    /// The line of the file on which it begins, from 1.
-    line: Option<usize>,
-    /// The numbers of the state; empty if they cannot be read.
-    state: Vec<Value>,
-    /// True if the problem was solved; nothing if the environment has no measure of success.
-    solved: Option<bool>,
-    /// The number of moves of the solution, if it was solved; of the episode without a measure of success.
-    length: Option<usize>,
-    /// The number of moves of a shortest solution, if the file tells it.
-    optimal: Option<u32>,
-    /// `length` minus `optimal`.
-    gap: Option<i64>,
-    /// The sum of the rewards of the best attempt.
-    reward: Option<f64>,
-    /// The names of the actions of the best attempt.
-    moves: Vec<String>,
-    /// The actions of the best attempt: each its number, or a list if it has several components.
-    actions: Vec<Value>,
-    /// The number of states evaluated.
-    nodes: u64,
-    /// The number of simulations of tree search.
-    simulations: u64,
-    /// The time until the solution was found.
-    seconds: f64,
-    /// The reason why this problem could not be played.
-    error: Option<String>,
+    instance: &Instance,
+    solution: &Solution,
+    env: (&dyn VecEnv, bool),
+) -> Record {
+    // To the nanosecond, which is what the clock tells.
+    let seconds = Some((solution.seconds * 1e9).round() / 1e9);
+    Record { seconds, ..of_instance(index, instance).played(solution, env) }
 }
 
-impl Record {
-    /// Returns the record of a problem that was played. `env` knows the names of the actions.
-    pub(super) fn played(
-        index: usize,
-        instance: &Instance,
-        solution: &Solution,
-        (env, measures_success): (&dyn VecEnv, bool),
-    ) -> Self {
-        let measured = measures_success || solution.solved;
-        let length = (solution.solved || !measured).then_some(solution.length);
-        let optimal = instance.optimal;
-        let rows = || (0..solution.actions.len()).map(|i| solution.actions.row(i));
-        Self {
-            length,
-            gap: length.zip(optimal).map(|(length, optimal)| length as i64 - i64::from(optimal)),
-            optimal,
-            solved: measured.then_some(solution.solved),
-            reward: Some(shortest(solution.total)),
-            moves: rows().map(|action| env.action_name(action)).collect(),
-            actions: rows().map(action).collect(),
-            nodes: solution.nodes,
-            simulations: solution.simulations,
-            // To the nanosecond, which is what the clock tells.
-            seconds: (solution.seconds * 1e9).round() / 1e9,
-            ..Self::new(index, &instance.place, &instance.state)
-        }
-    }
+/// Returns the record of a problem that could not be played.
+pub(super) fn failed(index: usize, instance: &Instance, error: String) -> Record {
+    Record { error: Some(error), ..of_instance(index, instance) }
+}
 
-    /// Returns the record of a problem that could not be played.
-    pub(super) fn failed(index: usize, instance: &Instance, error: String) -> Self {
-        let optimal = instance.optimal;
-        Self { error: Some(error), optimal, ..Self::new(index, &instance.place, &instance.state) }
-    }
+/// Returns the record of a state that was refused.
+pub(super) fn refused(index: usize, refusal: &Refusal) -> Record {
+    let Refusal { place, expected, found, state } = refusal;
+    let error = Some(format!("expected {expected}, found {found}"));
+    Record { error, seconds: Some(0.0), ..Record::new(index, states::line(place), state) }
+}
 
-    /// Returns the record of a state that was refused.
-    pub(super) fn refused(index: usize, refusal: &Refusal) -> Self {
-        let Refusal { place, expected, found, state } = refusal;
-        let error = Some(format!("expected {expected}, found {found}"));
-        Self { error, ..Self::new(index, place, state) }
-    }
+fn of_instance(index: usize, instance: &Instance) -> Record {
+    let record = Record::new(index, states::line(&instance.place), &instance.state);
+    Record { optimal: instance.optimal, seconds: Some(0.0), ..record }
+}
 
-    fn new(index: usize, place: &str, state: &[f64]) -> Self {
-        Self {
-            index,
-            line: states::line(place),
-            state: state.iter().copied().map(number).collect(),
-            solved: Some(false),
-            length: None,
-            optimal: None,
-            gap: None,
-            reward: None,
-            moves: Vec::new(),
-            actions: Vec::new(),
-            nodes: 0,
-            simulations: 0,
-            seconds: 0.0,
-            error: None,
-        }
-    }
-
-    /// Returns the reason why the problem could not be played.
-    pub(super) fn error(&self) -> Option<&str> {
-        self.error.as_deref()
-    }
-
-    /// Returns the record in a format, with a newline; the first of a table below its header.
-    ///
-    /// # Errors
-    /// If it cannot be written, which is a bug.
-    pub(super) fn text(&self, format: Format) -> Result<String> {
-        Ok(match format {
-            Format::Text => self.sentence(),
-            Format::Json => format!("{}\n", json!(self)),
-            Format::Csv => {
-                let mut table = csv::Writer::from_writer(Vec::new());
-                if self.index == 0 {
-                    table.write_record(COLUMNS).map_err(unwritten)?;
-                }
-                table.write_record(self.row()).map_err(unwritten)?;
-                String::from_utf8_lossy(&table.into_inner().map_err(unwritten)?).into_owned()
+/// Returns a record in a format, with a newline; the first of a table below its header.
+///
+/// # Errors
+/// If it cannot be written, which is a bug.
+pub(super) fn text(record: &Record, format: Format) -> Result<String> {
+    Ok(match format {
+        Format::Text => record.sentence(),
+        Format::Json => format!("{}\n", json!(record)),
+        Format::Csv => {
+            let mut table = csv::Writer::from_writer(Vec::new());
+            if record.index == 0 {
+                table.write_record(COLUMNS).map_err(unwritten)?;
             }
-        })
-    }
-
-    fn sentence(&self) -> String {
-        let mut text = match self.line {
-            Some(line) => format!("line {line}: "),
-            None => String::new(),
-        };
-        if let Some(error) = &self.error {
-            let _ = writeln!(text, "error: {}", escape_controls(error));
-            return text;
+            table.write_record(row(record)).map_err(unwritten)?;
+            String::from_utf8_lossy(&table.into_inner().map_err(unwritten)?).into_owned()
         }
-        let (count, moves) = (counted(self.moves.len(), "move"), self.moves.join(", "));
-        let _ = match (self.solved, self.reward) {
-            (None, Some(reward)) => write!(text, "return {reward} after {count}"),
-            (Some(true), _) => write!(text, "solved after {count}"),
-            _ => write!(text, "not solved after {count}"),
-        };
-        if let Some(optimal) = self.optimal {
-            let _ = write!(text, " (optimal {optimal})");
-        }
-        let gap = if moves.is_empty() { "" } else { ": " };
-        let _ = writeln!(text, "{gap}{}", escape_controls(&moves));
-        text
-    }
+    })
+}
 
-    /// Returns the line of a table.
-    fn row(&self) -> [String; COLUMNS.len()] {
-        let joined = |values: &[Value]| values.iter().map(cell).collect::<Vec<_>>().join(" ");
-        let optional = |value: Option<String>| value.unwrap_or_default();
-        [
-            self.index.to_string(),
-            optional(self.line.map(|line| line.to_string())),
-            joined(&self.state),
-            optional(self.solved.map(|solved| solved.to_string())),
-            optional(self.length.map(|length| length.to_string())),
-            optional(self.optimal.map(|optimal| optimal.to_string())),
-            optional(self.gap.map(|gap| gap.to_string())),
-            optional(self.reward.map(|reward| reward.to_string())),
-            self.moves.join("; "),
-            joined(&self.actions),
-            self.nodes.to_string(),
-            self.simulations.to_string(),
-            self.seconds.to_string(),
-            optional(self.error.clone()),
-        ]
-    }
+/// Returns the line of a table.
+fn row(record: &Record) -> [String; COLUMNS.len()] {
+    let joined = |values: &[Value]| values.iter().map(cell).collect::<Vec<_>>().join(" ");
+    let optional = |value: Option<String>| value.unwrap_or_default();
+    [
+        record.index.to_string(),
+        optional(record.line.map(|line| line.to_string())),
+        joined(&record.state),
+        optional(record.solved.map(|solved| solved.to_string())),
+        optional(record.length.map(|length| length.to_string())),
+        optional(record.optimal.map(|optimal| optimal.to_string())),
+        optional(record.gap.map(|gap| gap.to_string())),
+        optional(record.reward.map(|reward| reward.to_string())),
+        record.moves.join("; "),
+        joined(&record.actions),
+        record.nodes.to_string(),
+        record.simulations.to_string(),
+        optional(record.seconds.map(|seconds| seconds.to_string())),
+        optional(record.error.clone()),
+    ]
 }
 
 /// The header of a table: the fields of a record.
@@ -202,32 +104,6 @@ const COLUMNS: [&str; 14] = [
     "seconds",
     "error",
 ];
-
-/// Returns a number of single precision without the digits that double precision adds.
-fn shortest(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or(f64::from(number))
-}
-
-/// Returns a number, without a fraction if it is whole.
-fn number(number: f64) -> Value {
-    // Up to here every whole number is exact.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
-        json!(number as i64)
-    } else {
-        json!(number)
-    }
-}
-
-fn action(action: Action<'_>) -> Value {
-    match action {
-        Action::Discrete(index) => json!(index),
-        Action::Parts { discrete, continuous } => {
-            let discrete = discrete.iter().map(|value| json!(value));
-            discrete.chain(continuous.iter().map(|value| json!(value))).collect()
-        }
-    }
-}
 
 /// Returns the error of a table in memory.
 fn unwritten(cause: impl ToString) -> Error {
@@ -268,7 +144,7 @@ mod tests {
             ..Solution::default()
         };
         let env = (&*spec.batch(1), true);
-        Record::played(index, &instance("line 4, [1]", optimal), &solution, env)
+        super::played(index, &instance("line 4, [1]", optimal), &solution, env)
     }
 
     #[test]
@@ -276,15 +152,15 @@ mod tests {
         let spec = Registry::default().make("CartPole-v1", &json!({})).unwrap();
         let solution = Solution { length: 9, total: 9.0, ..Solution::default() };
         let env = (&*spec.batch(1), spec.measures_success());
-        let record = Record::played(0, &instance("", None), &solution, env);
+        let record = super::played(0, &instance("", None), &solution, env);
         assert_eq!((record.solved, record.length), (None, Some(9)));
-        assert_eq!(record.text(Format::Text).unwrap(), "return 9 after 0 moves\n");
+        assert_eq!(text(&record, Format::Text).unwrap(), "return 9 after 0 moves\n");
     }
 
     #[test]
     fn records_are_json_with_the_same_fields() {
         let parse = |record: Record| -> Value {
-            let text = record.text(Format::Json).unwrap();
+            let text = text(&record, Format::Json).unwrap();
             assert_eq!(text.matches('\n').count(), 1, "{text}");
             serde_json::from_str(&text).unwrap()
         };
@@ -307,7 +183,7 @@ mod tests {
             found: "1".into(),
             state: vec![1.0],
         };
-        let refused = parse(Record::refused(0, &refusal));
+        let refused = parse(refused(0, &refusal));
         assert_eq!(
             [&refused["line"], &refused["state"], &refused["error"]],
             [&json!(2), &json!([1]), &json!("expected 4 tiles, found 1")]
@@ -328,7 +204,7 @@ mod tests {
                 .map(|row| row.unwrap().iter().map(str::to_owned).collect())
                 .collect::<Vec<Vec<_>>>()
         };
-        let first = rows(played(0, true, None).text(Format::Csv).unwrap());
+        let first = rows(text(&played(0, true, None), Format::Csv).unwrap());
         assert_eq!(first[0], COLUMNS);
         let cells = [
             "0",
@@ -347,27 +223,25 @@ mod tests {
             "",
         ];
         assert_eq!(first[1], cells);
-        let failed = Record::failed(1, &instance("", None), "it said \"no\",\nthen left".into());
-        let second = rows(failed.text(Format::Csv).unwrap());
+        let failed = failed(1, &instance("", None), "it said \"no\",\nthen left".into());
+        let second = rows(text(&failed, Format::Csv).unwrap());
         assert_eq!((second.len(), second[0][13].as_str()), (1, "it said \"no\",\nthen left"));
     }
 
     #[test]
     fn records_are_sentences_for_people() {
-        let text = |record: Record| record.text(Format::Text).unwrap();
+        let text = |record: Record| text(&record, Format::Text).unwrap();
         assert_eq!(
             text(played(0, true, Some(2))),
             "line 4: solved after 2 moves (optimal 2): left, right\n"
         );
         assert_eq!(text(played(0, false, None)), "line 4: not solved after 2 moves: left, right\n");
-        let failed = Record::failed(0, &instance("", None), "no\nroom".into());
+        let failed = failed(0, &instance("", None), "no\nroom".into());
         assert_eq!(text(failed), "error: no\\nroom\n");
     }
 
     #[test]
-    fn actions_of_several_components_are_lists() {
-        let parts = Action::Parts { discrete: &[3, 1], continuous: &[0.5] };
-        assert_eq!(action(parts), json!([3, 1, 0.5]));
-        assert_eq!(cell(&action(parts)), "3,1,0.5");
+    fn components_of_an_action_are_separated_by_commas_in_a_table() {
+        assert_eq!(cell(&json!([3, 1, 0.5])), "3,1,0.5");
     }
 }

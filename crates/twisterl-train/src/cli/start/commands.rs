@@ -8,7 +8,7 @@ use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::names::{nearest, question};
 
 /// Words for which people look among the commands.
-const SYNONYMS: [(&str, &str); 18] = [
+const SYNONYMS: [(&str, &str); 19] = [
     ("eval", "evaluate"),
     ("test", "evaluate"),
     ("score", "evaluate"),
@@ -16,7 +16,8 @@ const SYNONYMS: [(&str, &str); 18] = [
     ("view", "solve"),
     ("show", "solve"),
     ("render", "solve"),
-    ("run", "train"),
+    ("pack", "bundle"),
+    ("package", "bundle"),
     ("fit", "train"),
     ("learn", "train"),
     ("list", "envs"),

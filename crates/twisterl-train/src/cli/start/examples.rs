@@ -23,7 +23,7 @@ commands. Only the first draws (plot, record) and knows environments written in 
 crate, runs without Python. Each command describes its options with --help.";
 
 /// The commands with their examples.
-const COMMANDS: [(&str, &str); 12] = [
+const COMMANDS: [(&str, &str); 14] = [
     (
         "train",
         "\
@@ -64,6 +64,24 @@ Examples:
 Examples:
   twisterl-train convert runs/config policy.safetensors
   twisterl-train convert checkpoint.pt policy.safetensors --config config.json",
+    ),
+    (
+        "bundle",
+        "\
+Examples:
+  twisterl-train bundle runs/config -o agent.wasm                        for browsers, Node.js, Python
+  twisterl-train bundle runs/config -o agent --search beam=64 --score 32   a program for Linux
+  twisterl-train bundle runs/config -o agent.wasm --template my_env.wasm
+
+The options of solving are kept in the file. docs/bundles.md describes its hosts and requests.",
+    ),
+    (
+        "run",
+        "\
+Examples:
+  twisterl-train run agent.wasm --state 8,7,5,3,2,0,4,6,1
+  twisterl-train run agent.wasm --states boards.txt --json --search mcts=100
+  twisterl-train run agent.wasm --request '{\"call\": \"describe\"}'",
     ),
     (
         "schema",

@@ -1,7 +1,9 @@
 //! Conversion of weights between file formats.
 
 use super::read_policy;
-use super::source::{PolicySource, extension, in_words, read_safetensors_bytes};
+use super::source::{
+    PolicySource, extension, in_words, policy_file_of_bundle, read_safetensors_bytes,
+};
 use crate::record::checkpoint;
 use crate::record::disk::write_file;
 use crate::record::pt::PtFile;
@@ -60,12 +62,15 @@ fn whole_values(tensor: &TensorView<'_>) -> Option<Result<Vec<f32>, i128>> {
 
 /// Reads the tensors that `path` leads to.
 fn with_tensors<T>(path: &Path, read: impl FnOnce(&Tensors<'_>) -> Result<T>) -> Result<T> {
-    let file = match PolicySource::locate(path)? {
+    let (file, bytes) = match PolicySource::locate(path)? {
         PolicySource::Pt(file) => return read(&PtFile::read(&file)?.tensors()?),
-        PolicySource::Safetensors(file) => file,
-        PolicySource::Checkpoint(folder) => folder.join(checkpoint::POLICY),
+        PolicySource::Bundle(file) => (file.clone(), policy_file_of_bundle(&file)?),
+        PolicySource::Safetensors(file) => (file.clone(), read_safetensors_bytes(&file)?),
+        PolicySource::Checkpoint(folder) => {
+            let file = folder.join(checkpoint::POLICY);
+            (file.clone(), read_safetensors_bytes(&file)?)
+        }
     };
-    let bytes = read_safetensors_bytes(&file)?;
     let invalid = |e| Error::checkpoint(&file, "a safetensors file", e);
     read(&TensorFile::parse(&bytes).and_then(|file| file.tensors()).map_err(invalid)?)
 }

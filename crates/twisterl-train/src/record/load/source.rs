@@ -9,6 +9,8 @@ use crate::record::run_folder::{BEST, LAST};
 use crate::system::files::{self, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
 use std::path::{Path, PathBuf};
+use twisterl_agent::bundle::payload::Payload;
+use twisterl_agent::bundle::payload_of;
 use twisterl_core::policy::Policy;
 use twisterl_core::policy::weights::tensors::TensorFile;
 use twisterl_core::policy::weights::{PolicyHeader, is_self_contained};
@@ -21,6 +23,8 @@ pub(super) enum PolicySource {
     Safetensors(PathBuf),
     /// A `.pt` file of PyTorch.
     Pt(PathBuf),
+    /// A bundle: a module or a program with a policy in it.
+    Bundle(PathBuf),
 }
 
 impl PolicySource {
@@ -46,7 +50,7 @@ impl PolicySource {
         if !path.exists() {
             return Err(Error::missing(
                 path,
-                "a run folder, a checkpoint folder, a .safetensors file or a .pt file",
+                "a run folder, a checkpoint folder, a .safetensors file, a .pt file or a bundle",
             ));
         }
         match (Format::of_file(path)?, extension(path)) {
@@ -55,6 +59,7 @@ impl PolicySource {
                 Ok(Self::Safetensors(path.to_owned()))
             }
             (Format::Zip | Format::LegacyPt, _) => Ok(Self::Pt(path.to_owned())),
+            (Format::Module | Format::Program, _) => Ok(Self::Bundle(path.to_owned())),
             (other, _) => Err(Error::checkpoint(
                 path,
                 "the weights of a policy (a safetensors file, or a .pt file of PyTorch)",
@@ -75,8 +80,20 @@ impl PolicySource {
                     .with_tensors(&tensors.tensors()?)
                     .map_err(|e| Error::checkpoint(file, "a policy", e))
             }
+            Self::Bundle(file) => {
+                let bytes = policy_file_of_bundle(&file)?;
+                let policy = Policy::from_safetensors(&bytes, None);
+                policy.map_err(|e| Error::checkpoint(file, "a bundle with a policy", e))
+            }
         }
     }
+}
+
+/// Returns the policy file in a bundle.
+pub(super) fn policy_file_of_bundle(file: &Path) -> Result<Vec<u8>> {
+    let bytes = read_file(file, MAX_WEIGHTS_FILE)?;
+    let policy = payload_of(&bytes).and_then(Payload::read).map(|payload| payload.policy_file());
+    Ok(policy.map_err(|e| Error::checkpoint(file, "a bundle with a policy", e))?.to_vec())
 }
 
 /// Reads a `.safetensors` file, after its header has been checked.

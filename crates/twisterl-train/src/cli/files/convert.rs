@@ -1,8 +1,8 @@
 //! `convert`: converts a policy to a self-contained file.
 
-use super::Output;
-use super::envs::EnvFlags;
 use crate::Result;
+use crate::cli::Output;
+use crate::cli::envs::EnvFlags;
 use crate::record::load;
 use clap::Args;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use twisterl_core::error::escape::escape_controls;
 
 /// Write a policy as one self-contained file.
 #[derive(Debug, Args)]
-pub(super) struct ConvertArgs {
+pub(in crate::cli) struct ConvertArgs {
     /// A run, a checkpoint, a `.safetensors` file, or a `.pt` file of PyTorch.
     #[arg(value_name = "IN")]
     input: PathBuf,
@@ -26,7 +26,7 @@ pub(super) struct ConvertArgs {
 }
 
 impl ConvertArgs {
-    pub(super) fn run(self, registry: &Registry) -> Result<Output> {
+    pub(in crate::cli) fn run(self, registry: &Registry) -> Result<Output> {
         let registry = self.env.registry(registry);
         load::convert(&self.input, self.config.as_deref(), &self.output, &registry)?;
         let path = self.output.display().to_string();

@@ -1,0 +1,1 @@
+"""Bundles: a policy and the program that plays it in one file."""
