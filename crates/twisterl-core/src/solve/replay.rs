@@ -52,7 +52,7 @@ pub fn indices(actions: &Actions) -> Vec<usize> {
 }
 
 impl Replay {
-    /// Returns the boards of an episode, each below the move that led to it, in rows of at most [`PAGE`] characters.
+    /// Returns the boards of an episode, each below the move that led to it, in rows of at most 100 characters.
     pub fn boards(&self) -> String {
         let start = ("start".to_owned(), &self.first);
         let moves = self.moves.iter().enumerate();
