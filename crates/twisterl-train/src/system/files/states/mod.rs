@@ -118,7 +118,7 @@ pub fn name(path: &Path) -> &Path {
     if path == Path::new("-") { Path::new("standard input") } else { path }
 }
 
-/// Lists at most [`MAX_PLACES`] of the places of several states, such as `lines 3, 5, 8`.
+/// Lists at most ten of the places of several states, such as `lines 3, 5, 8`.
 pub fn listed<'a>(places: impl ExactSizeIterator<Item = &'a str>) -> String {
     let dots = if places.len() > MAX_PLACES { ", ..." } else { "" };
     let places: Vec<_> = places.take(MAX_PLACES).collect();
