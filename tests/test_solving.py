@@ -127,7 +127,7 @@ def test_one_state_is_a_record_too(cli, policy_file):
 
 def first_line(running):
     """The first line of a program, which is ended if there is none for long; empty then."""
-    patience = threading.Timer(30, running.kill)
+    patience = threading.Timer(120, running.kill)
     patience.start()
     try:
         return running.stdout.readline()
