@@ -42,12 +42,20 @@ mkdir -p "$out"
 build=(build --locked --quiet --package twisterl-agent --profile "$profile" --target-dir "$target/agent")
 module=("${build[@]}" --lib --features template --target wasm32-unknown-unknown)
 # Little inlining makes the module a tenth smaller, and no slower: the products of policies are always inlined.
-export CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="-C target-feature=+simd128 -C llvm-args=-inline-threshold=20"
+separator=$'\x1f'
+module_flags=-Ctarget-feature=+simd128$separator-Cllvm-args=-inline-threshold=20
+program_flags=()
+if [ "$profile" = template ]; then
+    # They go to other machines, without the paths of this one.
+    remapped=$(crates/twisterl-py/wheel/remap_paths.sh)
+    module_flags+=$separator$remapped
+    program_flags=("CARGO_ENCODED_RUSTFLAGS=$remapped")
+fi
 linker=$(compgen -G '/usr/bin/wasm-ld*' | head -n 1 || true)
 if [ -d "$(rustc --print target-libdir --target wasm32-unknown-unknown)" ]; then
-    cargo "${module[@]}"
+    CARGO_ENCODED_RUSTFLAGS=$module_flags cargo "${module[@]}"
 elif [ -x /usr/bin/cargo ] && [ -d /usr/lib/rustlib/src/rust/library ] && [ -n "$linker" ]; then
-    RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
+    CARGO_ENCODED_RUSTFLAGS=$module_flags RUSTC_BOOTSTRAP=1 RUSTC=/usr/bin/rustc CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER=$linker \
         /usr/bin/cargo "${module[@]}" -Z build-std=std,panic_abort
 else
     echo "build_templates.sh: no compiler for wasm32-unknown-unknown; run: rustup target add wasm32-unknown-unknown" >&2
@@ -67,7 +75,7 @@ fi
 
 files=("$out/agent.wasm")
 if [ "$program" = true ]; then
-    cargo "${build[@]}" --bin twisterl-agent
+    env "${program_flags[@]}" cargo "${build[@]}" --bin twisterl-agent
     cp "$target/agent/$folder/twisterl-agent" "$out/agent"
     files+=("$out/agent")
 fi

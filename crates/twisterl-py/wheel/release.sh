@@ -3,9 +3,9 @@
 #
 #     crates/twisterl-py/wheel/release.sh [OPTIONS of maturin build]     # into dist/
 #
-# Compilers write the paths of sources into panic messages. Stable Rust cannot leave them out by a profile (`trim-paths`),
-# and flags in .cargo/config.toml would make every build of this repository compile all dependencies again: so the flags are
-# given here, with a folder for the build of its own. Ends with an error if a path or a symbol table is left in the wheel.
+# Flags in .cargo/config.toml would make every build of this repository compile all dependencies again: so those of
+# remap_paths.sh are given here, with a folder for the build of its own. Ends with an error if a path or a symbol table is left
+# in the wheel.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../../.."
 maturin=(python3 -m maturin)
@@ -13,18 +13,13 @@ maturin=(python3 -m maturin)
 
 cargo_home=${CARGO_HOME:-$HOME/.cargo}
 sysroot=$(rustc --print sysroot)
-separator=$'\x1f' # paths may have spaces
-flags=${CARGO_ENCODED_RUSTFLAGS:-}
-for pair in "$PWD=twisterl" "$cargo_home/registry/src=crates" "$cargo_home/git/checkouts=crates" "$sysroot=rust"; do
-    flags+=${flags:+$separator}--remap-path-prefix=$pair
-done
 # The templates of bundles, so that users need no compiler.
 scripts/build_templates.sh
 package=crates/twisterl-py/python/twisterl/_templates
 rm -rf dist "$package"
 mkdir -p "$package"
 cp target/templates/agent.wasm target/templates/agent "$package"
-CARGO_ENCODED_RUSTFLAGS=$flags "${maturin[@]}" build --release --locked --strip \
+CARGO_ENCODED_RUSTFLAGS=$(crates/twisterl-py/wheel/remap_paths.sh) "${maturin[@]}" build --release --locked --strip \
     --target-dir target/release-wheel --out dist "$@"
 
 python3 - dist/*.whl "$PWD" "$cargo_home" "$sysroot" "$HOME" <<'PY'
