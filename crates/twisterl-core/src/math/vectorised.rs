@@ -25,6 +25,12 @@ pub(crate) fn exp(x: f32) -> f32 {
     (1.0 + (r + series)) * power
 }
 
+/// Returns `e^x` for weights of a softmax, where `x` is at most 0: as [`exp`], and 0 where that would be less than 2e-38.
+#[inline(always)]
+pub(crate) fn exp_or_zero(x: f32) -> f32 {
+    if x < -LIMIT { 0.0 } else { exp(x) }
+}
+
 /// Returns the hyperbolic tangent with a relative error below 2e-7.
 #[inline(always)]
 pub(crate) fn tanh(x: f32) -> f32 {
@@ -65,6 +71,10 @@ mod tests {
             assert_eq!((exp(x), exp(-x)), (exp(87.0), exp(-87.0)));
             assert_eq!((tanh(x), tanh(-x)), (1.0, -1.0));
         }
-        assert!(exp(f32::NAN).is_nan() && tanh(f32::NAN).is_nan());
+        assert!(
+            exp(f32::NAN).is_nan() && tanh(f32::NAN).is_nan() && exp_or_zero(f32::NAN).is_nan()
+        );
+        assert_eq!([f32::NEG_INFINITY, -1e30, -87.1].map(exp_or_zero), [0.0; 3]);
+        assert_eq!([-87.0, -1.0, 0.0].map(exp_or_zero), [-87.0, -1.0, 0.0].map(exp));
     }
 }

@@ -10,7 +10,8 @@ use super::{
     Distribution, Gradient, Parameters, ParametersMut, Sample, SampleMut, SampleScore, Slopes,
 };
 use crate::evaluator::distribution::Choice;
-use crate::math::{exp, expf, log, logf};
+use crate::math::vectorised::exp_or_zero;
+use crate::math::{exp, log, logf};
 use crate::rng::Rng;
 use rand::RngExt as _;
 
@@ -62,15 +63,21 @@ impl Distribution for Categorical {
         let (first, pairs) = scratch.split_at_mut(1);
         let pairs = pairs.as_chunks_mut::<2>().0;
         let (logits, mask) = (parameters.head, parameters.mask);
-        let normaliser = log_normaliser(logits, mask);
+        let max = largest(logits, mask);
+        let mut sum = 0.0;
+        for (([weight, _], &z), &allowed) in pairs.iter_mut().zip(logits).zip(mask) {
+            *weight = if allowed { exp(f64::from(z) - max) } else { 0.0 };
+            sum += *weight;
+        }
+        let (normaliser, scale) = (max + log(sum), 1.0 / sum);
         let mut entropy = 0.0;
         for (([probability, log], &z), &allowed) in pairs.iter_mut().zip(logits).zip(mask) {
-            (*probability, *log) = (0.0, 0.0);
-            if allowed {
-                *log = f64::from(z) - normaliser;
-                *probability = exp(*log);
-                entropy -= *probability * *log;
-            }
+            (*probability, *log) = if allowed {
+                (*probability * scale, f64::from(z) - normaliser)
+            } else {
+                (0.0, 0.0)
+            };
+            entropy -= *probability * *log;
         }
         first[0] = entropy;
         SampleScore { log_prob: pairs[sample.choices[0] as usize][1], entropy }
@@ -97,10 +104,18 @@ impl Distribution for Categorical {
 
 /// Returns the logarithm of the sum of the exponentials of the allowed `logits`, NaN if one of them is.
 pub fn log_normaliser(logits: &[f32], mask: &[bool]) -> f64 {
-    let allowed = || logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z));
+    let max = largest(logits, mask);
+    max + log(allowed(logits, mask).map(|z| exp(z - max)).sum())
+}
+
+fn allowed(logits: &[f32], mask: &[bool]) -> impl Iterator<Item = f64> {
+    logits.iter().zip(mask).filter(|&(_, &m)| m).map(|(&z, _)| f64::from(z))
+}
+
+/// Returns the largest of the allowed `logits`, NaN if one of them is.
+fn largest(logits: &[f32], mask: &[bool]) -> f64 {
     // `f64::max` would hide a NaN.
-    let max = allowed().fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z });
-    max + log(allowed().map(|z| exp(z - max)).sum())
+    allowed(logits, mask).fold(f64::NEG_INFINITY, |max, z| if z <= max { max } else { z })
 }
 
 /// Replaces `logits` by the softmax over the entries whose `mask` is true; all others become exactly 0, and so do all if
@@ -113,7 +128,7 @@ pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
         .fold(f32::NEG_INFINITY, |max, (&l, _)| max.max(l));
     let mut sum = 0.0;
     for (p, &m) in logits.iter_mut().zip(mask) {
-        *p = if m { expf(*p - max) } else { 0.0 };
+        *p = if m { exp_or_zero(*p - max) } else { 0.0 };
         sum += *p;
     }
     let scale = if sum > 0.0 { 1.0 / sum } else { 0.0 };
@@ -124,12 +139,12 @@ pub fn masked_softmax(logits: &mut [f32], mask: &[bool]) {
 
 /// Replaces `logits` by the log-softmax over the entries whose `mask` is true; all others become negative infinity.
 pub fn masked_log_softmax(logits: &mut [f32], mask: &[bool]) {
-    let allowed = |logits: &[f32], mask: &[bool], f: &mut dyn FnMut(f32)| {
+    let each = |logits: &[f32], mask: &[bool], f: &mut dyn FnMut(f32)| {
         logits.iter().zip(mask).filter(|&(_, &m)| m).for_each(|(&l, _)| f(l));
     };
     let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0);
-    allowed(logits, mask, &mut |l| max = max.max(l));
-    allowed(logits, mask, &mut |l| sum += expf(l - max));
+    each(logits, mask, &mut |l| max = max.max(l));
+    each(logits, mask, &mut |l| sum += exp_or_zero(l - max));
     let log_sum = max + logf(sum);
     for (l, &m) in logits.iter_mut().zip(mask) {
         *l = if m { *l - log_sum } else { f32::NEG_INFINITY };

@@ -2,7 +2,7 @@
 //! planning with Gumbel", ICLR 2022).
 
 use super::Tree;
-use crate::math::expf;
+use crate::math::vectorised::exp_or_zero;
 use serde::{Deserialize, Serialize};
 
 /// The constants of Gumbel AlphaZero.
@@ -56,7 +56,7 @@ impl Gumbel {
         out.clear();
         self.improved_logits(tree, node, |_, logit| out.push(logit));
         let max = out.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-        out.iter_mut().for_each(|logit| *logit = expf(*logit - max));
+        out.iter_mut().for_each(|logit| *logit = exp_or_zero(*logit - max));
         let sum: f32 = out.iter().sum();
         out.iter_mut().for_each(|p| *p = if sum > 0.0 { *p / sum } else { 0.0 });
     }
@@ -67,12 +67,12 @@ impl Gumbel {
         let edges = tree.edges(node);
         let (mut max, mut sum) = (f32::NEG_INFINITY, 0.0f32);
         self.improved_logits(tree, node, |_, logit| max = max.max(logit));
-        self.improved_logits(tree, node, |_, logit| sum += expf(logit - max));
+        self.improved_logits(tree, node, |_, logit| sum += exp_or_zero(logit - max));
         let tries = 1.0 + edges.iter().map(|edge| edge.tries()).sum::<f32>();
         let mut best = (None, f32::NEG_INFINITY);
         self.improved_logits(tree, node, |action, logit| {
             let edge = &edges[action];
-            let score = expf(logit - max) / sum - edge.tries() / tries;
+            let score = exp_or_zero(logit - max) / sum - edge.tries() / tries;
             if edge.allowed() && (score > best.1 || best.0.is_none()) {
                 best = (Some(action), score);
             }

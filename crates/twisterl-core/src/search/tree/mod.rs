@@ -8,7 +8,7 @@ pub(super) mod noise;
 pub(super) mod puct;
 
 use crate::env::Step;
-use crate::math::expf;
+use crate::math::vectorised::exp_or_zero;
 
 /// No node.
 pub(crate) const NONE: u32 = u32::MAX;
@@ -100,7 +100,7 @@ impl Edge {
     fn new(logit: f32) -> Self {
         Self {
             logit,
-            prior: expf(logit),
+            prior: exp_or_zero(logit),
             child: NONE,
             reward: 0.0,
             visits: 0,
