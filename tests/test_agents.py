@@ -124,7 +124,7 @@ def test_a_page_solves_in_the_browser(cli, trained, template, tmp_path):
     made = cli("bundle", trained / "Puzzle", "-o", page, "--template", template, "--search", "beam=64")
     assert made.returncode == 0, made.stderr
     with browsers.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
         tab, said = browser.new_page(), []
         tab.on("console", lambda message: said.append(message.text))
         tab.on("pageerror", lambda error: said.append(str(error)))
