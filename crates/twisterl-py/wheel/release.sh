@@ -17,6 +17,8 @@ sysroot=$(rustc --print sysroot)
 scripts/build_templates.sh
 package=crates/twisterl-py/python/twisterl/_templates
 rm -rf dist "$package"
+# A wheel of later sources must not carry them.
+trap 'rm -rf "$package"' EXIT
 mkdir -p "$package"
 cp target/templates/agent.wasm target/templates/agent "$package"
 CARGO_ENCODED_RUSTFLAGS=$(crates/twisterl-py/wheel/remap_paths.sh) "${maturin[@]}" build --release --locked --strip \

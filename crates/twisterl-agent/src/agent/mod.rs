@@ -75,7 +75,8 @@ impl Agent {
             made => Ok(made?),
         };
         if let Ok(spec) = &env {
-            check_fit(&policy.header(), &**spec)?;
+            let fits = spec.check_network(&policy.network);
+            fits.map_err(|(expected, found)| Error::bundle("policy", expected, found))?;
         }
         let executor = Executor::of(&policy)?;
         let self_test = payload.self_test()?;
@@ -163,20 +164,4 @@ impl Agent {
 /// Returns the answer that tells an error.
 pub(crate) fn error_answer(error: &Error) -> Value {
     Value::Object(Map::from_iter([("error".to_owned(), error.to_string().into())]))
-}
-
-/// Checks that a policy is one for an environment.
-fn check_fit(header: &PolicyHeader, spec: &dyn EnvSpec) -> Result<()> {
-    let network = &header.network;
-    if network.observation == spec.observation_space() && network.actions == spec.action_space() {
-        return Ok(());
-    }
-    let expected = format!(
-        "a network for {} with {:?} and {:?}",
-        spec.name(),
-        spec.observation_space(),
-        spec.action_space().components()
-    );
-    let found = format!("{:?} and {:?}", network.observation, network.actions.components());
-    Err(Error::bundle("policy", expected, found))
 }

@@ -10,6 +10,7 @@ use crate::env::walk::inverses;
 #[cfg(feature = "training")]
 use crate::env::walk::{Walk, Walker};
 use crate::error::from_serde;
+use crate::policy::network::Network;
 use crate::rng::{Purpose, StreamKey};
 use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::Twist;
@@ -131,6 +132,21 @@ impl dyn EnvSpec + '_ {
                 "true for an environment that does not declare the inverse of each action";
             Error::config("policy.backtracking", expected, format!("false for {}", self.name()))
         })
+    }
+
+    /// Checks that `network` reads the observations of the environment and gives its actions.
+    ///
+    /// # Errors
+    /// The network that is expected, and the one that was found.
+    pub fn check_network(&self, network: &Network) -> std::result::Result<(), (String, String)> {
+        let (observation, actions) = (self.observation_space(), self.action_space());
+        if network.observation == observation && network.actions == actions {
+            return Ok(());
+        }
+        let name = self.name();
+        let expected =
+            format!("a network for {name} with {observation:?} and {:?}", actions.components());
+        Err((expected, format!("{:?} and {:?}", network.observation, network.actions.components())))
     }
 }
 

@@ -105,17 +105,8 @@ pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> R
 
 /// Checks that a policy fits its environment.
 fn check_fit(path: &Path, policy: &Policy, spec: &dyn EnvSpec) -> Result<()> {
-    let network = &policy.network;
-    if network.observation != spec.observation_space() || network.actions != spec.action_space() {
-        let expected = format!(
-            "a network for {} with {:?} and {:?}",
-            spec.name(),
-            spec.observation_space(),
-            spec.action_space().components()
-        );
-        let found = format!("{:?} and {:?}", network.observation, network.actions.components());
-        return Err(Error::checkpoint(path, expected, found));
-    }
+    let fits = spec.check_network(&policy.network);
+    fits.map_err(|(expected, found)| Error::checkpoint(path, expected, found))?;
     let declared = spec.declared_spaces();
     if let (Some(own), Some(of_env)) = (&policy.spaces, &declared)
         && !own.agrees_with(of_env)
