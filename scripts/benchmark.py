@@ -24,17 +24,27 @@ from benchmarks.common.process import BenchmarkError
 
 BENCHMARKS = (
     "by_name",
+    "compiler",
     "control",
     "es",
     "kill_resume",
+    "long_run",
     "mojo",
     "peer",
+    "plugins",
     "puzzle8",
     "python",
+    "quantum_training",
     "rivals",
+    "routing",
     "scaling",
     "search",
+    "spread",
 )
+FOLDERS = {
+    "interfaces": ("compiler", "long_run", "plugins", "python", "routing", "spread"),
+    "quality": ("puzzle8", "quantum_training"),
+}
 Command = list[object]
 
 
@@ -118,7 +128,8 @@ def main() -> int:
     name, *rest = sys.argv[1:] or [""]
     if name not in BENCHMARKS:
         return all_benchmarks(sys.argv[1:])
-    benchmark = importlib.import_module(f"benchmarks.{name}")
+    folder = next((f"benchmarks.{folder}" for folder, names in FOLDERS.items() if name in names), "benchmarks")
+    benchmark = importlib.import_module(f"{folder}.{name}")
     status: int = benchmark.main(rest)
     return status
 

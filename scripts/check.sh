@@ -66,12 +66,51 @@ step() {
 reached() { : >"$state/reached.$1"; }                                            # POINT
 after() { until [ -e "$state/reached.$1" ]; do sleep 0.2; done; }                 # POINT
 
-rust_docs() {
-    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+# The workspace without the engine wasmtime, which has tests of its own.
+most=(--workspace --exclude twisterl-wasmtime)
+
+# Returns 3 where the compiler is older than wasmtime asks for.
+knows_wasmtime() {
+    local oldest found
+    oldest=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' crates/twisterl-wasmtime/Cargo.toml)
+    found=$(rustc --version | cut -d ' ' -f 2)
+    [ "$(printf '%s\n' "$oldest" "$found" | sort -V | head -n 1)" = "$oldest" ] || return 3
 }
 
-# Invariant 1: core builds for wasm32 without its default features, in the template of bundles, which imports nothing. Takes
-# the toolchain's own target where it is installed (rustup target add wasm32-unknown-unknown), or Debian's compiler.
+# With the classes of crates/twisterl-peer, which no other crate of the workspace asks for, and the engine wasmtime.
+rust_lints() {
+    local selection=("${most[@]}" --features twisterl/python_bindings)
+    if [ "$fast" = false ] && knows_wasmtime; then
+        selection=(--workspace --features twisterl/python_bindings,twisterl-train/wasmtime)
+    fi
+    cargo clippy "${selection[@]}" --all-targets --locked --quiet -- -D warnings
+}
+
+# In a folder of its own: with wasmtime, some of what it shares with the workspace has other features.
+wasmtime() {
+    if knows_wasmtime; then
+        cargo test -p twisterl-wasmtime --locked --quiet --target-dir "$target/wasmtime"
+    else
+        skip "wasmtime" "$(rustc --version) is older than wasmtime asks for, see crates/twisterl-wasmtime/Cargo.toml"
+    fi
+}
+
+# Plugins build core with few of its features, so each is linted without the others, in a folder of its own.
+features() {
+    local feature
+    for feature in "" built-in-envs policies training; do
+        cargo clippy -p twisterl-core --no-default-features --features "$feature" --locked --quiet \
+            --target-dir "$target/features" -- -D warnings || return
+    done
+    cargo clippy -p twisterl-plugin --features python --locked --quiet --target-dir "$target/features" -- -D warnings
+}
+
+rust_docs() {
+    RUSTDOCFLAGS="-D warnings" cargo doc "${most[@]}" --no-deps --locked --quiet
+}
+
+# Invariant 1: core builds for wasm32 without threads, in the template of bundles, which imports nothing. Takes the toolchain's
+# own target where it is installed (rustup target add wasm32-unknown-unknown), or Debian's compiler.
 wasm() {
     if scripts/build_templates.sh --profile dev --module; then
         : >"$state/module"
@@ -100,15 +139,23 @@ msrv() {
     oldest=$(cargo metadata --format-version 1 --locked | python3 -c '
 import json, sys
 def key(version): return [int(part) for part in version.split(".")[:2]]
-packages = json.load(sys.stdin)["packages"]
-ours = next(package["rust_version"] for package in packages if package["name"] == "twisterl-core")
-newer = [p for p in packages if p["rust_version"] and key(p["rust_version"]) > key(ours)]
+metadata = json.load(sys.stdin)
+packages = {package["id"]: package for package in metadata["packages"]}
+ours = next(package["rust_version"] for package in packages.values() if package["name"] == "twisterl-core")
+needed = {node["id"]: [dep["pkg"] for dep in node["deps"]] for node in metadata["resolve"]["nodes"]}
+# All but the engine wasmtime, a crate with an oldest Rust of its own, and what it alone depends on.
+reached, ahead = set(), [id for id in metadata["workspace_members"] if packages[id]["name"] != "twisterl-wasmtime"]
+while ahead:
+    if (id := ahead.pop()) not in reached:
+        reached.add(id)
+        ahead += needed[id]
+newer = [p for id, p in packages.items() if id in reached and p["rust_version"] and key(p["rust_version"]) > key(ours)]
 for package in newer:
     print(package["name"], package["version"], "needs Rust", package["rust_version"] + ", rust-version is", ours, file=sys.stderr)
 sys.exit(1) if newer else print(ours)
 ') || return
     if command -v rustup >/dev/null && rustup toolchain list | grep -q "^${oldest//./\\.}[.-]"; then
-        rustup run "$oldest" cargo check --workspace --all-targets --locked --quiet --target-dir "$target/msrv"
+        rustup run "$oldest" cargo check "${most[@]}" --all-targets --locked --quiet --target-dir "$target/msrv"
     else
         skip "build with Rust $oldest" "Rust $oldest is not installed; rustup toolchain install $oldest"
     fi
@@ -150,6 +197,29 @@ wheel() {
     "$python" -m pip install --quiet --disable-pip-version-check --force-reinstall --no-deps --no-index "$wheels"/*.whl
 }
 
+# The tests build environments in other languages, and skip those without a compiler: here are the names.
+compilers_of_environments() {
+    local module
+    for module in puzzle_c puzzle_as puzzle_rust; do
+        environments/build.sh --out "$target/environments" --check "$module" && continue
+        [ $? = 3 ] || return 1
+        skip "environment $module" "no compiler for it, see environments/build.sh"
+    done
+}
+
+# Runs over Ray are tested where it can be installed, and those over processes everywhere.
+over_ray() {
+    "$python" -c 'import ray' 2>/dev/null ||
+        "$python" -m pip install --quiet --disable-pip-version-check 'ray>=2.40' 2>/dev/null ||
+        skip "runs over Ray" "the Python package ray cannot be installed here"
+}
+
+# The tests of Qiskit's compiler skip themselves where it is not installed: here they are named.
+qiskit() {
+    "$python" -c 'import qiskit' 2>/dev/null ||
+        skip "circuits of Qiskit" "the Python package qiskit is not installed; .venv/bin/pip install qiskit"
+}
+
 # Several files at a time, on as many cores as there are and at most four.
 python_tests() { # OPTIONS of pytest
     TWISTERL_TRAIN_BIN=$target/debug/twisterl-train \
@@ -167,7 +237,7 @@ mojo_port() {
     esac
     "$python" -m pip install --quiet --disable-pip-version-check --requirement mojo/requirements.txt || return
     local PATH=$PWD/.venv/bin:$PATH
-    mblack --check --quiet --line-length 120 mojo || { echo "run: mojo format --line-length 120 mojo"; return 1; }
+    mblack --check --quiet --line-length 120 mojo || { echo "run: .venv/bin/mblack --line-length 120 mojo"; return 1; }
     mkdir -p "$target/mojo" || return
     # One program each, several at a time: in a program of several, some modules find none of their tests.
     printf '%s\0' mojo/tests/test_*.mojo |
@@ -202,13 +272,15 @@ mojo_accelerator() {
 rust_lane() {
     step "Rust format" cargo fmt --all --check
     step "Structure of the sources" python3 scripts/check_structure.py
-    step "Rust lints" cargo clippy --workspace --all-targets --locked --quiet -- -D warnings
-    step "Rust build" cargo test --workspace --locked --quiet --no-run
+    step "Rust lints" rust_lints
+    step "Rust build" cargo test "${most[@]}" --locked --quiet --no-run
     after environment
     step "Python wheel" wheel
     reached wheel
-    step "Rust tests, benches once each" cargo test --workspace --locked --quiet
+    step "Rust tests, benches once each" cargo test "${most[@]}" --locked --quiet
     [ "$fast" = false ] || return 0
+    step "Features of core" features
+    step "Engine wasmtime" wasmtime
     step "Rust documentation" rust_docs
     step "Template of bundles for WebAssembly" wasm
     step "Bundles" bundles
@@ -223,12 +295,15 @@ python_lane() {
     step "Python format" "$python" -m ruff format --check
     step "Python types" "$python" -m mypy
     step "Spelling" .venv/bin/typos
+    step "Compilers of environments" compilers_of_environments
+    step "Qiskit" qiskit
     if [ "$fast" = false ]; then
         step "Mojo port" mojo_port
         step "Mojo for accelerators" mojo_accelerator
     fi
     after wheel
     if [ "$fast" = false ]; then
+        step "Ray" over_ray
         step "Python tests" python_tests --ignore tests/test_bundles.py --ignore tests/test_agents.py
     else
         step "Python tests, quick ones" python_tests -m "not slow"
@@ -239,7 +314,7 @@ case "$*" in
 "") ;;
 --fast)
     fast=true
-    for what in Mojo "wasm32 build" documentation "oldest Rust" dependencies "slow Python tests"; do
+    for what in Mojo wasmtime "wasm32 build" documentation "oldest Rust" dependencies "slow Python tests"; do
         echo "$what" >>"$state/skipped"
     done
     ;;

@@ -5,9 +5,11 @@
     scripts/run.py examples/ppo_puzzle8_v1.json examples/az_puzzle8_v1.json --seeds 0-2 --jobs 2
     scripts/run.py examples/ppo_puzzle8_v1.json --seeds 0-4 --set algorithm.training.ent_coef=0.02 \\
         --out runs/entropy --compare PPO=runs/run-ppo_puzzle8_v1/ppo_puzzle8_v1
+    scripts/run.py examples/ppo_puzzle8_v1.json --seeds 0-99 --engine ray
 
 Each run is a process of its own with its share of the cores, in OUT/CONFIG/seed-N. Ctrl-C saves and stops all of them;
-the same command resumes them and skips finished ones. Results are in OUT/results: results.csv, .md and .json, and each
+the same command resumes them and skips finished ones, also after they were killed. With `--engine ray`, runs are tasks
+of a Ray cluster, whose machines share the folder. Results are in OUT/results: results.csv, .md and .json, and each
 figure as PNG and SVG.
 
 Builds the trainer with cargo first, unless --binary or $TWISTERL_TRAIN_BIN names one. Figures need matplotlib:
@@ -15,6 +17,7 @@ pip install matplotlib.
 """
 
 import argparse
+import difflib
 import importlib.util
 import json
 import os
@@ -26,7 +29,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from launcher.launch import Job, Launcher, RunError, failures, locked, read_json, shares
+from launcher.launch import Here, Job, Launcher, RunError, Starter, failures, locked, read_json, shares
+from launcher.over_ray import OverRay
 from launcher.package_plotting import cli, files, plotting, terminal
 from launcher.progress import Progress
 
@@ -68,6 +72,18 @@ def assignment(text: str) -> str:
     if text.startswith(("seed=", "num_iterations=")):
         raise argparse.ArgumentTypeError(f"{text.partition('=')[0]} has an option of its own: --seeds, --num-steps")
     return text
+
+
+def engine(text: str) -> int | None:
+    """Read ``processes``, ``processes:4`` or ``ray``: the number of runs at a time on this machine; None for Ray."""
+    if text == "ray":
+        return None
+    kind, colon, number = text.partition(":")
+    if kind != "processes":
+        near = difflib.get_close_matches(kind, ["processes", "ray"], 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        raise argparse.ArgumentTypeError(f"expected processes, processes:N or ray, found {text!r}{hint}")
+    return count(number) if colon else cores()
 
 
 def trainer(named: Path | None) -> Path:
@@ -169,6 +185,9 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument("--jobs", type=count, metavar="J", help="runs at a time (default: one per core)")
     parser.add_argument(
+        *("--engine",), type=engine, metavar="NAME", default=0, help="processes:N (the same as --jobs N), or ray"
+    )
+    parser.add_argument(
         *("--num-cores",), type=core_count, metavar="N", help="cores to divide among them (default, 0 and -1: all)"
     )
     parser.add_argument(
@@ -199,6 +218,10 @@ def check(args: argparse.Namespace) -> None:
         raise RunError(f"expected configs of different names, found {twice} twice")
     if not 0 < args.threshold <= 1:
         raise RunError(f"--threshold: expected a share above 0, at most 1, found {args.threshold}")
+    if args.engine and args.jobs and args.jobs != args.engine:
+        raise RunError(
+            f"--engine: expected processes:{args.jobs} with --jobs {args.jobs}, found processes:{args.engine}"
+        )
     if args.compare:
         plotting.load_groups(args.compare)
 
@@ -211,8 +234,17 @@ def main() -> int:
     out = args.out or Path("runs") / f"run-{'+'.join(path.stem for path in args.configs)}"
     with locked(out) as lock:
         jobs = plan(args, out)
-        at_once = min(args.jobs or args.num_cores or cores(), max(1, sum(job.state == "waiting" for job in jobs)))
-        launcher = Launcher(binary, jobs, shares(args.num_cores or cores(), at_once), lock, Progress())
+        starter: Starter = Here(binary, lock)
+        waiting = max(1, sum(job.state == "waiting" for job in jobs))
+        if args.engine is None:
+            over_ray = starter = OverRay(binary)
+            # All wait in Ray's queue, from which clusters learn how far to grow.
+            at_once = min(args.jobs or waiting, waiting)
+            divided = shares(args.num_cores or over_ray.cores(), at_once)
+        else:
+            at_once = min(args.jobs or args.engine or args.num_cores or cores(), waiting)
+            divided = shares(args.num_cores or cores(), at_once)
+        launcher = Launcher(starter, jobs, divided, Progress())
         launcher.run()
         failed = failures(jobs)
         begun = [job for job in jobs if logged(job.folder)]

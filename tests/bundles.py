@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import struct
 import subprocess
 from pathlib import Path
 
@@ -18,11 +20,18 @@ ENVIRONMENTS = {
     "Pendulum-v1": ({}, DENSE),
     "Acrobot-v1": ({}, DENSE),
 }
+# Environments of the template of quantum circuits.
+QUANTUM = {
+    "Permutation": ({"num_qubits": 4}, SMALL),
+    "LinearFunction": ({"num_qubits": 3}, SMALL),
+    "Clifford": ({"num_qubits": 3}, SMALL),
+}
 CONTINUOUS = ("Pendulum-v1",)
 METHODS = [{"search": name} for name in ("greedy", "sample", "best-of=4")]
 SEARCHES = [
     {"search": "beam=8"},
     {"search": "beam=8", "score": 4},
+    {"search": "beam=8", "objective": "return"},
     {"search": "gumbel=8"},
     {"search": "mcts=8", "leaves": 2},
     {"num_mcts_searches": 6, "num_searches": 2, "temperature": 1},
@@ -59,7 +68,7 @@ def template(train_bin):
 def trained(cli, tmp_path_factory):
     """A policy of each environment after one iteration, by name."""
     folder = tmp_path_factory.mktemp("trained")
-    for name, (env, policy) in ENVIRONMENTS.items():
+    for name, (env, policy) in (ENVIRONMENTS | QUANTUM).items():
         evals = {"greedy": {"num_episodes": 2}}
         algorithm = {"collecting": {"num_episodes": 8}, "evals": evals, "learning": {"diff_metric": "greedy"}}
         config = {"env_cls": name, "env": env, "policy": policy, "algorithm": algorithm, "seed": 5}
@@ -86,6 +95,18 @@ def modules(cli, trained, template):
         result = cli("bundle", trained / name, "-o", trained / f"{name}.wasm", "--template", template)
         assert result.returncode == 0, result.stderr
     return {name: trained / f"{name}.wasm" for name in ENVIRONMENTS}
+
+
+@pytest.fixture(scope="session")
+def wasmi_host(root, train_bin):
+    """The program that answers with a module in the interpreter wasmi (tests/wasmi_host)."""
+    if shutil.which("cargo") is None:
+        pytest.skip("cargo is not installed")
+    target = train_bin.parents[1] / "wasmi_host"
+    manifest = root / "tests/wasmi_host/Cargo.toml"
+    built = run(["cargo", "build", "--quiet", "--locked", "--manifest-path", manifest, "--target-dir", target])
+    assert built.returncode == 0, built.stderr
+    return target / "debug/wasmi-host"
 
 
 def answers_of_program(program, requests):
@@ -117,6 +138,21 @@ def requests(program, name):
         made += [{"state": state, "max_steps": 20, "seed": seed, **method} for method in methods]
     made += [{"difficulty": 3, "seed": seed, "max_steps": 20} for seed in SEEDS]
     return made
+
+
+def wrong_self_test(bundle):
+    """A copy of a bundle, a module or a program, whose self-test expects another value; its checksum fits."""
+    data = bytearray(bundle.read_bytes())
+    start = data.rindex(b"twisterl\x01\0\0\0")  # the payload: magic, version, checksum, and the lengths of its parts
+    body = start + 20
+    end = body + 12 + sum(struct.unpack_from("<III", data, body))
+    at = re.compile(rb'"value":\d+').search(data, end - struct.unpack_from("<I", data, body + 8)[0], end).end() - 1
+    data[at] ^= 1  # another last digit
+    checksum = 0xCBF29CE484222325  # FNV-1a
+    for byte in data[body:end]:
+        checksum = (checksum ^ byte) * 0x0100_0000_01B3 % 2**64
+    struct.pack_into("<Q", data, start + 12, checksum)
+    return bytes(data)
 
 
 def damaged_module(bundle):

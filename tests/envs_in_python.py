@@ -1,6 +1,7 @@
 """Environments as users would write them in Python, good and bad."""
 
 import random
+import time
 from typing import ClassVar
 
 import gymnasium
@@ -74,6 +75,25 @@ class OldWalk:
         if name in ("num_actions", "obs_shape", "observe", "masks", "is_final", "success", "set_state"):
             return getattr(self.walk, name)
         raise AttributeError(name)
+
+
+class SlowWalk(OldWalk):
+    """The same with steps that take `cost` seconds of the processor."""
+
+    def __init__(self, size=8, cost=50e-6):
+        super().__init__(size)
+        self.cost = cost
+
+    def copy(self):
+        twin = SlowWalk(self.walk.size, self.cost)
+        twin.walk.__dict__.update(self.walk.__dict__)
+        return twin
+
+    def next(self, action):
+        end = time.perf_counter() + self.cost
+        while time.perf_counter() < end:
+            pass
+        super().next(action)
 
 
 class Seeded(Walk):

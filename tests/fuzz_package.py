@@ -138,6 +138,8 @@ SOLVE = (
     "leaves",
     "score",
     "twists",
+    "objective",
+    "invert",
     "max_steps",
     "seed",
     "num_cores",

@@ -71,6 +71,19 @@ class Locked(Swaps):
         raise TypeError("cannot be copied")
 
 
+class Sealed(Locked):
+    """The same, and nobody can seed its resets. It draws until something is to be done."""
+
+    def __init__(self, **params):
+        super().__init__(**params)
+        self.random = random.SystemRandom()
+
+    def reset(self):
+        super().reset()
+        while self.is_final():
+            super().reset()
+
+
 class Anything(Swaps):
     """An environment whose `reset` takes something."""
 

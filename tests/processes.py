@@ -1,7 +1,9 @@
 """Processes that tests start: what they run, and the wait for them."""
 
+import os
 import signal
 import time
+from pathlib import Path
 
 SLACK = 15.0  # a second, and room for a busy machine
 # The source of a function for environments that do not return, or not in the usual way.
@@ -47,3 +49,46 @@ def wait_until(ready, process=None, seconds=60):
         assert process is None or process.poll() is None, process.communicate()
         assert time.monotonic() < end
         time.sleep(0.005)
+
+
+def processor_seconds(process):
+    """Return the processor time that all threads of a process have used, or None where the system does not tell."""
+    try:
+        fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return None
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def wait_for_handlers(process):
+    """Wait until a program of ours handles signals: SIGTERM, which Python leaves alone."""
+    status = Path(f"/proc/{process.pid}/status")
+    if not status.exists():
+        time.sleep(2)
+        return
+
+    def caught():
+        fields = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(fields["SigCgt"], 16) >> (signal.SIGTERM - 1) & 1
+
+    wait_until(caught, process)
+
+
+def wait_until_busy(process, seconds):
+    """Wait until the process has worked for so long, in processor time, which a busy machine does not change."""
+    begun = processor_seconds(process)
+    if begun is None:
+        time.sleep(seconds)
+    else:
+        wait_until(lambda: processor_seconds(process) - begun >= seconds, process)
+    assert process.poll() is None, process.communicate()
+
+
+def wait_for_line(stream, text):
+    """Read lines until one contains the text, and return all of them."""
+    said = ""
+    for line in iter(stream.readline, ""):
+        said += line
+        if text in line:
+            return said
+    raise AssertionError(f"no line contains {text!r}: {said}")

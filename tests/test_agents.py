@@ -1,5 +1,6 @@
 """Bundles from Python: `twisterl.bundle`, `twisterl.Agent` in wasmtime; and the page in a browser."""
 
+import base64
 import json
 import shutil
 import signal
@@ -10,8 +11,8 @@ import time
 import numpy as np
 import pytest
 import twisterl
-from bundles import answers_of_program, damaged_module, requests
-from processes import SLACK, hear_ctrl_c
+from bundles import answers_of_program, damaged_module, requests, wrong_self_test
+from processes import SLACK, hear_ctrl_c, wait_until_busy
 
 pytestmark = pytest.mark.slow
 
@@ -82,10 +83,11 @@ def test_files_that_are_no_agents_are_refused_in_python(modules, template, tmp_p
     pytest.importorskip("wasmtime")
     files = damaged_module(modules["Puzzle"])
     files["a template"] = template.read_bytes()
+    files["a wrong self-test"] = wrong_self_test(modules["Puzzle"])
     for name, data in files.items():
         path = tmp_path / f"{name}.wasm"
         path.write_bytes(data)
-        with pytest.raises(twisterl.CheckpointError, match="expected"):
+        with pytest.raises(twisterl.CheckpointError, match="self-test" if "self-test" in name else "expected"):
             twisterl.Agent(path, cache=False)
     with pytest.raises(twisterl.MissingError):
         twisterl.Agent(tmp_path / "none.wasm")
@@ -108,7 +110,7 @@ def test_ctrl_c_ends_a_search_of_an_agent(modules, tmp_path):
     command = [sys.executable, "-c", script, modules["Puzzle"]]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c) as process:
         assert process.stdout.readline() == "ready\n"
-        time.sleep(0.5)
+        wait_until_busy(process, 0.5)
         process.send_signal(signal.SIGINT)
         begun = time.monotonic()
         assert process.communicate(timeout=60)[0] == "stopped\n"
@@ -150,3 +152,31 @@ def test_a_page_solves_in_the_browser(cli, trained, template, tmp_path):
             tab.locator("#status >> text=left, solved").wait_for()
         browser.close()
     assert said == []
+
+
+def test_a_page_names_what_is_wrong_with_its_module(cli, trained, modules, template, tmp_path):
+    browsers = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("Chromium is not installed")
+    page = tmp_path / "agent.html"
+    made = cli("bundle", trained / "Puzzle", "-o", page, "--template", template)
+    assert made.returncode == 0, made.stderr
+    text, fine = page.read_text(), base64.b64encode(modules["Puzzle"].read_bytes()).decode()
+    assert text.count(fine) == 1
+    files = damaged_module(modules["Puzzle"])
+    files |= {"a template": template.read_bytes(), "a wrong self-test": wrong_self_test(modules["Puzzle"])}
+    with browsers.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        for name, data in files.items():
+            page.write_text(text.replace(fine, base64.b64encode(data).decode()))
+            tab = browser.new_page()
+            tab.goto(page.as_uri())
+            tab.locator("html[data-ready=true]").wait_for(state="attached", timeout=60_000)
+            said = tab.inner_text("#error")
+            assert "expected" in said, (name, said)
+            assert "found" in said, (name, said)
+            assert ("self-test, step 0" in said) == (name == "a wrong self-test"), (name, said)
+            assert tab.is_disabled("#solver button[type=submit]"), name
+            tab.close()
+        browser.close()

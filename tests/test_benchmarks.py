@@ -1,12 +1,15 @@
 """scripts/benchmark.py: each benchmark run on something small, so that none stops working unnoticed."""
 
+import importlib
 import json
 import os
+import sys
 
 import pytest
 from benchmarks import by_name, control, mojo, rivals, scaling
 from benchmarks.common import process
 from benchmarks.common.table import table
+from modules import build
 
 PNG = b"\x89PNG"
 
@@ -76,6 +79,39 @@ def test_control_examples_are_trained_and_tabled(benchmark):
     assert all(row.count("|") == len(control.HEADS) + 1 for row in rows)
 
 
+def test_plugins_are_measured_beside_the_built_in_environment(benchmark, tmp_path):
+    module = build("puzzle_c", tmp_path)
+    options = ["--engines", "wasmi", "--rounds", "1", "--seconds", "1", "--out", tmp_path / "record"]
+    shown = benchmark("plugins", module, *options)
+    rows = [line.split("|")[1].strip() for line in shown.splitlines()]
+    assert rows[2:] == ["Puzzle", "puzzle_c.wasm wasmi"]
+    assert "1.00 (1.00 to 1.00)" in shown
+    assert set(json.loads((tmp_path / "record.json").read_text())["steps_per_second"]) == set(rows[2:])
+
+
+@pytest.mark.slow
+def test_runs_over_processes_are_measured(script, tmp_path):
+    done = script("benchmark.py", "spread", "--repeats", "1", "--iterations", "2", "--out", tmp_path / "record")
+    assert done.returncode == 0, done.stderr
+    assert "games: 2 processes of 2 threads" in done.stdout
+    predicted = json.loads((tmp_path / "record.json").read_text())["predicted"]["16 parts"]
+    # With as many workers as parts, more are of no use.
+    assert predicted["16"] == predicted["4096"] > predicted["1"]
+    assert (tmp_path / "record.png").stat().st_size > 10_000
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="reads memory in /proc")
+def test_a_long_run_with_kills_ends_in_the_bytes_of_the_local_one(script, tmp_path):
+    options = ["--iterations", "20", "--every", "0.3", "--out", tmp_path / "record"]
+    done = script("benchmark.py", "long_run", *options)
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "record.json").read_text())
+    assert found["iterations"] == 20
+    assert found["workers killed"] > 0
+    assert "| bytes of the local run | yes |" in done.stdout
+
+
 @pytest.mark.slow
 def test_es_is_measured(benchmark, tmp_path):
     out = tmp_path / "es"
@@ -113,6 +149,55 @@ def test_boards_are_scored_by_marks_and_at_the_end(benchmark, script, root, tmp_
     assert "| last |" in shown
     row = json.loads(shown.splitlines()[0])
     assert 0 <= row["best"]["solved"] <= 1
+
+
+LINE, FULL = [(0, 1), (1, 2), (2, 3)], [(0, 1), (0, 2), (0, 3), (1, 2), (1, 3), (2, 3)]
+TREE = [(0, 1), (1, 2), (1, 3), (3, 5), (4, 5), (5, 6)]
+GATES = [("H", [0]), ("H", [1]), ("S", [0]), ("S", [1]), ("CX", [0, 1]), ("CX", [1, 0])]
+
+
+# Means over all elements, by breadth-first searches of programs that are not these.
+@pytest.mark.parametrize(
+    ("group", "qubits", "gates", "mean"),
+    [
+        ("permutations", 7, TREE, 8.436508),
+        ("linear_functions", 4, LINE, 9.118502),
+        ("linear_functions", 4, FULL, 5.68502),
+        ("cliffords", 2, GATES, 4.805556),
+        ("cosets", 2, LINE[:1], 1.5),
+        ("cosets", 3, LINE[:2], 4.257292),
+        ("cosets", 3, [(0, 1), (0, 2), (1, 2)], 3.509375),
+    ],
+)
+def test_distances_are_those_of_whole_groups(root, monkeypatch, group, qubits, gates, mean):
+    pytest.importorskip("numpy")
+    monkeypatch.syspath_prepend(root / "scripts/benchmarks/common/workers/quantum")
+    made = getattr(importlib.import_module("distances"), group)(qubits, gates)
+    sizes = [len(level) for level in made.levels]
+    assert sum(i * size for i, size in enumerate(sizes)) / sum(sizes) == pytest.approx(mean, abs=1e-6)
+    # From both ends, with few levels of the solved state.
+    farthest, made.pack = made.levels[-1][:1], lambda states: states[0]
+    made.levels = made.levels[:2]
+    assert made.distance(farthest) == len(sizes) - 1
+
+
+@pytest.mark.slow
+def test_policies_of_circuits_are_measured_with_qiskit(benchmark, script, train_bin, tmp_path):
+    pytest.importorskip("qiskit")
+    names = ["permutation9", "linear7"]
+    shown = benchmark("quantum_training", *names, "--smoke", "--out", tmp_path / "record", timeout=300)
+    rows = [line for line in shown.splitlines() if line.startswith("| ")][1:]
+    assert rows[0].startswith("| permutation9 | greedy |")
+    assert rows[1].startswith("| permutation9 | greedy invert both |")
+    assert "(the fewest)" in rows[0]
+    assert rows[-1].startswith("| linear7 | search beam=")
+    assert "(kms)" in rows[-1]
+    found = json.loads((tmp_path / "record.json").read_text())["problems"]["permutation9"]
+    assert 3 < found["optimal"] < 14
+    assert found["optimal"] <= found["anchors"]["token_swapper of 50 trials"]["mean"]
+    refused = script("benchmark.py", "quantum_training", "chess", "--trainer", train_bin)
+    assert refused.returncode == 2
+    assert "found chess" in refused.stderr
 
 
 @pytest.mark.slow
@@ -213,6 +298,43 @@ for program in programs:
     program.write_text({program!r})
     program.chmod(0o755)
 """
+
+
+@pytest.fixture(scope="module")
+def qiskit_models(tmp_path_factory):
+    """Small models for circuits of Qiskit."""
+    pytest.importorskip("qiskit")
+    from twisterl.quantum import train_model
+
+    folder = tmp_path_factory.mktemp("models")
+    train_model("line:4", "routing", folder / "routing", iterations=2, quiet=True)
+    train_model("line:2", "clifford", folder / "clifford", iterations=5, quiet=True)
+    return folder
+
+
+def test_routing_is_compared_with_sabre(script, qiskit_models, tmp_path):
+    options = ["--maps", "line:4", "--gates", 12, "--circuits", 2, "--out", tmp_path / "record"]
+    done = script("benchmark.py", "routing", qiskit_models, *options)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("| line:4 | 12 |")
+    found = json.loads((tmp_path / "record.json").read_text())["maps"]["line:4"]
+    assert len(found["sabre"]["swaps"]) == len(found["twisterl"]["swaps"]) == 2
+    done = script("benchmark.py", "routing", qiskit_models, "--maps", "line:5", "--circuits", 1)
+    assert done.returncode == 1
+    assert "line:5: no model fits the map of 5 qubits" in done.stderr
+
+
+def test_compiled_circuits_are_compared_with_those_of_qiskit_alone(script, qiskit_models, tmp_path):
+    options = ["--map", "line:4", "--every", 16, "--out", tmp_path / "record"]
+    done = script("benchmark.py", "compiler", qiskit_models, *options)
+    assert done.returncode == 0, done.stderr
+    assert "| all | 4 | level 3 |" in done.stdout
+    sides = json.loads((tmp_path / "record.json").read_text())["sides"]
+    gates = {side: [gates for _, gates, _ in rows] for side, rows in sides.items()}
+    both = zip(gates["with optimization"], gates["level 3"], strict=True)
+    assert all(ours <= alone for ours, alone in both)
+
+
 PROGRAM = """#!/usr/bin/env python3
 import json, pathlib, sys
 if "--run-path" in sys.argv:

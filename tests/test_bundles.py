@@ -8,9 +8,20 @@ import json
 import os
 import shutil
 import struct
+import subprocess
+import time
 
 import pytest
-from bundles import ENVIRONMENTS, answers_of_node, answers_of_program, damaged_module, requests, run
+from bundles import (
+    ENVIRONMENTS,
+    QUANTUM,
+    answers_of_node,
+    answers_of_program,
+    damaged_module,
+    requests,
+    run,
+    wrong_self_test,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -47,6 +58,147 @@ def test_wasmtime_answers_with_the_same_bytes(programs, modules, name):
         start, length = struct.unpack("<II", memory.read(store, at, at + 8))
         found.append(memory.read(store, start, start + length).decode())
     assert found == answers_of_program(programs[name], asked)
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_wasmi_answers_with_the_same_bytes(programs, modules, wasmi_host, name):
+    asked = requests(programs[name], name)
+    result = run([wasmi_host, modules[name]], "".join(json.dumps(request) + "\n" for request in asked))
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.splitlines() == answers_of_program(programs[name], asked)
+
+
+@pytest.mark.parametrize("name", QUANTUM)
+def test_quantum_circuits_have_a_template_that_is_chosen_by_itself(root, cli, trained, template, tmp_path, name):
+    assert template.with_name("quantum.wasm").is_file()
+    path = tmp_path / "agent.wasm"
+    environment = {**os.environ, "TWISTERL_TEMPLATES": str(template.parent)}
+    made = cli("bundle", trained / name, "-o", path, env=environment)
+    assert made.returncode == 0, made.stderr
+    assert made.stderr == ""
+    asked = [{"call": "scramble", "difficulty": 4, "seed": seed} for seed in range(3)]
+    states = [json.loads(answer)["state"] for answer in answers_of_node(root, path, asked)]
+    asked += [{"call": "evaluate", "state": state} for state in states]
+    asked += [{"state": state, "search": search} for state in states for search in ("beam=64", "gumbel=8")]
+    asked += [{"call": "describe"}, {"call": "render", "state": states[0]}]
+    expected = [cli("run", path, "--request", json.dumps(request)).stdout.removesuffix("\n") for request in asked]
+    assert answers_of_node(root, path, asked) == expected
+    solved = [json.loads(answer)["solved"] for answer in expected if '"solved"' in answer]
+    assert len(solved) == 6
+    assert any(solved), "a beam of 64 undoes 4 gates or fewer of 3 or 4 qubits"
+
+
+def bits(numbers):
+    return list(struct.unpack(f"{len(numbers)}f", struct.pack(f"{len(numbers)}f", *numbers)))
+
+
+@pytest.mark.parametrize("name", ENVIRONMENTS)
+def test_environments_play_and_evaluate_without_json_as_with_it(root, programs, modules, name):
+    """The functions `te_*` and `ta_evaluate`, called by agent.js, against the executable."""
+    if shutil.which("node") is None:
+        pytest.skip("Node.js is not installed")
+    arguments = [root / "tests/bundle_numbers.mjs", root / "crates/twisterl-agent/js/agent.js", modules[name], 3, 20]
+    result = run(["node", *arguments])
+    assert result.returncode == 0, result.stderr
+    *lines, state, slot, action, params, short, three = map(json.loads, result.stdout.splitlines())
+    shown, steps = [line for line in lines if "text" in line], [line for line in lines if "reward" in line]
+    assert len(shown) >= len(steps) >= 2
+    calls = [{"call": call, "state": line["state"]} for line in shown for call in ("evaluate", "render")]
+    calls += [
+        {"call": "step", "state": line["state"], "action": step["action"]}
+        for line, step in zip(shown, steps, strict=False)
+    ]
+    answers = list(map(json.loads, answers_of_program(programs[name], calls)))
+    for line, evaluated, rendered in zip(shown, answers[::2], answers[1 : 2 * len(shown) : 2], strict=False):
+        expected = {"logits": bits(evaluated["logits"]), "value": bits([evaluated["value"]])[0]}
+        expected["mask"] = [int(allowed) for allowed in evaluated["mask"]]
+        assert line["numbers"] == line["json"] == line["observation"] == expected
+        assert line["mask"] == expected["mask"]
+        assert line["text"] == rendered["text"]
+    for line, step, answer in zip(shown, steps, answers[2 * len(shown) :], strict=False):
+        assert step["before"] == line["state"]
+        assert bits([answer["reward"]]) == [step["reward"]]
+        for field in ("state", "terminated", "solved"):
+            assert step[field] == answer[field], field
+    assert state["error"].startswith("AgentError: state: expected ")
+    assert slot["error"] == "AgentError: slot: expected 0 to 1, found 7"
+    assert action["error"] == "AgentError: slots: expected 1 to 2 rows, found 0"
+    assert "unknown key `widht`" in params["error"]
+    assert "expected" in short["error"]
+    assert "expected" in three["error"]
+
+
+def test_a_module_plays_as_an_environment(modules):
+    """Functions `te_*` without the wrapper: the layout and the flags of docs/plugins.md."""
+    wasmtime = pytest.importorskip("wasmtime")
+    store = wasmtime.Store()
+    module = wasmtime.Module.from_file(store.engine, str(modules["Puzzle"]))
+    exports = wasmtime.Instance(store, module, []).exports(store)
+    memory = exports["memory"]
+    assert exports["te_abi"](store) == (1 << 16) + 1, "interface 1.1"
+    text = b'{"difficulty": 2}'
+    memory.write(store, text, exports["te_scratch"](store, len(text)))
+    assert exports["te_init"](store, len(text), 1) == 0
+    described = struct.unpack("<II", memory.read(store, at := exports["te_describe"](store), at + 8))
+    description = json.loads(memory.read(store, described[0], sum(described)))
+    assert (description["name"], description["params"]["width"], description["difficulty"]) == ("Puzzle", 3, 2)
+    layout = exports["te_layout"](store)
+    words = struct.unpack("<14I", memory.read(store, layout, layout + 56))
+    memory.write(store, struct.pack("<9d", 1, 0, 2, 3, 4, 5, 6, 7, 8), words[11])
+    memory.write(store, struct.pack("<i", 9), words[2])
+    assert exports["te_begin"](store, 0, 2, -1) == 0
+    memory.write(store, struct.pack("<i", 0), words[2])
+    names = []
+    for choice in range(4):
+        memory.write(store, struct.pack("<I", choice), words[3])
+        name = struct.unpack("<II", memory.read(store, at := exports["te_action_name"](store, choice), at + 8))
+        names.append(memory.read(store, name[0], sum(name)).decode())
+    memory.write(store, struct.pack("<I", names.index("left")), words[3])
+    assert exports["te_step"](store, 1) == 0
+    words = struct.unpack("<14I", memory.read(store, layout, layout + 56))
+    assert struct.unpack("<i", memory.read(store, words[6], words[6] + 4)) == (1 | 4,)  # terminated, solved
+    assert exports["te_state"](store, 0) == 9
+    assert struct.unpack("<9d", memory.read(store, words[11], words[11] + 72)) == tuple(range(9))
+
+
+def test_a_wrong_self_test_is_named_by_every_host(root, cli, programs, modules, tmp_path):
+    module, program = tmp_path / "agent.wasm", tmp_path / "agent"
+    module.write_bytes(wrong_self_test(modules["Puzzle"]))
+    program.write_bytes(wrong_self_test(programs["Puzzle"]))
+    program.chmod(0o755)
+    state = "0,1,2,3,4,5,6,7,8"
+    results = [run([program, state]), run([program, "--self-test"]), cli("run", module, "--state", state)]
+    if shutil.which("node"):
+        host = [root / "tests/bundle_host.mjs", root / "crates/twisterl-agent/js/agent.js", module]
+        results.append(run(["node", *host]))
+    for result in results:
+        assert result.returncode == 1, result
+        assert result.stdout == ""
+        assert "self-test, step 0: expected the results of the machine that wrote it" in result.stderr
+    wasmtime = pytest.importorskip("wasmtime")
+    store = wasmtime.Store()
+    loaded = wasmtime.Module.from_file(store.engine, str(module))
+    assert wasmtime.Instance(store, loaded, []).exports(store)["twisterl_selftest"](store) == 1
+
+
+def test_a_killed_bundle_leaves_the_old_file_or_the_new_one(train_bin, trained, modules, template, tmp_path):
+    path = tmp_path / "agent.wasm"
+    command = [train_bin, "bundle", trained / "Puzzle", "-o", path, "--template", template]
+    assert run(command).returncode == 0
+    new, old = path.read_bytes(), modules["LightsOut"].read_bytes()
+    assert new == modules["Puzzle"].read_bytes()
+    # Killed later each time, until it is through.
+    delay, content = 0.0, old
+    while content == old:
+        path.write_bytes(old)
+        with subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL) as process:
+            time.sleep(delay)
+            process.kill()
+        content = path.read_bytes()
+        assert content in (old, new), delay
+        assert delay > 0 or content == old
+        delay = 1.2 * delay + 0.01
+        assert delay < 60
 
 
 def test_a_bundle_is_a_policy_file(cli, trained, programs, template, tmp_path):
@@ -228,6 +380,7 @@ def test_the_types_of_the_wrapper_name_all_that_it_has(root):
     """`agent.d.ts` and `agent.js` have the same methods."""
     folder = root / "crates/twisterl-agent/js"
     names = ["load", "solve", "evaluate", "step", "describe", "render", "scramble", "selfTest", "request", "answer"]
+    names += ["evaluateState", "evaluateObservation", "environments", "begin", "observe", "copy", "state", "actionName"]
     for file in ("agent.js", "agent.d.ts"):
         text = (folder / file).read_text()
         missing = [name for name in names if f" {name}(" not in text]

@@ -15,6 +15,7 @@ import pytest
 import twisterl
 import twisterl.gym
 from life_cycle import train
+from peer_envs import Sealed
 
 WAYS = {
     "copy.copy": copy.copy,
@@ -212,3 +213,25 @@ def test_processes_exchange_policies_and_solutions():
         bound = pool.map(policy.solve, states)
     assert [solution.actions for solution in found] == [policy.solve(s, search="greedy").actions for s in states]
     assert [solution.actions for solution in bound] == [policy.solve(s).actions for s in states]
+
+
+@pytest.mark.filterwarnings("ignore:.*plays its episodes again for every copy")
+def test_what_cannot_be_copied_or_reset_again_is_set_to_the_state_in_which_it_began():
+    env = twisterl.envs.make(Sealed, difficulty=6)
+    for _ in range(8):
+        env.reset()
+        twin = env.clone()
+        assert twin.observe() == env.observe()
+        assert twin.step(1) == env.step(1)
+        assert twin.clone().observe() == twin.observe() == env.observe()
+
+
+def test_what_cannot_be_set_to_the_state_in_which_it_began_is_refused():
+    class Moved(Sealed):
+        def set_state(self, state):
+            super().set_state([*state[1:], state[0]])
+
+    env = twisterl.envs.make(Moved, difficulty=6)
+    env.reset()
+    with pytest.raises(twisterl.EnvError, match="set_state does not lead to the start of the episode"):
+        env.clone()

@@ -218,10 +218,30 @@ def test_matrices_show_bits_and_permutations():
 
     assert ones(matrix_scene([1, 0, 1, 0, 1, 0, 0, 0, 1])) == [0, 2, 4, 8]
     assert ones(matrix_scene([2, 0, 1])) == [2, 3, 7]
+    # Native ones, with the slacks of qubits behind the matrix and without.
+    assert ones(DRAWINGS["Permutation"].draw([2, 0, 1, 0, 1, 1, 0, 0, 0], {"num_qubits": 3})) == [2, 3, 7]
+    assert ones(DRAWINGS["LinearFunction"].draw([1, 0, 1, 1, 0, 3, 2, 0], {"num_qubits": 2})) == [0, 2, 3]
+    assert ones(DRAWINGS["Clifford"].draw([0, 1, 1, 0], {"num_qubits": 1})) == [1, 2]
+    # Rotations about X and Y behind the tableau, and slacks behind them.
+    state = [2, 1, 0, 0, 1, 0, 1, 1, 3, 0, 4]
+    assert ones(DRAWINGS["PauliNetwork"].draw(state, {"num_qubits": 1})) == [0, 2, 3, 5, 7]
+    assert len(DRAWINGS["Permutation"].draw(range(256), {"num_qubits": 256}).shapes) == 2 + 256
     for state in ([], [0], [0.5, 1], [1, 1], [0, 1, 1], [0, 1, 2, 4], [math.nan] * 4):
         assert matrix_scene(state) is None
     env = twisterl.make(Linear, seed=1)
     assert ones(painter_of(env).scene()) == [0, 1, 4, 8]
+
+
+def test_circuits_show_the_gates_that_are_left_between_the_qubits_of_the_map():
+    scene = DRAWINGS["Routing"].draw([2, 0, 1, 0, 1, 1, 2], {"num_qubits": 3})
+    labels = {shape.text: shape.y for shape in scene.shapes if isinstance(shape, Label)}
+    assert labels["q1"] < labels["q2"] < labels["q0"]
+    gates = [shape for shape in scene.shapes if isinstance(shape, Path) and shape.stroke in (GREEN, BLUE)]
+    (far, near) = gates
+    assert [y for _, y in far.points] == pytest.approx([labels["q1"], labels["q0"]])
+    assert [y for _, y in near.points] == pytest.approx([labels["q1"], labels["q2"]])
+    assert (far.stroke, near.stroke) == (BLUE, GREEN)
+    assert far.points[0][0] < near.points[0][0]
 
 
 def test_text_keeps_its_columns_and_draws_its_frames():

@@ -387,14 +387,6 @@ class Parallel(Pieces):
     observation_spaces: dict = {}  # noqa: RUF012
 
 
-def vectors():
-    return gymnasium.make_vec("CartPole-v1", 3)
-
-
-def synchronous():
-    return gymnasium.vector.SyncVectorEnv([lambda: gymnasium.make("CartPole-v1")])
-
-
 def of_ours():
     return twisterl.gym.make_vec("Puzzle", 2)
 
@@ -402,10 +394,8 @@ def of_ours():
 @pytest.mark.parametrize(
     ("factory", "found"),
     [
-        (vectors, "vector environment CartPoleVectorEnv of 3 (give the class or id of a single one"),
-        (synchronous, "vector environment SyncVectorEnv of 1"),
-        (of_ours, "vector environment GymVectorEnv of 2"),
-        (Fleet, "vector environment Fleet of 4"),
+        (of_ours, "vector environment GymVectorEnv of 2 (give a function with the argument num_envs"),
+        (Fleet, "vector environment Fleet of 4 (give the class or id of a single one"),
         (Pieces, "PettingZoo environment Pieces (wrap it"),
         (Parallel, "PettingZoo environment Parallel (wrap it"),
         (lambda: None, "expected an object with reset and step, found NoneType"),
@@ -418,11 +408,6 @@ def test_what_is_no_single_environment_is_named_with_advice(factory, found):
     with pytest.raises(twisterl.EnvError) as raised:
         twisterl.make(factory)
     assert found in str(raised.value)
-
-
-def test_vector_environments_are_refused_by_their_maker_s_name():
-    with pytest.raises(twisterl.UnknownEnvError, match=r"use gymnasium\.make"):
-        twisterl.make("gymnasium.make_vec", id="CartPole-v1")
 
 
 def test_what_an_environment_raises_carries_its_name_and_step():

@@ -175,8 +175,8 @@ error: algorithm.optimizer.lr: expected a number, found string "3e-4"
 error: sed: unknown key `sed` (did you mean `seed`?)
  |
  = note: set by the override `sed=1`
- = note: expected one of the keys `env_cls`, `env`, `policy_cls`, `policy`, `algorithm_cls`, `algorithm`, `seed`, \
-`num_iterations`
+ = note: expected one of the keys `env_cls`, `env`, `env_sandbox`, `policy_cls`, `policy`, `algorithm_cls`, \
+`algorithm`, `seed`, `num_iterations`, `engine`
 
 error: 4 mistakes in bad.json
 """
@@ -332,8 +332,8 @@ def python(*args, cwd) -> subprocess.CompletedProcess:
 
 
 def test_the_help_of_both_programs_names_all_commands(cli, place):
-    drawing = ["plot", "record"]
-    starting = ["envs", "check", "new", "schema", "benchmark", "completions", "man"]
+    drawing = ["plot", "record", "quantum"]
+    starting = ["envs", "env", "check", "new", "schema", "benchmark", "completions", "man"]
     names = ["train", "evaluate", "solve", "compare", "convert", "bundle", "run", *drawing, *starting]
     for result in (cli("--help"), python("--help", cwd=place)):
         assert result.returncode == 0, result.stderr

@@ -93,6 +93,19 @@ def test_an_environment_that_is_handed_over_is_left_alone():
     assert env.steps == 0
 
 
+def test_an_object_does_not_stand_for_its_class(tmp_path, monkeypatch):
+    """A name in a config is that of the class, also after an environment of this class was handed over."""
+    monkeypatch.chdir(tmp_path)
+    run = twisterl.train(env=envs_in_python.Walk(5), num_steps=1, quiet=True)
+    assert run.policy.obs_shape == [5]
+    assert run.resume(num_steps=2, quiet=True).policy.obs_shape == [5]
+    name = "envs_in_python.Walk"
+    for given, size in (({"env_cls": name, "env": {"size": 6}}, 6), ({"env_cls": name}, 8), (name, 8)):
+        assert twisterl.train(given, num_steps=1, quiet=True).policy.obs_shape == [size]
+    with pytest.raises(twisterl.CheckpointError, match=r"expected a network for envs_in_python.Walk .*\[8\].*\[5\]"):
+        run.resume(num_steps=3, quiet=True)
+
+
 def test_config_and_environment_go_together():
     given = {"policy": {"common_layers": [8]}, "seed": 5}
     run = twisterl.train(given, env="CartPole-v1", algorithm="ES", num_steps=1, quiet=True)

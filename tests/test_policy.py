@@ -15,7 +15,7 @@ import pytest
 import twisterl
 from parameters import without_addresses
 from peer_files import copy_checkpoint
-from processes import SLACK, hear_ctrl_c
+from processes import SLACK, hear_ctrl_c, wait_until_busy
 
 
 @pytest.fixture(scope="module")
@@ -162,7 +162,7 @@ def test_stronger_searches_find_shorter_solutions(policy):
         ({"search": "gumbel=4", "C": 1.0}, "C: expected search mcts=N with it, found gumbel=4"),
         ({"C": 1.0}, "C: expected search mcts=N with it, found best-of=64"),
         ({"search": "mcts=4", "leaves": "two"}, "leaves: expected a whole number, 0 or more, found 'two'"),
-        ({"search": "beam=4", "score": []}, r"score: expected a number, policy or value, found \[\]"),
+        ({"search": "beam=4", "score": []}, r"score: expected a number, policy, value or mixed, found \[\]"),
         ({"search": "astar"}, "search: expected greedy, sample, best-of=N"),
         ({"seconds": 0}, "seconds: expected a number above 0, found 0"),
     ):
@@ -300,8 +300,7 @@ except KeyboardInterrupt:
         list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
     )
     assert process.stdout.readline() == "ready\n"
-    time.sleep(1)
-    assert process.poll() is None, process.communicate()
+    wait_until_busy(process, 1)
     process.send_signal(signal.SIGINT)
     begun = time.monotonic()
     out, errors = process.communicate(timeout=60)

@@ -12,6 +12,7 @@ import pytest
 import run
 from launcher import launch, progress
 from launcher.package_plotting import files
+from processes import wait_until
 from tiny_runs import records, timeless
 
 PNG = b"\x89PNG"
@@ -308,3 +309,62 @@ def test_terminals_show_one_line_a_run_in_place(monkeypatch, tmp_path):
 @pytest.mark.parametrize(("seconds", "shown"), [(None, "-"), (0.4, "0:00"), (75, "1:15"), (3675, "1:01:15")])
 def test_durations_are_short(seconds, shown):
     assert progress.duration(seconds) == shown
+
+
+@pytest.mark.slow
+def test_a_sweep_over_processes_goes_on_after_it_was_killed(script, config, root, train_bin, tmp_path):
+    rare = ["--set", "algorithm.logging.checkpoint_freq=50", "--no-plot", "--num-steps", 400]
+    sweep = [config, "--seeds", "0-2", "--binary", train_bin, "--out", "out", *rare, "--engine", "processes:1"]
+    command = [sys.executable, root / "scripts/run.py", *sweep]
+    with subprocess.Popen(list(map(str, command)), cwd=tmp_path, stderr=subprocess.DEVNULL) as launcher:
+        second = tmp_path / "out/tiny/seed-1/metrics.jsonl"
+        wait_until(lambda: second.is_file() and second.stat().st_size > 0, launcher)
+        launcher.kill()
+    first = tmp_path / "out/tiny/seed-0"
+    before = {path: path.stat().st_mtime_ns for path in first.glob("**/*")}
+    assert len(records(first)) == 400
+    # The trainer of the second run goes on by itself, and keeps the lock until then.
+    wait_until(lambda: script("run.py", *sweep).returncode == 0, seconds=300)
+    assert {path: path.stat().st_mtime_ns for path in first.glob("**/*")} == before, "it was finished"
+    assert script("run.py", config, "--seeds", "0-2", "--binary", train_bin, "--out", "local", *rare).returncode == 0
+    for seed in range(3):
+        assert timeless(tmp_path / f"out/tiny/seed-{seed}") == timeless(tmp_path / f"local/tiny/seed-{seed}")
+
+
+@pytest.mark.slow
+def test_a_sweep_over_ray_makes_the_same_runs_stops_and_goes_on(script, config, root, train_bin, tmp_path):
+    pytest.importorskip("ray")
+    wrong = tmp_path / "wrong.json"
+    wrong.write_text(json.dumps({**TINY, "policy": {"nonsense": 1}}))
+    rare = ["--set", "algorithm.logging.checkpoint_freq=1000", "--no-plot", "--num-steps", 3000]
+    sweep = [config, wrong, "--seeds", "0-1", "--binary", train_bin, *rare]
+    over_ray = [*sweep, "--out", "out", "--num-cores", 2, "--engine", "ray"]
+    command = list(map(str, [sys.executable, root / "scripts/run.py", *over_ray]))
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as launcher:
+        first = tmp_path / "out/tiny/seed-0/metrics.jsonl"
+        wait_until(lambda: first.is_file() and first.stat().st_size > 0, launcher)
+        launcher.send_signal(signal.SIGINT)
+        errors = launcher.communicate(timeout=120)[1]
+    assert launcher.returncode in (1, 130), errors
+    saved = json.loads((tmp_path / "out/tiny/seed-0/checkpoint_last/state.json").read_text())
+    assert saved["iteration"] == len(records(tmp_path / "out/tiny/seed-0")), "it was stopped with a checkpoint"
+    again = script("run.py", *over_ray)
+    assert again.returncode == 1
+    assert "wrong seed 0, wrong seed 1: error: policy.nonsense: unknown key" in again.stderr
+    local = script("run.py", *sweep, "--out", "local")
+    assert local.returncode == 1
+    for seed in (0, 1):
+        assert len(records(tmp_path / f"out/tiny/seed-{seed}")) == 3000
+        assert timeless(tmp_path / f"out/tiny/seed-{seed}") == timeless(tmp_path / f"local/tiny/seed-{seed}")
+    tables = [json.loads((tmp_path / f"{name}/results/results.json").read_text()) for name in ("out", "local")]
+    assert [[row["label"] for row in table["rows"]] for table in tables] == [["tiny"], ["tiny"]]
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("rai", "(did you mean ray?)"), ("process:2", "(did you mean processes?)"), ("processes:0", "at least 1")],
+)
+def test_engines_that_do_not_exist_are_refused(script, config, train_bin, name, words):
+    result = script("run.py", config, "--binary", train_bin, "--engine", name)
+    assert result.returncode == 2
+    assert words in result.stderr

@@ -334,6 +334,15 @@ def test_wrong_and_unsupported_fields_are_errors_by_name() raises:
     check_error(
         within + '{"learning":{"diff_metric":"x"}}}', "algorithm.learning.diff_metric: expected `rollout` or the name"
     )
+    var eval = within + '{"evals":{"e":{'
+    check_error(
+        eval + '"objective":"return"}}}}', "algorithm.evals.e.objective: expected length: the Mojo port counts moves"
+    )
+    check_error(eval + '"objective":"cost"}}}}', 'evals.e.objective: expected length or return, found "cost"')
+    check_error(eval + '"invert":"both"}}}}', "algorithm.evals.e.invert: expected never: the puzzle has no inverse")
+    check_error(eval + '"invert":"each"}}}}', 'algorithm.evals.e.invert: expected never or both, found "each"')
+    var defaults = within + '{"learning":{"diff_metric":"e"},"evals":{"e":{"objective":"length","invert":"never"}}}}'
+    assert_equal(len(RunConfig(defaults, Overrides()).evals), 1)
     check_error(within + '{"es":{"population":3}}}', "algorithm.es.population: expected an even number")
     check_error(within + '{"device":"cuda"}}', 'algorithm.device: expected cpu, found "cuda"')
     check_error(within + "{", "JSON, line 1: expected")

@@ -1,4 +1,4 @@
-"""Trains several runs side by side: each a process of its own, with its share of the cores.
+"""Trains several runs side by side: each a process of its own, here or elsewhere, with its share of the cores.
 
 What is on disk says where a run stands: one that has not begun is started, one that was stopped or killed is resumed,
 one that is finished is left alone. Needs a POSIX system, for its signals and locks.
@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from .package_plotting import plotting
 
@@ -27,6 +27,25 @@ INTERRUPTED = tuple(128 + number for number in SIGNALS)  # the trainer's exit co
 
 class RunError(Exception):
     """The runs cannot go on; the message says why and what to do."""
+
+
+class Running(Protocol):
+    """A run's trainer, here or elsewhere."""
+
+    returncode: int | None
+
+    def poll(self) -> int | None:
+        """Return its exit code once it has ended."""
+
+    def send_signal(self, number: int) -> None:
+        """Send it a signal."""
+
+
+class Starter(Protocol):
+    """Starts or resumes runs."""
+
+    def start(self, job: "Job", cores: int) -> Running:
+        """Start or resume a run on so many cores."""
 
 
 @dataclass
@@ -45,7 +64,7 @@ class Job:
     reward: float | None = None  # mean return, of environments that do not measure success
     steps_per_second: float | None = None
     seconds_left: float | None = None
-    process: subprocess.Popen[bytes] | None = None
+    process: Running | None = None
     _read: int = 0
     _first: tuple[float, int] | None = None  # when this process's first record was seen, and its iteration
     _last: tuple[float, float] | None = None  # the clock of the training and its steps, some records ago
@@ -147,13 +166,30 @@ def shares(cores: int, jobs: int) -> list[int]:
 
 
 @dataclass
+class Here:
+    """Starts runs as processes of this machine, which keep the lock should the launcher be killed."""
+
+    trainer: Path
+    lock: int
+
+    def start(self, job: Job, cores: int) -> Running:
+        """Start or resume a run."""
+        # In a process group of its own: Ctrl-C comes through the launcher, once, and not from the terminal as well.
+        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "process_group": 0, "pass_fds": (self.lock,)}
+        try:
+            with files.create(job.log) as log:
+                return subprocess.Popen(job.command(self.trainer, cores), stdout=log, stderr=log, **options)
+        except OSError as error:
+            raise RunError(f"cannot run {self.trainer}: {error.strerror}") from error
+
+
+@dataclass
 class Launcher:
     """Runs the jobs, as many at a time as there are shares."""
 
-    trainer: Path
+    starter: Starter
     jobs: Sequence[Job]
     shares: Sequence[int]
-    lock: int
     show: Callable[[Sequence[Job]], None]
     interrupts: list[int] = field(default_factory=list)  # the signals so far
     _slots: dict[int, Job] = field(default_factory=dict)
@@ -211,14 +247,7 @@ class Launcher:
 
     def _begin(self, job: Job, slot: int, cores: int) -> None:
         job.log.parent.mkdir(parents=True, exist_ok=True)
-        command = job.command(self.trainer, cores)
-        # In a process group of its own: Ctrl-C comes through here, once, and not from the terminal as well.
-        options: dict[str, Any] = {"stdin": subprocess.DEVNULL, "process_group": 0, "pass_fds": (self.lock,)}
-        try:
-            with files.create(job.log) as log:
-                job.process = subprocess.Popen(command, stdout=log, stderr=log, **options)
-        except OSError as error:
-            raise RunError(f"cannot run {self.trainer}: {error.strerror}") from error
+        job.process = self.starter.start(job, cores)
         job.state = "running"
         self._slots[slot] = job
         if self.interrupts:  # one that came while the process was being made

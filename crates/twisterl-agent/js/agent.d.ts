@@ -13,9 +13,13 @@ export interface SolveOptions {
   gamma?: number;
   temperature?: number;
   leaves?: number;
-  /** The ranking of a beam: `policy`, `value`, or the weight of a blend. */
-  score?: "policy" | "value" | number;
+  /** The ranking of a beam: `policy`, `value`, `mixed`, or the weight of a blend. */
+  score?: "policy" | "value" | "mixed" | number;
   twists?: "none" | "average" | "each";
+  /** The best solution: the one with the fewest actions, the default, or with the greatest sum of rewards. */
+  objective?: "length" | "return";
+  /** `both`: solve the problem and its inverse, and keep the better solution. */
+  invert?: "never" | "both";
   /** Maximum number of states evaluated. */
   nodes?: number;
   max_steps?: number;
@@ -98,6 +102,66 @@ export interface Description {
 /** An error of an agent: a file that is no bundle, or a request that is refused. */
 export class AgentError extends Error {}
 
+/** The evaluation of numbers. */
+export interface NumbersEvaluation {
+  /** The outputs of the policy. */
+  logits: Float32Array;
+  value: number;
+  /** 1 for the choices that are allowed; `null` for an observation. */
+  mask: Uint8Array | null;
+}
+
+/** Flags of a step, and of the start of an episode. */
+export const TERMINATED: 1;
+export const TRUNCATED: 2;
+export const SOLVED: 4;
+
+/** The environment of a policy in slots, at frame rate. Typed arrays that methods return hold until the next call. */
+export class Environments {
+  private constructor();
+  /** The number of slots. */
+  readonly slots: number;
+  /** Name, spaces, difficulty and parameters, as docs/plugins.md has them. */
+  readonly description: { name: string; difficulty: number; state: number; [field: string]: unknown };
+  /** The numbers of choices and of numbers of an action. */
+  readonly choices: number;
+  readonly numbers: number;
+  /** The number of entries of a mask, and of values of an observation. */
+  readonly maskWidth: number;
+  readonly valueCount: number;
+  /** Begins an episode in a slot, and returns flags. `seed`, or 32 bytes of `key`, is all its randomness. */
+  begin(
+    slot?: number,
+    start?: {
+      state?: ArrayLike<number>;
+      uniform?: boolean;
+      difficulty?: number;
+      seed?: number | bigint;
+      key?: ArrayLike<number>;
+    },
+  ): number;
+  /** Takes an action in each slot, or in those given. */
+  step(
+    choices: number | ArrayLike<number>,
+    more?: { numbers?: ArrayLike<number>; slots?: ArrayLike<number> },
+  ): { rewards: Float32Array; flags: Int32Array };
+  /** Observes all slots, or those given: row `i` has the bits from `ones[offsets[i]]` to before `ones[offsets[i + 1]]`. */
+  observe(slots?: ArrayLike<number>): {
+    offsets: Uint32Array;
+    ones: Uint32Array;
+    values: Float32Array;
+    masks: Uint8Array;
+  };
+  /** Copies the episode of a slot to another one. */
+  copy(from: number, to: number): void;
+  /** Returns the state of a slot. */
+  state(slot?: number): number[];
+  /** Returns the state of a slot as text for people. */
+  render(slot?: number): string;
+  /** Returns the name of a choice. */
+  actionName(choice: number): string;
+}
+
 /** A policy with its environment. */
 export class Agent {
   private constructor();
@@ -107,6 +171,12 @@ export class Agent {
   solve(request: Problem & SolveOptions): Solution;
   /** Evaluates a state or an observation. */
   evaluate(request: { state: State } | { observation: Observation }): Evaluation;
+  /** Evaluates a state, flat, without JSON: the same bits, sooner. */
+  evaluateState(state: ArrayLike<number>): NumbersEvaluation;
+  /** Evaluates an observation without JSON: 0 or 1 for each of its bits, then its values. */
+  evaluateObservation(observation: ArrayLike<number>): NumbersEvaluation;
+  /** Begins to play the environment of the policy in so many slots; a second call ends what the first one began. */
+  environments(options?: { slots?: number; params?: object }): Environments;
   /** Takes an action in a state. */
   step(request: { state: State; action: Action }): Step;
   /** Describes the policy and its environment. */

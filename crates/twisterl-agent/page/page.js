@@ -30,6 +30,11 @@ class RemoteAgent {
     return this.#post({ request });
   }
 
+  /** Returns the states along a path of actions. */
+  statesOf(path) {
+    return this.#post({ path });
+  }
+
   /** Ends the worker in the middle of what it does, and starts another one. */
   async restart() {
     this.#worker.terminate();
@@ -190,10 +195,7 @@ async function solve() {
   const time = seconds < 1 ? `${Math.round(1000 * seconds)} ms` : `${seconds.toFixed(1)} s`;
   element("result").textContent = `${end}, ${record.nodes.toLocaleString("en")} nodes, ${time}`;
   element("result").className = record.solved ? "solved" : "";
-  const states = [record.state];
-  for (const action of record.actions) {
-    states.push((await agent.request({ call: "step", state: states.at(-1), action })).state);
-  }
+  const states = await agent.statesOf({ state: record.state, actions: record.actions });
   solution = { states, moves: record.moves, solved: record.solved };
   element("slider").max = String(states.length - 1);
   element("path").replaceChildren(...record.moves.map((name, index) => {

@@ -22,6 +22,20 @@ mod runner;
 
 pub use agent::{Agent, Played, Problem};
 pub use runner::run;
+#[doc(hidden)]
+pub use twisterl_plugin as plugin;
+
+/// Returns the environments of the template: the built-in ones, or with the feature `quantum` those of quantum circuits.
+pub fn registry() -> twisterl_core::registry::Registry {
+    #[cfg(feature = "quantum")]
+    {
+        let mut registry = twisterl_core::registry::Registry::empty();
+        twisterl_quantum::register(&mut registry);
+        registry
+    }
+    #[cfg(not(feature = "quantum"))]
+    twisterl_core::registry::Registry::default()
+}
 
 #[cfg(all(feature = "template", target_family = "wasm"))]
-export!(twisterl_core::registry::Registry::default);
+export!(registry);

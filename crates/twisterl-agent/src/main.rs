@@ -1,5 +1,5 @@
-//! The runner: the program of bundles that are executables, with the built-in environments.
+//! The runner: the program of bundles that are executables.
 
 fn main() -> std::process::ExitCode {
-    twisterl_agent::run(&twisterl_core::registry::Registry::default())
+    twisterl_agent::run(&twisterl_agent::registry())
 }

@@ -13,12 +13,18 @@
 pub mod env;
 pub mod envs;
 pub mod error;
+#[cfg(feature = "policies")]
 pub mod evaluator;
 pub mod math;
+#[cfg(feature = "policies")]
 mod parallel;
+#[cfg(feature = "policies")]
 pub mod policy;
+#[cfg(feature = "policies")]
 pub mod rollout;
+#[cfg(feature = "policies")]
 pub mod search;
+#[cfg(feature = "policies")]
 pub mod solve;
 pub mod space;
 

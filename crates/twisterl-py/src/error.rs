@@ -20,8 +20,8 @@ pub fn exception(py: Python<'_>, error: &Error) -> PyErr {
     }
     let text = message(error);
     match error {
-        // Their text has several lines, and is escaped already.
-        Error::Mistakes(_) => raise(py, class(error), &text),
+        // Their text has several lines, which `raise` escapes.
+        Error::Mistakes(_) | Error::Worker { .. } => raise(py, class(error), &text),
         _ => raise(py, class(error), &escape_controls(&text)),
     }
 }
@@ -40,6 +40,7 @@ fn class(error: &Error) -> &'static str {
         Error::Io { source, .. } if source.kind() == ErrorKind::NotFound => "MissingError",
         Error::Io { .. } => "FileError",
         Error::Diverged { .. } => "DivergedError",
+        Error::Worker { .. } => "WorkerError",
         Error::Usage { .. }
         | Error::NoFixedSteps { .. }
         | Error::Occupied { .. }

@@ -2,7 +2,7 @@
 
 mod collect;
 mod convert;
-mod distributed_es;
+mod distributed;
 mod enter;
 mod env;
 mod error;
@@ -21,14 +21,26 @@ use std::ffi::OsString;
 use std::ops::ControlFlow;
 use std::time::Instant;
 use twisterl_core::error::escape;
+use twisterl_train::system::plugins::web;
 use twisterl_train::{Error, cli};
+
+/// Downloads by Python's standard library.
+fn download(url: &str, most: u64) -> Result<Vec<u8>, String> {
+    Python::attach(|py| {
+        let module = py.import("twisterl._internal.environments.download")?;
+        module.call_method1("download", (url, most))?.extract()
+    })
+    .map_err(|error: PyErr| Python::attach(|py| error.value(py).to_string()))
+}
 
 /// Runs the command line with these arguments, the program's name first, and returns its exit code. Signals stop it as
 /// they stop the program `twisterl-train`. An exception that an environment written in Python raised is printed with its
 /// traceback.
 #[pyfunction]
 fn run_cli(py: Python<'_>, args: Vec<OsString>) -> PyResult<u8> {
-    let work = || Ok::<_, Error>(cli::run_from(args, registry::registry()));
+    web::set_download(download);
+    let engines = distributed::engines();
+    let work = move || Ok::<_, Error>(cli::run_from(args, registry::registry(), Some(engines)));
     let mut raised = None;
     let mut interrupted: Option<Instant> = None;
     let ended = py.enter_watched(work, LOOK, |heard| {
@@ -77,11 +89,11 @@ mod _core {
     #[pymodule_export]
     use super::convert::arguments::flag;
     #[pymodule_export]
-    use super::distributed_es::DistributedEs;
+    use super::distributed::{Answerer, Crew, CrewData, DistributedEs, engine_name};
     #[pymodule_export]
     use super::enter::exit::{call_within, park_abandoned};
     #[pymodule_export]
-    use super::env::{EnvBatch, EnvSpec, revive_env};
+    use super::env::{EnvBatch, EnvSpec, circuit, revive_env};
     #[pymodule_export]
     use super::files::{
         complete_config, convert, convert_tensors, read_config, read_tensors, resolve_config,
@@ -89,6 +101,9 @@ mod _core {
     };
     #[pymodule_export]
     use super::policy::Policy;
+    #[cfg(unix)]
+    #[pymodule_export]
+    use super::python_env::workers::{serve_worker, warn_of_worker};
     #[pymodule_export]
     use super::train::{config_changes, forget_locks, resume, train};
     use super::*;

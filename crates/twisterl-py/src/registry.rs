@@ -7,11 +7,16 @@ use serde_json::{Map, Value};
 use std::sync::{Arc, LazyLock};
 use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::{Error, Result};
+use twisterl_train::system::plugins;
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
     let mut registry = Registry::default();
+    twisterl_quantum::register(&mut registry);
     let native: Vec<String> = registry.names().map(str::to_owned).collect();
-    registry.set_resolver(move |name, params, trust| resolve(name, params, trust, &native));
+    registry.add_resolver(move |name, params, trust| resolve(name, params, trust, &native));
+    // Again, so that its names of classes of `qiskit_gym` are found before Python is asked.
+    twisterl_quantum::register(&mut registry);
+    plugins::install(&mut registry);
     registry
 });
 
@@ -32,8 +37,16 @@ pub fn registry_for_file(env: Option<&Bound<'_, PyAny>>, trust: bool) -> PyResul
     let (name, factory) = given(env, false)?;
     Ok(registry().replacing_envs(move |params| match &factory {
         Some(factory) => PythonEnvSpec::make(&name, factory, params),
-        None => registry().make(&name, params),
+        None => registry().with_trust(Trust::Code).make(&name, params),
     }))
+}
+
+/// Returns the name of an environment that the caller gives for a file, by which other processes import it.
+///
+/// # Errors
+/// As for [`registry_for_file`].
+pub fn name_of(env: &Bound<'_, PyAny>) -> PyResult<String> {
+    Ok(given(env, false)?.0)
 }
 
 /// Makes the environment that the caller gives, as a name, class or factory, with the caller's parameters. A factory has

@@ -2,9 +2,10 @@
 
 use crate::convert::arguments::{Cores, quiet_of, trust_of};
 use crate::convert::json;
+use crate::distributed::{engine_of, engines};
 use crate::enter::calls::interrupt_envs;
 use crate::enter::{Enter as _, LOOK, Signals, wait};
-use crate::registry::registry_for_file;
+use crate::registry::{name_of, registry_for_file};
 use pyo3::exceptions::PyKeyboardInterrupt;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
@@ -18,7 +19,9 @@ use std::time::Duration;
 use twisterl_train::Result;
 use twisterl_train::config::Override;
 use twisterl_train::record::run_folder::{self, RunFolder, RunPath};
-use twisterl_train::trainer::{self, GRACE, Observer, Options, StartObserver, Summary, Warner};
+use twisterl_train::trainer::{
+    self, EngineChoice, GRACE, Observer, Options, StartObserver, Summary, Warner,
+};
 
 /// Metrics of an iteration, and where to answer whether to go on.
 type Report = (Map<String, Value>, SyncSender<bool>);
@@ -28,7 +31,7 @@ type Report = (Map<String, Value>, SyncSender<bool>);
 #[pyfunction]
 #[pyo3(signature = (
     config, path, numbered, load_checkpoint=None, num_cores=None, quiet=false, callback=None, env=None, difficulty=None,
-    peer_names=false
+    peer_names=false, engine=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn train<'py>(
@@ -43,12 +46,21 @@ pub fn train<'py>(
     env: Option<&Bound<'py, PyAny>>,
     difficulty: Option<usize>,
     peer_names: bool,
+    engine: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, true)?;
     let config = json::config(py, config, &[])?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options =
-        Options { load_checkpoint, difficulty, peer_names, quiet, threads, ..Options::default() };
+    let options = Options {
+        engine: choice(engine)?,
+        engines: Some(engines()),
+        load_checkpoint,
+        difficulty,
+        peer_names,
+        quiet,
+        threads,
+        ..Options::default()
+    };
     watch(py, &path.clone(), options, callback, move |options| {
         let path = if numbered { RunPath::Numbered(&path) } else { RunPath::At(&path) };
         trainer::train(&config, path, options, &registry)
@@ -58,7 +70,8 @@ pub fn train<'py>(
 /// Continues the run in the folder `path`, with `sets` (`path=value`) set in its config.
 #[pyfunction]
 #[pyo3(signature = (
-    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None
+    path, sets=Vec::new(), num_cores=None, quiet=false, callback=None, env=None, trust=false, difficulty=None,
+    engine=None
 ))]
 #[allow(clippy::too_many_arguments)] // as of the Python function
 pub fn resume<'py>(
@@ -71,6 +84,7 @@ pub fn resume<'py>(
     env: Option<&Bound<'py, PyAny>>,
     #[pyo3(from_py_with = trust_of)] trust: bool,
     difficulty: Option<usize>,
+    engine: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyDict>> {
     let registry = registry_for_file(env, trust)?;
     let (overrides, ignored) = py.enter(|| -> Result<_> {
@@ -80,9 +94,26 @@ pub fn resume<'py>(
     })?;
     json::warn(py, &ignored)?;
     let threads = num_cores.map(|cores| cores.0.threads());
-    let options = Options { difficulty, quiet, overrides, threads, ..Options::default() };
+    let options = Options {
+        engine: choice(engine)?,
+        engines: Some(engines()),
+        env: env.map(name_of).transpose()?,
+        difficulty,
+        quiet,
+        overrides,
+        threads,
+        ..Options::default()
+    };
     watch(py, &path.clone(), options, callback, move |options| {
         trainer::resume(&path, options, &registry)
+    })
+}
+
+/// Returns the engine that the caller gives, if it gives one.
+fn choice(engine: Option<&Bound<'_, PyAny>>) -> PyResult<EngineChoice> {
+    Ok(match engine {
+        Some(engine) => EngineChoice::Given(engine_of(engine)?),
+        None => EngineChoice::OfConfig,
     })
 }
 

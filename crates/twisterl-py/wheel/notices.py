@@ -19,20 +19,28 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[3]
 OUT = ROOT / "crates/twisterl-py/wheel/THIRD_PARTY_NOTICES.txt"
 WHEEL = "twisterl-py"
+# What wheels are built for: crates of other targets, such as those for JavaScript, are in none.
+PLATFORMS = (
+    "x86_64-unknown-linux-gnu",
+    "aarch64-unknown-linux-gnu",
+    "x86_64-apple-darwin",
+    "aarch64-apple-darwin",
+    "x86_64-pc-windows-msvc",
+)
 PREFIXES = ("LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE")
 INTRODUCTION = """\
 Third-party notices
 ===================
 
 The compiled module of this package contains the crates below, and the standard library of Rust (MIT OR Apache-2.0,
-https://github.com/rust-lang/rust). The list holds the crates of all platforms; a wheel contains those of its own.
-Written by crates/twisterl-py/wheel/notices.py.
+https://github.com/rust-lang/rust). The list holds the crates of Linux, macOS and Windows; a wheel contains those of its
+own. Written by crates/twisterl-py/wheel/notices.py.
 """
 
 
-def metadata() -> dict[str, Any]:
-    """The resolved dependencies of the workspace."""
-    command = ["cargo", "metadata", "--format-version", "1", "--locked"]
+def metadata(platform: str) -> dict[str, Any]:
+    """The dependencies of the workspace on a platform."""
+    command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", platform]
     done = subprocess.run([*command, "--offline"], cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode != 0:  # a crate has to be downloaded first
         done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
@@ -40,8 +48,8 @@ def metadata() -> dict[str, Any]:
     return found
 
 
-def linked(found: dict[str, Any]) -> list[dict[str, Any]]:
-    """The packages of others that are linked into the wheel, sorted: no build scripts, macros or tests."""
+def linked(found: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The packages of others that are linked into the wheel, by id: no build scripts, macros or tests."""
     packages = {package["id"]: package for package in found["packages"]}
     nodes = {node["id"]: node for node in found["resolve"]["nodes"]}
     left = [id for id, package in packages.items() if package["name"] == WHEEL]
@@ -56,8 +64,7 @@ def linked(found: dict[str, Any]) -> list[dict[str, Any]]:
             for dependency in nodes[id]["deps"]
             if any(kind["kind"] is None for kind in dependency["dep_kinds"])
         ]
-    others = [packages[id] for id in seen if packages[id]["source"] is not None]
-    return sorted(others, key=lambda package: (package["name"], package["version"]))
+    return {id: packages[id] for id in seen if packages[id]["source"] is not None}
 
 
 def texts(package: dict[str, Any]) -> list[str]:
@@ -74,7 +81,8 @@ def clean(text: str) -> str:
 
 def notices() -> str:
     """The content of the file."""
-    packages = linked(metadata())
+    found = {id: package for platform in PLATFORMS for id, package in linked(metadata(platform)).items()}
+    packages = sorted(found.values(), key=lambda package: (package["name"], package["version"]))
     users: dict[str, list[str]] = defaultdict(list)
     rows = []
     for package in packages:

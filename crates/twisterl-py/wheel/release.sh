@@ -20,7 +20,7 @@ rm -rf dist "$package"
 # A wheel of later sources must not carry them.
 trap 'rm -rf "$package"' EXIT
 mkdir -p "$package"
-cp target/templates/agent.wasm target/templates/agent "$package"
+cp target/templates/{agent,quantum}{.wasm,} "$package"
 CARGO_ENCODED_RUSTFLAGS=$(crates/twisterl-py/wheel/remap_paths.sh) "${maturin[@]}" build --release --locked --strip \
     --target-dir target/release-wheel --out dist "$@"
 

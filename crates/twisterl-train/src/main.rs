@@ -4,5 +4,7 @@ use std::process::ExitCode;
 use twisterl_core::envs::registry::Registry;
 
 fn main() -> ExitCode {
-    twisterl_train::cli::run(Registry::default())
+    let mut registry = Registry::default();
+    twisterl_quantum::register(&mut registry);
+    twisterl_train::cli::run(registry)
 }

@@ -4,15 +4,15 @@
 //! `state`/`set_state`. Methods with a default in [`Environment`] can wait. Then run [`check_env`], as the first test
 //! does, to find violations of the contract.
 //!
-//! [`check_env`]: twisterl_core::env::check::check_env
+//! [`check_env`]: twisterl_plugin::core::env::check::check_env
 
 use serde::{Deserialize, Serialize};
-use twisterl_core::env::{Environment, Step, whole_numbers};
-use twisterl_core::error::in_range;
-use twisterl_core::rng::{Rng, RngExt};
-use twisterl_core::space::symmetry::Twist;
-use twisterl_core::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
-use twisterl_core::{Error, Result};
+use twisterl_plugin::core::env::{Environment, Step, whole_numbers};
+use twisterl_plugin::core::error::in_range;
+use twisterl_plugin::core::rng::{Rng, RngExt};
+use twisterl_plugin::core::space::symmetry::Twist;
+use twisterl_plugin::core::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
+use twisterl_plugin::core::{Error, Result};
 
 /// The parameters, given by configs under `env`. Every field has a default, and an unknown field is an error.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -208,14 +208,26 @@ impl Environment for GridWorld {
     }
 }
 
+// The environment as a WebAssembly module, a native library and, with the feature `python`, a class of a Python extension.
+// A template of bundles exports the environment of its policy itself.
+#[cfg(not(all(feature = "bundle", target_arch = "wasm32")))]
+twisterl_plugin::export_environment!(GridWorld);
+
+#[cfg(feature = "bundle")]
+twisterl_agent::export!(|| {
+    let mut registry = twisterl_plugin::core::registry::Registry::default();
+    registry.register::<GridWorld>();
+    registry
+});
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
 
     use super::*;
-    use twisterl_core::env::check::check_env;
-    use twisterl_core::envs::registry::Registry;
-    use twisterl_core::rng::{Purpose, stream};
+    use twisterl_plugin::core::env::check::check_env;
+    use twisterl_plugin::core::envs::registry::Registry;
+    use twisterl_plugin::core::rng::{Purpose, stream};
 
     fn grid(height: usize, width: usize) -> GridWorld {
         GridWorld::new(&GridWorldParams { height, width, ..Default::default() }).unwrap()

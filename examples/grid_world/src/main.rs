@@ -3,7 +3,7 @@
 
 use grid_world::GridWorld;
 use std::process::ExitCode;
-use twisterl_core::envs::registry::Registry;
+use twisterl_plugin::core::envs::registry::Registry;
 
 fn main() -> ExitCode {
     let mut registry = Registry::default();

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use twisterl_core::env::Start;
 use twisterl_core::env::batch::VecEnv;
+use twisterl_core::error::from_serde;
 use twisterl_core::evaluator::Evaluation;
 use twisterl_core::evaluator::decision::Decision;
 use twisterl_core::evaluator::distribution::Choice;
@@ -32,19 +33,14 @@ struct Evaluated {
     name: Option<String>,
 }
 
-/// An observation as requests give it.
+/// An observation as requests give it, in parts; a list has the indices of ones or the values, whichever the space has.
 #[derive(Debug, Deserialize)]
-#[serde(untagged)]
-enum Written {
-    /// The indices of ones or the values, whichever the space has.
-    List(Vec<f64>),
-    /// Both.
-    Parts {
-        #[serde(default)]
-        ones: Vec<f64>,
-        #[serde(default)]
-        values: Vec<f64>,
-    },
+#[serde(deny_unknown_fields)]
+struct Parts {
+    #[serde(default)]
+    ones: Vec<f64>,
+    #[serde(default)]
+    values: Vec<f64>,
 }
 
 impl Agent {
@@ -144,17 +140,21 @@ impl Agent {
         Ok(evaluated)
     }
 
-    fn evaluate_observation(&self, observation: Written) -> Result<Evaluated> {
+    fn evaluate_observation(&self, observation: Value) -> Result<Evaluated> {
         let space = &self.header.network.observation;
-        let (ones, values) = match (observation, space) {
-            (Written::List(list), ObservationSpace::SparseBinary { .. }) => (list, Vec::new()),
-            (Written::List(list), ObservationSpace::Dense { .. }) => (Vec::new(), list),
-            (Written::Parts { ones, values }, _) => (ones, values),
-            (Written::List(_), ObservationSpace::Mixed { .. }) => {
+        let is_list = observation.is_array();
+        let key = match space {
+            ObservationSpace::SparseBinary { .. } => "ones",
+            ObservationSpace::Dense { .. } => "values",
+            ObservationSpace::Mixed { .. } if is_list => {
                 let expected = "an object with ones and values";
                 return Err(Error::config("observation", expected, "a list"));
             }
+            ObservationSpace::Mixed { .. } => "",
         };
+        let parts = if is_list { json!({ key: observation }) } else { observation };
+        let read = from_serde::read(parts).map_err(|error| error.below("observation"));
+        let Parts { ones, values } = read?;
         let bits = space.bits().unwrap_or(0);
         let mut checked = Vec::with_capacity(ones.len());
         for one in ones {

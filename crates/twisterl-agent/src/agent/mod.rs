@@ -1,11 +1,13 @@
 //! The policy of a bundle at work.
 
 mod answer;
+mod numbers;
 mod request;
 
 #[cfg(test)]
 mod tests;
 
+pub(crate) use numbers::{Numbers, Outputs};
 pub(crate) use request::MAX_REQUEST;
 pub use request::Problem;
 
@@ -13,7 +15,9 @@ use crate::bundle::payload::{Description, Payload, check_options};
 use crate::bundle::self_test::SelfTest;
 use request::Request;
 use serde_json::{Map, Value};
+use std::str::FromStr;
 use std::sync::Arc;
+use twisterl_core::error::OptionError;
 use twisterl_core::error::from_serde;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::evaluator::Evaluator;
@@ -21,7 +25,10 @@ use twisterl_core::policy::executor::Executor;
 use twisterl_core::policy::weights::PolicyHeader;
 use twisterl_core::registry::{EnvSpec, Registry};
 use twisterl_core::rng::Purpose;
-use twisterl_core::solve::{BeamScore, Method, SOLVE_SEARCHES, Solution, SolveOptions, SolvePlan};
+use twisterl_core::solve::{
+    BeamScore, Invert, Method, Objective, SOLVE_SEARCHES, Solution, SolveOptions, SolvePlan,
+    SymmetryUse,
+};
 use twisterl_core::{Error, Result};
 
 /// Options that choose a method. A request that has one takes neither these nor the [`SETTINGS`] from the bundle.
@@ -63,8 +70,15 @@ impl Agent {
     /// does not have evaluates observations, but solves nothing.
     ///
     /// # Errors
-    /// If the payload is damaged, or its policy does not fit its environment.
+    /// If the payload is damaged, its policy does not fit its environment, or the [self-test](Self::self_test) fails.
     pub fn open(payload: &[u8], registry: &Registry) -> Result<Self> {
+        let agent = Self::open_untested(payload, registry)?;
+        agent.self_test()?;
+        Ok(agent)
+    }
+
+    /// Opens the payload of a bundle as [`open`](Self::open) does, without its self-test.
+    pub(crate) fn open_untested(payload: &[u8], registry: &Registry) -> Result<Self> {
         let payload = Payload::read(payload)?;
         let mut policy = payload.policy()?;
         registry.complete(&mut policy.network)?;
@@ -119,6 +133,11 @@ impl Agent {
         }
     }
 
+    /// The name of the environment that the policy plays, and its parameters.
+    pub(crate) fn env_of_policy(&self) -> (&str, &Value) {
+        (&self.header.env_cls, &self.header.env)
+    }
+
     /// Solves a problem. `options` are fields of [`SolveOptions`]; those of the bundle apply where it gives no others.
     ///
     /// # Errors
@@ -144,13 +163,12 @@ impl Agent {
         let mut merged: Map<String, Value> =
             defaults.map(|(name, value)| (name.clone(), value.clone())).collect();
         merged.extend(options.iter().map(|(name, value)| (name.clone(), value.clone())));
-        // These two say themselves what they accept.
-        if let Some(Value::String(method)) = merged.get("search") {
-            method.parse::<Method>().map_err(|error| error.below(""))?;
-        }
-        if let Some(Value::String(score)) = merged.get("score") {
-            score.parse::<BeamScore>().map_err(|error| error.below(""))?;
-        }
+        // These say themselves what they accept.
+        check_text::<Method>(&merged, "search")?;
+        check_text::<BeamScore>(&merged, "score")?;
+        check_text::<SymmetryUse>(&merged, "twists")?;
+        check_text::<Objective>(&merged, "objective")?;
+        check_text::<Invert>(&merged, "invert")?;
         let options: SolveOptions = from_serde::read(Value::Object(merged))?;
         check_options(&options)?;
         options.resolve(SOLVE_SEARCHES).map_err(|error| error.below(""))
@@ -158,6 +176,17 @@ impl Agent {
 
     fn evaluator(&self) -> &dyn Evaluator {
         &self.executor
+    }
+}
+
+/// Checks an option, if it is there as text.
+fn check_text<T: FromStr<Err = OptionError>>(
+    options: &Map<String, Value>,
+    name: &str,
+) -> Result<()> {
+    match options.get(name) {
+        Some(Value::String(text)) => text.parse::<T>().map(drop).map_err(|error| error.below("")),
+        _ => Ok(()),
     }
 }
 

@@ -130,6 +130,7 @@ fn descriptions_name_the_arithmetic_and_the_environment() {
 }
 
 #[test]
+// long function: one case after the other
 fn requests_that_cannot_be_answered_are_errors() {
     let agent = puzzle(json!({}));
     for (request, message) in [
@@ -160,7 +161,19 @@ fn requests_that_cannot_be_answered_are_errors() {
         ),
         (
             r#"{"state": [0, 1, 2, 3], "search": "beam=4", "score": "both"}"#,
-            "score: expected policy, value, or a finite number, found \"both\"",
+            "score: expected policy, value, mixed, or a finite number, found \"both\"",
+        ),
+        (
+            r#"{"state": [0, 1, 2, 3], "objective": "cost"}"#,
+            "objective: expected length or return, found \"cost\"",
+        ),
+        (
+            r#"{"state": [0, 1, 2, 3], "invert": "twice"}"#,
+            "invert: expected never or both, found \"twice\"",
+        ),
+        (
+            r#"{"state": [1, 0, 2, 3], "invert": "both"}"#,
+            "invert: expected never, since Puzzle tells no inverse problem of the state, found both",
         ),
         (r#"{"call": "evaluate"}"#, "state: expected a state or an observation, found neither"),
         (

@@ -14,6 +14,7 @@
 
 use super::reader::Reader;
 use super::self_test::SelfTest;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use twisterl_core::envs::registry::EnvSpec;
@@ -155,15 +156,18 @@ impl<'a> Payload<'a> {
     /// # Errors
     /// If it is of another form.
     pub fn self_test(&self) -> Result<SelfTest> {
-        let read = serde_json::from_slice(self.self_test);
-        read.map_err(|e| Error::bundle("self-test", "results of steps", from_serde::in_words(&e)))
+        read(self.self_test).map_err(|found| Error::bundle("self-test", "results of steps", found))
     }
 }
 
 fn description_of(bytes: &[u8]) -> Result<Description> {
-    let refused = |found: String| Error::bundle("description", "a bundle's description", found);
-    let value: Value = json::parse(bytes).map_err(|e| refused(e.to_string()))?;
-    from_serde::read(value).map_err(|e| refused(e.to_string()))
+    read(bytes).map_err(|found| Error::bundle("description", "a bundle's description", found))
+}
+
+/// Reads a part that is JSON. Errors are the text of what was found.
+fn read<T: DeserializeOwned>(bytes: &[u8]) -> std::result::Result<T, String> {
+    let value: Value = json::parse(bytes).map_err(|error| error.to_string())?;
+    from_serde::read(value).map_err(|error| error.to_string())
 }
 
 /// Returns the FNV-1a hash of 64 bits (Fowler, Noll and Vo): it finds damage, and does not protect against intent.

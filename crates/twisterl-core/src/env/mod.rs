@@ -8,7 +8,7 @@ pub(crate) mod state_key;
 pub mod walk;
 pub mod written;
 
-use crate::rng::Rng;
+use crate::rng::{Purpose, Rng, StreamKey};
 use crate::space::symmetry::Twist;
 use crate::space::{Action, ActionSpace, ObservationRow, ObservationSpace};
 use crate::{Error, Result};
@@ -100,6 +100,13 @@ pub trait Environment: Clone + Send + Sync + 'static {
         key_of_words(scratch.iter().map(|number| number.to_bits()))
     }
 
+    /// Returns a key of the class of equivalent states that the current one is in; by default it is alone. Equivalent states
+    /// have the same best return, and the states that actions make of one are equivalent to those that they make of another, at
+    /// the same rewards, though not by the same actions. Beams keep one state of each class.
+    fn class_key(&self, scratch: &mut Vec<f64>) -> u64 {
+        self.state_key(scratch)
+    }
+
     /// Returns an upper bound on the undiscounted return of the rest of the episode, `None` if none is known. Solvers prune
     /// branches that cannot beat the best solution.
     fn best_return(&self) -> Option<f32> {
@@ -151,6 +158,21 @@ pub trait Environment: Clone + Send + Sync + 'static {
         None
     }
 
+    /// Returns the state of the inverse problem, `None` if there is none: a problem whose solutions are solutions of the current
+    /// state from the other end ([`invert_solution`](Self::invert_solution)), with the same number of actions and the same
+    /// return. In a group whose identity is the solved state, it is the inverse element.
+    fn inverse_state(&self) -> Option<Vec<f64>> {
+        None
+    }
+
+    /// Returns the actions that solve the current state, given those that solve its
+    /// [`inverse_state`](Self::inverse_state). By default, they are the inverses of the actions in reverse order; `None` if an
+    /// action has none.
+    fn invert_solution(&self, actions: &[u32]) -> Option<Vec<u32>> {
+        let inverse = |&action: &u32| self.inverse(action as usize).map(|inverse| inverse as u32);
+        actions.iter().rev().map(inverse).collect()
+    }
+
     /// Returns the current state as text for people, in one or more lines.
     fn render(&self) -> String {
         let mut state = Vec::new();
@@ -164,6 +186,31 @@ pub trait Environment: Clone + Send + Sync + 'static {
             Action::Discrete(index) => index.to_string(),
             Action::Parts { discrete, continuous } => format!("{discrete:?} {continuous:?}"),
         }
+    }
+}
+
+/// The ways in which the episodes of an environment may start.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct StartKinds {
+    /// The difficulty can be set, so that a curriculum can raise it.
+    pub curriculum: bool,
+    /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
+    pub uniform: bool,
+}
+
+impl StartKinds {
+    /// Returns those of an environment written in Rust.
+    pub fn of<E: Environment>(prototype: &E) -> Self {
+        let mut tried = prototype.clone();
+        let difficulty = prototype.difficulty();
+        // The greatest difficulty may be set already.
+        let curriculum =
+            [difficulty.saturating_add(1), difficulty.saturating_sub(1)].into_iter().any(|other| {
+                tried.set_difficulty(other);
+                tried.difficulty() != difficulty
+            });
+        let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
+        Self { curriculum, uniform }
     }
 }
 

@@ -84,6 +84,18 @@ impl VecEnv for NoBacktracking {
         self.env.best_return(slot)
     }
 
+    fn inverse_state(&self, slot: usize) -> Result<Option<Vec<f64>>> {
+        self.env.inverse_state(slot)
+    }
+
+    fn invert_solution(&self, slot: usize, actions: &[u32]) -> Result<Option<Vec<u32>>> {
+        self.env.invert_solution(slot, actions)
+    }
+
+    fn reported_solution(&self, slot: usize) -> Result<Option<Vec<u64>>> {
+        self.env.reported_solution(slot)
+    }
+
     fn render(&self, slot: usize) -> Result<String> {
         self.env.render(slot)
     }

@@ -49,12 +49,29 @@ impl Default for LightsOutParams {
 }
 
 /// A board of lights.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct LightsOut {
     lights: Lights,
     time: TimeLimit,
     params: LightsOutParams,
     board: Arc<Board>,
+}
+
+impl Clone for LightsOut {
+    fn clone(&self) -> Self {
+        let (params, board) = (self.params.clone(), Arc::clone(&self.board));
+        Self { lights: self.lights, time: self.time.clone(), params, board }
+    }
+
+    fn clone_from(&mut self, source: &Self) {
+        self.lights = source.lights;
+        self.time.clone_from(&source.time);
+        self.params.clone_from(&source.params);
+        // Searches copy boards of one size to each other; counting the references is most of the work.
+        if !Arc::ptr_eq(&self.board, &source.board) {
+            self.board = Arc::clone(&source.board);
+        }
+    }
 }
 
 /// The constants of a board size.

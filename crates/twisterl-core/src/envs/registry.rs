@@ -1,17 +1,11 @@
-//! The registry of environments and distributions by name.
+//! The registry of environments by name. It also holds the distributions of actions that networks may name.
 
 pub use super::spec::{EnvSpec, StartKinds};
 
 use super::spec::Native;
 use crate::env::Environment;
-use crate::envs::control;
-use crate::envs::journey::Journey;
-use crate::envs::lights_out::LightsOut;
-use crate::envs::maze::Maze;
-use crate::envs::puzzle::Puzzle;
-use crate::evaluator::distribution::{Custom, Distribution, DistributionSpec};
-use crate::policy::network::Network;
-use crate::space::ActionComponent;
+#[cfg(feature = "policies")]
+use crate::evaluator::distribution::DistributionMaker;
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -21,9 +15,6 @@ use std::sync::Arc;
 type Maker = Arc<dyn Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync>;
 
 type Resolver = Arc<dyn Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>> + Send + Sync>;
-
-type DistributionMaker =
-    Arc<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
 
 /// The kinds of environments that a name may resolve to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -35,13 +26,23 @@ pub enum Trust {
     Code,
 }
 
-/// The environments and action distributions that configs can name. [`Registry::default`] holds the built-in environments;
-/// the distributions of [`DistributionSpec`] need no entry.
+/// A registered environment.
+#[derive(Clone)]
+struct Registered {
+    maker: Maker,
+    /// The template of bundles that has it.
+    template: Option<&'static str>,
+}
+
+/// The environments and action distributions that configs can name. [`Registry::default`] holds the built-in environments,
+/// where they are compiled in.
 #[derive(Clone)]
 pub struct Registry {
-    makers: BTreeMap<String, Maker>,
-    distributions: BTreeMap<String, DistributionMaker>,
-    resolver: Option<Resolver>,
+    makers: BTreeMap<String, Registered>,
+    #[cfg(feature = "policies")]
+    pub(super) distributions: BTreeMap<String, DistributionMaker>,
+    /// Asked from the last to the first.
+    resolvers: Vec<Resolver>,
     trust: Trust,
     /// Makes all environments, whatever their names.
     replacement: Option<Maker>,
@@ -55,88 +56,40 @@ impl fmt::Debug for Registry {
 
 impl Default for Registry {
     fn default() -> Self {
-        let mut registry = Self::empty();
-        registry
-            .register::<control::Acrobot>()
-            .register::<control::CartPole>()
-            .register::<control::MountainCar>()
-            .register::<control::MountainCarContinuous>()
-            .register::<control::Pendulum>()
-            .register::<Journey>()
-            .register::<LightsOut>()
-            .register::<Maze>()
-            .register::<Puzzle>();
+        let registry = Self::empty();
+        #[cfg(feature = "built-in-envs")]
+        let registry = registry.with_built_in_envs();
         registry
     }
 }
 
 impl Registry {
-    /// Registers a distribution of one action component under `name`, the `type` of its config. `maker` is given the
-    /// component and the config's `params`. A later registration of the same name replaces it.
-    pub fn register_distribution<F>(&mut self, name: &str, maker: F) -> &mut Self
-    where
-        F: Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync + 'static,
-    {
-        self.distributions.insert(name.to_owned(), Arc::new(maker));
-        self
-    }
-
-    /// Returns the registered distribution `name` of `component`.
-    ///
-    /// # Errors
-    /// If no distribution has this name, or it refuses the component or the parameters.
-    pub fn distribution(
-        &self,
-        name: &str,
-        params: &Value,
-        component: &ActionComponent,
-    ) -> Result<DistributionSpec> {
-        let Some(maker) = self.distributions.get(name) else {
-            let known = self.distributions.keys().map(|name| format!(", `{name}`"));
-            let expected = "`categorical`, `bernoulli`, `gaussian`, `squashed_gaussian`";
-            let expected = format!("{expected}{}", known.collect::<String>());
-            return Err(Error::config("type", expected, format!("{name:?}")));
-        };
-        let distribution = maker(component, params).map_err(|error| error.below("params"))?;
-        Ok(DistributionSpec::Custom(Custom {
-            name: name.to_owned(),
-            params: params.clone(),
-            parameters: distribution.parameters(),
-            shared: distribution.shared(),
-            distribution: Some(distribution),
-        }))
-    }
-
-    /// Fills in the registered distributions that a network from a file names.
-    ///
-    /// # Errors
-    /// If a distribution is not registered, or differs from the one that the network was made for.
-    pub fn complete(&self, network: &mut Network) -> Result<()> {
-        let components = network.actions.components().iter();
-        let specs = network.distribution.iter_mut().zip(components).enumerate();
-        for (i, (spec, component)) in specs {
-            let DistributionSpec::Custom(custom) = spec else { continue };
-            let within = |error: Error| error.below(&format!("policy.distribution[{i}]"));
-            let made = self.distribution(&custom.name, &custom.params, component);
-            let made = made.map_err(within)?;
-            if made != *spec {
-                let expected = format!("{spec:?}");
-                return Err(within(Error::config("type", expected, format!("{made:?}"))));
-            }
-            *spec = made;
-        }
-        Ok(())
-    }
-
     /// Returns an empty registry.
     pub fn empty() -> Self {
         Self {
             makers: BTreeMap::new(),
+            #[cfg(feature = "policies")]
             distributions: BTreeMap::new(),
-            resolver: None,
+            resolvers: Vec::new(),
             trust: Trust::default(),
             replacement: None,
         }
+    }
+
+    #[cfg(feature = "built-in-envs")]
+    fn with_built_in_envs(mut self) -> Self {
+        use super::{control, journey, lights_out, maze, puzzle};
+        self.register::<control::Acrobot>()
+            .register::<control::CartPole>()
+            .register::<control::MountainCar>()
+            .register::<control::MountainCarContinuous>()
+            .register::<control::Pendulum>()
+            .register::<journey::Journey>()
+            .register::<lights_out::LightsOut>()
+            .register::<maze::Maze>()
+            .register::<puzzle::Puzzle>()
+            .in_template("agent");
+        self
     }
 
     /// Registers an environment under [`Environment::NAME`]. A later registration of the same name replaces it.
@@ -150,20 +103,35 @@ impl Registry {
         name: &str,
         maker: impl Fn(&Value) -> Result<Arc<dyn EnvSpec>> + Send + Sync + 'static,
     ) -> &mut Self {
-        self.makers.insert(name.to_owned(), Arc::new(maker));
+        let registered = Registered { maker: Arc::new(maker), template: None };
+        self.makers.insert(name.to_owned(), registered);
         self
     }
 
-    /// Sets the resolver of names that are not registered in full. It is given the name, the parameters and what the name
-    /// may lead to, and returns `None` for unknown names, whose module path is then ignored.
-    pub fn set_resolver(
+    /// Notes that the template of bundles `template` has all environments that are registered and in no template yet.
+    pub fn in_template(&mut self, template: &'static str) -> &mut Self {
+        for registered in self.makers.values_mut() {
+            registered.template.get_or_insert(template);
+        }
+        self
+    }
+
+    /// Returns the template of bundles that has the environment registered under `name`; `None` if it is in none.
+    pub fn template_of(&self, name: &str) -> Option<&'static str> {
+        self.makers.get(name)?.template
+    }
+
+    /// Adds a resolver of names that are not registered in full, which is asked before those added earlier. It is given the
+    /// name, the parameters and what the name may lead to, and returns `None` for names that it does not know. The module path
+    /// of names that no resolver knows is ignored.
+    pub fn add_resolver(
         &mut self,
         resolver: impl Fn(&str, &Value, Trust) -> Option<Result<Arc<dyn EnvSpec>>>
         + Send
         + Sync
         + 'static,
     ) -> &mut Self {
-        self.resolver = Some(Arc::new(resolver));
+        self.resolvers.push(Arc::new(resolver));
         self
     }
 
@@ -189,20 +157,21 @@ impl Registry {
     }
 
     /// Builds the environment `env_cls` with parameters `params`. The name is looked up in full, then by the
-    /// [resolver](Self::set_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
+    /// [resolvers](Self::add_resolver), and then without its module path, so that `twisterl.envs.Puzzle` finds `Puzzle`.
     ///
     /// # Errors
     /// If the name is unknown, leads to what is not [trusted](Self::with_trust), or a parameter is invalid.
     pub fn make(&self, env_cls: &str, params: &Value) -> Result<Arc<dyn EnvSpec>> {
-        if let Some(maker) = self.replacement.as_ref().or_else(|| self.makers.get(env_cls)) {
+        let registered = |name: &str| self.makers.get(name).map(|registered| &registered.maker);
+        if let Some(maker) = self.replacement.as_ref().or_else(|| registered(env_cls)) {
             return maker(params);
         }
         let resolve = |resolver: &Resolver| resolver(env_cls, params, self.trust);
-        if let Some(found) = self.resolver.as_ref().and_then(resolve) {
+        if let Some(found) = self.resolvers.iter().rev().find_map(resolve) {
             return found;
         }
         let short = env_cls.rsplit(['.', ':']).next().unwrap_or(env_cls);
-        let maker = self.makers.get(short).ok_or_else(|| Error::UnknownEnvironment {
+        let maker = registered(short).ok_or_else(|| Error::UnknownEnvironment {
             name: env_cls.to_owned(),
             known: self.names().map(str::to_owned).collect(),
             also: String::new(),

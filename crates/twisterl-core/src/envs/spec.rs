@@ -1,17 +1,14 @@
 //! Environments with their parameters, as training, search and policies see them.
 
 use crate::env::Environment;
+pub use crate::env::StartKinds;
 use crate::env::batch::{EnvBatch, VecEnv};
 #[cfg(feature = "training")]
-use crate::env::check::{Report, check_env};
+use crate::env::check::{Report, Rules, States, Subject, check};
 use crate::env::episode_limits::EpisodeLimits;
 use crate::env::no_backtracking::NoBacktracking;
-use crate::env::walk::inverses;
-#[cfg(feature = "training")]
-use crate::env::walk::{Walk, Walker};
+use crate::env::walk;
 use crate::error::from_serde;
-use crate::policy::network::Network;
-use crate::rng::{Purpose, StreamKey};
 use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::Twist;
 use crate::space::{ActionSpace, ObservationSpace};
@@ -19,9 +16,10 @@ use crate::{Error, Result};
 use serde_json::Value;
 use std::any::Any;
 use std::fmt;
+use std::sync::Arc;
 
 /// An environment with its parameters: its spaces and symmetries, and the maker of its batches.
-pub trait EnvSpec: Send + Sync {
+pub trait EnvSpec: Send + Sync + 'static {
     /// The registered name.
     fn name(&self) -> &str;
 
@@ -61,6 +59,28 @@ pub trait EnvSpec: Send + Sync {
         EpisodeLimits::NATIVE
     }
 
+    /// Returns true if a state lists the start of its episode and the actions since, so that the same position may have
+    /// different states, and a state that was set is played again.
+    fn states_are_histories(&self) -> bool {
+        false
+    }
+
+    /// The rules that [`check`](Self::check) holds the environment to.
+    #[cfg(feature = "training")]
+    fn rules(&self) -> Rules {
+        Rules::Contract
+    }
+
+    /// Returns false if [`VecEnv::state`] is an error: states can at most be set.
+    fn tells_states(&self) -> bool {
+        true
+    }
+
+    /// Returns false if the environment draws at random by itself, so that neither its starts nor its steps can be repeated.
+    fn is_deterministic(&self) -> bool {
+        true
+    }
+
     /// Returns itself if the environment is not written in Rust, for the binding of its language.
     fn foreign_spec(&self) -> Option<&(dyn Any + Send + Sync)> {
         None
@@ -78,34 +98,74 @@ pub trait EnvSpec: Send + Sync {
     /// Returns a batch of `len` environments.
     fn batch(&self, len: usize) -> Box<dyn VecEnv>;
 
+    /// Returns a batch of `len` environments that are copied to each other, as search does.
+    fn search_batch(&self, len: usize) -> Box<dyn VecEnv> {
+        self.batch(len)
+    }
+
+    /// Returns this environment with its batches spread over `workers` processes.
+    ///
+    /// # Errors
+    /// If it is written in Rust, whose batches are spread over threads, or the processes cannot be started.
+    fn in_workers(self: Arc<Self>, workers: usize) -> Result<Arc<dyn EnvSpec>> {
+        let expected = format!(
+            "1, since {} is not written in Python (num_cores is the number of threads)",
+            self.name()
+        );
+        Err(Error::config("algorithm.collecting.workers", expected, workers))
+    }
+
+    /// Returns the action that undoes `action`, see [`Environment::inverse`].
+    fn inverse(&self, action: usize) -> Option<usize> {
+        let _ = action;
+        None
+    }
+
     /// Returns the action that undoes each action, `[actions]`.
     ///
     /// # Errors
     /// If the environment does not declare the inverse of each action.
-    fn inverses(&self) -> Result<Vec<u32>>;
+    fn inverses(&self) -> Result<Vec<u32>> {
+        walk::inverses(self.name(), &self.action_space(), |action| self.inverse(action))
+    }
 
     /// Returns a maker of random walks away from solved states.
     ///
     /// # Errors
     /// If the environment does not declare the inverse of each action.
     #[cfg(feature = "training")]
-    fn walker(&self) -> Result<Box<dyn Walk>>;
+    fn walker(self: Arc<Self>) -> Result<Box<dyn walk::Walk>> {
+        Ok(walk::over(self.inverses()?, move |len| self.batch(len)))
+    }
 
-    /// Tests the environment against its contract.
+    /// Tests the environment against its contract, see [`check`].
     ///
     /// # Errors
     /// The first broken rule, with the observed behaviour.
     #[cfg(feature = "training")]
-    fn check(&self, seed: u64) -> Result<Report>;
-}
-
-/// The ways in which the episodes of an environment may start.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct StartKinds {
-    /// The difficulty can be set, so that a curriculum can raise it.
-    pub curriculum: bool,
-    /// From states drawn uniformly from all states ([`Environment::reset_uniform`]).
-    pub uniform: bool,
+    fn check(&self, seed: u64) -> Result<Report> {
+        let actions = self.action_space();
+        let choices = actions.single_discrete().unwrap_or(0);
+        let name = self.name();
+        let subject = Subject {
+            name,
+            observations: self.observation_space(),
+            inverses: (0..choices).map(|action| self.inverse(action)).collect(),
+            actions,
+            twists: self.twists(),
+            difficulty: self.difficulty(),
+            starts: self.starts(),
+            limits: self.episode_limits(),
+            rules: self.rules(),
+            states: match (self.tells_states(), self.states_are_histories()) {
+                (false, _) => States::Untold,
+                (true, true) => States::Histories,
+                (true, false) => States::Positions,
+            },
+            batch: &|len| self.batch(len),
+        };
+        check(&subject, seed)
+    }
 }
 
 impl dyn EnvSpec + '_ {
@@ -132,21 +192,6 @@ impl dyn EnvSpec + '_ {
                 "true for an environment that does not declare the inverse of each action";
             Error::config("policy.backtracking", expected, format!("false for {}", self.name()))
         })
-    }
-
-    /// Checks that `network` reads the observations of the environment and gives its actions.
-    ///
-    /// # Errors
-    /// The network that is expected, and the one that was found.
-    pub fn check_network(&self, network: &Network) -> std::result::Result<(), (String, String)> {
-        let (observation, actions) = (self.observation_space(), self.action_space());
-        if network.observation == observation && network.actions == actions {
-            return Ok(());
-        }
-        let name = self.name();
-        let expected =
-            format!("a network for {name} with {observation:?} and {:?}", actions.components());
-        Err((expected, format!("{:?} and {:?}", network.observation, network.actions.components())))
     }
 }
 
@@ -210,16 +255,7 @@ impl<E: Environment> EnvSpec for Native<E> {
     }
 
     fn starts(&self) -> StartKinds {
-        let mut tried = self.prototype.clone();
-        let difficulty = self.difficulty();
-        // The greatest difficulty may be set already.
-        let curriculum =
-            [difficulty.saturating_add(1), difficulty.saturating_sub(1)].into_iter().any(|other| {
-                tried.set_difficulty(other);
-                tried.difficulty() != difficulty
-            });
-        let uniform = tried.reset_uniform(&mut StreamKey::new(0, Purpose::Start).stream());
-        StartKinds { curriculum, uniform }
+        StartKinds::of(&self.prototype)
     }
 
     fn measures_success(&self) -> bool {
@@ -230,17 +266,13 @@ impl<E: Environment> EnvSpec for Native<E> {
         Box::new(EnvBatch::new(&self.prototype, len))
     }
 
-    fn inverses(&self) -> Result<Vec<u32>> {
-        inverses(&self.prototype)
+    fn inverse(&self, action: usize) -> Option<usize> {
+        self.prototype.inverse(action)
     }
 
     #[cfg(feature = "training")]
-    fn walker(&self) -> Result<Box<dyn Walk>> {
-        Ok(Box::new(Walker::new(&self.prototype)?))
-    }
-
-    #[cfg(feature = "training")]
-    fn check(&self, seed: u64) -> Result<Report> {
-        check_env(&self.prototype, seed)
+    fn walker(self: Arc<Self>) -> Result<Box<dyn walk::Walk>> {
+        // Compiled for the environment.
+        Ok(walk::over(self.inverses()?, move |len| EnvBatch::new(&self.prototype, len)))
     }
 }

@@ -145,7 +145,7 @@ fn the_resolver_is_told_what_names_may_lead_to() {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let mut registry = Registry::default();
     let seen = Arc::clone(&asked);
-    registry.set_resolver(move |name, _, trust| {
+    registry.add_resolver(move |name, _, trust| {
         seen.lock().unwrap().push((name.to_owned(), trust));
         None
     });

@@ -1,6 +1,7 @@
 //! Interruption of long work.
 
 use crate::{Error, Result};
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -12,6 +13,11 @@ const AFTER_HOLD: Duration = Duration::from_millis(200);
 
 /// The number of [`Hold`]s in this process.
 static HOLDS: AtomicUsize = AtomicUsize::new(0);
+
+thread_local! {
+    /// The flag that this thread checked last.
+    static CHECKED: RefCell<Option<Interrupt>> = const { RefCell::new(None) };
+}
 
 /// A flag that requests interruption. Every evaluation of a policy and every step of a learner checks it. Clones share
 /// one flag.
@@ -39,7 +45,37 @@ impl Interrupt {
     /// # Errors
     /// [`Error::Interrupted`] if interruption was requested.
     pub fn check(&self) -> Result<()> {
-        if self.is_set() { Err(Error::Interrupted) } else { Ok(()) }
+        if self.is_set() {
+            return Err(Error::Interrupted);
+        }
+        CHECKED.with_borrow_mut(|checked| match checked {
+            Some(checked) if Arc::ptr_eq(&checked.0, &self.0) => {}
+            _ => *checked = Some(self.clone()),
+        });
+        Ok(())
+    }
+}
+
+/// The flag of the work that this thread is doing, for long calls within it that are not handed the flag: calls into
+/// environments that run as guests.
+#[derive(Debug)]
+pub struct Watch(Option<Interrupt>);
+
+impl Watch {
+    /// Watches the flag that this thread checked last. A flag that is set already is of work that has ended.
+    pub fn begin() -> Self {
+        Self(CHECKED.with_borrow(|checked| checked.clone().filter(|checked| !checked.is_set())))
+    }
+
+    /// Returns `Err(Interrupted)` if interruption was requested since [`begin`](Self::begin).
+    ///
+    /// # Errors
+    /// [`Error::Interrupted`] if interruption was requested.
+    pub fn check(&self) -> Result<()> {
+        match &self.0 {
+            Some(interrupt) if interrupt.is_set() => Err(Error::Interrupted),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -103,6 +139,19 @@ mod tests {
         drop(two);
         assert!(!Hold::any());
     }
+
+    #[test]
+    fn long_calls_watch_the_flag_that_their_thread_checked_last() {
+        let (ended, current) = (Interrupt::default(), Interrupt::default());
+        let _ = (ended.check(), ended.set());
+        assert_eq!(Watch::begin().check(), Ok(()), "requests before the call are not the call's");
+        assert_eq!(current.check(), Ok(()));
+        let watch = Watch::begin();
+        assert_eq!(watch.check(), Ok(()));
+        current.set();
+        assert_eq!(watch.check(), Err(Error::Interrupted));
+    }
+
     #[test]
     fn work_that_is_held_is_not_left_behind() {
         let (mut patience, since) = (Patience::default(), Instant::now());

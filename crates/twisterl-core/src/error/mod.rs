@@ -3,13 +3,17 @@
 pub mod counts;
 pub mod escape;
 pub mod from_serde;
+mod from_value;
 pub mod interrupt;
 pub mod json;
 pub mod names;
 mod option;
+mod refusal;
 pub mod text;
 
+pub(crate) use from_value::{Tagged, tagged_enum};
 pub use option::OptionError;
+pub(crate) use refusal::Refusal;
 
 use std::fmt;
 use std::ops::RangeInclusive;

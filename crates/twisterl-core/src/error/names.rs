@@ -259,8 +259,8 @@ pub fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     if name.chars().nth(MAX_NAME).is_some() {
         return None;
     }
-    let wanted = name.to_lowercase();
-    let distance = |known: &str| strsim::osa_distance(&wanted, &known.to_lowercase());
+    let wanted = name.to_ascii_lowercase();
+    let distance = |known: &str| strsim::osa_distance(&wanted, &known.to_ascii_lowercase());
     let near = known.into_iter().map(|known| (distance(known), known));
     let (distance, best) = near.min_by_key(|(distance, _)| *distance)?;
     let length = best.chars().count();
@@ -274,7 +274,7 @@ pub fn nearest_environment<'a>(name: &str, known: &'a [String]) -> Option<&'a st
         let name = name.rsplit(['.', ':', '/']).next().unwrap_or(name);
         let (stem, version) = name.rsplit_once("-v").unwrap_or((name, ""));
         let name = if version.chars().all(|c| c.is_ascii_digit()) { stem } else { name };
-        name.chars().filter(|c| c.is_alphabetic()).collect::<String>()
+        name.chars().filter(|c| c.is_ascii_alphabetic()).collect::<String>()
     };
     let known = || known.iter().map(String::as_str);
     nearest(name, known())
@@ -290,7 +290,7 @@ pub fn unknown_environment(name: &str, known: &[String]) -> String {
 
 /// Returns true if the name of an environment is a part of `name`, as in `SlidingPuzzle`.
 fn holds_word(name: &str, known: &str) -> bool {
-    known.len() > 3 && name.to_lowercase().contains(&known.to_lowercase())
+    known.len() > 3 && name.to_ascii_lowercase().contains(&known.to_ascii_lowercase())
 }
 
 /// Returns ` (did you mean ...?)` with the known name that is closest to `name`, or else the one that `name` is a

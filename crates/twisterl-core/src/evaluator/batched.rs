@@ -3,8 +3,8 @@
 use crate::env::batch::VecEnv;
 use crate::env::key_of_words;
 use crate::evaluator::distribution::masked_log_softmax;
+use crate::evaluator::frames::Frames;
 use crate::evaluator::{Evaluation, Evaluator};
-use crate::space::symmetry::Canonical;
 use crate::space::{ActionSpace, Actions, Observations};
 use crate::{Error, Result};
 
@@ -36,7 +36,7 @@ pub struct BatchedEvaluation {
     space: ActionSpace,
     sample_widths: (usize, usize),
     evaluation: Evaluation,
-    canonical: Canonical,
+    frames: Frames,
     image: Vec<f32>,
 }
 
@@ -50,7 +50,7 @@ impl BatchedEvaluation {
             space: space.clone(),
             sample_widths: (space.discrete_width(), space.continuous_width()),
             evaluation: Evaluation::default(),
-            canonical: Canonical::default(),
+            frames: Frames::default(),
             image: Vec::new(),
         }
     }
@@ -125,7 +125,7 @@ impl BatchedEvaluation {
             let expected = format!("masks of {} choices for {rows} rows", self.mask_width);
             return Err(Error::observation(expected, format!("{} choices", self.masks.len())));
         }
-        self.canonical.apply(evaluator.twists(), &mut self.observations, &mut self.masks);
+        self.frames.apply(evaluator.twists(), &mut self.observations, &mut self.masks);
         evaluator.evaluate(&self.observations, &mut self.evaluation)?;
         let found = (self.evaluation.actions.len(), self.evaluation.values.len());
         if found != (rows * distribution.width(), rows) {
@@ -149,8 +149,8 @@ impl BatchedEvaluation {
         self.evaluate(evaluator)?;
         let logits = self.evaluation.actions.chunks_exact_mut(width);
         for (row, (logits, mask)) in logits.zip(self.masks.chunks_exact_mut(width)).enumerate() {
-            if let Some(twist) = self.canonical.frame(twists, row) {
-                self.canonical.mask_back(twist, mask);
+            if let Some(twist) = self.frames.of(twists, row) {
+                self.frames.mask_back(twist, mask);
                 self.image.clear();
                 self.image.extend_from_slice(logits);
                 for (logit, &to) in logits.iter_mut().zip(&twist.action) {
@@ -194,7 +194,7 @@ impl BatchedEvaluation {
         let twists = evaluator.twists();
         if !twists.is_empty() {
             for (row, choice) in actions.discrete.iter_mut().enumerate() {
-                *choice = self.canonical.original(twists, row, *choice);
+                *choice = self.frames.original(twists, row, *choice);
             }
         }
     }

@@ -4,6 +4,7 @@
 pub mod batched;
 pub mod decision;
 pub mod distribution;
+mod frames;
 mod interruptible;
 mod mock;
 mod twisted;

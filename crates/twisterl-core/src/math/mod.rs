@@ -6,6 +6,7 @@
 //! that are to be bundled use them too. `clippy.toml` refuses those of the standard library.
 
 pub mod rng;
+#[cfg(feature = "policies")]
 pub(crate) mod vectorised;
 
 pub use libm::{

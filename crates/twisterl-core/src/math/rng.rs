@@ -6,7 +6,7 @@
 pub use rand::{self, RngExt};
 
 use super::{cos, log};
-use rand::SeedableRng;
+use rand::{Rng as _, SeedableRng};
 
 /// The generator of a stream.
 pub type Rng = rand_chacha::ChaCha8Rng;
@@ -109,6 +109,21 @@ pub fn stream(seed: u64, purpose: Purpose, iteration: u64, index: u64) -> Rng {
     StreamKey { seed, purpose, iteration, index }.stream()
 }
 
+/// Returns the generator of a key of 32 bytes, at the start of its stream: ChaCha with 8 rounds, a counter of 64 bits and
+/// stream 0.
+pub fn of_key(key: [u8; 32]) -> Rng {
+    Rng::from_seed(key)
+}
+
+/// Returns the key of a generator for code that draws in another language, and advances `rng`: of `rng` itself if nothing was
+/// drawn from it yet, so that the other code may draw the same numbers as code in Rust would, and of a new stream otherwise.
+pub fn next_key(rng: &mut Rng) -> [u8; 32] {
+    let own = (rng.get_word_pos() == 0).then(|| rng.get_seed());
+    let mut key = [0; 32];
+    rng.fill_bytes(&mut key);
+    own.unwrap_or(key)
+}
+
 /// Draws a uniform number in (0, 1], whose logarithm is finite.
 pub fn open_uniform(rng: &mut Rng) -> f64 {
     1.0 - rng.random::<f64>() * (1.0 - f64::EPSILON)
@@ -123,7 +138,6 @@ pub fn normal(rng: &mut Rng) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use rand::Rng as _;
 
     #[test]
     fn streams_are_equal_if_and_only_if_their_keys_are() {

@@ -2,12 +2,14 @@
 
 use super::arithmetic::Arithmetic;
 use super::init::Scheme;
+use super::layers::product::rounding;
 use super::network::Network;
 use super::scaling::Scaling;
 use crate::space::declared::DeclaredSpaces;
 use crate::space::symmetry::{Symmetry, Twist};
 use crate::space::{ActionSpace, ObservationSpace};
 use crate::{Error, Result};
+use pulp::Arch;
 use serde_json::Value;
 use std::collections::HashSet;
 
@@ -37,6 +39,12 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// Returns the arithmetic whose results this policy has on this machine: the portable one in place of the fused one where
+    /// there is no fused operation.
+    pub fn rounding(&self) -> Arithmetic {
+        rounding(Arch::new(), self.arithmetic)
+    }
+
     /// Returns a policy with fresh weights, initialised as PyTorch does by default ([`Scheme::Uniform`]).
     ///
     /// # Errors

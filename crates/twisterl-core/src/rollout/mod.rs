@@ -3,6 +3,7 @@
 
 mod group;
 mod population;
+pub mod repeat;
 mod replay;
 mod start;
 #[cfg(test)]
@@ -47,6 +48,15 @@ pub struct Collection<'a> {
     pub max_steps: usize,
 }
 
+/// The share of one group in a collection.
+#[derive(Debug, Clone)]
+pub struct Fragment {
+    /// Its transitions.
+    pub trajectory: Trajectory,
+    /// The unfinished episode of each of its slots, `[slots]`; empty if no episode continues in the next collection.
+    pub live: Vec<LiveEpisode>,
+}
+
 /// Collects transitions from a fixed number of slots.
 pub struct Collector {
     groups: Vec<SlotGroup>,
@@ -69,6 +79,73 @@ impl Collector {
     /// If an environment fails, or the policy does not fit it: the error of the first group that fails.
     pub fn collect(&mut self, collection: &Collection<'_>) -> Result<()> {
         parallel::try_for_each(&mut self.groups, |_, group| group.collect(collection))
+    }
+
+    /// Returns the number of groups of `slots` environments.
+    pub fn parts(slots: usize) -> usize {
+        slots.div_ceil(GROUP_SLOTS)
+    }
+
+    /// Collects the transitions of group `part` of `slots` environments, whose unfinished episodes are `live`, empty before
+    /// the first collection. A [`Collector`] that [accepts](Self::accept) the fragments of all groups is in the state in
+    /// which [`collect`](Self::collect) would have left it.
+    ///
+    /// # Errors
+    /// If there is no such group, as for [`collect`](Self::collect), or as for [`restore`](Self::restore).
+    pub fn collect_part(
+        spec: &dyn EnvSpec,
+        (slots, part): (usize, usize),
+        live: Vec<LiveEpisode>,
+        collection: &Collection<'_>,
+    ) -> Result<Fragment> {
+        if part >= Self::parts(slots) {
+            return Err(Error::config("part", format!("one of {}", Self::parts(slots)), part));
+        }
+        let len = GROUP_SLOTS.min(slots - part * GROUP_SLOTS);
+        let mut group = SlotGroup::new(spec, part, len);
+        if !live.is_empty() && collection.horizon != Horizon::Episodes {
+            if live.len() != len {
+                return Err(Error::state(format!("{len} unfinished episodes"), live.len()));
+            }
+            let space = spec.action_space();
+            for (slot, episode) in live.into_iter().enumerate() {
+                group.restore(slot, episode, &space, collection.key.seed)?;
+            }
+        }
+        group.collect(collection)?;
+        let SlotGroup { trajectory, live, .. } = group;
+        let continues = collection.horizon != Horizon::Episodes;
+        Ok(Fragment { trajectory, live: if continues { live } else { Vec::new() } })
+    }
+
+    /// Takes the fragment of group `part` as the result of the last collection. The environments of the group stay where
+    /// they are.
+    ///
+    /// # Errors
+    /// If there is no such group, or the fragment is of another number of slots.
+    pub fn accept(&mut self, part: usize, fragment: Fragment) -> Result<()> {
+        let Fragment { trajectory, live } = fragment;
+        let groups = self.groups.len();
+        let Some(group) = self.groups.get_mut(part) else {
+            return Err(Error::config("part", format!("one of {groups}"), part));
+        };
+        let found = trajectory.last_values.len();
+        if found != group.env.len() || ![0, found].contains(&live.len()) {
+            let found = format!("{found} and {}", live.len());
+            return Err(Error::state(format!("last values of {} slots", group.env.len()), found));
+        }
+        (group.trajectory, group.live) = (trajectory, live);
+        Ok(())
+    }
+
+    /// Returns the number of slots of each group, `[groups]`.
+    pub fn slots_by_part(&self) -> impl Iterator<Item = usize> {
+        self.groups.iter().map(|group| group.env.len())
+    }
+
+    /// Returns the unfinished episodes of each group, `[groups][slots]`.
+    pub fn live_by_part(&self) -> impl Iterator<Item = &[LiveEpisode]> {
+        self.groups.iter().map(|group| &group.live[..])
     }
 
     /// Returns the transitions of the last collection, one trajectory a group.

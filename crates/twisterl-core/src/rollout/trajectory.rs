@@ -1,7 +1,8 @@
 //! The transitions of a rollout, and their advantages.
 
 use crate::env::Step;
-use crate::space::{ActionSpace, Actions, Observations};
+use crate::space::{ActionSpace, Actions, ObservationSpace, Observations};
+use crate::{Error, Result};
 
 /// A finished episode.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -66,6 +67,40 @@ impl Trajectory {
     /// Returns true if there are no transitions.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty()
+    }
+
+    /// Checks that all rows are there, and that they fit the spaces and the number of slots.
+    ///
+    /// # Errors
+    /// Names what does not fit.
+    pub fn check(
+        &self,
+        observation: &ObservationSpace,
+        space: &ActionSpace,
+        slots: usize,
+    ) -> Result<()> {
+        let rows = self.steps.len();
+        for (name, found, expected) in [
+            ("observations", self.observations.len(), rows),
+            ("choices of masks", self.masks.len(), rows * space.mask_width()),
+            ("discrete values", self.actions.discrete.len(), rows * space.discrete_width()),
+            ("continuous values", self.actions.continuous.len(), rows * space.continuous_width()),
+            ("log-probabilities", self.log_probs.len(), rows),
+            ("values", self.values.len(), rows),
+            ("slots", self.slots.len(), rows),
+            ("values of cut episodes", self.cut_values.len(), rows),
+            ("last values", self.last_values.len(), slots),
+        ] {
+            if found != expected {
+                let expected = format!("{expected} {name} of {rows} transitions");
+                return Err(Error::state(expected, found));
+            }
+        }
+        if let Some(slot) = self.slots.iter().find(|&&slot| slot as usize >= slots) {
+            return Err(Error::state(format!("slots below {slots}"), slot));
+        }
+        self.observations.check(observation)?;
+        (0..rows).try_for_each(|row| space.check(self.actions.row(row)))
     }
 
     pub(super) fn clear(&mut self) {

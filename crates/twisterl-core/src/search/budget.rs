@@ -26,6 +26,15 @@ impl Budget<'_> {
         }
     }
 
+    /// Returns the budget in two parts, of equal time and as equal numbers of states as there can be. There is no second part of
+    /// a single state.
+    pub(crate) fn halves(self) -> (Self, Option<Self>) {
+        let seconds = self.seconds.map(|seconds| seconds / 2.0);
+        let first = Self { nodes: self.nodes.map(|nodes| nodes.div_ceil(2)), seconds, ..self };
+        let second = Self { nodes: self.nodes.map(|nodes| nodes / 2), seconds, ..self };
+        (first, (second.nodes != Some(0)).then_some(second))
+    }
+
     /// Starts the clock for `problems` that share the budget.
     pub(crate) fn begin(&self, problems: usize) -> Limit<'_> {
         let begun = (self.clock)();
@@ -62,5 +71,23 @@ impl Limit<'_> {
     /// Returns whether the time is over.
     pub(crate) fn expired(&self) -> bool {
         self.deadline.is_some_and(|deadline| (self.clock)() >= deadline)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn halves_are_a_whole_budget() {
+        for (nodes, first, second) in
+            [(None, None, Some(None)), (Some(7), Some(4), Some(Some(3))), (Some(1), Some(1), None)]
+        {
+            let budget = Budget { nodes, seconds: Some(3.0), ..Budget::unlimited() };
+            let (one, other) = budget.halves();
+            assert_eq!((one.nodes, other.map(|other| other.nodes)), (first, second));
+            assert_eq!(one.seconds, Some(1.5));
+            assert!(other.is_none_or(|other| other.seconds == Some(1.5)));
+        }
     }
 }

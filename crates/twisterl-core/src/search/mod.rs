@@ -7,6 +7,7 @@ mod action_path;
 mod beam;
 mod budget;
 mod mcts;
+mod objective;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -19,5 +20,7 @@ pub(crate) use budget::Limit;
 pub use mcts::{
     Cycles, Plan, Reuse, RootStatistics, SEARCH_GROUP, Search, SearchConfig, Selection,
 };
+pub use objective::Objective;
+pub(crate) use objective::exceeds;
 pub use tree::gumbel::Gumbel;
 pub use tree::puct::{Dirichlet, Puct};

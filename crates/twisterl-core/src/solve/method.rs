@@ -60,6 +60,11 @@ impl Method {
         }
     }
 
+    /// Returns whether the method takes its actions one by one in an episode; a beam plans them all in copies.
+    pub(super) fn plays(&self) -> bool {
+        !matches!(self, Self::Beam { .. } | Self::Widening { .. })
+    }
+
     /// Returns how many problems are solved in lock step, and so at the same time.
     pub fn together(&self) -> usize {
         match *self {

@@ -4,29 +4,27 @@
 //! [`Play`] is the part that plays many episodes in lock step.
 
 mod beams;
+mod both_ends;
 mod method;
 mod options;
 mod plan;
 mod play;
 mod record;
 mod replay;
-mod symmetry_use;
 #[cfg(test)]
 mod tests;
 mod trees;
 mod verification;
 
-pub use crate::search::{BeamScore, Budget};
+pub use crate::search::{BeamScore, Budget, Objective};
 pub use method::Method;
-pub use options::{MAX_SEARCHES, MAX_STEPS, SOLVE_SEARCHES, SolveOptions};
+pub use options::{Invert, MAX_SEARCHES, MAX_STEPS, SOLVE_SEARCHES, SolveOptions, SymmetryUse};
 pub use plan::SolvePlan;
 pub use play::{Play, Solution, start_stream};
 pub use record::{Record, action, number, shortest};
 pub use replay::{Replay, indices, replay};
-pub use symmetry_use::SymmetryUse;
 pub use verification::Verification;
 
-use crate::Result;
 use crate::env::Start;
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::distribution::Choice;
@@ -34,6 +32,7 @@ use crate::evaluator::{Evaluator, Twisted, WithoutBacktracking};
 use crate::rng::StreamKey;
 use crate::search::ActionPath;
 use crate::space::Actions;
+use crate::{Error, Result};
 
 /// A problem, a policy and a method with its settings.
 #[derive(Clone, Copy)]
@@ -50,6 +49,10 @@ pub struct Solver<'a> {
     pub budget: Budget<'a>,
     /// The use of the problem's symmetries.
     pub symmetry_use: SymmetryUse,
+    /// The solution that counts as the best one.
+    pub objective: Objective,
+    /// The use of inverse problems.
+    pub invert: Invert,
     /// Maximum length of a solution; `None`: that of an episode of the environment or its default limit.
     pub max_steps: Option<usize>,
     /// Key of the streams of the starts and of the actions, which have indices of their own.
@@ -78,6 +81,8 @@ impl<'a> Solver<'a> {
             backtracking: true,
             budget: Budget::unlimited(),
             symmetry_use: SymmetryUse::None,
+            objective: Objective::Length,
+            invert: Invert::Never,
             max_steps: None,
             key,
             first: 0,
@@ -95,6 +100,14 @@ impl Solver<'_> {
     /// # Errors
     /// If a start is refused, the environment fails, or the method cannot search its actions.
     pub fn run(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
+        match self.invert {
+            Invert::Never => self.run_each(starts, &[]),
+            Invert::Both => self.run_both(starts),
+        }
+    }
+
+    /// Solves every start itself. Beams look for solutions better than `incumbents`, `[start]` or empty, and find none otherwise.
+    fn run_each(&self, starts: &[Start<'_>], incumbents: &[ActionPath]) -> Result<Vec<Solution>> {
         let without_backtracking = WithoutBacktracking(self.evaluator);
         let evaluator: &dyn Evaluator =
             if self.backtracking { self.evaluator } else { &without_backtracking };
@@ -104,14 +117,15 @@ impl Solver<'_> {
         let mut solutions = match self.symmetry_use {
             SymmetryUse::Average if !symmetric => {
                 let evaluator = Twisted::average(evaluator, &twists);
-                Solver { evaluator: &evaluator, ..solver }.solve(starts)?
+                Solver { evaluator: &evaluator, ..solver }.solve(starts, incumbents)?
             }
             SymmetryUse::Each if !symmetric => {
                 let solver = Solver { budget: self.budget.share(1 + twists.len()), ..solver };
-                let mut best = solver.solve(starts)?;
+                let mut best = solver.solve(starts, incumbents)?;
                 for twist in &twists {
                     let evaluator = Twisted::image(evaluator, twist);
-                    let solutions = Solver { evaluator: &evaluator, ..solver }.solve(starts)?;
+                    let solver = Solver { evaluator: &evaluator, ..solver };
+                    let solutions = solver.solve(starts, incumbents)?;
                     for (best, other) in best.iter_mut().zip(solutions) {
                         let nodes = best.nodes + other.nodes;
                         let simulations = best.simulations + other.simulations;
@@ -122,7 +136,7 @@ impl Solver<'_> {
                 }
                 best
             }
-            _ => solver.solve(starts)?,
+            _ => solver.solve(starts, incumbents)?,
         };
         if self.record || self.method.searches() {
             self.verify(starts, &mut solutions)?;
@@ -134,13 +148,20 @@ impl Solver<'_> {
     /// begins in the state of the first.
     ///
     /// # Errors
-    /// As for [`run`](Self::run).
+    /// As for [`run`](Self::run), and if other starts than given states have to be repeated in an environment that does not
+    /// tell its states.
     pub fn run_tries(
         &self,
         starts: &[Start<'_>],
         tries: u64,
         key: impl Fn(u64) -> StreamKey,
     ) -> Result<Vec<Solution>> {
+        let given = starts.iter().all(|start| matches!(start, Start::State { .. }));
+        if tries > 1 && !given && !self.spec.tells_states() {
+            let expected =
+                "1 for a search from scrambles of an environment that does not tell its states";
+            return Err(Error::config("num_searches", expected, tries));
+        }
         let record = self.record || tries > 1;
         let mut best = Solver { key: key(0), record, ..*self }.run(starts)?;
         if tries <= 1 {
@@ -164,14 +185,14 @@ impl Solver<'_> {
         Ok(best)
     }
 
-    fn solve(&self, starts: &[Start<'_>]) -> Result<Vec<Solution>> {
+    fn solve(&self, starts: &[Start<'_>], incumbents: &[ActionPath]) -> Result<Vec<Solution>> {
         match self.method {
             Method::Greedy => self.play(Choice::Greedy, 1).run_within(starts, &self.budget),
             Method::Sample => self.play(Choice::Sample, 1).run_within(starts, &self.budget),
             Method::BestOf(n) => self.play(Choice::Sample, n).run_within(starts, &self.budget),
             Method::Tree(config) => self.trees(config, starts),
-            Method::Beam { width, score } => self.beams(width..=width, score, starts),
-            Method::Widening { width, score } => self.beams(1..=width, score, starts),
+            Method::Beam { width, score } => self.beams((width..=width, score), starts, incumbents),
+            Method::Widening { width, score } => self.beams((1..=width, score), starts, incumbents),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Resolved options.
 
-use super::{Budget, Method, Solution, Solver, SymmetryUse};
+use super::{Budget, Invert, Method, Objective, Solution, Solver, SymmetryUse};
 use crate::envs::registry::EnvSpec;
 use crate::evaluator::Evaluator;
 use crate::rng::{Purpose, StreamKey};
@@ -17,6 +17,10 @@ pub struct SolvePlan {
     pub backtracking: bool,
     /// The use of the problem's symmetries.
     pub symmetry_use: SymmetryUse,
+    /// The solution that counts as the best one.
+    pub objective: Objective,
+    /// The use of inverse problems.
+    pub invert: Invert,
     /// Maximum number of states evaluated per start.
     pub nodes: Option<u64>,
     /// Maximum number of seconds per start.
@@ -40,6 +44,8 @@ impl SolvePlan {
             backtracking: self.backtracking,
             budget: Budget { nodes: self.nodes, seconds: self.seconds, clock },
             symmetry_use: self.symmetry_use,
+            objective: self.objective,
+            invert: self.invert,
             max_steps: self.max_steps,
             ..Solver::new(spec, evaluator, self.method, self.key(0, purpose))
         }

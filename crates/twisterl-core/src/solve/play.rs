@@ -20,6 +20,23 @@ pub fn start_stream(key: StreamKey, index: usize) -> Rng {
     key.at(START | index as u64).stream()
 }
 
+/// Writes the state of a slot in which an episode has begun at `start`; of an environment that does not tell its states, the
+/// given one, if any.
+pub(super) fn start_state(
+    spec: &dyn EnvSpec,
+    env: &dyn VecEnv,
+    (slot, start): (usize, Start<'_>),
+    out: &mut Vec<f64>,
+) -> Result<()> {
+    out.clear();
+    match start {
+        _ if spec.tells_states() => env.state(slot, out)?,
+        Start::State { state, .. } => out.extend(state),
+        Start::Scramble { .. } | Start::Uniform { .. } => {}
+    }
+    Ok(())
+}
+
 /// A problem and a policy that plays it without search.
 #[derive(Clone, Copy)]
 pub struct Play<'a> {
@@ -59,6 +76,10 @@ pub struct Solution {
     pub start: Vec<f64>,
     /// The actions, if recorded.
     pub actions: Actions,
+    /// The solution that the environment reports in place of the actions, if recorded, see [`VecEnv::reported_solution`].
+    pub reported: Option<Vec<u64>>,
+    /// True if it was found as a solution of the inverse problem.
+    pub inverted: bool,
     /// States evaluated, over all attempts.
     pub nodes: u64,
     /// Simulations of tree search.
@@ -178,9 +199,14 @@ impl Episodes {
         for (slot, solution) in episodes.solutions.iter_mut().enumerate() {
             let start = slot / searches;
             let mut rng = start_stream(play.key, first + start);
-            episodes.env.begin(slot, starts[start], &mut rng)?;
+            let first_slot = start * searches;
+            if slot == first_slot || play.spec.is_deterministic() {
+                episodes.env.begin(slot, starts[start], &mut rng)?;
+            } else {
+                episodes.env.copy(&[(first_slot, slot)])?;
+            }
             if play.record {
-                episodes.env.state(slot, &mut solution.start)?;
+                start_state(play.spec, &*episodes.env, (slot, starts[start]), &mut solution.start)?;
             }
             solution.solved = episodes.env.solved(slot);
             if !solution.solved {
@@ -217,6 +243,9 @@ impl Episodes {
                 solution.actions.push(actions.row(i));
             }
             progress.seconds = limit.elapsed();
+            if self.record && self.steps[i].done() {
+                solution.reported = self.env.reported_solution(slot)?;
+            }
             if solution.solved {
                 let best = progress.best.map_or(solution.total, |best| best.max(solution.total));
                 progress.best = Some(best);

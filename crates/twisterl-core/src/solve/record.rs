@@ -114,9 +114,10 @@ impl Record {
     }
 }
 
-/// Returns a number of single precision without the digits that double precision adds.
+/// Returns a number of single precision without the digits that double precision adds. Reads them as JSON: the reader of the
+/// standard library brings tables that nothing else in a template of bundles needs.
 pub fn shortest(number: f32) -> f64 {
-    number.to_string().parse().unwrap_or(f64::from(number))
+    serde_json::from_str(&number.to_string()).unwrap_or(f64::from(number))
 }
 
 /// Returns a number, without a fraction if it is whole.

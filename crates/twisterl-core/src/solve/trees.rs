@@ -1,18 +1,18 @@
 //! Solving by tree search, move by move.
 
 use super::play::start_stream;
-use super::{Solution, Solver};
+use super::{Objective, Solution, Solver};
 use crate::Result;
 use crate::env::Start;
 use crate::parallel;
-use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig};
+use crate::search::{ActionPath, Limit, Plan, SEARCH_GROUP, Search, SearchConfig, exceeds};
 
 /// Set in the index of the streams of sampled moves, beside the game and the number of the move.
 const MOVE: u64 = 1 << 62;
 
 impl Solver<'_> {
     /// Plays `starts` in groups that step together. Solutions found inside a tree count as well as those played, and a
-    /// game ends when nothing better can follow.
+    /// game ends when nothing better can follow. In an environment that does not repeat itself, only the played ones count.
     pub(super) fn trees(
         &self,
         config: SearchConfig,
@@ -51,8 +51,9 @@ impl Solver<'_> {
                 live.push(game);
             }
         }
+        let repeats = self.spec.is_deterministic();
         for step in 0..max_steps {
-            live.retain(|&game| can_improve(search, game, step));
+            live.retain(|&game| !repeats || self.can_improve(search, game, step));
             plan_move(search, config, &limit, &mut live, &mut plans);
             if live.is_empty() {
                 break;
@@ -68,16 +69,32 @@ impl Solver<'_> {
         }
         let solutions = seconds.into_iter().enumerate().map(|(game, seconds)| {
             let mut path = search.played(game);
+            path.solved = !repeats && search.solved(game);
             // A tree may look beyond the longest solution allowed.
             if let Some((actions, total)) = search.solution(game)
+                && repeats
                 && actions.len() <= max_steps
             {
                 path = ActionPath { solved: true, total, actions: actions.to_vec() };
             }
             let simulations = search.simulations(game);
-            Solution { simulations, ..self.solution(path, search.nodes(game), seconds) }
+            let reported = search.reported_solution(game)?;
+            let solution = self.solution(path, search.nodes(game), seconds);
+            Ok(Solution { simulations, reported, ..solution })
         });
-        Ok(solutions.collect())
+        solutions.collect()
+    }
+
+    /// Returns whether more moves can lead to a better solution than the best one found. If the environment knows no bound on
+    /// the return, only shorter solutions are assumed to be better, or any if returns count.
+    fn can_improve(&self, search: &Search, game: usize, step: usize) -> bool {
+        let Some((actions, best)) = search.solution(game) else { return true };
+        match (self.objective, search.best_return(game)) {
+            (Objective::Length, Some(rest)) => search.total(game) + rest > best,
+            (Objective::Length, None) => step + 1 < actions.len(),
+            (Objective::Return, Some(rest)) => exceeds(search.total(game) + rest, best),
+            (Objective::Return, None) => true,
+        }
     }
 
     /// Makes move number `step` in every live game, and removes the games that are over. Game 0 plays start number
@@ -102,16 +119,6 @@ impl Solver<'_> {
             }
         });
         result
-    }
-}
-
-/// Returns whether more moves can lead to a better solution than the best one found. If the environment knows no bound
-/// on the return, only shorter solutions are assumed to be better.
-fn can_improve(search: &Search, game: usize, step: usize) -> bool {
-    let Some((actions, best)) = search.solution(game) else { return true };
-    match search.best_return(game) {
-        Some(rest) => search.total(game) + rest > best,
-        None => step + 1 < actions.len(),
     }
 }
 

@@ -1,37 +1,39 @@
 //! Action spaces: choices, bits, real numbers, or several of these at once.
 
 use crate::error::counts::counted;
+use crate::error::tagged_enum;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 /// The maximum number of bits of one component.
 const MAX_BITS: usize = 1 << 24;
 
-/// One component of an action.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ActionComponent {
-    /// One of `n` choices.
-    Discrete {
-        /// The number of choices.
-        n: usize,
-    },
-    /// `n` independent bits.
-    Binary {
-        /// The number of bits.
-        n: usize,
-    },
-    /// An array of real numbers within bounds, which may be infinite.
-    Continuous {
-        /// Lower bound of each value, `[product of shape]`.
-        #[serde(with = "bounds")]
-        low: Vec<f32>,
-        /// Upper bound of each value, `[product of shape]`.
-        #[serde(with = "bounds")]
-        high: Vec<f32>,
-        /// Shape of the array.
-        shape: Vec<usize>,
-    },
+tagged_enum! {
+    /// One component of an action.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum ActionComponent {
+        /// One of `n` choices.
+        Discrete {
+            /// The number of choices.
+            n: usize,
+        },
+        /// `n` independent bits.
+        Binary {
+            /// The number of bits.
+            n: usize,
+        },
+        /// An array of real numbers within bounds, which may be infinite.
+        Continuous {
+            /// Lower bound of each value, `[product of shape]`.
+            #[serde(with = "bounds")]
+            low: Vec<f32>,
+            /// Upper bound of each value, `[product of shape]`.
+            #[serde(with = "bounds")]
+            high: Vec<f32>,
+            /// Shape of the array.
+            shape: Vec<usize>,
+        },
+    }
 }
 
 impl ActionComponent {
@@ -368,16 +370,19 @@ impl Actions {
 
 /// Bounds in JSON, which has no infinite numbers: they are written as `"inf"` and `"-inf"`.
 mod bounds {
+    use crate::error::from_serde::describe;
+    use serde::de::Error as _;
     use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use serde_json::Value;
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize)]
     #[serde(untagged)]
     enum Bound {
         Finite(f32),
         Infinite(Infinite),
     }
 
-    #[derive(Serialize, Deserialize)]
+    #[derive(Serialize)]
     enum Infinite {
         #[serde(rename = "inf")]
         Above,
@@ -399,13 +404,18 @@ mod bounds {
     pub(super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<f32>, D::Error> {
-        let bounds = Vec::<Bound>::deserialize(deserializer)?;
-        let number = |bound| match bound {
-            Bound::Finite(finite) => finite,
-            Bound::Infinite(Infinite::Above) => f32::INFINITY,
-            Bound::Infinite(Infinite::Below) => f32::NEG_INFINITY,
+        let bound = |value: Value| match (value.as_f64(), value.as_str()) {
+            (Some(finite), _) => Ok(finite as f32),
+            (_, Some("inf")) => Ok(f32::INFINITY),
+            (_, Some("-inf")) => Ok(f32::NEG_INFINITY),
+            _ => {
+                let found = describe(&value);
+                Err(D::Error::custom(format!(
+                    "expected a number, \"inf\" or \"-inf\", found {found}"
+                )))
+            }
         };
-        Ok(bounds.into_iter().map(number).collect())
+        Vec::<Value>::deserialize(deserializer)?.into_iter().map(bound).collect()
     }
 }
 

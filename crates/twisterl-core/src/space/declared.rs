@@ -2,6 +2,7 @@
 //! encodes observations and decodes actions as training did. docs/policies.md describes the format.
 
 use super::{ActionComponent, ActionSpace, ObservationSpace};
+use crate::error::tagged_enum;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::collections::HashSet;
@@ -24,68 +25,69 @@ pub struct DeclaredSpaces {
     pub action: DeclaredSpace,
 }
 
-/// A space. Arrays are row-major.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case", deny_unknown_fields)]
-pub enum DeclaredSpace {
-    /// A whole number from `start` to `start + n - 1`. As an observation, it is one-hot encoded.
-    Discrete {
-        /// The number of choices.
-        n: usize,
-        /// The least number.
-        #[serde(default)]
-        start: i64,
-    },
-    /// An array of such numbers. As an observation, it is the concatenation of their one-hot encodings.
-    MultiDiscrete {
-        /// The shape of the array.
-        shape: Vec<usize>,
-        /// The number of choices of each, `[product of shape]`.
-        nvec: Vec<usize>,
-        /// The least number of each, `[product of shape]`.
-        start: Vec<i64>,
-        /// The type of the numbers, such as `int64`.
-        dtype: String,
-    },
-    /// An array of zeros and ones.
-    MultiBinary {
-        /// The shape of the array.
-        shape: Vec<usize>,
-    },
-    /// An array of numbers.
-    Box {
-        /// The shape of the array.
-        shape: Vec<usize>,
-        /// The type of the numbers, such as `float32` or `uint8`.
-        dtype: String,
-    },
-    /// A text. It is encoded as the position of each character, and `characters.len()` after its end.
-    Text {
-        /// The most characters.
-        max_length: usize,
-        /// The characters, in the order of their positions.
-        characters: Vec<char>,
-    },
-    /// The indices of the ones among bits, as environments with the peer's methods give them.
-    Indices {
-        /// The shape of the bits.
-        shape: Vec<usize>,
-    },
-    /// One number for each place of the shape, as such environments give them.
-    Values {
-        /// The shape of the values.
-        shape: Vec<usize>,
-    },
-    /// Several spaces; encoded one after the other.
-    Tuple {
-        /// The parts, in order.
-        parts: Vec<DeclaredSpace>,
-    },
-    /// Several spaces by name; encoded one after the other.
-    Dict {
-        /// The entries, in order.
-        entries: Vec<Entry>,
-    },
+tagged_enum! {
+    /// A space. Arrays are row-major.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum DeclaredSpace {
+        /// A whole number from `start` to `start + n - 1`. As an observation, it is one-hot encoded.
+        Discrete {
+            /// The number of choices.
+            n: usize,
+            /// The least number.
+            #[serde(default)]
+            start: i64,
+        },
+        /// An array of such numbers. As an observation, it is the concatenation of their one-hot encodings.
+        MultiDiscrete {
+            /// The shape of the array.
+            shape: Vec<usize>,
+            /// The number of choices of each, `[product of shape]`.
+            nvec: Vec<usize>,
+            /// The least number of each, `[product of shape]`.
+            start: Vec<i64>,
+            /// The type of the numbers, such as `int64`.
+            dtype: String,
+        },
+        /// An array of zeros and ones.
+        MultiBinary {
+            /// The shape of the array.
+            shape: Vec<usize>,
+        },
+        /// An array of numbers.
+        Box {
+            /// The shape of the array.
+            shape: Vec<usize>,
+            /// The type of the numbers, such as `float32` or `uint8`.
+            dtype: String,
+        },
+        /// A text. It is encoded as the position of each character, and `characters.len()` after its end.
+        Text {
+            /// The most characters.
+            max_length: usize,
+            /// The characters, in the order of their positions.
+            characters: Vec<char>,
+        },
+        /// The indices of the ones among bits, as environments with the peer's methods give them.
+        Indices {
+            /// The shape of the bits.
+            shape: Vec<usize>,
+        },
+        /// One number for each place of the shape, as such environments give them.
+        Values {
+            /// The shape of the values.
+            shape: Vec<usize>,
+        },
+        /// Several spaces; encoded one after the other.
+        Tuple {
+            /// The parts, in order.
+            parts: Vec<DeclaredSpace>,
+        },
+        /// Several spaces by name; encoded one after the other.
+        Dict {
+            /// The entries, in order.
+            entries: Vec<Entry>,
+        },
+    }
 }
 
 /// An entry of a dict.

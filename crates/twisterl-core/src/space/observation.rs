@@ -1,31 +1,32 @@
 //! Observation spaces: sparse bits, dense values, or both.
 
 use crate::error::counts::counted;
+use crate::error::tagged_enum;
 use crate::{Error, Result};
-use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
-/// The observation space of an environment.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum ObservationSpace {
-    /// Bits, given as the indices of the ones in the flattened `shape`.
-    SparseBinary {
-        /// Shape of the bits.
-        shape: Vec<usize>,
-    },
-    /// Real numbers of a fixed shape, row-major.
-    Dense {
-        /// Shape of the values.
-        shape: Vec<usize>,
-    },
-    /// Both: bits as in [`SparseBinary`](Self::SparseBinary), and real numbers as in [`Dense`](Self::Dense).
-    Mixed {
-        /// Shape of the bits.
-        bits: Vec<usize>,
-        /// Shape of the values.
-        values: Vec<usize>,
-    },
+tagged_enum! {
+    /// The observation space of an environment.
+    #[derive(Debug, Clone, PartialEq, Eq)]
+    pub enum ObservationSpace {
+        /// Bits, given as the indices of the ones in the flattened `shape`.
+        SparseBinary {
+            /// Shape of the bits.
+            shape: Vec<usize>,
+        },
+        /// Real numbers of a fixed shape, row-major.
+        Dense {
+            /// Shape of the values.
+            shape: Vec<usize>,
+        },
+        /// Both: bits as in [`SparseBinary`](Self::SparseBinary), and real numbers as in [`Dense`](Self::Dense).
+        Mixed {
+            /// Shape of the bits.
+            bits: Vec<usize>,
+            /// Shape of the values.
+            values: Vec<usize>,
+        },
+    }
 }
 
 impl ObservationSpace {
@@ -114,13 +115,23 @@ impl Observations {
         self.push_with(|row| row.ones(ones.iter().map(|&i| i as usize)));
     }
 
+    /// Appends a row for each of `ends`, the ends of their ones in `indices`. The values of all rows are `values`.
+    pub fn push_rows(&mut self, ends: &[u32], indices: &[u32], values: &[f32]) {
+        let base = self.indices.len() as u32;
+        self.rows += ends.len();
+        self.offsets.extend(ends.iter().map(|end| end + base));
+        self.indices.extend_from_slice(indices);
+        self.values.extend_from_slice(values);
+    }
+
+    /// Returns the end of the ones of each row in [`indices`](Self::indices), `[rows]`.
+    pub fn ends(&self) -> &[u32] {
+        &self.offsets
+    }
+
     /// Appends all rows of `other`.
     pub fn extend(&mut self, other: &Self) {
-        let base = self.indices.len() as u32;
-        self.rows += other.rows;
-        self.offsets.extend(other.offsets.iter().map(|o| o + base));
-        self.indices.extend_from_slice(&other.indices);
-        self.values.extend_from_slice(&other.values);
+        self.push_rows(&other.offsets, &other.indices, &other.values);
     }
 
     /// Appends row `i` of `other`.
@@ -245,6 +256,25 @@ impl Observations {
     }
 }
 
+/// The places of the ones of each byte, in ascending order and followed by others, and their number.
+static PLACES: [([u32; 8], usize); 256] = {
+    let mut all = [([0; 8], 0); 256];
+    let mut byte = 0;
+    while byte < all.len() {
+        let (places, count) = &mut all[byte];
+        let mut bit = 0;
+        while bit < u8::BITS {
+            if byte >> bit & 1 == 1 {
+                places[*count] = bit;
+                *count += 1;
+            }
+            bit += 1;
+        }
+        byte += 1;
+    }
+    all
+};
+
 /// The row of a batch to which an environment writes its observation.
 #[derive(Debug)]
 pub struct ObservationRow<'a> {
@@ -263,6 +293,20 @@ impl ObservationRow<'_> {
     #[inline]
     pub fn ones(&mut self, indices: impl IntoIterator<Item = usize>) {
         self.indices.extend(indices.into_iter().map(|i| i as u32));
+    }
+
+    /// Sets the bits of the ones among the first `bits` bits of a word, the first of which is bit `first`. The time does not
+    /// depend on the ones: a loop over them is mispredicted at each of its ends.
+    #[inline]
+    pub fn word(&mut self, word: u64, bits: u32, first: usize) {
+        let mut first = first as u32;
+        for byte in word.to_le_bytes().into_iter().take(bits.div_ceil(8) as usize) {
+            let (places, count) = &PLACES[usize::from(byte)];
+            let end = self.indices.len() + count;
+            self.indices.extend_from_slice(&places.map(|place| first + place));
+            self.indices.truncate(end);
+            first += u8::BITS;
+        }
     }
 
     /// Appends dense values.
@@ -289,6 +333,23 @@ mod tests {
         assert_eq!((twice.len(), twice.ones(3), twice.ones(5)), (6, &[1, 5][..], &[7][..]));
         batch.check(&ObservationSpace::SparseBinary { shape: vec![2, 4] }).unwrap();
         assert!(batch.check(&ObservationSpace::SparseBinary { shape: vec![7] }).is_err());
+    }
+
+    #[test]
+    fn words_set_the_bits_of_their_ones() {
+        let mut batch = Observations::new();
+        for word in [0, 1, 1 << 63, u64::MAX, 0x8000_0100_0040_0021] {
+            batch.push_with(|row| {
+                row.one(3);
+                row.word(word, u64::BITS, 10);
+                row.word(word & 0x7ff, 11, 100);
+            });
+        }
+        assert_eq!((batch.ones(0), batch.ones(1)), (&[3][..], &[3, 10, 100][..]));
+        assert_eq!(batch.ones(2), [3, 73]);
+        let all: Vec<u32> = [3].into_iter().chain(10..74).chain(100..111).collect();
+        assert_eq!(batch.ones(3), all);
+        assert_eq!(batch.ones(4), [3, 10, 15, 32, 50, 73, 100, 105]);
     }
 
     #[test]

@@ -67,27 +67,9 @@ pub struct Canonical {
     image: Vec<u32>,
     first: Vec<u32>,
     mask: Vec<bool>,
-    /// The twist that maps each row to its canonical form, `None` for the identity, `[rows]`.
-    frames: Vec<Option<usize>>,
 }
 
 impl Canonical {
-    /// Replaces each row and its mask by their canonical images. `masks` is `[rows, actions]`.
-    pub(crate) fn apply(
-        &mut self,
-        twists: &[Twist],
-        observations: &mut Observations,
-        masks: &mut [bool],
-    ) {
-        self.frames.clear();
-        let Some(width) = twists.first().map(|twist| twist.action.len()) else { return };
-        for row in 0..observations.len() {
-            let mask = &mut masks[row * width..(row + 1) * width];
-            let frame = self.canonical(twists, observations.ones_mut(row), mask);
-            self.frames.push(frame);
-        }
-    }
-
     /// Replaces row `row` of `observations` and its mask by their canonical images. Returns the twist that maps them there,
     /// `None` for the identity.
     pub fn apply_row<'t>(
@@ -100,11 +82,11 @@ impl Canonical {
         if twists.is_empty() {
             return None;
         }
-        self.canonical(twists, observations.ones_mut(row), mask).map(|index| &twists[index])
+        self.replace(twists, observations.ones_mut(row), mask).map(|index| &twists[index])
     }
 
     /// Replaces one row and its mask by their canonical images. Returns the index of the twist that maps them there.
-    fn canonical(
+    pub(crate) fn replace(
         &mut self,
         twists: &[Twist],
         ones: &mut [u32],
@@ -135,31 +117,5 @@ impl Canonical {
             mask[to as usize] = allowed; // a permutation of the actions
         }
         frame
-    }
-
-    /// Replaces the mask of a row by its preimage under `twist`.
-    pub(crate) fn mask_back(&mut self, twist: &Twist, mask: &mut [bool]) {
-        self.mask.clear();
-        self.mask.extend_from_slice(mask);
-        for (allowed, &to) in mask.iter_mut().zip(&twist.action) {
-            *allowed = self.mask[to as usize]; // a permutation of the actions
-        }
-    }
-
-    /// Returns the twist that maps row `row` to its canonical form, `None` for the identity.
-    pub(crate) fn frame<'t>(&self, twists: &'t [Twist], row: usize) -> Option<&'t Twist> {
-        if twists.is_empty() {
-            return None;
-        }
-        self.frames[row].map(|index| &twists[index])
-    }
-
-    /// Returns the action in the state of row `row` that becomes `action` in its canonical form.
-    pub(crate) fn original(&self, twists: &[Twist], row: usize, action: u32) -> u32 {
-        match self.frame(twists, row) {
-            None => action,
-            // A permutation has each action once.
-            Some(twist) => twist.action.iter().take_while(|&&to| to != action).count() as u32,
-        }
     }
 }

@@ -30,19 +30,23 @@ from twisterl._internal.errors import (
     TwisteRLError,
     UnknownEnvError,
     UsageError,
+    WorkerError,
 )
+from twisterl._internal.peer import defaults
 
 if TYPE_CHECKING:
     from twisterl._internal.bundles.agent import Agent
     from twisterl._internal.bundles.bundle import bundle
     from twisterl._internal.environments import register
-    from twisterl.envs import Env, make
+    from twisterl._internal.processes import spread as spread
+    from twisterl.envs import CheckReport, Env, check_env, make
     from twisterl.policy import Policy, Solution, load_policy
     from twisterl.run import Run, load_run, resume, train
 
 __all__ = [
     "ActionError",
     "Agent",
+    "CheckReport",
     "CheckpointError",
     "ConfigError",
     "DivergedError",
@@ -58,8 +62,10 @@ __all__ = [
     "TwisteRLError",
     "UnknownEnvError",
     "UsageError",
+    "WorkerError",
     "__version__",
     "bundle",
+    "check_env",
     "load_policy",
     "load_run",
     "make",
@@ -75,7 +81,9 @@ if hasattr(os, "register_at_fork"):
 _HOMES = {
     "Agent": "_internal.bundles.agent",
     "bundle": "_internal.bundles.bundle",
+    "CheckReport": "envs",
     "Env": "envs",
+    "check_env": "envs",
     "make": "envs",
     "Policy": "policy",
     "Solution": "policy",
@@ -86,7 +94,23 @@ _HOMES = {
     "resume": "run",
 }
 # `train` is a callable module, because the PyPI package has a module of this name.
-_MODULES = {"defaults", "envs", "errors", "gym", "nn", "plotting", "policy", "rl", "run", "train", "twisterl", "utils"}
+_MODULES = {
+    "defaults",
+    "envs",
+    "errors",
+    "gym",
+    "nn",
+    "plotting",
+    "policy",
+    "quantum",
+    "rl",
+    "run",
+    "train",
+    "twisterl",
+    "utils",
+}
+# Modules whose files are elsewhere, and imported on first use.
+_ELSEWHERE = {"spread": "_internal.processes.spread"}
 
 
 class _Compiled(types.ModuleType):
@@ -103,6 +127,7 @@ class _Compiled(types.ModuleType):
 
 # Modules whose files are elsewhere.
 sys.modules["twisterl.errors"] = errors
+sys.modules["twisterl.defaults"] = defaults
 sys.modules["twisterl.twisterl"] = _Compiled("twisterl.twisterl", "The submodules `nn`, `env` and `collector`.")
 
 
@@ -113,8 +138,10 @@ def __getattr__(name: str) -> Any:
         return found
     if name in _MODULES:
         return importlib.import_module(f"twisterl.{name}")
+    if name in _ELSEWHERE:
+        return importlib.import_module(f"twisterl.{_ELSEWHERE[name]}")
     raise AttributeError(f"module 'twisterl' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, *_MODULES})
+    return sorted({*globals(), *__all__, *_MODULES, *_ELSEWHERE})

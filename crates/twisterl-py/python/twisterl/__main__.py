@@ -28,6 +28,10 @@ def command(args: list[str], name: str = "twisterl") -> int:
         from twisterl._internal.display import cli as record
 
         return record.main(args[1:], prog=f"{name} record")
+    if args[:1] == ["quantum"]:
+        from twisterl.quantum import cli as quantum
+
+        return quantum.main(args[1:], prog=f"{name} quantum")
     if args[:1] == ["bundle"]:
         from twisterl._internal.bundles.bundle import VARIABLE, templates
 

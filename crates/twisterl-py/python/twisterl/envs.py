@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from twisterl import _core
 from twisterl._internal.written import written
-from twisterl.errors import StateError
+from twisterl.errors import ConfigError, StateError
 
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-__all__ = ["Env", "Puzzle", "PyEnv", "make", "names"]
+__all__ = ["CheckReport", "Env", "Puzzle", "PyEnv", "check_env", "make", "names"]
 
 
 def names() -> list[str]:
@@ -33,6 +34,60 @@ def make(env_cls: str | Callable[..., Any], seed: int | None = None, **params: A
         **params: parameters of the environment.
     """
     return of_spec(_core.EnvSpec(env_cls, written(params, "env")), seed)
+
+
+@dataclass(frozen=True)
+class CheckReport:
+    """The amount of work of `check_env`, and what it could not check.
+
+    Attributes:
+        env_cls: the name of the environment.
+        episodes: the number of episodes played.
+        steps: the number of steps.
+        symmetries: the number of twists that are symmetries.
+        not_checked: the rules that could not be checked, each with the reason.
+    """
+
+    env_cls: str
+    episodes: int
+    steps: int
+    symmetries: int
+    not_checked: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """Return the report in words."""
+        symmetries = "1 symmetry" if self.symmetries == 1 else f"{self.symmetries} symmetries"
+        played = f"{self.episodes} episodes, {self.steps} steps, {symmetries}"
+        text = f"{self.env_cls}: keeps the contract (checked: {played})"
+        return "\n".join([text, *(f"not checked: {what}" for what in self.not_checked)])
+
+
+def check_env(env: Mapping[str, Any] | str | Callable[..., Any] | Any, *, seed: int = 0, **params: Any) -> CheckReport:
+    """Play episodes and check that an environment keeps the contract that training and solving rely on.
+
+    Args:
+        env: the name of a built-in environment, an id of Gymnasium, the path of a class (`module.Class`), a class, a
+            function that makes environments, or an environment, of which copies are played; or a config with its
+            `env_cls` and `env`, as a dict or the path of a JSON file.
+        seed: random seed of the episodes.
+        **params: parameters of the environment.
+
+    Returns:
+        What was checked, and what could not be.
+
+    Raises:
+        EnvError: the first broken rule, what was found, and what usually mends it.
+        ConfigError: there is no such environment, or a parameter is wrong.
+    """
+    from twisterl._internal import problems
+
+    config, _ = problems.config_of(env, None)
+    name = config.get("env_cls")
+    if not isinstance(name, str):
+        raise ConfigError(f"env_cls: expected the name of an environment, found {name!r:.60}")
+    spec = _core.EnvSpec(name, written({**(config.get("env") or {}), **params}, "env"))
+    episodes, steps, symmetries, not_checked = spec.check(seed)
+    return CheckReport(spec.env_cls, episodes, steps, symmetries, tuple(not_checked))
 
 
 def of_spec(spec: _core.EnvSpec, seed: int | None = None) -> Env:

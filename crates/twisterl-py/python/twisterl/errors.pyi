@@ -13,6 +13,7 @@ from twisterl._internal.errors import (
     TwisteRLError,
     UnknownEnvError,
     UsageError,
+    WorkerError,
 )
 
 __all__ = [
@@ -28,4 +29,5 @@ __all__ = [
     "TwisteRLError",
     "UnknownEnvError",
     "UsageError",
+    "WorkerError",
 ]

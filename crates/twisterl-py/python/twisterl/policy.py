@@ -115,6 +115,8 @@ class Policy(_core.Policy):
         leaves: int | None = None,
         score: float | str | None = None,
         twists: str | None = None,
+        objective: str | None = None,
+        invert: str | None = None,
         nodes: int | None = None,
         seconds: float | None = None,
         max_steps: int | None = None,
@@ -138,8 +140,11 @@ class Policy(_core.Policy):
                 action, or 1 for several attempts.
             gamma: discount per step in tree search.
             leaves: leaves of one tree that are evaluated together.
-            score: ranking of the states of a beam: `policy`, `value`, or a weight W for policy + W * value.
+            score: ranking of the states of a beam: `policy`, `value`, `mixed` (one half by each), or a weight W for
+                policy + W * value; by default `policy`, and `mixed` if returns count.
             twists: use of the problem's symmetries: `average` or `each`.
+            objective: the best solution has the fewest actions (`length`, the default) or the greatest `return`.
+            invert: `both` solves the problem and its inverse, each with half of the budget, and keeps the better one.
             nodes: maximum number of states evaluated per problem.
             seconds: maximum time per problem.
             max_steps: maximum length of a solution.
@@ -162,6 +167,8 @@ class Policy(_core.Policy):
             "leaves": leaves,
             "score": score,
             "twists": twists,
+            "objective": objective,
+            "invert": invert,
             "nodes": nodes,
             "seconds": seconds,
             "max_steps": max_steps,
@@ -305,6 +312,8 @@ class Solution(Sequence[Any]):
         nodes: the number of states evaluated by the search.
         simulations: the number of simulations of tree search.
         seconds: the time taken by the search.
+        reported: the solution that the environment itself reports, in numbers of its own; None if it reports none.
+        inverted: True if it was found as a solution of the inverse problem, with `invert="both"`.
     """
 
     def __init__(
@@ -317,6 +326,8 @@ class Solution(Sequence[Any]):
         nodes: int = 0,
         simulations: int = 0,
         seconds: float = 0.0,
+        reported: list[int] | None = None,
+        inverted: bool = False,
     ) -> None:
         self._policy = policy
         self.success = success
@@ -326,6 +337,8 @@ class Solution(Sequence[Any]):
         self.nodes = nodes
         self.simulations = simulations
         self.seconds = seconds
+        self.reported = reported
+        self.inverted = inverted
 
     def to_dict(self, optimal: int | None = None) -> dict[str, Any]:
         """Return a record for `pandas.DataFrame(s.to_dict() for s in solutions)`.

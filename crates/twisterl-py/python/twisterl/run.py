@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from twisterl import _core
 from twisterl._internal import arguments, problems
@@ -15,6 +15,9 @@ from twisterl._internal.display import progress
 from twisterl._internal.written import written
 from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
 from twisterl.policy import Policy
+
+if TYPE_CHECKING:
+    from twisterl._internal.processes.spread.engine import Engine
 
 __all__ = ["Run", "load_run", "resume", "train"]
 
@@ -37,6 +40,7 @@ def train(
     num_cores: int | None = None,
     set: Mapping[str, Any] | None = None,
     quiet: bool = False,
+    engine: Engine | str | None = None,
 ) -> Run:
     """Train a policy.
 
@@ -59,6 +63,8 @@ def train(
         num_cores: maximum number of threads; results do not depend on it.
         set: config values to override, by path, such as `{"algorithm.training.ent_coef": 0.02}`.
         quiet: show no progress.
+        engine: where iterations collect, instead of on threads of this process: an engine of `twisterl.spread`, or
+            its name, such as `"processes:4"` or `"ray"`; by default the config's `engine`. Results do not depend on it.
 
     Returns:
         The run.
@@ -87,7 +93,8 @@ def train(
     weights = None if load_checkpoint is None else arguments.path("load_checkpoint", load_checkpoint)
     total = json.loads(resolved)["num_iterations"]
     with progress.shown(quiet, total, callback) as (silent, told):
-        ended = _core.train(resolved, path, run_path is None, weights, num_cores, silent, told)
+        rest = (weights, num_cores, silent, told)
+        ended = _core.train(resolved, path, run_path is None, *rest, engine=engine)
     return Run(ended["path"], trust=True)
 
 
@@ -101,12 +108,14 @@ def resume(
     quiet: bool = False,
     env: str | Callable[..., Any] | None = None,
     trust: bool = False,
+    engine: Engine | str | None = None,
 ) -> Run:
     """Continue a run that was stopped or killed, bit-identically.
 
     The config of the run may change in the meantime, in its `config.json` or by `num_steps` and `set`, where iterations
     do not depend on it: the number of iterations, `algorithm.learning` without `diff_start`, `algorithm.evals`,
-    `algorithm.logging` and `algorithm.collecting.num_cores`. Changes are printed.
+    `algorithm.logging`, `algorithm.collecting.num_cores`, `algorithm.collecting.workers` and `engine`. Changes are
+    printed.
 
     Args:
         run_path: folder of the run.
@@ -118,6 +127,7 @@ def resume(
         env: see `load_policy`. A run whose environment is written in Python needs `env` or `trust`, unless that is
             registered.
         trust: see `load_policy`.
+        engine: see `train`; it may be another one than before. `set={"engine": None}` resumes without one.
 
     Raises:
         ConfigError: a field of the config was changed that cannot change.
@@ -134,7 +144,7 @@ def resume(
             terminal.message(f"note: {terminal.escape_controls(change)}")
     total = num_steps if num_steps is not None else run.config["num_iterations"]
     with progress.shown(quiet, total, callback) as (silent, told):
-        ended = _core.resume(run.path, sets, num_cores, silent, told, env, trust)
+        ended = _core.resume(run.path, sets, num_cores, silent, told, env, trust, engine=engine)
     return Run(ended["path"], env=env, trust=trust)
 
 

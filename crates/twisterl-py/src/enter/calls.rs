@@ -45,6 +45,15 @@ impl EnvCall {
     }
 }
 
+impl EnvCall {
+    /// Returns true if [`interrupt_envs`] interrupted the call. For one that waits outside of Python.
+    pub fn is_interrupted(&self) -> bool {
+        let calls = calls();
+        let last = calls.iter().rfind(|call| Some(call.thread) == self.thread);
+        last.is_some_and(|call| call.interrupted)
+    }
+}
+
 impl Drop for EnvCall {
     fn drop(&mut self) {
         let mut calls = calls();
@@ -89,7 +98,7 @@ pub fn interrupt_envs(py: Python<'_>) {
     }
     if !threads.is_empty() {
         let raised = py
-            .import("twisterl._internal.interrupts")
+            .import("twisterl._internal.processes.interrupts")
             .and_then(|module| module.call_method1("interrupt", (threads,)));
         if let Err(error) = raised {
             // Without this module, a second signal still ends the call.

@@ -1,8 +1,10 @@
 //! Single environments and batches of them, to be stepped from Python.
 
 mod copies;
+mod solution;
 
 pub use copies::revive_env;
+pub use solution::circuit;
 
 use crate::convert::actions::{Component, components, push_action};
 use crate::convert::arguments::Seed;
@@ -23,6 +25,7 @@ use std::sync::Arc;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::envs::registry::EnvSpec as Spec;
+use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::error::json;
 use twisterl_core::space::{ActionSpace, Actions, ObservationSpace, Observations};
 
@@ -54,6 +57,15 @@ impl EnvSpec {
         };
         let arguments = (env, self.params_json(), name).into_pyobject(py)?;
         Ok((py.get_type::<Self>().into_any(), arguments))
+    }
+
+    /// Tests the environment against its contract. Returns the numbers of episodes, steps and symmetries, and what could not
+    /// be checked.
+    fn check(&self, py: Python<'_>, seed: Seed) -> PyResult<(usize, usize, usize, Vec<String>)> {
+        let spec = Arc::clone(&self.0);
+        let work = move || spec.check(seed.0);
+        let report = py.enter_interruptible(&Interrupt::default(), work)?;
+        Ok((report.episodes, report.steps, report.twists, report.not_checked))
     }
 
     /// The registered name, or the path of the Python class.

@@ -112,12 +112,12 @@ impl Policy {
 impl Policy {
     /// Loads the policy that a path leads to; with `initial`, the config of a run (JSON), the policy that the run begins
     /// with: fresh, or with the weights that the path leads to; with `data`, the policy that `to_bytes` wrote. `env` and
-    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy, with these `weights` and `twists` if
-    /// given; with `portable`, in the portable arithmetic. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
+    /// `trust` are those of [`registry_for_file`]; with `like`, a copy of that policy, with these `weights` and `twists`, or
+    /// with these `params` of its environment (JSON), if given; with `portable`, in the portable arithmetic. With `initial` and `spaces`, the policy for environments with these spaces and `twists`.
     #[new]
     #[pyo3(signature = (
         path=None, config=None, initial=None, data=None, env=None, trust=false, like=None, weights=None, twists=None,
-        spaces=None, portable=false
+        spaces=None, portable=false, params=None
     ))]
     #[allow(clippy::too_many_arguments)] // one for each source of a policy
     fn load(
@@ -133,8 +133,12 @@ impl Policy {
         twists: Option<Permutations>,
         spaces: Option<Spaces>,
         #[pyo3(from_py_with = portable_of)] portable: bool,
+        params: Option<&str>,
     ) -> PyResult<Self> {
         if let Some(like) = like {
+            if let Some(params) = params {
+                return like.with_params(py, params);
+            }
             return like.with_parts(py, weights, twists);
         }
         if path.as_ref().is_some_and(|path| path.as_os_str().is_empty()) {

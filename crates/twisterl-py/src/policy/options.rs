@@ -12,7 +12,8 @@ use twisterl_train::config::NumCores;
 
 /// The keyword arguments of `Policy.solve_batch`.
 const KEYWORDS: &str = "search, deterministic, backtracking, num_searches, num_mcts_searches, C, max_expand_depth, \
-                        temperature, gamma, leaves, score, twists, nodes, seconds, max_steps, seed, num_cores";
+                        temperature, gamma, leaves, score, twists, objective, invert, nodes, seconds, max_steps, \
+                        seed, num_cores";
 
 /// Converts keyword arguments and resolves them. Without a method, it is the best of `default_searches` samples. Returns
 /// the plan, and the maximum number of threads.
@@ -53,10 +54,12 @@ pub fn solve_options(keywords: &Bound<'_, PyDict>) -> PyResult<(SolveOptions, Op
             "leaves" => options.leaves = argument.whole()?,
             "score" if value.is_instance_of::<PyString>() => options.score = argument.parsed()?,
             "score" => {
-                let weight = argument.extract("a number, policy or value")?;
+                let weight = argument.extract("a number, policy, value or mixed")?;
                 options.score = weight.map(|weight| BeamScore::Blend { weight });
             }
             "twists" => options.twists = argument.parsed()?.unwrap_or_default(),
+            "objective" => options.objective = argument.parsed()?.unwrap_or_default(),
+            "invert" => options.invert = argument.parsed()?.unwrap_or_default(),
             "nodes" => options.nodes = argument.extract("a whole number from 1 on")?,
             "seconds" => options.seconds = argument.number()?,
             "max_steps" => options.max_steps = argument.whole()?,

@@ -40,6 +40,25 @@ impl Policy {
         })
     }
 
+    /// Returns a copy for the same environment with other parameters (JSON), which leave the spaces as they are.
+    pub(super) fn with_params(&self, py: Python<'_>, params: &str) -> PyResult<Self> {
+        let params: serde_json::Value = serde_json::from_str(params)
+            .map_err(|error| refuse(py, "UsageError", "params", "JSON", &error.to_string()))?;
+        py.attached(|| {
+            let mut policy = self.policy.clone();
+            let spec = registry().make(&policy.env_cls, &params)?;
+            let spaces = (spec.observation_space(), spec.action_space());
+            let network = &policy.network;
+            if spaces != (network.observation.clone(), network.actions.clone()) {
+                let expected = format!("{:?} and {:?}", network.observation, network.actions);
+                let found = format!("{:?} and {:?}", spaces.0, spaces.1);
+                return Err(CoreError::config("params: spaces", expected, found).into());
+            }
+            policy.env = spec.params();
+            Self::new(policy, Ok(spec))
+        })
+    }
+
     /// Returns a copy with other weights or other symmetries.
     pub(super) fn with_parts(
         &self,

@@ -21,17 +21,28 @@ use twisterl_core::evaluator::{Evaluator, Interruptible};
 use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::Actions;
+use twisterl_train::algorithms::Iteration;
 use twisterl_train::config::EvalConfig;
 use twisterl_train::system::files::states::{self, StateChecker};
-use twisterl_train::trainer::evaluation::evaluate;
+use twisterl_train::trainer::evaluation::Evaluation;
 use twisterl_train::trainer::reached_limit;
 use twisterl_train::trainer::solving;
 use twisterl_train::trainer::threads::in_pool;
 use twisterl_train::{Error, Result};
 
-/// The result of a problem: solved (`None` without a measure of success), reward, actions, start, nodes, simulations, seconds.
-pub type Solved<'py> =
-    (Option<bool>, f32, Vec<Bound<'py, PyAny>>, Bound<'py, PyAny>, u64, u64, f64);
+/// The result of a problem: solved (`None` without a measure of success), reward, actions, start, nodes, simulations, seconds,
+/// the solution that the environment reports, and true if the solution is that of the inverse problem.
+pub type Solved<'py> = (
+    Option<bool>,
+    f32,
+    Vec<Bound<'py, PyAny>>,
+    Bound<'py, PyAny>,
+    u64,
+    u64,
+    f64,
+    Option<Vec<u64>>,
+    bool,
+);
 
 /// States, and the lengths of shortest solutions that are known.
 pub type States = (Vec<Vec<f64>>, Vec<Option<u32>>);
@@ -116,9 +127,9 @@ impl Policy {
         let result = py.enter_interruptible(&interrupt, move || -> Result<_> {
             let evaluator = Interruptible { evaluator: &*executor, interrupt: &heeded };
             let config = eval_config(&entry)?;
-            in_pool(Some(config.num_cores), || {
-                evaluate(&config, 0, &*env, &evaluator, difficulty, 0, 0)
-            })
+            let iteration = Iteration { number: 0, difficulty, progress: 0.0 };
+            let evaluation = Evaluation::new(&config, 0, &*env, &iteration, 0)?;
+            in_pool(Some(config.num_cores), || evaluation.run(&evaluator))
         })?;
         if let Some(limit) = result.reached_limit {
             json::warn_of(py, &reached_limit("evaluate: max_steps", limit))?;
@@ -159,12 +170,25 @@ impl Policy {
 
     /// Returns a solution as Python sees it.
     fn solved<'py>(&self, py: Python<'py>, solution: &Solution) -> PyResult<Solved<'py>> {
-        let Solution { solved, total, start, actions, nodes, simulations, seconds, .. } = solution;
+        let Solution {
+            solved,
+            total,
+            start,
+            actions,
+            reported,
+            inverted,
+            nodes,
+            simulations,
+            seconds,
+            ..
+        } = solution;
         let actions = (0..actions.len())
             .map(|i| action_object(py, actions.row(i), self.actions(), self.codec.as_ref()))
             .collect::<PyResult<_>>()?;
         let solved = (*solved || self.env(py)?.measures_success()).then_some(*solved);
-        Ok((solved, *total, actions, state_object(py, start)?, *nodes, *simulations, *seconds))
+        let start = state_object(py, start)?;
+        let reported = reported.clone();
+        Ok((solved, *total, actions, start, *nodes, *simulations, *seconds, reported, *inverted))
     }
 
     /// Plays each problem. Returns the solutions and the seconds taken.

@@ -6,11 +6,11 @@ use crate::enter::calls::call_env;
 use pyo3::prelude::*;
 use rand::Rng as _;
 use std::sync::Arc;
-use twisterl_core::Result;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step};
 use twisterl_core::rng::Rng;
 use twisterl_core::space::{Action, ActionSpace, Actions, ObservationSpace, Observations};
+use twisterl_core::{Error, Result};
 
 /// A batch of environments, created when the first episode begins.
 pub(super) struct PythonEnvBatch {
@@ -41,6 +41,33 @@ impl PythonEnvBatch {
             size: spec.size,
             solved: vec![false; len],
         }
+    }
+
+    /// Begins an episode with this difficulty and seed, at a state if there is one.
+    pub(super) fn begin_at(
+        &mut self,
+        slot: usize,
+        difficulty: Option<usize>,
+        seed: u32,
+        state: Option<Vec<f64>>,
+    ) -> Result<()> {
+        self.solved[slot] = self.call(|batch| {
+            batch.call_method1("begin", (slot, difficulty, seed, state))?.extract()
+        })?;
+        Ok(())
+    }
+
+    /// Returns a batch of copies of all slots.
+    pub(super) fn copies(&self) -> Result<Self> {
+        let batch: Py<PyAny> = self.look(|batch| Ok(batch.call_method0("duplicate")?.unbind()))?;
+        Ok(Self {
+            name: self.name.clone(),
+            problem: Python::attach(|py| self.problem.clone_ref(py)),
+            batch: Some(batch),
+            actions: self.actions.clone(),
+            solved: self.solved.clone(),
+            ..*self
+        })
     }
 
     /// Calls into the batch with the interpreter attached.
@@ -88,18 +115,8 @@ impl VecEnv for PythonEnvBatch {
     }
 
     fn begin(&mut self, slot: usize, start: Start<'_>, rng: &mut Rng) -> Result<()> {
-        // Gymnasium and numpy take seeds from 0 on; the lower half of 32 bits suits every generator.
-        let seed = rng.next_u32() >> 1;
-        let (difficulty, state) = match start {
-            Start::Scramble { difficulty } | Start::Uniform { difficulty } => {
-                (Some(difficulty), None)
-            }
-            Start::State { state, difficulty } => (difficulty, Some(state.to_vec())),
-        };
-        self.solved[slot] = self.call(|batch| {
-            batch.call_method1("begin", (slot, difficulty, seed, state))?.extract()
-        })?;
-        Ok(())
+        let (difficulty, state) = start_of(start);
+        self.begin_at(slot, difficulty, seed_of(rng), state)
     }
 
     fn observe(
@@ -165,15 +182,21 @@ impl VecEnv for PythonEnvBatch {
     }
 
     fn duplicate(&self) -> Result<Box<dyn VecEnv>> {
-        let batch: Py<PyAny> = self.look(|batch| Ok(batch.call_method0("duplicate")?.unbind()))?;
-        Ok(Box::new(Self {
-            name: self.name.clone(),
-            problem: Python::attach(|py| self.problem.clone_ref(py)),
-            batch: Some(batch),
-            actions: self.actions.clone(),
-            solved: self.solved.clone(),
-            ..*self
-        }))
+        Ok(Box::new(self.copies()?))
+    }
+
+    fn twisted_state(&self, _: usize, _: usize) -> Result<Option<Vec<f64>>> {
+        let expected = "an environment that tells the images of its states under twists";
+        Err(Error::config("env_cls", expected, &self.name))
+    }
+
+    fn inverse_state(&self, slot: usize) -> Result<Option<Vec<f64>>> {
+        self.look(|batch| batch.call_method1("inverse_state", (slot,))?.extract())
+    }
+
+    fn invert_solution(&self, slot: usize, actions: &[u32]) -> Result<Option<Vec<u32>>> {
+        let actions = actions.to_vec();
+        self.look(|batch| batch.call_method1("invert_solution", (slot, actions))?.extract())
     }
 
     fn render(&self, slot: usize) -> Result<String> {
@@ -188,9 +211,28 @@ impl VecEnv for PythonEnvBatch {
     }
 
     fn action_name(&self, action: Action<'_>) -> String {
-        match action {
-            Action::Discrete(index) => index.to_string(),
-            Action::Parts { discrete, continuous } => format!("{discrete:?} {continuous:?}"),
-        }
+        action_name(action)
+    }
+}
+
+/// Draws the seed of an episode.
+pub(super) fn seed_of(rng: &mut Rng) -> u32 {
+    // Gymnasium and numpy take seeds from 0 on; the lower half of 32 bits suits every generator.
+    rng.next_u32() >> 1
+}
+
+/// Returns the difficulty and the state of a start.
+pub(super) fn start_of(start: Start<'_>) -> (Option<usize>, Option<Vec<f64>>) {
+    match start {
+        Start::Scramble { difficulty } | Start::Uniform { difficulty } => (Some(difficulty), None),
+        Start::State { state, difficulty } => (difficulty, Some(state.to_vec())),
+    }
+}
+
+/// Returns the name of an action.
+pub(super) fn action_name(action: Action<'_>) -> String {
+    match action {
+        Action::Discrete(index) => index.to_string(),
+        Action::Parts { discrete, continuous } => format!("{discrete:?} {continuous:?}"),
     }
 }

@@ -1,7 +1,10 @@
 //! Environments written in Python as those of core: one call into `twisterl._internal.adapter` a batch.
 
 mod batch;
+mod native;
 mod observed;
+#[cfg(unix)]
+pub mod workers;
 
 use crate::convert::actions::{Component, component};
 use crate::convert::codec::Codec;
@@ -11,16 +14,19 @@ use pyo3::prelude::*;
 use serde_json::Value;
 use std::any::Any;
 use std::sync::Arc;
+#[cfg(unix)]
+use std::sync::OnceLock;
 use twisterl_core::env::batch::VecEnv;
-use twisterl_core::env::check::Report;
+use twisterl_core::env::check::Rules;
 use twisterl_core::env::episode_limits::EpisodeLimits;
-use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::{EnvSpec, StartKinds};
 use twisterl_core::error::Raised;
 use twisterl_core::space::declared::DeclaredSpaces;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, ObservationSpace};
 use twisterl_core::{Error, Result};
+#[cfg(unix)]
+use workers::{Crew, WorkersBatch};
 
 /// An environment written in Python, with its parameters: its spaces, and the factory of its batches.
 pub struct PythonEnvSpec {
@@ -40,6 +46,11 @@ pub struct PythonEnvSpec {
     /// The difficulty can be set.
     curriculum: bool,
     limits: EpisodeLimits,
+    /// The processes in which environments are stepped, if it is not this one.
+    #[cfg(unix)]
+    crew: OnceLock<Arc<Crew>>,
+    /// States are histories of episodes.
+    histories: bool,
 }
 
 /// The default limits on the length of episodes, for environments that may never end one.
@@ -61,7 +72,7 @@ fn limits(declared: usize, endless: bool) -> EpisodeLimits {
 pub type Factory = Py<PyAny>;
 
 impl PythonEnvSpec {
-    /// Makes the environment `name` that `factory` makes of `params`.
+    /// Makes the environment `name` that `factory` makes of `params`. One that runs natively is run without the interpreter.
     ///
     /// # Errors
     /// Whatever the factory raises, or if the spaces of the environment make no sense.
@@ -69,13 +80,18 @@ impl PythonEnvSpec {
         let made = call_env(None, |py| {
             let adapter = py.import("twisterl._internal.adapter")?;
             let problem = adapter.call_method1("Problem", (name, factory, params.to_string()))?;
+            if let Some(native) = problem.getattr("native")?.extract()? {
+                let made = native::make(py, name, native);
+                problem.call_method0("retire")?;
+                return made;
+            }
             let made = Self::of(name, (factory, params), &problem);
             if !matches!(made, Ok(Ok(_))) {
                 problem.call_method0("retire")?;
             }
-            made
+            Ok(made?.map(|spec| Arc::new(spec) as Arc<dyn EnvSpec>))
         });
-        Ok(Arc::new(made.map_err(|e| raised(name, e))??))
+        made.map_err(|e| raised(name, e))?
     }
 
     /// Reads what `problem` knows of its environment.
@@ -103,6 +119,7 @@ impl PythonEnvSpec {
         let difficulty = problem.getattr("difficulty")?.extract()?;
         let curriculum = problem.getattr("curriculum")?.extract()?;
         let endless = problem.getattr("is_endless")?.extract()?;
+        let histories = problem.getattr("has_histories")?.extract()?;
         let limits = limits(problem.getattr("max_steps")?.extract()?, endless);
         let Some(size) = observation_space.size().filter(|&size| size > 0) else {
             let found = format!("{observation_space:?}");
@@ -129,6 +146,9 @@ impl PythonEnvSpec {
             difficulty,
             curriculum,
             limits,
+            #[cfg(unix)]
+            crew: OnceLock::new(),
+            histories,
         };
         Ok(spec.checked())
     }
@@ -155,10 +175,14 @@ impl PythonEnvSpec {
         Ok(self)
     }
 
-    fn without_inverses(&self) -> Error {
-        let expected =
-            "an environment that declares the inverse of each action, as native ones can";
-        Error::config("env_cls", expected, &self.name)
+    /// Returns a batch: in this process, or in workers. The slots of one that `is_copied` are copied to each other.
+    fn batch_of(&self, len: usize, is_copied: bool) -> Box<dyn VecEnv> {
+        #[cfg(unix)]
+        if let Some(crew) = self.crew.get() {
+            return Box::new(WorkersBatch::new(self, crew, len, is_copied));
+        }
+        let _ = is_copied;
+        Box::new(PythonEnvBatch::new(self, len))
     }
 }
 
@@ -244,11 +268,23 @@ impl EnvSpec for PythonEnvSpec {
         let known = call_env(Some(&self.problem), |py| {
             self.problem.bind(py).getattr("measures_success")?.extract()
         });
+        #[cfg(unix)]
+        if self.crew.get().is_some_and(|crew| crew.measures_success()) {
+            return true;
+        }
         known.unwrap_or(false)
     }
 
     fn episode_limits(&self) -> EpisodeLimits {
         self.limits
+    }
+
+    fn states_are_histories(&self) -> bool {
+        self.histories
+    }
+
+    fn rules(&self) -> Rules {
+        Rules::Training
     }
 
     fn foreign_spec(&self) -> Option<&(dyn Any + Send + Sync)> {
@@ -263,18 +299,25 @@ impl EnvSpec for PythonEnvSpec {
     }
 
     fn batch(&self, len: usize) -> Box<dyn VecEnv> {
-        Box::new(PythonEnvBatch::new(self, len))
+        self.batch_of(len, false)
     }
 
-    fn inverses(&self) -> Result<Vec<u32>> {
-        Err(self.without_inverses())
+    fn search_batch(&self, len: usize) -> Box<dyn VecEnv> {
+        self.batch_of(len, true)
     }
 
-    fn walker(&self) -> Result<Box<dyn Walk>> {
-        Err(self.without_inverses())
+    #[cfg(unix)]
+    fn in_workers(self: Arc<Self>, workers: usize) -> Result<Arc<dyn EnvSpec>> {
+        let crew = Crew::start(&self.name, &self.factory, &self.params, workers)?;
+        if self.crew.set(Arc::new(crew)).is_err() {
+            return Err(Error::internal(format!("{} has workers already", self.name)));
+        }
+        Ok(self)
     }
 
-    fn check(&self, _: u64) -> Result<Report> {
-        Err(Error::config("env_cls", "a native environment", &self.name))
+    #[cfg(not(unix))]
+    fn in_workers(self: Arc<Self>, workers: usize) -> Result<Arc<dyn EnvSpec>> {
+        let expected = "1 on this system";
+        Err(Error::config("algorithm.collecting.workers", expected, workers))
     }
 }

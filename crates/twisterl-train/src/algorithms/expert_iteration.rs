@@ -1,20 +1,30 @@
 //! Expert iteration (Anthony et al. 2017, "Thinking Fast and Slow with Deep Learning and Tree Search"): solutions that a
 //! beam search finds with the policy, for the policy to learn from.
 
-use crate::Result;
 use crate::algorithms::Iteration;
+use crate::algorithms::spread::{Asked, Spread, Task, range};
 use crate::config::ExpertsConfig;
 use crate::data::ring_buffer::RingBuffer;
+use crate::record::snapshot::Snapshot;
+use crate::{Error, Result};
 use rand::RngExt as _;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use std::ops::Range;
+use std::sync::Arc;
 use twisterl_core::env::Start;
+use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::walk::Walk;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
+use twisterl_core::policy::Policy;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::solve::{BeamScore, Method, Solution, Solver};
+use twisterl_core::solve::{BeamScore, Invert, Method, Solution, Solver};
+use twisterl_core::space::{Action, ActionSpace};
 
+/// Problems that are solved as one part of a question.
+const PART: usize = 4;
 /// Set in the index of the streams that draw solutions; the streams of problems are numbered from 0.
 const DRAW: u64 = 1 << 63;
 
@@ -50,6 +60,13 @@ pub struct ExpertReport {
     pub length: f64,
 }
 
+impl SolvedProblem {
+    /// Checks that a solution from elsewhere consists of actions. Whether it solves the state is not checked.
+    fn check(&self, space: &ActionSpace) -> twisterl_core::Result<()> {
+        self.actions.iter().try_for_each(|&action| space.check(Action::Discrete(action as usize)))
+    }
+}
+
 impl ExpertIteration {
     /// Starts without solutions, for a run with this seed.
     pub fn new(config: &ExpertsConfig, seed: u64) -> Self {
@@ -66,52 +83,72 @@ impl ExpertIteration {
         self.config.num_solutions
     }
 
-    /// Solves new problems with `evaluator`, and remembers the solutions, shortened.
+    /// Solves new problems with `evaluator`, and remembers the solutions, shortened, and those of their inverses if the config
+    /// says so.
     ///
     /// # Errors
     /// If the environment fails or cannot be searched.
     pub fn search(
         &mut self,
-        spec: &dyn EnvSpec,
+        spec: &Arc<dyn EnvSpec>,
         evaluator: &dyn Evaluator,
         iteration: &Iteration,
     ) -> Result<ExpertReport> {
-        let states = self.problems(spec, iteration)?;
-        let starts: Vec<Start<'_>> =
-            states.iter().map(|state| Start::State { state, difficulty: None }).collect();
-        let score = match self.config.value_weight {
-            0.0 => BeamScore::Policy,
-            weight => BeamScore::Blend { weight: weight as f32 },
-        };
-        let method = Method::Beam { width: self.config.beam, score };
-        let key = StreamKey::new(self.seed, Purpose::Expert);
-        let solver = Solver::new(spec, evaluator, method, key);
-        let (mut solved, mut length) = (0, 0);
-        for solution in shortened(spec, solver.run(&starts)?, self.config.window) {
-            let solution = solution?;
-            solved += 1;
-            length += solution.actions.len();
-            if !solution.actions.is_empty() {
-                self.solutions.push(solution);
-            }
-        }
-        Ok(ExpertReport {
-            success: f64::from(solved) / states.len().max(1) as f64,
-            length: length as f64 / f64::from(solved.max(1)),
-        })
+        let problems = 0..self.config.num_problems;
+        let found = found(&self.config, self.seed, spec, evaluator, (iteration, problems))?;
+        self.remember(&**spec, found)
     }
 
-    /// Draws uniformly random problems.
-    fn problems(&self, spec: &dyn EnvSpec, iteration: &Iteration) -> Result<Vec<Vec<f64>>> {
+    /// Does as [`search`](Self::search), with problems that workers solve.
+    ///
+    /// # Errors
+    /// As for [`Spread::ask`].
+    pub fn ask(
+        &mut self,
+        spec: &dyn EnvSpec,
+        policy: &Policy,
+        iteration: &Iteration,
+        spread: &Spread<'_>,
+    ) -> Result<ExpertReport> {
+        let problems = self.config.num_problems;
+        let parts = problems.div_ceil(PART);
+        let answers = spread.ask(Task::Search, iteration, policy, Value::Null, parts)?;
+        let mut found = Vec::new();
+        for (part, answer) in answers.iter().enumerate() {
+            let (solved, most) =
+                (answer.state::<Vec<SolvedProblem>>()?, range(part, PART, problems)?);
+            if solved.len() > most.len() {
+                let text = format!("{} solutions of {} problems", solved.len(), most.len());
+                return Err(answer.wrong(&text));
+            }
+            let space = spec.action_space();
+            solved
+                .iter()
+                .try_for_each(|solution| solution.check(&space))
+                .map_err(|error| answer.wrong(&error))?;
+            found.extend(solved);
+        }
+        self.remember(spec, found)
+    }
+
+    fn remember(&mut self, spec: &dyn EnvSpec, found: Vec<SolvedProblem>) -> Result<ExpertReport> {
+        let key = StreamKey::new(self.seed, Purpose::Expert);
         let mut env = spec.batch(1);
-        let problem = |index: usize| {
-            let mut rng = iteration.key(self.seed, Purpose::Expert).at(index as u64).stream();
-            env.begin(0, Start::Uniform { difficulty: iteration.difficulty }, &mut rng)?;
-            let mut state = Vec::new();
-            env.state(0, &mut state)?;
-            Ok(state)
-        };
-        (0..self.config.num_problems).map(problem).collect()
+        let (solved, mut length) = (found.len() as f64, 0);
+        for solution in found {
+            length += solution.actions.len();
+            if solution.actions.is_empty() {
+                continue;
+            }
+            if self.config.invert == Invert::Both {
+                self.solutions.push(inverse_of(&solution, &mut *env, key)?);
+            }
+            self.solutions.push(solution);
+        }
+        Ok(ExpertReport {
+            success: solved / self.config.num_problems.max(1) as f64,
+            length: length as f64 / solved.max(1.0),
+        })
     }
 
     /// Draws the solution that walk `index` of an iteration follows; `None` where there are none.
@@ -131,19 +168,87 @@ impl ExpertIteration {
         ExpertIterationState { solutions, next: self.solutions.next() }
     }
 
-    /// Continues from a checkpoint.
+    /// Continues from a checkpoint of a run whose actions are those of `space`.
     ///
     /// # Errors
     /// If the state is inconsistent.
-    pub fn restore(&mut self, state: ExpertIterationState) -> Result<()> {
+    pub fn restore(&mut self, state: ExpertIterationState, space: &ActionSpace) -> Result<()> {
+        for solution in &state.solutions {
+            solution.check(space).map_err(|error| {
+                Error::checkpoint("state.json", "solutions of the environment", error)
+            })?;
+        }
         self.solutions.restore(state.solutions, state.next)
     }
+}
+
+/// Draws uniformly random problems, and returns the solutions of those of this range that are solved, shortened.
+fn found(
+    config: &ExpertsConfig,
+    seed: u64,
+    spec: &Arc<dyn EnvSpec>,
+    evaluator: &dyn Evaluator,
+    (iteration, problems): (&Iteration, Range<usize>),
+) -> Result<Vec<SolvedProblem>> {
+    let mut env = spec.batch(1);
+    let problem = |index: usize| {
+        let mut rng = iteration.key(seed, Purpose::Expert).at(index as u64).stream();
+        env.begin(0, Start::Uniform { difficulty: iteration.difficulty }, &mut rng)?;
+        let mut state = Vec::new();
+        env.state(0, &mut state)?;
+        Ok(state)
+    };
+    let first = problems.start;
+    let states = problems.map(problem).collect::<Result<Vec<_>>>()?;
+    let starts: Vec<Start<'_>> =
+        states.iter().map(|state| Start::State { state, difficulty: None }).collect();
+    let score = match config.value_weight {
+        0.0 => BeamScore::Policy,
+        weight => BeamScore::Blend { weight: weight as f32 },
+    };
+    let method = Method::Beam { width: config.beam, score };
+    let key = StreamKey::new(seed, Purpose::Expert);
+    let solver =
+        Solver { first, invert: config.invert, ..Solver::new(&**spec, evaluator, method, key) };
+    shortened(spec, solver.run(&starts)?, config.window).into_iter().collect()
+}
+
+/// Returns the answer to a part of the question about problems.
+///
+/// # Errors
+/// If there is no such part, or the environment fails.
+pub fn answer(
+    config: &ExpertsConfig,
+    seed: u64,
+    spec: &Arc<dyn EnvSpec>,
+    asked: &Asked,
+    part: usize,
+) -> Result<Snapshot> {
+    let problems = (&asked.iteration, range(part, PART, config.num_problems)?);
+    let found = found(config, seed, spec, &asked.executor, problems)?;
+    Ok(Snapshot { state: json!(found), arrays: Vec::new() })
+}
+
+/// Returns the inverse problem with the solution that one of the problem gives.
+fn inverse_of(
+    problem: &SolvedProblem,
+    env: &mut dyn VecEnv,
+    key: StreamKey,
+) -> Result<SolvedProblem> {
+    let start = Start::State { state: &problem.start, difficulty: None };
+    env.begin(0, start, &mut key.stream())?;
+    let state = env.inverse_state(0)?;
+    let actions = env.invert_solution(0, &problem.actions)?;
+    state.zip(actions).map(|(start, actions)| SolvedProblem { start, actions }).ok_or_else(|| {
+        let rule = "a problem that was solved from both ends has an inverse";
+        twisterl_core::Error::contract(env.name(), rule, "none").into()
+    })
 }
 
 /// Shortens the solutions in windows of this many actions. All results are returned in order, so that the error of a run
 /// does not depend on threads.
 fn shortened(
-    spec: &dyn EnvSpec,
+    spec: &Arc<dyn EnvSpec>,
     solutions: Vec<Solution>,
     window: usize,
 ) -> Vec<Result<SolvedProblem>> {
@@ -151,7 +256,7 @@ fn shortened(
     let shorten = |walker: &mut Option<Box<dyn Walk>>, solution: Solution| {
         let walker = match walker {
             Some(walker) => walker,
-            none => none.insert(spec.walker()?),
+            none => none.insert(Arc::clone(spec).walker()?),
         };
         let mut problem =
             SolvedProblem { start: solution.start, actions: solution.actions.discrete };
@@ -159,4 +264,26 @@ fn shortened(
         Ok(problem)
     };
     solved.into_par_iter().map_init(|| None, shorten).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn solutions_of_a_checkpoint_consist_of_actions() {
+        let mut experts = ExpertIteration::new(&ExpertsConfig::default(), 0);
+        let state = |action: u32| ExpertIterationState {
+            solutions: vec![SolvedProblem { start: vec![0.0], actions: vec![0, action] }],
+            next: 0,
+        };
+        let space = ActionSpace::discrete(4);
+        let mut error = |action| experts.restore(state(action), &space).map_err(|e| e.to_string());
+        assert_eq!(error(3), Ok(()));
+        assert_eq!(
+            error(4).unwrap_err(),
+            "state.json: expected solutions of the environment, found action: expected 0 to 3, found 4"
+        );
+    }
 }

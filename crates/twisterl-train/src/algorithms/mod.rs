@@ -9,9 +9,11 @@ mod phase_timer;
 pub mod policy_in_training;
 pub mod policy_optimizer;
 pub mod ppo;
+pub mod spread;
 mod weight_average;
 
 use crate::algorithms::policy_in_training::PolicyInTraining;
+use crate::algorithms::spread::Spread;
 use crate::record::snapshot::Snapshot;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -75,7 +77,7 @@ pub struct IterationOutput {
 /// A learning algorithm. The trainer owns the policy in training and lends it to the algorithm, which owns only its own
 /// state.
 pub trait Algorithm: Send {
-    /// Collects with the acting policy, then updates the policy.
+    /// Collects with the acting policy, here or, with `spread`, by workers, then updates the policy.
     ///
     /// # Errors
     /// If the environment fails, the update is not finite, or interruption was requested. Changes made until then
@@ -84,6 +86,7 @@ pub trait Algorithm: Send {
         &mut self,
         policy: &mut PolicyInTraining,
         iteration: &Iteration,
+        spread: Option<&Spread<'_>>,
     ) -> Result<IterationOutput>;
 
     /// Returns the algorithm's own state, from which a run continues bit-identically.

@@ -115,6 +115,15 @@ impl PolicyInTraining {
         self.average.as_ref().map_or(&self.acting, WeightAverage::executor)
     }
 
+    /// The policy that acts during collection, with its weights and scaling.
+    pub fn acting_policy(&self) -> Policy {
+        Policy {
+            parameters: self.weights().to_vec(),
+            scaling: self.acting.scaling().cloned(),
+            ..self.initial.clone()
+        }
+    }
+
     /// The policy that is evaluated and saved, with its weights and scaling.
     pub fn to_policy(&self) -> Policy {
         let average = self.average.as_ref().map(WeightAverage::weights);

@@ -37,7 +37,8 @@ pub(super) struct CompareArgs {
     search: Vec<Method>,
     #[command(flatten)]
     problems: ProblemFlags,
-    /// Ranking of the states of beams: policy, value, or a number W for policy + W * value.
+    /// Ranking of the states of beams: policy (the default), value, mixed (one half by each; the default if returns count), or a
+    /// number W for policy + W * value.
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     score: Option<BeamScore>,
     #[command(flatten)]
@@ -117,9 +118,7 @@ impl CompareArgs {
             Some(file) => {
                 json!({"states": states::name(file).display().to_string(), "count": instances.len()})
             }
-            None => {
-                json!({"difficulty": self.problems.difficulty(&*first), "count": self.problems.num_episodes})
-            }
+            None => self.problems.to_json(&*first),
         };
         let text = match self.json {
             true => String::new(),
@@ -174,7 +173,7 @@ impl CompareArgs {
         interrupt: &Interrupt,
     ) -> Result<Map<String, Value>> {
         let (spec, executor) = (candidate.loaded.env()?, candidate.loaded.executor(interrupt)?);
-        let starts = self.problems.starts(&*spec, instances);
+        let starts = self.problems.starts(&*spec, instances)?;
         self.warm_up((&*spec, &executor), starts.first())?;
         let mut bar = Count::new(&format!("{} {method}", candidate.name), starts.len());
         let mut solutions = Vec::with_capacity(starts.len());

@@ -43,7 +43,7 @@ impl EvaluateArgs {
         let loaded = self.policy.open(registry)?;
         let (spec, executor) = (loaded.env()?, loaded.executor(interrupt)?);
         let instances = self.problems.instances(&*spec, interrupt)?;
-        let starts = self.problems.starts(&*spec, &instances);
+        let starts = self.problems.starts(&*spec, &instances)?;
         let begun = Instant::now();
         let problem = (&*spec, &executor as &dyn Evaluator);
         let num_cores = self.solve.num_cores();

@@ -19,8 +19,13 @@ mod train;
 
 pub use crate::system::terminal::signals::{interrupt, is_interrupted};
 
+use crate::algorithms::spread::Engine;
+use crate::config::EngineName;
+use crate::system::plugins;
 use crate::system::terminal::signals::{Listening, Stop};
 use crate::system::terminal::{self, message};
+use crate::trainer::Engines;
+use crate::trainer::distributed::processes::{self, Program};
 use crate::{Error, Result};
 use clap::builder::{StringValueParser, TypedValueParser};
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
@@ -29,6 +34,7 @@ use std::io::{self, Write as _};
 use std::path::Path;
 use std::process::ExitCode;
 use std::str::FromStr;
+use std::sync::Arc;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::escape::{escape_controls, escape_lines};
 
@@ -58,10 +64,13 @@ enum Command {
     Plot(start::commands::PythonArgs),
     /// Write an episode of a policy as a moving picture. A part of the Python package: `twisterl record`.
     Record(start::commands::PythonArgs),
+    /// Train, list and check models of quantum circuits. A part of the Python package: `twisterl quantum`.
+    Quantum(start::commands::PythonArgs),
     Convert(files::convert::ConvertArgs),
     Bundle(Box<files::bundle::BundleArgs>),
     Run(Box<files::run::RunArgs>),
     Envs(envs::EnvsArgs),
+    Env(envs::EnvArgs),
     Check(start::check::CheckArgs),
     New(start::new::NewArgs),
     Schema(start::schema::SchemaArgs),
@@ -70,6 +79,9 @@ enum Command {
     Man(start::shell::ManArgs),
     #[command(hide = true)]
     Bench(measure::bench::BenchArgs),
+    /// Answer parts of a run: the program of its worker processes.
+    #[command(hide = true)]
+    Answer,
 }
 
 /// The name of the program, if it was called by none.
@@ -142,16 +154,19 @@ impl From<String> for Output {
     }
 }
 
-/// Runs the command in the arguments of the process, with the environments of `registry`. Prints its output or its error.
-pub fn run(registry: Registry) -> ExitCode {
-    ExitCode::from(run_from(std::env::args_os(), &registry).0)
+/// Runs the command in the arguments of the process, with the environments of `registry` and those of
+/// [plugins]. Prints its output or its error.
+pub fn run(mut registry: Registry) -> ExitCode {
+    plugins::install(&mut registry);
+    ExitCode::from(run_from(std::env::args_os(), &registry, None).0)
 }
 
-/// Like [`run`], for the given arguments, of which the first is the name of the program. Returns the exit code and the
-/// printed error.
+/// Like [`run`], for the given arguments, of which the first is the name of the program, and with `engines` in place of
+/// the processes of this program. Returns the exit code and the printed error.
 pub fn run_from(
     args: impl IntoIterator<Item = OsString>,
     registry: &Registry,
+    engines: Option<Engines>,
 ) -> (u8, Option<Error>) {
     let args: Vec<OsString> = args.into_iter().collect();
     let name = called(&args);
@@ -171,7 +186,8 @@ pub fn run_from(
         Err(error) => return ended(Err(error), None),
     };
     let stop = listening.stop();
-    let exit = execute(cli, &name, registry, stop)
+    let engines = engines.unwrap_or_else(|| Engines::new(own_engine));
+    let exit = execute(cli, &name, (registry, &engines), stop)
         .and_then(|Output { text, exit }| terminal::result(&text).map(|()| exit));
     ended(exit, Some(stop))
 }
@@ -227,19 +243,26 @@ fn show_refusal(args: &[OsString], name: &str, error: &clap::Error) {
     };
 }
 
-fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Output> {
+fn execute(
+    cli: Cli,
+    name: &str,
+    (registry, engines): (&Registry, &Engines),
+    stop: &Stop,
+) -> Result<Output> {
     match cli.command {
-        None => cli.train.run(registry, stop),
-        Some(Command::Train(args)) => args.run(registry, stop),
+        None => cli.train.run(registry, engines, stop),
+        Some(Command::Train(args)) => args.run(registry, engines, stop),
         Some(Command::Evaluate(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Solve(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Compare(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Plot(args)) => args.run("plot"),
         Some(Command::Record(args)) => args.run("record"),
+        Some(Command::Quantum(args)) => args.run("quantum"),
         Some(Command::Convert(args)) => args.run(registry),
         Some(Command::Bundle(args)) => args.run(registry),
         Some(Command::Run(args)) => args.run(registry, stop.interrupt()),
         Some(Command::Envs(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Env(args)) => args.run(),
         Some(Command::Check(args)) => args.run(registry),
         Some(Command::New(args)) => args.run(),
         Some(Command::Schema(args)) => Ok(args.run()),
@@ -247,5 +270,23 @@ fn execute(cli: Cli, name: &str, registry: &Registry, stop: &Stop) -> Result<Out
         Some(Command::Completions(args)) => args.run(name),
         Some(Command::Man(args)) => args.run(name),
         Some(Command::Bench(args)) => args.run(registry, stop.interrupt()),
+        Some(Command::Answer) => processes::serve(registry).map(|()| String::new().into()),
     }
+}
+
+/// Returns the engine of a name in a program without Python: processes of this program.
+fn own_engine(name: &EngineName) -> Result<Arc<dyn Engine>> {
+    let EngineName::Processes(workers) = *name else {
+        let expected = "processes or processes:N, or the program of the Python package: `twisterl CONFIG --engine ray`";
+        return Err(Error::usage("engine", expected, name));
+    };
+    // What runs now, also if its file was replaced meanwhile.
+    let running = Path::new("/proc/self/exe");
+    let path = match running.exists() {
+        true => running.to_owned(),
+        false => {
+            std::env::current_exe().map_err(|error| Error::io("find", "this program", error))?
+        }
+    };
+    processes::engine(Program { path: path.into(), args: vec!["answer".into()] }, workers)
 }

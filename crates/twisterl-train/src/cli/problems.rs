@@ -1,9 +1,11 @@
 //! The flags of commands that solve many problems.
 
 use super::count;
-use crate::Result;
+use crate::config::EvalStart;
 use crate::system::files::states::{self, Instance, StateChecker};
+use crate::{Error, Result};
 use clap::Args;
+use serde_json::{Value, json};
 use std::path::PathBuf;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
@@ -11,19 +13,26 @@ use twisterl_core::error::counts::{counted, grouped};
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
 
-/// The problems to solve: states from a file, or scrambles.
+/// The greatest difficulty.
+const MAX_DIFFICULTY: usize = 1_000_000;
+
+/// The problems to solve: states from a file, scrambles, or uniformly random states.
 #[derive(Debug, Args)]
 pub(super) struct ProblemFlags {
     /// States to solve, as JSON (`{"instances": [{"state": [...], "optimal": 38}, ...]}`, or a list of states), JSON Lines,
     /// a table with a header, or text with one state a line; `-` for standard input.
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["num_episodes", "difficulty", "start"])]
     pub(super) states: Option<PathBuf>,
-    /// Number of scrambles to solve.
+    /// Number of scrambles or random states to solve.
     #[arg(long, alias = "num_episodes", value_name = "N", default_value_t = 1000, allow_negative_numbers = true, value_parser = count(10_000_000))]
     pub(super) num_episodes: usize,
-    /// Difficulty of the scrambles; by default that of the environment's parameters.
-    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(1_000_000))]
+    /// Difficulty of the scrambles; by default that of the environment's parameters. Episodes from random states are as long as
+    /// those of this difficulty, by default as long as the environment allows.
+    #[arg(long, value_name = "D", allow_negative_numbers = true, value_parser = count(MAX_DIFFICULTY as u64))]
     difficulty: Option<usize>,
+    /// The problems where no states are given: scrambles, or uniformly random states of environments that offer them.
+    #[arg(long, value_enum, value_name = "START", default_value_t)]
+    start: EvalStart,
 }
 
 impl ProblemFlags {
@@ -42,16 +51,29 @@ impl ProblemFlags {
         }
     }
 
-    /// Returns the starts of the episodes: the [instances](Self::instances) or scrambles.
+    /// Returns the starts of the episodes: the [instances](Self::instances), scrambles or random states.
+    ///
+    /// # Errors
+    /// If the environment does not offer uniformly random states.
     pub(super) fn starts<'a>(
         &self,
         spec: &dyn EnvSpec,
         instances: &'a [Instance],
-    ) -> Vec<Start<'a>> {
+    ) -> Result<Vec<Start<'a>>> {
         if self.states.is_some() {
-            return instances.iter().map(Instance::start).collect();
+            return Ok(instances.iter().map(Instance::start).collect());
         }
-        vec![Start::Scramble { difficulty: self.difficulty(spec) }; self.num_episodes]
+        let difficulty = self.difficulty(spec);
+        let start = match self.start {
+            EvalStart::Scramble => Start::Scramble { difficulty },
+            EvalStart::Uniform if spec.starts().uniform => Start::Uniform { difficulty },
+            EvalStart::Uniform => {
+                let expected = "an environment that offers uniformly random states";
+                let found = format!("{}, which does not", spec.name());
+                return Err(Error::usage("--start uniform", expected, found));
+            }
+        };
+        Ok(vec![start; self.num_episodes])
     }
 
     /// Returns the number and the kind of the problems in words, such as `1,000 scrambles of difficulty 2`.
@@ -61,6 +83,9 @@ impl ProblemFlags {
             let name = path.file_name().unwrap_or(path.as_os_str()).to_string_lossy();
             return format!("{} of {}", counted(instances.len(), "state"), escape_controls(&name));
         }
+        if self.start == EvalStart::Uniform {
+            return counted(self.num_episodes, "uniformly random state");
+        }
         if !spec.starts().curriculum {
             return counted(self.num_episodes, "episode");
         }
@@ -68,8 +93,21 @@ impl ProblemFlags {
         format!("{scrambles} of difficulty {}", grouped(self.difficulty(spec)))
     }
 
-    /// Returns the difficulty of the scrambles.
+    /// Returns the kind and the number of problems that are not states of a file.
+    pub(super) fn to_json(&self, spec: &dyn EnvSpec) -> Value {
+        match self.start {
+            EvalStart::Scramble => {
+                json!({"difficulty": self.difficulty(spec), "count": self.num_episodes})
+            }
+            EvalStart::Uniform => json!({"start": "uniform", "count": self.num_episodes}),
+        }
+    }
+
+    /// Returns the difficulty of the starts.
     pub(super) fn difficulty(&self, spec: &dyn EnvSpec) -> usize {
-        self.difficulty.unwrap_or_else(|| spec.difficulty())
+        self.difficulty.unwrap_or_else(|| match self.start {
+            EvalStart::Scramble => spec.difficulty(),
+            EvalStart::Uniform => MAX_DIFFICULTY,
+        })
     }
 }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
-use twisterl_core::solve::{BeamScore, Method, SymmetryUse};
+use twisterl_core::solve::{BeamScore, Invert, Method, Objective, SymmetryUse};
 
 fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
     Cli::try_parse_from(std::iter::once("twisterl-train").chain(args.iter().copied()))
@@ -15,13 +15,14 @@ fn parse(args: &[&str]) -> Result<Cli, clap::Error> {
 fn run(args: &[&str]) -> Result<(String, Exit), String> {
     let cli = parse(args).map_err(|e| e.to_string())?;
     let Output { text, exit } =
-        execute(cli, NAME, &Registry::default(), &Stop::default()).map_err(|e| e.to_string())?;
+        execute(cli, NAME, (&Registry::default(), &Engines::new(own_engine)), &Stop::default())
+            .map_err(|e| e.to_string())?;
     Ok((text, exit))
 }
 
 fn exit(args: &[&str]) -> u8 {
     let args = std::iter::once("twisterl-train").chain(args.iter().copied());
-    run_from(args.map(OsString::from), &Registry::default()).0
+    run_from(args.map(OsString::from), &Registry::default(), None).0
 }
 
 /// Writes a config that trains in milliseconds and returns its path.
@@ -104,6 +105,10 @@ fn flags_of_solving_reach_the_plan_in_both_spellings() {
     );
     assert_eq!((beam.seed, plan(&["--greedy"]).method), (3, Method::Greedy));
     assert_eq!(plan(&[]).method, Method::BestOf(1));
+    let costs = plan(&["--search=beam=8", "--objective=return", "--invert=both"]);
+    assert_eq!(costs.method, Method::Beam { width: 8, score: BeamScore::Mixed });
+    assert_eq!((costs.objective, costs.invert), (Objective::Return, Invert::Both));
+    assert_eq!((beam.objective, beam.invert), (Objective::Length, Invert::Never));
 }
 
 #[test]
@@ -129,6 +134,8 @@ fn invalid_arguments_are_refused() {
         &["evaluate", "run", "--search", "beam=16", "--seconds", "0"],
         &["evaluate", "run", "--search", "beam=16", "--nodes", "0"],
         &["evaluate", "run", "--search", "beam=16", "--twists", "some"],
+        &["evaluate", "run", "--search", "beam=16", "--objective", "cost"],
+        &["evaluate", "run", "--search", "beam=16", "--invert", "yes"],
         &["evaluate", "run", "--num-searches", "3", "--num-mcts-searches", "3"],
         &["evaluate", "run", "--num-searches", "0"],
         &["evaluate", "run", "--num-mcts-searches", "0"],
@@ -226,6 +233,31 @@ fn a_run_is_evaluated_on_scrambles_and_on_states() {
 }
 
 #[test]
+fn random_states_take_the_place_of_scrambles() {
+    let finished = FinishedRun::new();
+    let uniform = ["--num-episodes", "60", "--start", "uniform"];
+    let beam = ["evaluate", &finished.run, "--json", "--search", "beam=16"];
+    let (text, _) = run(&[&beam[..], &uniform[..]].concat()).unwrap();
+    let figures: Value = serde_json::from_str(&text).unwrap();
+    // The twelve boards are a ring, so that the farthest one is six moves away, beyond the difficulty of the config.
+    assert_eq!(figures["solved"], 60);
+    let longest = figures["lengths"].as_array().unwrap().last().unwrap();
+    assert_eq!(longest["length"], 6, "{text}");
+    let (text, _) = run(&[&beam[..], &uniform[..], &["--difficulty", "1"][..]].concat()).unwrap();
+    let figures: Value = serde_json::from_str(&text).unwrap();
+    assert!(figures["solved"].as_u64().unwrap() < 60, "{text}");
+    let (text, _) = run(&[&["evaluate", &finished.run][..], &uniform[..]].concat()).unwrap();
+    assert!(text.starts_with("60 uniformly random states, search"), "{text}");
+    let compare = ["compare", &finished.run, "--search", "greedy", "--json"];
+    let (text, _) = run(&[&compare[..], &uniform[..]].concat()).unwrap();
+    let found: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(found["problems"], json!({"start": "uniform", "count": 60}));
+
+    let refused = run(&["evaluate", &finished.run, "--start", "uniform", "--states", "x.json"]);
+    assert!(refused.unwrap_err().contains("cannot be used with"));
+}
+
+#[test]
 fn a_run_is_converted_and_solves_problems() {
     let finished = FinishedRun::new();
     let file = finished.path("policy.safetensors");
@@ -239,7 +271,13 @@ fn a_run_is_converted_and_solves_problems() {
     }
     // The beam holds all 12 boards, which makes the search exhaustive.
     let hard = ["solve", &file, "--state", "3,2,1,0", "--search", "beam=16", "--seconds", "60"];
-    for more in [&[][..], &["--score", "value"], &["--score", "0.5", "--twists", "each"]] {
+    let mores = [
+        &[][..],
+        &["--score", "value"],
+        &["--score", "0.5", "--twists", "each"],
+        &["--objective", "return"],
+    ];
+    for more in mores {
         let (text, exit) = run(&[&hard[..], more].concat()).unwrap();
         assert_eq!(exit, Exit::Done, "{text}");
         assert!(text.contains("solved after 6 moves\n") && text.contains(" nodes, "), "{text}");

@@ -2,15 +2,16 @@
 
 use super::envs::EnvFlags;
 use super::solve::print_episode;
-use super::{Exit, Output, seed, whole};
+use super::{Exit, Output, count, seed, whole};
 use crate::config::presets::ReadConfig;
-use crate::config::{ConfigSource, NumCores, Override, RunConfig};
+use crate::config::{ConfigSource, EngineName, NumCores, Override, RunConfig};
 use crate::error::{meant, neighbours};
 use crate::record::run_folder::{RunFolder, RunPath};
+use crate::system::plugins;
 use crate::system::terminal::signals::Stop;
 use crate::system::terminal::{message, numbers};
 use crate::trainer;
-use crate::trainer::{GRACE, Options, StartObserver, Summary};
+use crate::trainer::{EngineChoice, Engines, GRACE, Options, StartObserver, Summary};
 use crate::{Error, Result};
 use clap::Args;
 use serde_json::json;
@@ -75,6 +76,19 @@ pub(super) struct TrainArgs {
     set: Vec<Override>,
     #[command(flatten)]
     env: EnvFlags,
+    /// Have other processes collect, instead of threads of this one: `processes`, `processes:N` with N of them, or `ray`
+    /// (in the Python package). Overrides the config's `engine`. Results do not depend on it.
+    #[arg(long, value_name = "NAME", value_parser = EngineName::parse)]
+    engine: Option<EngineName>,
+    /// Number of processes of this machine that collect, with one thread each: the same as `--engine processes:N`.
+    #[arg(
+        long,
+        value_name = "N",
+        allow_negative_numbers = true,
+        value_parser = count(EngineName::MAX_WORKERS as u64),
+        conflicts_with = "engine"
+    )]
+    workers: Option<usize>,
     /// Print errors only.
     #[arg(long, short)]
     quiet: bool,
@@ -82,8 +96,12 @@ pub(super) struct TrainArgs {
 
 impl TrainArgs {
     /// Trains, then solves a problem of the reached difficulty and prints the solution.
-    pub(super) fn run(self, registry: &Registry, stop: &Stop) -> Result<Output> {
+    pub(super) fn run(self, registry: &Registry, engines: &Engines, stop: &Stop) -> Result<Output> {
+        let workers = self.workers.map(|workers| EngineName::Processes(Some(workers)));
         let options = Options {
+            engine: self.engine.or(workers).map(EngineChoice::Named).unwrap_or_default(),
+            engines: Some(engines.clone()),
+            env: self.env.env.clone(),
             load_checkpoint: self.load_checkpoint.clone(),
             peer_names: self.peer_names,
             quiet: self.quiet,
@@ -198,7 +216,9 @@ fn is_versioned(name: &Path) -> bool {
 /// Returns the config in a file, or one that only names an environment.
 fn source_of(given: &Path) -> Result<ConfigSource> {
     match given.to_str() {
-        Some(name) if is_name(given) => Ok(ConfigSource::of(json!({"env_cls": name}))),
+        Some(name) if is_name(given) || plugins::is_plugin(name) => {
+            Ok(ConfigSource::of(json!({"env_cls": name})))
+        }
         _ => ConfigSource::open(given),
     }
 }

@@ -3,12 +3,13 @@
 use super::limits::tree_growth;
 use crate::Error;
 use crate::system::num_cores::NumCores;
+use clap::ValueEnum;
 use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use twisterl_core::error::from_serde::shorten;
-use twisterl_core::solve::SolveOptions;
+use twisterl_core::solve::{Invert, Objective, SolveOptions};
 
 /// The name by which `learning.diff_metric` asks for the success of training episodes instead of an evaluation.
 pub const ROLLOUT_METRIC: &str = "rollout";
@@ -16,7 +17,9 @@ pub const ROLLOUT_METRIC: &str = "rollout";
 const MAX_NAME: usize = 64;
 
 /// The starts of the episodes of an evaluation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema, ValueEnum,
+)]
 #[serde(rename_all = "snake_case")]
 pub enum EvalStart {
     /// Scrambles of the evaluation's difficulty.
@@ -60,6 +63,15 @@ pub struct EvalConfig {
     /// most 10,000 steps in environments written in Python, or 1,000 with tree search.
     #[schemars(range(min = 1, max = 1_000_000))]
     pub max_steps: Option<usize>,
+    /// The try that counts as the best, and the solution that tree search looks for: `length`, the fewest actions, or `return`,
+    /// the greatest sum of rewards.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(with = "String", extend("enum" = ["length", "return"], "default" = "length"))]
+    pub objective: Objective,
+    /// `both`: the problem and its inverse are solved, and the better solution counts.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(with = "String", extend("enum" = ["never", "both"], "default" = "never"))]
+    pub invert: Invert,
     /// Iterations from one evaluation to the next.
     #[schemars(range(min = 1))]
     pub every: u64,
@@ -80,10 +92,17 @@ impl Default for EvalConfig {
             max_expand_depth: 1,
             difficulty: None,
             max_steps: None,
+            objective: Objective::Length,
+            invert: Invert::Never,
             every: 1,
             start: EvalStart::Scramble,
         }
     }
+}
+
+/// Returns true for a field that is not written, so that files stay as they were before there was such a field.
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
 impl EvalConfig {
@@ -97,6 +116,8 @@ impl EvalConfig {
             max_expand_depth: Some(self.max_expand_depth),
             temperature: Some(if self.deterministic { 0.0 } else { 1.0 }),
             max_steps: self.max_steps,
+            objective: self.objective,
+            invert: self.invert,
             seed: self.seed,
             ..SolveOptions::default()
         }

@@ -7,10 +7,10 @@
 
 mod algorithm;
 mod check;
-mod class;
 mod evals;
 mod json;
 pub(crate) mod limits;
+mod names;
 mod policy;
 pub mod presets;
 mod schema;
@@ -29,6 +29,7 @@ pub use check::changes::ChangedField;
 pub use check::source::ConfigSource;
 pub use check::unused::IgnoredField;
 pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use names::engine::EngineName;
 pub(crate) use policy::descriptions;
 pub use policy::{
     ActivationName, DistributionConfig, InitConfig, LayersConfig, LogStdName, PolicyClass,
@@ -39,6 +40,7 @@ pub use shared::{
     SharedConfig,
 };
 
+use crate::system::plugins::wasm::is_module;
 use crate::{Error, Result};
 pub use json::Override;
 use json::{config_error, from_json, overlay, to_json};
@@ -47,6 +49,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use std::path::Path;
 use twisterl_core::error::from_serde::{describe, shorten};
+use twisterl_wasm::Sandbox;
 
 /// Everything needed to start a run.
 #[derive(Debug, Clone, PartialEq)]
@@ -55,6 +58,8 @@ pub struct RunConfig {
     pub env_cls: String,
     /// Parameters of the environment, an object.
     pub env: Value,
+    /// Bounds on an environment in a WebAssembly module; without them, those by default.
+    pub env_sandbox: Option<Sandbox>,
     /// Kind of policy.
     pub policy_cls: PolicyClass,
     /// The policy's network.
@@ -67,19 +72,25 @@ pub struct RunConfig {
     pub seed: u64,
     /// Iterations after which the run ends; without it, it continues until stopped.
     pub num_iterations: Option<u64>,
+    /// The engine that collects; without it, threads of this process do.
+    pub engine: Option<EngineName>,
 }
 
 /// A config as it stands in a file, without the fields of its algorithm, which stand beside the shared ones.
 #[derive(Debug, Serialize, Deserialize, JsonSchema)]
 #[schemars(rename = "RunConfig", description = "Everything needed to start a run.")]
 struct Document {
-    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`). In Python
-    /// also the path of a class or an id of Gymnasium.
+    /// Name of the environment; a leading Python module path is ignored (`twisterl.envs.Puzzle` is `Puzzle`). Also the path
+    /// of a WebAssembly module (`./puzzle.wasm`), relative to the folder of the config or, if there is none, to the current
+    /// one. In Python also the path of a class or an id of Gymnasium.
     env_cls: String,
     /// Parameters of the environment; `twisterl-train envs` lists them.
     #[serde(default = "empty")]
     #[schemars(with = "Map<String, Value>")]
     env: Value,
+    /// Bounds on what an environment in a WebAssembly module may use.
+    #[serde(default)]
+    env_sandbox: Option<Sandbox>,
     /// Kind of policy.
     #[serde(default = "default_policy")]
     #[schemars(extend("enum" = [
@@ -102,6 +113,11 @@ struct Document {
     /// `num_steps`.
     #[serde(default)]
     num_iterations: Option<u64>,
+    /// Collect by other processes instead of by threads of this one: `processes` or `processes:N` of this machine, or
+    /// `ray`. Results do not depend on it. See docs/distributed.md.
+    #[serde(default)]
+    #[schemars(regex(pattern = EngineName::PATTERN))]
+    engine: Option<String>,
 }
 
 fn empty() -> Value {
@@ -161,12 +177,14 @@ impl RunConfig {
         let config = Self {
             env_cls: document.env_cls,
             env: document.env,
+            env_sandbox: document.env_sandbox,
             policy_cls: PolicyClass::parse(&document.policy_cls)?,
             policy: PolicyConfig { layers, ..document.policy },
             algorithm,
             shared: document.algorithm,
             seed: document.seed,
             num_iterations: document.num_iterations,
+            engine: document.engine.as_deref().map(EngineName::parse).transpose()?,
         };
         Ok((config, ignored))
     }
@@ -177,7 +195,7 @@ impl RunConfig {
     /// # Errors
     /// If the file cannot be read, is larger than 1 MiB, is not JSON or repeats a key, and as for [`read`](Self::read).
     pub fn load(path: &Path, overrides: &[Override]) -> Result<(Self, Vec<IgnoredField>)> {
-        ConfigSource::open(path)?.with(overrides).read(None)
+        ConfigSource::open_resolved(path)?.with(overrides).read(None)
     }
 
     /// Reads a config with `overrides` set in it one after the other. For what is returned see [`read`](Self::read).
@@ -199,7 +217,7 @@ impl RunConfig {
     pub fn to_value(&self) -> Value {
         let mut algorithm = to_json(&self.shared);
         overlay(&mut algorithm, self.algorithm.to_json());
-        let value = serde_json::json!({
+        let mut value = serde_json::json!({
             "env_cls": self.env_cls,
             "env": self.env,
             "policy_cls": self.policy_cls.name(),
@@ -209,6 +227,12 @@ impl RunConfig {
             "seed": self.seed,
             "num_iterations": self.num_iterations,
         });
+        if let Some(sandbox) = &self.env_sandbox {
+            value["env_sandbox"] = to_json(sandbox);
+        }
+        if let Some(engine) = &self.engine {
+            value["engine"] = engine.to_string().into();
+        }
         schema::in_order(value, schema::of(self.algorithm.class()))
     }
 
@@ -230,6 +254,10 @@ impl RunConfig {
         if !self.env.is_object() {
             let found = shorten(&self.env.to_string());
             return Err(Error::config("env", "an object", found));
+        }
+        if self.env_sandbox.is_some() && !is_module(&self.env_cls) {
+            let expected = "none, for an environment that is no WebAssembly module";
+            return Err(Error::config("env_sandbox", expected, "bounds"));
         }
         self.policy.check()?;
         self.algorithm.check()?;

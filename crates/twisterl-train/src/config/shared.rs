@@ -39,11 +39,20 @@ pub enum Device {
 }
 
 /// The fields of `collecting` that all algorithms share.
-#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct SharedCollecting {
     /// Upper bound on threads; 0, -1 and `null`: as many as there are processors. Results do not depend on it.
     pub num_cores: NumCores,
+    /// Processes that step environments written in Python; 1: this process. Results do not depend on it.
+    #[schemars(range(min = 1, max = 256))]
+    pub workers: usize,
+}
+
+impl Default for SharedCollecting {
+    fn default() -> Self {
+        Self { num_cores: NumCores::default(), workers: 1 }
+    }
 }
 
 /// The curriculum: the difficulty of training episodes goes up as they are solved.

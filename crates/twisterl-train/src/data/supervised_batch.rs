@@ -1,7 +1,8 @@
 //! States with target policies and values, and their form in a checkpoint.
 
-use crate::record::snapshot::ArrayData;
-use crate::{Error, Result};
+use crate::Result;
+use crate::data::observation_arrays;
+use crate::record::snapshot::{ArrayData, Arrays};
 use twisterl_core::space::Observations;
 
 /// States with target policies and values, as a structure of arrays: one row per state. For one discrete action.
@@ -54,15 +55,11 @@ impl SupervisedBatch {
         self.values.push(other.values[row]);
     }
 
-    /// Appends the arrays of a checkpoint, whose names begin with `name`.
+    /// Appends these examples as arrays, whose names begin with `name`.
     pub fn save(&self, name: &str, arrays: &mut Vec<(String, ArrayData)>) {
-        let observations = &self.observations;
-        let counts = (0..observations.len()).map(|row| observations.ones(row).len() as u32);
+        observation_arrays::save(&self.observations, name, arrays);
         let masks = self.masks.iter().map(|&mask| u32::from(mask));
         for (part, data) in [
-            ("counts", ArrayData::U32(counts.collect())),
-            ("indices", ArrayData::U32(observations.indices().to_vec())),
-            ("dense", ArrayData::F32(observations.dense().to_vec())),
             ("masks", ArrayData::U32(masks.collect())),
             ("policies", ArrayData::F32(self.policies.clone())),
             ("values", ArrayData::F32(self.values.clone())),
@@ -75,48 +72,20 @@ impl SupervisedBatch {
     ///
     /// # Errors
     /// If an array is missing, or their lengths do not fit each other.
-    pub fn load(name: &str, arrays: &[(String, ArrayData)]) -> Result<Self> {
-        let find = |part: &str| {
-            let name = format!("{name}.{part}");
-            let found = arrays.iter().find(|(n, _)| *n == name).map(|(_, data)| data);
-            found.ok_or_else(|| {
-                Error::checkpoint("train.safetensors", format!("an array {name:?}"), "none")
-            })
+    pub fn load(name: &str, arrays: Arrays<'_>) -> Result<Self> {
+        let named = |part: &str| format!("{name}.{part}");
+        let examples = Self {
+            observations: observation_arrays::load(name, arrays)?,
+            masks: arrays.whole(&named("masks"))?.iter().map(|&mask| mask != 0).collect(),
+            policies: arrays.floats(&named("policies"))?.to_vec(),
+            values: arrays.floats(&named("values"))?.to_vec(),
         };
-        let whole = |part: &str| match find(part)? {
-            ArrayData::U32(values) => Ok(values.as_slice()),
-            _ => Err(wrong(part, "whole numbers")),
-        };
-        let real = |part: &str| match find(part)? {
-            ArrayData::F32(values) => Ok(values.as_slice()),
-            _ => Err(wrong(part, "numbers of single precision")),
-        };
-        let (mut indices, dense, counts) = (whole("indices")?, real("dense")?, whole("counts")?);
-        let width = dense.len() / counts.len().max(1);
-        let mut examples = Self {
-            observations: Observations::new(),
-            masks: whole("masks")?.iter().map(|&mask| mask != 0).collect(),
-            policies: real("policies")?.to_vec(),
-            values: real("values")?.to_vec(),
-        };
-        let rows = counts.len();
+        let rows = examples.observations.len();
         if examples.values.len() != rows
             || examples.masks.len() != examples.policies.len()
-            || width * rows != dense.len()
             || !examples.masks.len().is_multiple_of(rows.max(1))
         {
-            return Err(wrong("values", &format!("arrays of {rows} rows")));
-        }
-        for (row, &count) in counts.iter().enumerate() {
-            let Some((ones, rest)) = indices.split_at_checked(count as usize) else {
-                return Err(wrong("indices", "as many as the counts say"));
-            };
-            indices = rest;
-            let values = &dense[row * width..(row + 1) * width];
-            examples.observations.push_with(|row| {
-                row.ones(ones.iter().map(|&one| one as usize));
-                row.values(values);
-            });
+            return Err(arrays.wrong(&named("values"), &format!("arrays of {rows} rows")));
         }
         Ok(examples)
     }
@@ -140,10 +109,6 @@ impl SupervisedBatch {
     }
 }
 
-fn wrong(part: &str, expected: &str) -> Error {
-    Error::checkpoint("train.safetensors", format!("in {part:?}: {expected}"), "others")
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -160,7 +125,8 @@ mod tests {
         }
         let mut arrays = Vec::new();
         all.save("replay", &mut arrays);
-        let mut loaded = SupervisedBatch::load("replay", &arrays).unwrap();
+        let mut loaded =
+            SupervisedBatch::load("replay", Arrays { place: "x", arrays: &arrays }).unwrap();
         assert_eq!(loaded.observations, all.observations);
         assert_eq!((&loaded.masks, &loaded.policies), (&all.masks, &all.policies));
         let mut together = loaded.take_first(2);
@@ -172,9 +138,11 @@ mod tests {
         assert_eq!((together.observations, together.policies), (all.observations, all.policies));
 
         arrays.pop();
-        let error = SupervisedBatch::load("replay", &arrays).unwrap_err().to_string();
+        let error = SupervisedBatch::load("replay", Arrays { place: "x", arrays: &arrays })
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("replay.values"), "{error}");
         arrays.push(("replay.values".into(), ArrayData::F32(vec![0.0])));
-        assert!(SupervisedBatch::load("replay", &arrays).is_err());
+        assert!(SupervisedBatch::load("replay", Arrays { place: "x", arrays: &arrays }).is_err());
     }
 }

@@ -128,6 +128,14 @@ pub enum Error {
         /// The change of the config that may help.
         advice: String,
     },
+    /// A part of an iteration cannot be had from workers.
+    #[error("part {part}{problem}")]
+    Worker {
+        /// The part.
+        part: usize,
+        /// Its problem, after the words for the part.
+        problem: String,
+    },
     /// The operating system refused a request of the process.
     #[error("cannot {action}: {cause}")]
     System {

@@ -15,11 +15,9 @@
 //! `NAME.old`.
 
 use crate::record::disk::{Disk, Folder, Kind, Links, parent};
-use crate::record::snapshot::ArrayData;
+use crate::record::snapshot::{ArrayData, read_arrays, write_arrays};
 use crate::system::files::{MAX_CHECKPOINT_STATE, MAX_MANIFEST, MAX_WEIGHTS_FILE};
 use crate::{Error, Result};
-use safetensors::Dtype;
-use safetensors::tensor::TensorView;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -31,7 +29,6 @@ use std::path::Path;
 use twisterl_core::error::from_serde::shorten;
 use twisterl_core::error::json;
 use twisterl_core::policy::Policy;
-use twisterl_core::policy::weights::tensors::{TensorFile, Tensors, write_tensors};
 
 /// The policy file of a checkpoint. It can be used alone.
 pub const POLICY: &str = "policy.safetensors";
@@ -109,7 +106,7 @@ impl Checkpoint {
     pub(crate) fn write_on(&self, disk: &mut Disk, folder: &Folder, name: &OsStr) -> Result<()> {
         let files = [
             (POLICY, self.policy.to_safetensors()?),
-            (ARRAYS, write_arrays(&self.arrays)?),
+            (ARRAYS, write_arrays(Path::new(ARRAYS), &self.arrays)?),
             (STATE, to_json(&self.state)?),
         ];
         for (file, bytes) in &files {
@@ -338,52 +335,6 @@ fn read_policy_file(folder: &Folder, manifest: &Manifest) -> Result<Policy> {
 
 fn read_state_file(folder: &Folder, manifest: &Manifest) -> Result<Value> {
     parse(&folder.path_of(STATE), &read_part(folder, STATE, manifest)?)
-}
-
-fn write_arrays(arrays: &[(String, ArrayData)]) -> Result<Vec<u8>> {
-    let bytes: Vec<(Dtype, Vec<u8>)> = arrays
-        .iter()
-        .map(|(_, data)| match data {
-            ArrayData::F32(v) => (Dtype::F32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            ArrayData::F64(v) => (Dtype::F64, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-            ArrayData::U32(v) => (Dtype::U32, v.iter().flat_map(|x| x.to_le_bytes()).collect()),
-        })
-        .collect();
-    let mut tensors = Tensors::new();
-    for ((name, _), (dtype, bytes)) in arrays.iter().zip(&bytes) {
-        let length = 8 * bytes.len() / dtype.bitsize();
-        let view = TensorView::new(*dtype, vec![length], bytes)
-            .map_err(|e| Error::checkpoint(ARRAYS, format!("an array {name:?}"), e))?;
-        if tensors.insert(name.clone(), view).is_some() {
-            return Err(Error::checkpoint(ARRAYS, "distinct names", format!("{name:?} twice")));
-        }
-    }
-    write_tensors(&tensors, None).map_err(|e| Error::checkpoint(ARRAYS, "arrays", e))
-}
-
-fn read_arrays(path: &Path, bytes: &[u8]) -> Result<Vec<(String, ArrayData)>> {
-    let corrupt = |e| Error::checkpoint(path, "arrays", e);
-    let tensors = TensorFile::parse(bytes).and_then(|file| file.tensors()).map_err(corrupt)?;
-    let read = |(name, tensor): (String, TensorView<'_>)| {
-        let data = tensor.data();
-        let values = match tensor.dtype() {
-            Dtype::F32 => {
-                ArrayData::F32(data.as_chunks().0.iter().map(|b| f32::from_le_bytes(*b)).collect())
-            }
-            Dtype::F64 => {
-                ArrayData::F64(data.as_chunks().0.iter().map(|b| f64::from_le_bytes(*b)).collect())
-            }
-            Dtype::U32 => {
-                ArrayData::U32(data.as_chunks().0.iter().map(|b| u32::from_le_bytes(*b)).collect())
-            }
-            other => {
-                let expected = format!("{name:?} of type F32, F64 or U32");
-                return Err(Error::checkpoint(path, expected, other));
-            }
-        };
-        Ok((name, values))
-    };
-    tensors.into_iter().map(read).collect()
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
-//! The operating system: processors, files that others wrote, temporary files, and the terminal with its signals.
+//! The operating system: processors, files that others wrote, plugins, temporary files, and the terminal with its signals.
 
 pub mod files;
 pub(crate) mod num_cores;
+pub mod plugins;
 pub(crate) mod temporary;
 pub(crate) mod terminal;

@@ -1,16 +1,25 @@
 //! Evaluations during training.
 
 use crate::Result;
+use crate::algorithms::Iteration;
+use crate::algorithms::spread::{EpisodeRow, Spread, Task, episode_rows, episodes_of, range};
 use crate::config::{EvalConfig, EvalStart};
 use crate::record::metrics::{fields, names};
+use crate::record::snapshot::Snapshot;
 use crate::system::terminal::numbers::{mean_return, percent};
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Display, Formatter};
+use std::ops::Range;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::Evaluator;
+use twisterl_core::policy::Policy;
 use twisterl_core::rng::{Purpose, StreamKey};
-use twisterl_core::solve::{Solver, Verification};
+use twisterl_core::rollout::Episode;
+use twisterl_core::solve::{Solution, SolvePlan, Solver, Verification};
+
+/// The fewest episodes of a part that workers play.
+const PART: usize = 16;
 
 /// Means over the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -69,47 +78,128 @@ impl Display for Score {
     }
 }
 
-/// Plays the evaluation at `position` among those of the config.
-///
-/// # Errors
-/// If the environment fails.
-pub fn evaluate(
-    config: &EvalConfig,
-    position: usize,
-    spec: &dyn EnvSpec,
-    evaluator: &dyn Evaluator,
-    difficulty: usize,
-    run_seed: u64,
-    iteration: u64,
-) -> Result<EvaluationResult> {
-    let difficulty = config.difficulty.unwrap_or(difficulty);
-    let start = match config.start {
-        EvalStart::Scramble => Start::Scramble { difficulty },
-        EvalStart::Uniform => Start::Uniform { difficulty },
-    };
-    let plan = config.solve_options().resolve(1).map_err(|error| error.below("evals"))?;
-    let key = StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
-        .iteration(((position as u64) << 48) | iteration);
-    let clock = || 0.0;
-    let solver = Solver {
-        record: false,
-        verification: Verification::Lenient,
-        ..plan.solver(spec, evaluator, &clock, Purpose::Evaluate)
-    };
-    let starts = vec![start; config.num_episodes];
-    let again = |number| key.iteration(key.iteration | number << 32);
-    let solutions = solver.run_tries(&starts, plan.tries, again)?;
-    let count = solutions.len().max(1) as f64;
-    let solved = solutions.iter().filter(|s| s.solved).count();
-    let solved_length: usize = solutions.iter().filter(|s| s.solved).map(|s| s.length).sum();
-    let length: usize = solutions.iter().map(|s| s.length).sum();
-    Ok(EvaluationResult {
-        success: solved as f64 / count,
-        reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
-        solved_length: solved_length as f64 / solved.max(1) as f64,
-        length: length as f64 / count,
-        reached_limit: plan.reached_default_limit(spec, &solutions),
-    })
+/// An evaluation in some iteration.
+pub struct Evaluation<'a> {
+    config: &'a EvalConfig,
+    spec: &'a dyn EnvSpec,
+    plan: SolvePlan,
+    start: Start<'static>,
+    key: StreamKey,
+}
+
+impl<'a> Evaluation<'a> {
+    /// Prepares the evaluation at `position` among those of a config, in an iteration of the run with seed `run_seed`.
+    ///
+    /// # Errors
+    /// If its options contradict each other.
+    pub fn new(
+        config: &'a EvalConfig,
+        position: usize,
+        spec: &'a dyn EnvSpec,
+        iteration: &Iteration,
+        run_seed: u64,
+    ) -> Result<Self> {
+        let difficulty = config.difficulty.unwrap_or(iteration.difficulty);
+        let start = match config.start {
+            EvalStart::Scramble => Start::Scramble { difficulty },
+            EvalStart::Uniform => Start::Uniform { difficulty },
+        };
+        let plan = config.solve_options().resolve(1).map_err(|error| error.below("evals"))?;
+        let key = StreamKey::new(run_seed.wrapping_add(config.seed), Purpose::Evaluate)
+            .iteration(((position as u64) << 48) | iteration.number);
+        Ok(Self { config, spec, plan, start, key })
+    }
+
+    /// Returns the number of episodes of a part, such that the parts together are the whole.
+    pub fn part_size(&self) -> usize {
+        PART.next_multiple_of(self.plan.method.together())
+    }
+
+    /// Plays these of its episodes.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn play(&self, evaluator: &dyn Evaluator, episodes: Range<usize>) -> Result<Vec<Solution>> {
+        let clock = || 0.0;
+        let solver = Solver {
+            record: false,
+            verification: Verification::Lenient,
+            first: episodes.start,
+            ..self.plan.solver(self.spec, evaluator, &clock, Purpose::Evaluate)
+        };
+        let starts = vec![self.start; episodes.len()];
+        let again = |number| self.key.iteration(self.key.iteration | number << 32);
+        Ok(solver.run_tries(&starts, self.plan.tries, again)?)
+    }
+
+    /// Returns the means over all episodes.
+    pub fn result(&self, solutions: &[Solution]) -> EvaluationResult {
+        let count = solutions.len().max(1) as f64;
+        let solved = solutions.iter().filter(|s| s.solved).count();
+        let solved_length: usize = solutions.iter().filter(|s| s.solved).map(|s| s.length).sum();
+        let length: usize = solutions.iter().map(|s| s.length).sum();
+        EvaluationResult {
+            success: solved as f64 / count,
+            reward: solutions.iter().map(|s| f64::from(s.total)).sum::<f64>() / count,
+            solved_length: solved_length as f64 / solved.max(1) as f64,
+            length: length as f64 / count,
+            reached_limit: self.plan.reached_default_limit(self.spec, solutions),
+        }
+    }
+
+    /// Plays all episodes.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub fn run(&self, evaluator: &dyn Evaluator) -> Result<EvaluationResult> {
+        Ok(self.result(&self.play(evaluator, 0..self.config.num_episodes)?))
+    }
+
+    /// Has workers play all episodes, with `policy` in the iteration that is the evaluation's.
+    ///
+    /// # Errors
+    /// As for [`Spread::ask`].
+    pub fn ask(
+        &self,
+        position: usize,
+        policy: &Policy,
+        iteration: &Iteration,
+        spread: &Spread<'_>,
+    ) -> Result<EvaluationResult> {
+        let (size, count) = (self.part_size(), self.config.num_episodes);
+        let task = Task::Evaluate { position };
+        let parts = count.div_ceil(size);
+        let answers = spread.ask(task, iteration, policy, Value::Null, parts)?;
+        let mut solutions = Vec::new();
+        for (part, answer) in answers.iter().enumerate() {
+            let rows: Vec<EpisodeRow> = answer.state()?;
+            let expected = range(part, size, count)?.len();
+            if rows.len() != expected {
+                let found = format!("{} episodes in place of {expected}", rows.len());
+                return Err(answer.wrong(&found));
+            }
+            let solution = |episode: Episode| {
+                let Episode { length, total, solved, .. } = episode;
+                Solution { solved, length, total, ..Solution::default() }
+            };
+            solutions.extend(episodes_of(&rows).into_iter().map(solution));
+        }
+        Ok(self.result(&solutions))
+    }
+
+    /// Returns the answer of a worker to `part`.
+    ///
+    /// # Errors
+    /// If there is no such part, or the environment fails.
+    pub fn answer(&self, evaluator: &dyn Evaluator, part: usize) -> Result<Snapshot> {
+        let episodes = range(part, self.part_size(), self.config.num_episodes)?;
+        let episode = |solution: Solution| {
+            let Solution { solved, length, total, .. } = solution;
+            Episode { difficulty: None, length, total, solved }
+        };
+        let episodes: Vec<_> = self.play(evaluator, episodes)?.into_iter().map(episode).collect();
+        Ok(Snapshot { state: json!(episode_rows(&episodes)), arrays: Vec::new() })
+    }
 }
 
 #[cfg(test)]
@@ -133,7 +223,8 @@ mod tests {
                 max_steps: Some(30),
                 ..EvalConfig::default()
             };
-            evaluate(&config, 0, &*spec, &uniform, 6, 1, 0).unwrap()
+            let iteration = Iteration { number: 0, difficulty: 6, progress: 0.0 };
+            Evaluation::new(&config, 0, &*spec, &iteration, 1).unwrap().run(&uniform).unwrap()
         };
         let (greedy, tree) = (result(true, 1, 0), result(true, 1, 60));
         assert!(greedy.success < 0.9 && tree.success > 0.95, "{greedy:?} {tree:?}");

@@ -2,7 +2,7 @@
 
 mod checkpoints;
 pub mod curriculum;
-pub mod distributed_es;
+pub mod distributed;
 pub mod evaluation;
 mod iteration_metrics;
 mod notices;
@@ -14,11 +14,13 @@ mod train_loop;
 
 pub use self::checkpoints::changes;
 pub use self::notices::reached_limit;
-pub use self::options::{GRACE, Observer, Options, StartObserver, Summary, Warner};
+pub use self::options::{
+    EngineChoice, Engines, GRACE, Observer, Options, StartObserver, Summary, Warner,
+};
 
 use self::checkpoints::{Best, CheckpointClock};
 use self::curriculum::Curriculum;
-use self::evaluation::{EvaluationResult, evaluate};
+use self::evaluation::{Evaluation, EvaluationResult};
 use self::notices::Notices;
 use crate::Result;
 use crate::algorithms::alphazero::AlphaZero;
@@ -26,11 +28,13 @@ use crate::algorithms::backward_scramble::BackwardScramble;
 use crate::algorithms::es::Es;
 use crate::algorithms::policy_in_training::PolicyInTraining;
 use crate::algorithms::ppo::Ppo;
+use crate::algorithms::spread::{Engine, Spread};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
 use crate::config::{AlgorithmConfig, ROLLOUT_METRIC, RunConfig};
 use crate::record::load;
 use crate::record::metrics::{LogLengths, RunLog};
 use crate::record::run_folder::{CONFIG, LockedFolder, RunFolder, RunPath};
+use crate::system::plugins;
 use serde_json::Value;
 use std::path::Path;
 use std::sync::Arc;
@@ -50,13 +54,17 @@ pub fn train<'a>(
     options: &Options,
     registry: &Registry,
 ) -> Result<Summary> {
+    let registry = &plugins::bounded(registry, config.env_sandbox);
     let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
+    let config = &pinned(config, &*spec);
     let policy = match &options.load_checkpoint {
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
     };
     let differs = spec.check_replay()?;
+    let spec = in_workers(spec, config)?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
+    trainer.work_by(options.engine(config.engine)?, options.env.as_deref());
     differs.into_iter().for_each(|text| trainer.notices.add(text));
     if let Some(difficulty) = options.difficulty {
         trainer.curriculum.set(difficulty);
@@ -86,12 +94,15 @@ pub fn resume(path: &Path, options: &Options, registry: &Registry) -> Result<Sum
     let config = files.config_with(&options.overrides)?.0;
     let mut checkpoint = folder.read_last()?;
     let config_file = path.join(CONFIG);
+    let registry = &plugins::bounded(registry, config.env_sandbox);
     checkpoints::check_changes(&checkpoint.state, &config, &config_file, registry)?;
     registry.complete(&mut checkpoint.policy.network)?;
-    let spec = registry.make(&config.env_cls, &config.env)?;
+    let spec = in_workers(registry.make(&config.env_cls, &config.env)?, &config)?;
+    load::check_fit(path, &checkpoint.policy, &*spec)?;
     let tensorboard = config.shared.logging.tensorboard;
     let mut trainer = Trainer::of(config, spec, checkpoint.policy.clone(), &options.interrupt)?;
     trainer.recorded_config = recorded;
+    trainer.work_by(options.engine(trainer.config.engine)?, options.env.as_deref());
     folder.warning().into_iter().for_each(|text| trainer.notices.add(text));
     let lengths = trainer.restore(checkpoint)?;
     if let Some(difficulty) = options.difficulty {
@@ -102,6 +113,27 @@ pub fn resume(path: &Path, options: &Options, registry: &Registry) -> Result<Sum
         folder.keep_lock();
         trainer.run(&folder, log, options)
     })
+}
+
+/// Returns the environment of a run with its batches in as many processes as `config` asks for.
+///
+/// # Errors
+/// As for [`EnvSpec::in_workers`].
+pub fn in_workers(spec: Arc<dyn EnvSpec>, config: &RunConfig) -> Result<Arc<dyn EnvSpec>> {
+    match config.shared.collecting.workers {
+        1 => Ok(spec),
+        workers => Ok(spec.in_workers(workers)?),
+    }
+}
+
+/// Returns the config of a run, bound to the file of its environment.
+fn pinned(config: &RunConfig, spec: &dyn EnvSpec) -> RunConfig {
+    let mut config = config.clone();
+    if let Some(name) = plugins::pinned_name(spec) {
+        config.env_cls = name.to_owned();
+        config.env_sandbox.get_or_insert_default();
+    }
+    config
 }
 
 /// A run at some moment: the policy in training, the algorithm that it is lent to, and its progress.
@@ -124,6 +156,21 @@ pub(crate) struct Trainer<A: Algorithm + ?Sized = dyn Algorithm> {
     begun: Instant,
     clock: CheckpointClock,
     notices: Notices,
+    /// Play, if that is not done here.
+    workers: Option<Workers>,
+}
+
+/// Workers of a run.
+struct Workers {
+    engine: Arc<dyn Engine>,
+    /// The config that they have to know, as JSON.
+    config: String,
+}
+
+impl Workers {
+    fn spread<'a>(&'a self, interrupt: &'a Interrupt) -> Spread<'a> {
+        Spread { engine: &*self.engine, config: &self.config, interrupt }
+    }
 }
 
 impl Trainer {
@@ -174,7 +221,18 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             begun: Instant::now(),
             clock: CheckpointClock::start(),
             notices: Notices::default(),
+            workers: None,
         }
+    }
+
+    /// Has workers play, in the environment `env` if that is not the one of the config.
+    fn work_by(&mut self, engine: Option<Arc<dyn Engine>>, env: Option<&str>) {
+        let config = || {
+            let env_cls = env.unwrap_or(&self.config.env_cls).to_owned();
+            // The engine is no matter for workers.
+            RunConfig { env_cls, engine: None, ..self.config.clone() }.to_value().to_string()
+        };
+        self.workers = engine.map(|engine| Workers { engine, config: config() });
     }
 
     /// The iteration that comes next.
@@ -207,18 +265,31 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         threads::on_threads(options.threads.unwrap_or(allowed), || work(self))
     }
 
-    /// Makes the evaluations that are due; all of them if `all`.
+    /// Makes the iteration of the algorithm, by workers if there are some.
+    fn iterate(&mut self, now: &Iteration) -> Result<IterationOutput> {
+        let Self { algorithm, policy, workers, .. } = self;
+        let interrupt = policy.interrupt().clone();
+        let spread = workers.as_ref().map(|workers| workers.spread(&interrupt));
+        algorithm.iterate(policy, now, spread.as_ref())
+    }
+
+    /// Makes the evaluations that are due, by workers if there are some; all of them if `all`.
     fn evaluate(&mut self, all: bool) -> Result<Vec<(String, EvaluationResult)>> {
-        let (spec, evaluator) = (&*self.spec, self.policy.evaluated());
-        let (difficulty, seed, iteration) =
-            (self.curriculum.difficulty, self.config.seed, self.iteration);
+        let (spec, now, seed) = (&*self.spec, self.now(), self.config.seed);
+        let spread = self.workers.as_ref().map(|workers| workers.spread(self.policy.interrupt()));
         let evals = self.config.shared.evals.iter().enumerate();
         let results = evals
-            .filter(|(_, (_, eval))| all || iteration.is_multiple_of(eval.every))
+            .filter(|(_, (_, eval))| all || now.number.is_multiple_of(eval.every))
             .map(|(position, (name, eval))| {
-                let result = threads::at_most(eval.num_cores, || {
-                    evaluate(eval, position, spec, evaluator, difficulty, seed, iteration)
-                })?;
+                let evaluation = Evaluation::new(eval, position, spec, &now, seed)?;
+                let result = match &spread {
+                    None => threads::at_most(eval.num_cores, || {
+                        evaluation.run(self.policy.evaluated())
+                    })?,
+                    Some(spread) => {
+                        evaluation.ask(position, &self.policy.to_policy(), &now, spread)?
+                    }
+                };
                 Ok((name.clone(), result))
             })
             .collect::<Result<Vec<_>>>()?;

@@ -1,7 +1,9 @@
 //! The options of a run that are not in its config, and its result.
 
-use crate::config::Override;
+use crate::algorithms::spread::Engine;
+use crate::config::{EngineName, Override};
 use crate::trainer::evaluation::Score;
+use crate::{Error, Result};
 use serde_json::{Map, Value};
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -27,6 +29,21 @@ pub type Warner = Callback<str>;
 
 /// A callback that receives the folder of a run once it has one.
 pub type StartObserver = Callback<Path>;
+
+/// A callback that makes engines by their names.
+pub type Engines = Callback<EngineName, Result<Arc<dyn Engine>>>;
+
+/// The engine of a run.
+#[derive(Debug, Clone, Default)]
+pub enum EngineChoice {
+    /// The one that its config names, if it names one.
+    #[default]
+    OfConfig,
+    /// The one of a name.
+    Named(EngineName),
+    /// This one.
+    Given(Arc<dyn Engine>),
+}
 
 impl<T: ?Sized, R> Callback<T, R> {
     /// Wraps a function.
@@ -72,6 +89,12 @@ pub struct Options {
     /// Set from outside to stop in the middle of an iteration. The run can then be resumed from its last checkpoint, which
     /// was written at the beginning of the iteration if iterations take long.
     pub interrupt: Interrupt,
+    /// Makes the iterations, if they are not made here.
+    pub engine: EngineChoice,
+    /// The environment that workers make in place of the one that the config names, as the registry does here.
+    pub env: Option<String>,
+    /// Makes engines of names.
+    pub engines: Option<Engines>,
     /// Receives the metrics of each iteration.
     pub observer: Option<Observer>,
     /// Receives the warnings of the run, which go to standard error otherwise.
@@ -85,6 +108,23 @@ impl Options {
     pub(super) fn started(&self, folder: &Path) {
         if let Some(observer) = &self.start_observer {
             observer.call(folder);
+        }
+    }
+
+    /// Returns the engine of a run whose config names `configured`.
+    ///
+    /// # Errors
+    /// If the program has no engine of this name, or it cannot be made.
+    pub(super) fn engine(&self, configured: Option<EngineName>) -> Result<Option<Arc<dyn Engine>>> {
+        let name = match (&self.engine, configured) {
+            (EngineChoice::Given(engine), _) => return Ok(Some(Arc::clone(engine))),
+            (EngineChoice::OfConfig, None) => return Ok(None),
+            (EngineChoice::OfConfig, Some(name)) => name,
+            (EngineChoice::Named(name), _) => *name,
+        };
+        match &self.engines {
+            Some(engines) => engines.call(&name).map(Some),
+            None => Err(Error::usage("engine", "none in a program without engines", name)),
         }
     }
 

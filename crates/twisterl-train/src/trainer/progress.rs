@@ -13,7 +13,7 @@ const LINE_EVERY: Duration = Duration::from_secs(2);
 const ENDED: &str = "{elapsed_precise} {bar:30} {pos}/{len} {msg}";
 
 /// The figures shown.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Status {
     /// Iterations done.
     pub iteration: u64,
@@ -23,6 +23,8 @@ pub struct Status {
     pub score: Option<Score>,
     /// Environment steps per second of the last iteration.
     pub steps_per_second: f64,
+    /// The state of the workers, if there are some.
+    pub workers: Option<String>,
 }
 
 /// The display of a run.
@@ -66,10 +68,11 @@ impl Progress {
         let difficulty = status.difficulty.map(|level| format!("difficulty {level:>3}  "));
         let score = self.score.map(|score| format!("{score}  "));
         let figures = format!(
-            "{}{}{:>6} steps/s",
+            "{}{}{:>6} steps/s{}",
             difficulty.unwrap_or_default(),
             score.unwrap_or_default(),
-            numbers::quantity(status.steps_per_second)
+            numbers::quantity(status.steps_per_second),
+            status.workers.as_ref().map(|workers| format!("  {workers}")).unwrap_or_default()
         );
         if !self.bar.is_hidden() {
             self.bar.set_position(status.iteration);

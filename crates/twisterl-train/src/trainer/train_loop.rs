@@ -162,7 +162,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
         let evaluated = start.elapsed().as_secs_f64();
         self.warn(progress, options);
         self.save_if_best(folder, log, &results)?;
-        let output = self.algorithm.iterate(&mut self.policy, &now);
+        let output = self.iterate(&now);
         let output = output.map_err(|error| error.in_iteration(number))?;
         let success = self.advance(&now, &results, &output);
         self.warn(progress, options);
@@ -173,6 +173,7 @@ impl<A: Algorithm + ?Sized> Trainer<A> {
             difficulty: self.spec.starts().curriculum.then_some(self.curriculum.difficulty),
             score: self.score(success, &results, &output.episodes),
             steps_per_second: rate,
+            workers: self.workers.as_ref().map(|workers| workers.engine.status()),
         });
         let log_freq = self.config.shared.logging.log_freq;
         let logged = log_freq > 0 && number.is_multiple_of(log_freq);

@@ -61,6 +61,8 @@ def read_cores(mut fields: JsonFields[_]) raises -> Int:
 def read_collecting(mut fields: JsonFields[_], mut context: ConfigContext) raises -> CollectingConfig:
     """Reads `algorithm.collecting`."""
     var is_az = context.algorithm == Algorithm.AZ
+    # Processes are for environments written in Python.
+    _ = fields.integer("workers", 1, 1, 1)
     var starts = fields.section("starts")
     var config = CollectingConfig(
         num_cores=read_cores(fields),

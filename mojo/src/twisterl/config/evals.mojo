@@ -80,6 +80,10 @@ def read_eval(name: String, mut fields: JsonFields[_]) raises -> EvalConfig:
         uniform=fields.choice("start", "scramble", ["scramble", "uniform"]) == 1,
     )
     var depth = fields.integer("max_expand_depth", 1, 1, 1 << 16)
+    if fields.choice("objective", "length", ["length", "return"]) != 0:
+        raise fields.error("objective", "length: the Mojo port counts moves")
+    if fields.choice("invert", "never", ["never", "both"]) != 0:
+        raise fields.error("invert", "never: the puzzle has no inverse problems")
     if config.simulations > 0 and depth != 1:
         raise fields.error("max_expand_depth", "1: the Mojo port adds one node per simulation")
     if config.simulations > 0 and not config.deterministic:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -33,6 +34,31 @@ def slow_rate(work, seconds: float) -> float:
     return units / (time.perf_counter() - begun)
 
 
+def slow_collection(workers: int, seconds: float) -> float:
+    """Thousand steps a second that training collects from an environment whose steps take 50 us."""
+    import twisterl
+
+    config = {
+        "env_cls": "envs_in_python.SlowWalk",
+        "env": {"size": 64},
+        "policy": {"embedding_size": 64, "common_layers": [64]},
+        "algorithm": {
+            "collecting": {"num_episodes": EPISODES, "workers": workers},
+            "training": {"num_epochs": 1},
+            "learning": {"diff_start": 60, "diff_metric": "rollout"},
+            "evals": {},
+        },
+    }
+    begun = time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        go_on = lambda _: time.perf_counter() - begun < seconds  # noqa: E731
+        run = twisterl.train(config, Path(folder) / "run", quiet=True, callback=go_on)
+        rows = run.iterations()
+    # Without the first iteration, in which environments are made.
+    steps = rows[-1]["env_steps"] - (rows[0]["env_steps"] if len(rows) > 1 else 0)
+    return steps / sum(row["time"]["collect"] for row in (rows[1:] or rows)) / 1e3
+
+
 def ours(seconds: float) -> dict[str, float]:
     """Our package."""
     import numpy as np
@@ -58,6 +84,8 @@ def ours(seconds: float) -> dict[str, float]:
         "predict_batch": slow_rate(lambda: len(policy.predict_batch(bits)[1]), seconds) / 1e3,
         "env_step": 1e6 / rate(lambda: env.step(1), seconds),
         "python_env": slow_rate(lambda: len(collector.collect(60)["actions"]), seconds) / 1e3,
+        "slow_env": slow_collection(1, 4 * seconds),
+        "slow_env_2_workers": slow_collection(2, 4 * seconds),
     }
 
 
@@ -89,12 +117,18 @@ def peer(seconds: float) -> dict[str, float]:
         return fast.predict(ONES, masks)
 
     one = rate(predict, seconds)
+    slow_walks = core.env.PyEnv(envs_in_python.SlowWalk(64))
+    slow_walks.difficulty = 60
+    slow = slow_rate(lambda: len(collector.collect(slow_walks, walker).actions), seconds) / 1e3
     return {
         "predict": 1e6 / one,
         # There is no call for a batch.
         "predict_batch": one / 1e3,
         "env_step": 1e6 / rate(lambda: env.step(1), seconds),
         "python_env": slow_rate(lambda: len(collector.collect(walks, walker).actions), seconds) / 1e3,
+        "slow_env": slow,
+        # It has no worker processes.
+        "slow_env_2_workers": slow,
     }
 
 

@@ -6,7 +6,7 @@ use rand::RngExt;
 
 /// Draws one action uniformly among those that `mask` allows, or among all. A continuous value is one of its bounds with
 /// probability 1/4.
-pub(super) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) -> Actions {
+pub(crate) fn draw(space: &ActionSpace, mask: Option<&[bool]>, rng: &mut Rng) -> Actions {
     let mut action = Actions::new(space);
     let mut first = 0;
     for n in space.choices() {

@@ -2,15 +2,18 @@
 //!
 //! A walk starts at a solved state, and each state on it is labelled with the action that undoes the last one
 //! (EfficientCube: Takano 2023, "Self-Supervision is All You Need for Solving Rubik's Cube"). A random walk is seldom
-//! a shortest path, which makes the labels noisy; [shortening](crate::env::walk::shorten) the walks first reduces the noise.
+//! a shortest path, which makes the labels noisy; [shortening](Walk::shorten) the walks first reduces the noise.
 
-pub mod shorten;
+mod shorten;
+mod slots;
 
+use crate::env::batch::VecEnv;
 use crate::env::walk::shorten::{Shortener, StatePath};
-use crate::env::{Environment, Step};
+use crate::env::walk::slots::{GIVEN, Slots};
+use crate::env::{Start, Step};
 use crate::rng::Rng;
 use crate::space::symmetry::{Canonical, Twist};
-use crate::space::{Action, Observations};
+use crate::space::{ActionSpace, Observations};
 use crate::{Error, Result};
 use rand::RngExt;
 
@@ -19,7 +22,7 @@ use rand::RngExt;
 pub struct WalkConfig<'a> {
     /// The number of actions of a walk before shortening.
     pub length: usize,
-    /// The window of [`Shortener::shorten`], in actions; below 2, walks are not shortened.
+    /// The window of [`Walk::shorten`], in actions; below 2, walks are not shortened.
     pub window: usize,
     /// Discount of rewards.
     pub gamma: f32,
@@ -59,13 +62,15 @@ pub trait Walk: Send {
     /// Makes one walk and appends its states to `out`, from the nearest to the solved state to the farthest.
     ///
     /// # Errors
-    /// If an episode of difficulty 0 does not begin solved, or the environment refuses one of its own states.
+    /// If an episode of difficulty 0 does not begin solved, or the environment refuses one of its own states, cannot be
+    /// copied or fails.
     fn walk(&mut self, config: &WalkConfig<'_>, rng: &mut Rng, out: &mut Walks) -> Result<()>;
 
-    /// Shortens `actions`, which lead from `state` to a solved one, by [`Shortener::shorten`].
+    /// Shortens `actions`, which lead from `state` to a solved one: parts of `window` actions are replaced by shortest paths
+    /// between their ends, until no window at a multiple of half its length can be shortened.
     ///
     /// # Errors
-    /// If the environment refuses the state, or the actions do not solve it.
+    /// If the environment refuses the state or cannot be copied, or the actions do not solve it.
     fn shorten(&mut self, state: &[f64], actions: &mut Vec<u32>, window: usize) -> Result<()>;
 
     /// Appends the states of a solution, which leads from `state` to a solved one by `actions`, as those of the walk in the
@@ -83,12 +88,11 @@ pub trait Walk: Send {
 }
 
 /// Makes walks of an environment. Memory is reused from walk to walk.
-#[derive(Debug, Clone)]
-pub struct Walker<E> {
-    prototype: E,
+struct Walker<V> {
+    slots: Slots<V>,
     inverses: Vec<u32>,
-    path: StatePath<E>,
-    shortener: Shortener<E>,
+    path: StatePath,
+    shortener: Shortener,
     mask: Vec<bool>,
     allowed: Vec<u32>,
     steps: Vec<Step>,
@@ -96,57 +100,67 @@ pub struct Walker<E> {
     canonical: Canonical,
 }
 
-/// Returns the action that undoes each action of `env`, `[actions]`.
+/// Returns a maker of walks over the batches that `make` makes; `inverses`, `[actions]`, holds the action that undoes each
+/// action.
+pub fn over<V: VecEnv + 'static>(
+    inverses: Vec<u32>,
+    make: impl Fn(usize) -> V + Send + 'static,
+) -> Box<dyn Walk> {
+    Box::new(Walker {
+        slots: Slots::new(inverses.len(), Box::new(make)),
+        path: StatePath::default(),
+        shortener: Shortener::new(&inverses),
+        mask: Vec::new(),
+        allowed: Vec::new(),
+        steps: Vec::new(),
+        state: Vec::new(),
+        canonical: Canonical::default(),
+        inverses,
+    })
+}
+
+/// Returns the action that undoes each action of environment `name`, `[actions]`; `inverse` is as
+/// [`Environment::inverse`](crate::env::Environment::inverse).
 ///
 /// # Errors
 /// If the action space is not one discrete component, or the environment does not declare the inverse of each action.
-pub fn inverses<E: Environment>(env: &E) -> Result<Vec<u32>> {
-    let choices = env.action_space().single_discrete().unwrap_or(0);
+pub fn inverses(
+    name: &str,
+    actions: &ActionSpace,
+    inverse: impl Fn(usize) -> Option<usize>,
+) -> Result<Vec<u32>> {
+    let choices = actions.single_discrete().unwrap_or(0);
     let inverses: Option<Vec<u32>> =
-        (0..choices).map(|action| env.inverse(action).map(|a| a as u32)).collect();
+        (0..choices).map(|action| inverse(action).map(|a| a as u32)).collect();
     let fits = |inverses: &Vec<u32>| {
         (0..).zip(inverses).all(|(action, &back)| inverses.get(back as usize) == Some(&action))
     };
     inverses.filter(|i| !i.is_empty() && fits(i)).ok_or_else(|| {
-        let found = format!("{}, which declares none", E::NAME);
+        let found = format!("{name}, which declares none");
         Error::config("env_cls", "an environment that declares the inverse of each action", found)
     })
 }
 
-impl<E: Environment> Walker<E> {
-    /// Returns a maker of walks from the solved states of `prototype`.
-    ///
-    /// # Errors
-    /// If [`inverses`] fails.
-    pub fn new(prototype: &E) -> Result<Self> {
-        let inverses = inverses(prototype)?;
-        Ok(Self {
-            prototype: prototype.clone(),
-            path: StatePath::default(),
-            shortener: Shortener::new(&inverses),
-            mask: vec![true; inverses.len()],
-            allowed: Vec::new(),
-            steps: Vec::new(),
-            state: Vec::new(),
-            canonical: Canonical::default(),
-            inverses,
-        })
+impl<V: VecEnv> Walker<V> {
+    /// Begins a path at a new slot.
+    fn begin(&mut self) {
+        self.slots.give_back(self.path.states.drain(..).rev());
+        self.path.actions.clear();
     }
 
     /// Fills the states of the path with those that `actions` lead to from `state`.
     fn play(&mut self, state: &[f64], actions: &[u32]) -> Result<()> {
-        let mut env = self.prototype.clone();
-        env.set_state(state)?;
-        self.path.states.clear();
-        self.path.states.push(env.clone());
+        self.begin();
+        self.slots.begin_at(state)?;
+        let mut at = self.slots.copy_of(GIVEN)?;
+        self.path.states.push(at);
         for &action in actions {
             if action as usize >= self.inverses.len() {
                 return Err(Error::action(format!("0 to {}", self.inverses.len() - 1), action));
             }
-            env.step(Action::Discrete(action as usize));
-            self.path.states.push(env.clone());
+            at = self.advance(at, action)?;
         }
-        if !env.solved() {
+        if !self.slots.batch.solved(at) {
             return Err(Error::state(
                 "actions that solve it",
                 format!("{} that do not", actions.len()),
@@ -155,16 +169,23 @@ impl<E: Environment> Walker<E> {
         Ok(())
     }
 
+    /// Appends to the path the state that `action` leads to from slot `at`, and returns its slot.
+    #[inline]
+    fn advance(&mut self, at: usize, action: u32) -> Result<usize> {
+        let next = self.slots.copy_of(at)?;
+        self.path.states.push(next);
+        self.slots.step(next, action)?;
+        Ok(next)
+    }
+
     /// Shortens the path, and appends its states with their labels.
     fn label(&mut self, config: &WalkConfig<'_>, out: &mut Walks) -> Result<()> {
-        self.shortener.shorten(&mut self.path, config.window);
+        self.shortener.shorten(&mut self.slots, &mut self.path, config.window)?;
         let first = out.actions.len();
-        for (env, &action) in self.path.states.iter().skip(1).zip(&self.path.actions) {
-            out.observations.push_with(|row| env.observe(row));
-            self.mask.fill(true);
-            env.action_mask(&mut self.mask);
-            out.masks.extend_from_slice(&self.mask);
-            out.actions.push(self.inverse(action));
+        let states = self.path.states.get(1..).unwrap_or_default();
+        self.slots.batch.observe(states, &mut out.observations, &mut out.masks)?;
+        for &action in &self.path.actions {
+            out.actions.push(self.inverses[action as usize]);
             out.distances.push((out.actions.len() - first) as u32);
         }
         self.walk_back(first, out)?;
@@ -173,26 +194,21 @@ impl<E: Environment> Walker<E> {
         Ok(())
     }
 
-    fn inverse(&self, action: u32) -> u32 {
-        self.inverses[action as usize]
-    }
-
     /// Fills the path with a random walk, which undoes its last action only where no other action is allowed.
     fn wander(&mut self, length: usize, rng: &mut Rng) -> Result<()> {
-        let mut env = self.prototype.clone();
-        env.set_difficulty(0);
-        env.reset(rng);
-        if !env.solved() {
+        self.begin();
+        let mut at = self.slots.take()?;
+        let batch = &mut self.slots.batch;
+        batch.begin(at, Start::Scramble { difficulty: 0 }, rng)?;
+        self.path.states.push(at);
+        if !batch.solved(at) {
             let rule = "an environment that declares inverses is solved at difficulty 0";
-            return Err(Error::contract(E::NAME, rule, "a state that is not solved"));
+            return Err(Error::contract(batch.name(), rule, "a state that is not solved"));
         }
-        self.path.states.clear();
-        self.path.actions.clear();
-        self.path.states.push(env.clone());
         let mut back = None;
         for _ in 0..length {
-            self.mask.fill(true);
-            env.action_mask(&mut self.mask);
+            self.mask.clear();
+            self.slots.batch.masks(&[at], &mut self.mask)?;
             let choices = (0u32..).zip(&self.mask).filter(|&(_, &allowed)| allowed);
             self.allowed.clear();
             self.allowed.extend(choices.map(|(action, _)| action));
@@ -203,9 +219,8 @@ impl<E: Environment> Walker<E> {
                 break; // a dead end
             }
             let action = self.allowed[rng.random_range(0..self.allowed.len())];
-            env.step(Action::Discrete(action as usize));
-            back = Some(self.inverse(action));
-            self.path.states.push(env.clone());
+            at = self.advance(at, action)?;
+            back = Some(self.inverses[action as usize]);
             self.path.actions.push(action);
         }
         Ok(())
@@ -214,13 +229,12 @@ impl<E: Environment> Walker<E> {
     /// Plays the way back from the far end, and collects its rewards.
     fn walk_back(&mut self, first: usize, out: &Walks) -> Result<()> {
         self.steps.clear();
-        let far = &self.path.states[self.path.states.len() - 1]; // the start at least
+        let far = self.path.states[self.path.states.len() - 1]; // the start at least
         self.state.clear();
-        far.state(&mut self.state);
-        let mut env = self.prototype.clone();
-        env.set_state(&self.state)?;
+        self.slots.batch.state(far, &mut self.state)?;
+        self.slots.begin_at(&self.state)?;
         for &action in out.actions[first..].iter().rev() {
-            self.steps.push(env.step(Action::Discrete(action as usize)));
+            self.steps.push(self.slots.step(GIVEN, action)?);
         }
         Ok(())
     }
@@ -236,7 +250,7 @@ impl<E: Environment> Walker<E> {
 
     /// Brings the rows from `first` on into canonical form.
     fn canonical(&mut self, twists: &[Twist], first: usize, out: &mut Walks) {
-        let width = self.mask.len();
+        let width = self.inverses.len();
         for row in first..out.actions.len() {
             let mask = &mut out.masks[row * width..(row + 1) * width];
             let twist = self.canonical.apply_row(twists, &mut out.observations, row, mask);
@@ -247,7 +261,7 @@ impl<E: Environment> Walker<E> {
     }
 }
 
-impl<E: Environment> Walk for Walker<E> {
+impl<V: VecEnv> Walk for Walker<V> {
     fn walk(&mut self, config: &WalkConfig<'_>, rng: &mut Rng, out: &mut Walks) -> Result<()> {
         self.wander(config.length, rng)?;
         self.label(config, out)
@@ -256,7 +270,7 @@ impl<E: Environment> Walk for Walker<E> {
     fn shorten(&mut self, state: &[f64], actions: &mut Vec<u32>, window: usize) -> Result<()> {
         self.play(state, actions)?;
         self.path.actions.clone_from(actions);
-        self.shortener.shorten(&mut self.path, window);
+        self.shortener.shorten(&mut self.slots, &mut self.path, window)?;
         actions.clone_from(&self.path.actions);
         Ok(())
     }
@@ -271,10 +285,7 @@ impl<E: Environment> Walk for Walker<E> {
         self.play(state, actions)?;
         self.path.states.reverse();
         self.path.actions.clear();
-        for &action in actions.iter().rev() {
-            let back = self.inverse(action);
-            self.path.actions.push(back);
-        }
+        self.path.actions.extend(actions.iter().rev().map(|&a| self.inverses[a as usize]));
         self.label(config, out)
     }
 }
@@ -304,7 +315,7 @@ mod tests {
     #[test]
     fn labels_lead_back_to_the_goal_and_returns_are_those_of_the_way_back() {
         let spec = puzzle(3, 2);
-        let mut walker = spec.walker().unwrap();
+        let mut walker = Arc::clone(&spec).walker().unwrap();
         for index in 0..50 {
             let mut walks = Walks::default();
             let mut rng = stream(0, Purpose::Walk, 0, index);
@@ -337,9 +348,33 @@ mod tests {
     }
 
     #[test]
+    fn walks_over_batches_of_any_kind_are_those_over_the_concrete_environment() {
+        for (width, length, window) in [(3, 20, 0), (3, 90, 12), (4, 70, 16)] {
+            let spec = puzzle(width, width);
+            let boxed = Arc::clone(&spec);
+            let mut boxed_walker = over(spec.inverses().unwrap(), move |len| boxed.batch(len));
+            let mut walker = spec.walker().unwrap();
+            for index in 0..5 {
+                let [a, b] = [&mut walker, &mut boxed_walker].map(|walker| {
+                    let mut walks = Walks::default();
+                    let mut rng = stream(1, Purpose::Walk, 0, index);
+                    let config = WalkConfig { length, window, gamma: 0.9, twists: &[] };
+                    walker.walk(&config, &mut rng, &mut walks).unwrap();
+                    walks
+                });
+                assert!(a.actions.len() > 5 && a.actions.len() <= length);
+                assert_eq!(
+                    (a.observations, a.masks, a.actions, a.returns, a.distances),
+                    (b.observations, b.masks, b.actions, b.returns, b.distances)
+                );
+            }
+        }
+    }
+
+    #[test]
     fn canonical_walks_are_images_of_plain_walks() {
         let spec = puzzle(3, 3);
-        let (mut walker, twists) = (spec.walker().unwrap(), spec.twists());
+        let (mut walker, twists) = (Arc::clone(&spec).walker().unwrap(), spec.twists());
         let mut walk = |twists: &[Twist]| {
             let mut walks = Walks::default();
             let mut rng = stream(3, Purpose::Walk, 0, 0);
@@ -372,7 +407,7 @@ mod tests {
     #[test]
     fn solutions_are_followed_backwards_and_shortened() {
         let spec = puzzle(3, 2);
-        let mut walker = spec.walker().unwrap();
+        let mut walker = Arc::clone(&spec).walker().unwrap();
         // The blank is at 1, and left solves the board. Right and back first is a detour.
         let (state, mut detour) = ([1.0, 0.0, 2.0, 3.0, 4.0, 5.0], vec![2, 0, 0]);
         let mut walks = Walks::default();

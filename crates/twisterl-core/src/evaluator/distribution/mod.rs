@@ -25,8 +25,16 @@ pub use product::ActionDistribution;
 pub use spec::{Custom, DistributionSpec};
 pub use squashed::SquashedGaussian;
 
+use crate::Result;
 use crate::rng::Rng;
+use crate::space::ActionComponent;
+use serde_json::Value;
 use std::fmt::Debug;
+use std::sync::Arc;
+
+/// Makes a distribution of one action component from the parameters of its config.
+pub(crate) type DistributionMaker =
+    Arc<dyn Fn(&ActionComponent, &Value) -> Result<Arc<dyn Distribution>> + Send + Sync>;
 
 /// The choice of an action from its distribution.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

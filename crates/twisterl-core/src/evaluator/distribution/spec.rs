@@ -1,26 +1,28 @@
 //! Distributions as plain data, in configs and policy files.
 
 use super::{Bernoulli, Categorical, Distribution, Gaussian, GaussianSpec, SquashedGaussian};
+use crate::error::tagged_enum;
 use crate::space::{ActionComponent, ActionSpace};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::sync::Arc;
 
-/// The description of the distribution of one action component.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "type", rename_all = "snake_case")]
-pub enum DistributionSpec {
-    /// [`Categorical`], for discrete components.
-    Categorical,
-    /// [`Bernoulli`], for binary components.
-    Bernoulli,
-    /// [`Gaussian`], for continuous components.
-    Gaussian(GaussianSpec),
-    /// [`SquashedGaussian`], for continuous components with finite bounds.
-    SquashedGaussian(GaussianSpec),
-    /// A registered distribution.
-    Custom(Custom),
+tagged_enum! {
+    /// The description of the distribution of one action component.
+    #[derive(Debug, Clone, PartialEq)]
+    pub enum DistributionSpec {
+        /// [`Categorical`], for discrete components.
+        Categorical,
+        /// [`Bernoulli`], for binary components.
+        Bernoulli,
+        /// [`Gaussian`], for continuous components.
+        Gaussian(GaussianSpec),
+        /// [`SquashedGaussian`], for continuous components with finite bounds.
+        SquashedGaussian(GaussianSpec),
+        /// A registered distribution.
+        Custom(Custom),
+    }
 }
 
 /// A distribution that a user registered

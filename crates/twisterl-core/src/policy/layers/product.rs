@@ -96,6 +96,18 @@ impl PackedLinear {
     }
 }
 
+/// Returns the arithmetic whose results products in `arithmetic` have on this machine: the portable one in place of the
+/// fused one where there is no fused operation.
+pub fn rounding(arch: Arch, arithmetic: Arithmetic) -> Arithmetic {
+    // The square has bits below those of a float: only a fused operation keeps them.
+    let value = 1.0 + f32::EPSILON * 2048.0;
+    let mut layer = PackedLinear::new(1, 1, Activation::Identity, arithmetic);
+    layer.load(0, ArrayView2::from(&[[value]]), &[-(value * value)]);
+    let mut rest = [0.0];
+    layer.apply(arch, &[value], &mut rest);
+    if rest == [0.0] { Arithmetic::Portable } else { Arithmetic::Fused }
+}
+
 /// The product in the fused or in the portable arithmetic.
 struct Product<'a, const FUSED: bool> {
     layer: &'a PackedLinear,
@@ -305,6 +317,18 @@ mod tests {
     use super::*;
     use ndarray::{Array1, Array2};
     use proptest::prelude::*;
+
+    #[test]
+    fn fused_products_of_a_machine_without_fused_operations_are_portable() {
+        for arch in [Arch::Scalar, Arch::new()] {
+            assert_eq!(rounding(arch, Arithmetic::Portable), Arithmetic::Portable);
+        }
+        assert_eq!(rounding(Arch::Scalar, Arithmetic::Fused), Arithmetic::Portable);
+        #[cfg(target_arch = "x86_64")]
+        if std::is_x86_feature_detected!("fma") {
+            assert_eq!(rounding(Arch::new(), Arithmetic::Fused), Arithmetic::Fused);
+        }
+    }
 
     proptest! {
         #[test]

@@ -10,7 +10,7 @@ use super::network::{Network, ParameterSpec};
 use super::policy::{Policy, check_network};
 use super::scaling::Scaling;
 use super::weights::tensors::{TensorFile, Tensors, f32_values, write_tensors};
-use crate::error::from_serde::in_words;
+use crate::error::from_serde::{self, in_words};
 use crate::error::json;
 use crate::policy::arithmetic::Arithmetic;
 use crate::space::declared::DeclaredSpaces;
@@ -101,13 +101,10 @@ impl PolicyHeader {
     }
 
     fn from_metadata(text: &str) -> Result<Self> {
-        let broken = |path: String, e: &dyn std::fmt::Display| {
-            Error::weights(format!("metadata {METADATA_KEY}"), "a policy's description", {
-                let message = in_words(&e);
-                if path == "." { message } else { format!("{path}: {message}") }
-            })
+        let broken = |found: String| {
+            Error::weights(format!("metadata {METADATA_KEY}"), "a policy's description", found)
         };
-        let mut value: Value = json::parse(text.as_bytes()).map_err(|e| broken(".".into(), &e))?;
+        let mut value: Value = json::parse(text.as_bytes()).map_err(|e| broken(in_words(&e)))?;
         let format = value.as_object_mut().and_then(|map| map.shift_remove("format"));
         if format != Some(FORMAT.into()) {
             return Err(Error::weights(
@@ -116,7 +113,7 @@ impl PolicyHeader {
                 format.map_or("none".to_owned(), |f| format!("format {f}")),
             ));
         }
-        serde_path_to_error::deserialize(value).map_err(|e| broken(e.path().to_string(), e.inner()))
+        from_serde::read(value).map_err(|e| broken(e.to_string()))
     }
 
     fn to_metadata(&self) -> Result<String> {

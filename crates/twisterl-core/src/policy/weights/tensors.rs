@@ -1,10 +1,11 @@
 //! Reading and writing of untrusted safetensors files.
 
-use crate::error::json;
+use crate::error::{from_serde, json};
 use crate::{Error, Result};
 use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorView};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Read;
 
@@ -94,8 +95,9 @@ impl<'a> TensorFile<'a> {
 
 /// Reads a header that `length` bytes of data follow.
 fn parse_header(header: &[u8], length: u64) -> Result<Metadata> {
-    let metadata: Metadata = json::parse(header)
-        .map_err(|e| Error::weights("file", "a valid safetensors header", e.to_string()))?;
+    let broken = |found: String| Error::weights("file", "a valid safetensors header", found);
+    let value: Value = json::parse(header).map_err(|e| broken(e.to_string()))?;
+    let metadata: Metadata = from_serde::read(value).map_err(|e| broken(e.to_string()))?;
     // Checked here because the crate adds the lengths without overflow checks.
     if metadata.data_len() as u64 != length {
         let expected = format!("{} bytes of tensors, as the header says", metadata.data_len());

@@ -353,7 +353,7 @@ fn declared_spaces_read_back_and_have_to_fit_the_network() {
         ("[2,3]", "[5]", "spaces.observation"),
         ("\"n\":2,\"start\":1", "\"n\":3,\"start\":1", "spaces.action"),
         ("\"version\":1", "\"version\":2", "spaces.version: expected 1"),
-        ("multi_discrete", "pickle", "spaces.observation.type"),
+        ("multi_discrete", "pickle", "spaces.observation: expected one of `discrete`"),
         ("int64", "O", "spaces.observation"),
     ] {
         let changed = text.replacen(from, to, 1);

@@ -7,9 +7,11 @@
 
 mod rank;
 mod score;
+mod visited;
 
-use super::action_path::{ActionPath, Seen};
+use super::action_path::ActionPath;
 use super::budget::Limit;
+use super::objective::{Objective, exceeds};
 use crate::env::batch::VecEnv;
 use crate::env::{Start, Step};
 use crate::envs::registry::EnvSpec;
@@ -21,6 +23,7 @@ use crate::space::{ActionSpace, Actions};
 use crate::{Error, Result};
 use rank::{best_first, rank_index, rank_key};
 pub use score::BeamScore;
+use visited::{News, Visited};
 
 /// Rows evaluated together: one block of the executor, the smallest unit that threads can share out.
 const ROWS: usize = 48;
@@ -40,6 +43,8 @@ pub(crate) struct BeamConfig {
     pub score: BeamScore,
     /// Maximum length of a solution; `None`: that of an episode of the environment.
     pub max_steps: Option<usize>,
+    /// The solution to search for.
+    pub objective: Objective,
 }
 
 /// The threads that one beam may use. The result is the same.
@@ -101,7 +106,7 @@ pub(crate) struct Beam {
     links: Vec<Link>,
     /// Keys of possible moves, best first when sorted; see [`rank_key`].
     moves: Vec<u64>,
-    seen: Seen,
+    visited: Visited,
     /// Row `i` of the evaluation is row `i % ROWS` of entry `i / ROWS`.
     evaluations: Vec<BatchedEvaluation>,
     batch: MoveBatch,
@@ -137,13 +142,13 @@ impl Beam {
         Ok(Self {
             config,
             actions,
-            env: spec.batch(slots),
+            env: spec.search_batch(slots),
             free: Vec::with_capacity(slots),
             nodes: Vec::new(),
             children: Vec::new(),
             links: Vec::new(),
             moves: Vec::new(),
-            seen: Seen::default(),
+            visited: Visited::new(config.objective),
             evaluations: Vec::new(),
             batch: MoveBatch {
                 pairs: Vec::new(),
@@ -158,9 +163,10 @@ impl Beam {
     /// Searches from `start` and returns the best solution, and the number of states evaluated. The search ends at the
     /// first depth with a solution, or at a later one if [`VecEnv::best_return`] allows a longer solution to be better;
     /// or when no state is left or the budget is used up. Without a solution, it returns the path to the best state of
-    /// the last depth.
+    /// the last depth. If returns count and there is no bound, only the last two end the search.
     ///
-    /// Equal states of one depth are merged into that with the best score. States of earlier depths are dropped.
+    /// Equal states of one depth are merged into that with the best score, and states of earlier depths are dropped. If returns
+    /// count, the better one wins, at whatever depth.
     pub(crate) fn run(
         &mut self,
         start: Start<'_>,
@@ -195,6 +201,7 @@ impl Beam {
             }
             self.rank();
             self.expand();
+            self.visited.descend();
             self.select(&mut found)?;
             self.free.extend(self.nodes.iter().map(|node| node.slot));
         }
@@ -214,14 +221,14 @@ impl Beam {
         self.nodes.clear();
         self.children.clear();
         self.links.clear();
-        self.seen.clear();
         self.env.begin(0, start, rng)?;
         if self.env.solved(0) {
             return Ok(true);
         }
         self.batch.keys.clear();
-        self.env.keys(&[0], &mut self.batch.keys)?;
-        self.seen.extend(&self.batch.keys);
+        self.env.class_keys(&[0], &mut self.batch.keys)?;
+        // One a slot.
+        self.visited.begin(self.batch.keys[0]);
         self.children.push(BeamNode { slot: 0, row: 0, link: ROOT, total: 0.0, policy: 0.0 });
         Ok(false)
     }
@@ -260,18 +267,21 @@ impl Beam {
     /// Keeps the best `width` nodes if the score uses values.
     fn rank(&mut self) {
         let Self { evaluations, config, nodes, moves, free, .. } = self;
-        let (policy, value) = match config.score {
+        // Nodes come in the order of the policy.
+        let (policy, value, first) = match config.score {
             BeamScore::Policy => return,
-            BeamScore::Value => (0.0, 1.0),
-            BeamScore::Blend { weight } => (1.0, weight),
+            BeamScore::Value => (0.0, 1.0, 0),
+            BeamScore::Mixed => (0.0, 1.0, config.width.div_ceil(2).min(nodes.len())),
+            BeamScore::Blend { weight } => (1.0, weight, 0),
         };
         let score = |node: &BeamNode| {
             let bootstrap_value = evaluations[node.row / ROWS].value(node.row % ROWS);
             policy * node.policy + value * (node.total + bootstrap_value)
         };
         moves.clear();
-        moves.extend(nodes.iter().enumerate().map(|(index, node)| rank_key(score(node), index)));
-        let (_, rest) = best_first(moves, config.width);
+        let keys = nodes.iter().enumerate().skip(first);
+        moves.extend(keys.map(|(index, node)| rank_key(score(node), index)));
+        let (_, rest) = best_first(moves, config.width - first);
         for key in rest {
             let node = &mut nodes[rank_index(*key)];
             free.push(node.slot);
@@ -326,7 +336,7 @@ impl Beam {
         }
         env.copy(pairs)?;
         env.step(slots, made, steps)?;
-        env.keys(slots, keys)
+        env.class_keys(slots, keys)
     }
 
     /// Keeps the new states that these moves led to as children, and the best of the solutions in `found`.
@@ -338,35 +348,49 @@ impl Beam {
             let total = node.total + step.reward;
             if step.done() {
                 let solved = step.terminated && self.env.solved(slot);
-                if solved && (!found.solved || total >= found.total) {
+                let close = !found.solved || !exceeds(found.total, total);
+                if solved && close {
                     let mut actions = self.actions_to(node.link);
                     actions.push(action as u32);
                     let path = ActionPath { solved: true, total, actions };
-                    if path.better_than(found) {
+                    if self.config.objective.prefers(&path, found) {
                         *found = path;
                     }
                 }
                 self.free.push(slot);
-            } else if self.seen.insert(state) {
-                let log_probs = self.evaluations[node.row / ROWS].log_probs(node.row % ROWS);
-                let policy = node.policy + log_probs[action];
-                let link = self.links.len() as u32;
-                self.links.push(Link { parent: node.link, action: action as u32 });
-                self.children.push(BeamNode { slot, row: 0, link, total, policy });
-            } else {
+                continue;
+            }
+            let news = self.visited.visit(state, total, self.children.len());
+            if news == News::None {
                 self.free.push(slot);
+                continue;
+            }
+            let log_probs = self.evaluations[node.row / ROWS].log_probs(node.row % ROWS);
+            let policy = node.policy + log_probs[action];
+            let link = self.links.len() as u32;
+            self.links.push(Link { parent: node.link, action: action as u32 });
+            let child = BeamNode { slot, row: 0, link, total, policy };
+            if let News::Replaces(index) = news {
+                let before = std::mem::replace(&mut self.children[index], child);
+                self.free.push(before.slot);
+                // The state is as likely as by its likelier path.
+                self.children[index].policy = policy.max(before.policy);
+            } else {
+                self.children.push(child);
             }
         }
     }
 
     /// Drops the children, of depth `depth`, from which nothing better than `found` can be reached. If the environment
-    /// knows no bound on the return, only shorter solutions are assumed to be better.
+    /// knows no bound on the return, only shorter solutions are assumed to be better, or any if returns count.
     fn prune(&mut self, depth: usize, found: &ActionPath) {
-        let Self { children, env, free, .. } = self;
+        let Self { children, env, free, config, .. } = self;
         children.retain(|node| {
-            let can_improve = match env.best_return(node.slot) {
-                Some(rest) => node.total + rest > found.total,
-                None => depth + 1 < found.actions.len(),
+            let can_improve = match (config.objective, env.best_return(node.slot)) {
+                (Objective::Length, Some(rest)) => node.total + rest > found.total,
+                (Objective::Length, None) => depth + 1 < found.actions.len(),
+                (Objective::Return, Some(rest)) => exceeds(node.total + rest, found.total),
+                (Objective::Return, None) => true,
             };
             if !can_improve {
                 free.push(node.slot);
@@ -393,7 +417,7 @@ impl BeamConfig {
     fn children(&self) -> usize {
         match self.score {
             BeamScore::Policy => self.width,
-            BeamScore::Value | BeamScore::Blend { .. } => self.width * PRESELECT,
+            BeamScore::Value | BeamScore::Mixed | BeamScore::Blend { .. } => self.width * PRESELECT,
         }
     }
 }

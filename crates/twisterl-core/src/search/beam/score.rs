@@ -3,9 +3,10 @@
 use crate::error::OptionError;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::Value;
 use std::str::FromStr;
 
-/// The ranking of the states of one depth of a beam. As text, `policy`, `value`, or the weight of a blend.
+/// The ranking of the states of one depth of a beam. As text, `policy`, `value`, `mixed`, or the weight of a blend.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub enum BeamScore {
     /// The sum of the log-probabilities of the actions so far.
@@ -13,6 +14,9 @@ pub enum BeamScore {
     Policy,
     /// The rewards so far plus the value.
     Value,
+    /// One half of the states by the policy's sum, and the other half of the rest by the rewards so far plus the value: a beam
+    /// that survives a value that is wrong, and a policy that does not know what actions cost.
+    Mixed,
     /// The policy's sum plus `weight` times the rewards so far plus the value.
     Blend {
         /// Weight of one unit of reward, in units of log-probability.
@@ -24,13 +28,21 @@ impl FromStr for BeamScore {
     type Err = OptionError;
 
     fn from_str(text: &str) -> Result<Self, OptionError> {
-        match (text, text.parse::<f32>()) {
-            ("policy", _) => Ok(Self::Policy),
-            ("value", _) => Ok(Self::Value),
-            (_, Ok(weight)) if weight.is_finite() => Ok(Self::Blend { weight }),
+        // As JSON writes numbers, or without the zero before the point.
+        let weight =
+            || serde_json::from_str(text).or_else(|_| serde_json::from_str(&format!("0{text}")));
+        match text {
+            "policy" => Ok(Self::Policy),
+            "value" => Ok(Self::Value),
+            "mixed" => Ok(Self::Mixed),
+            _ if let Ok(weight) = weight()
+                && f32::is_finite(weight) =>
+            {
+                Ok(Self::Blend { weight })
+            }
             _ => Err(OptionError::new(
                 "score",
-                "policy, value, or a finite number",
+                "policy, value, mixed, or a finite number",
                 format!("{text:?}"),
             )),
         }
@@ -42,6 +54,7 @@ impl Serialize for BeamScore {
         match self {
             Self::Policy => serializer.serialize_str("policy"),
             Self::Value => serializer.serialize_str("value"),
+            Self::Mixed => serializer.serialize_str("mixed"),
             Self::Blend { weight } => serializer.serialize_f32(*weight),
         }
     }
@@ -49,20 +62,12 @@ impl Serialize for BeamScore {
 
 impl<'de> Deserialize<'de> for BeamScore {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(untagged)]
-        enum Written {
-            Weight(f32),
-            Name(String),
-        }
-
-        match Written::deserialize(deserializer)? {
-            Written::Weight(weight) => Ok(Self::Blend { weight }),
-            Written::Name(name) => {
-                name.parse().map_err(|OptionError { expected, found, .. }| {
-                    D::Error::custom(format!("expected {expected}, found {found}"))
-                })
-            }
-        }
+        let text = match Value::deserialize(deserializer)? {
+            Value::String(text) => text,
+            other => other.to_string(),
+        };
+        text.parse().map_err(|OptionError { expected, found, .. }| {
+            D::Error::custom(format!("expected {expected}, found {found}"))
+        })
     }
 }

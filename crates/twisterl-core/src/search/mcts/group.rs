@@ -84,7 +84,7 @@ impl GameGroup {
         Self {
             config,
             capacity,
-            env: spec.batch(len * capacity),
+            env: spec.search_batch(len * capacity),
             games: (0..len).map(|_| Game::new(actions, &config)).collect(),
             cache: Cache::new(config.cache, actions),
             evaluation: BatchedEvaluation::new(&spec.action_space()),
@@ -122,6 +122,11 @@ impl GameGroup {
     /// Returns an upper bound on the return of the rest of the episode, if one is known.
     pub(super) fn best_return(&self, game: usize) -> Option<f32> {
         self.env.best_return(self.root_slot(game))
+    }
+
+    /// Returns the solution that the environment reports for the game.
+    pub(super) fn reported_solution(&self, game: usize) -> Result<Option<Vec<u64>>> {
+        self.env.reported_solution(self.root_slot(game))
     }
 
     pub(super) fn solved(&self, game: usize) -> bool {

@@ -206,6 +206,14 @@ impl Search {
         self.groups[game / SEARCH_GROUP].best_return(game % SEARCH_GROUP)
     }
 
+    /// Returns the solution that the environment reports for the game, see [`VecEnv::reported_solution`].
+    ///
+    /// # Errors
+    /// If the environment fails.
+    pub(crate) fn reported_solution(&self, game: usize) -> Result<Option<Vec<u64>>> {
+        self.groups[game / SEARCH_GROUP].reported_solution(game % SEARCH_GROUP)
+    }
+
     fn game(&self, game: usize) -> &Game {
         &self.groups[game / SEARCH_GROUP].games[game % SEARCH_GROUP]
     }

@@ -15,6 +15,7 @@ __all__ = [
     "TwisteRLError",
     "UnknownEnvError",
     "UsageError",
+    "WorkerError",
 ]
 
 
@@ -68,6 +69,10 @@ class EnvError(TwisteRLError, RuntimeError):
 
 class DivergedError(TwisteRLError, ArithmeticError):
     """Training diverged, or a policy computes numbers that are not finite."""
+
+
+class WorkerError(TwisteRLError, RuntimeError):
+    """A part of a distributed run failed several times, or two workers gave different answers."""
 
 
 # Users import them from there.

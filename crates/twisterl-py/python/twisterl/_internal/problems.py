@@ -11,6 +11,8 @@ from typing import Any
 
 from twisterl import _core
 from twisterl._internal import arguments, environments, prototypes
+from twisterl._internal.adapter import vectors
+from twisterl._internal.adapter.reading.misread import MisreadError
 from twisterl.errors import ConfigError, UsageError
 
 
@@ -21,6 +23,8 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
         config: a dict, the path of a JSON file, or what `env` may be.
         env: a name, an id of Gymnasium, a class, a factory, or an environment; None if `config` names it.
     """
+    if isinstance(config, os.PathLike) and environments.is_plugin(os.fspath(config)):
+        config = os.fspath(config)
     if env is None and config is None:
         raise ConfigError("config: expected a config or an environment, found neither")
     if env is None and not isinstance(config, Mapping) and not _is_file(config):
@@ -30,6 +34,7 @@ def config_of(config: Any, env: Any) -> tuple[dict[str, Any], str]:
         config, env = None, config
     given, name = ({}, "") if config is None else _read(config)
     if env is None:
+        environments.forget_object(str(given.get("env_cls")))
         return given, name
     entry, short = _entry(env)
     return {**given, **entry}, name or short
@@ -50,6 +55,8 @@ def _is_file(config: Any) -> bool:
     """Return True for a path; a text is one unless it can only be the name of an environment."""
     if not isinstance(config, str):
         return isinstance(config, os.PathLike)
+    if environments.is_plugin(config):
+        return False
     if Path(config).exists():
         return True
     return Path(config).suffix == ".json" or (os.sep in config and not environments.is_gymnasium_id(config))
@@ -66,22 +73,36 @@ def _read(config: Any) -> tuple[dict[str, Any], str]:
 
 def _entry(env: Any) -> tuple[dict[str, Any], str]:
     """Return the fields of a config that name an environment, which is registered if need be, and a short name."""
+    if isinstance(env, str) and environments.is_plugin(env):
+        return {"env_cls": env}, Path(env.removeprefix("wasm:")).stem
     if isinstance(env, str):
+        environments.forget_object(env)
         return {"env_cls": env}, env.rpartition("/")[2].rpartition(".")[2]
     if isinstance(env, type) and not environments.is_environment(env):
         raise UsageError(f"env: expected a class with the methods reset and step, found {env.__name__}")
     if callable(env) and (isinstance(env, type) or not hasattr(env, "step")):
         name, factory = environments.path_of(env), env
+    elif vectors.is_vector(env):
+        name, factory = environments.path_of(type(env)), _sub_environments(env)
     elif callable(getattr(env, "reset", None)) and callable(getattr(env, "step", getattr(env, "next", None))):
         made = _by_gymnasium(env)
         if made is not None:
             return {"env_cls": "gymnasium.make", "env": made}, made["id"].rpartition("/")[2]
-        name, factory = environments.path_of(type(env)), prototypes.Copies(env)
+        name = environments.path_of(type(env))
+        environments.register_object(name, prototypes.Copies(env))
+        return {"env_cls": name}, type(env).__name__
     else:
         expected = "the name of an environment, a class, a function that makes one, or an environment"
         raise UsageError(f"env: expected {expected}, found {type(env).__name__} {env!r:.60}")
     environments.register(name, factory)
     return {"env_cls": name}, name.rpartition(".")[2].strip("<>")
+
+
+def _sub_environments(env: Any) -> vectors.SubEnvironments:
+    try:
+        return vectors.SubEnvironments(env)
+    except MisreadError as error:
+        raise UsageError(f"env: {error}") from error
 
 
 def _by_gymnasium(env: Any) -> dict[str, Any] | None:

@@ -4,6 +4,15 @@ use crate::data::supervised_batch::SupervisedBatch;
 use twisterl_core::rollout::Episode;
 use twisterl_core::space::symmetry::{Canonical, Twist};
 
+/// A game that was played.
+pub(super) struct Played {
+    /// The states that were searched in full.
+    pub(super) examples: SupervisedBatch,
+    /// The Kullback-Leibler divergence of each target policy from the policy's prior, `[examples]`.
+    pub(super) surprises: Vec<f32>,
+    pub(super) episode: Episode,
+}
+
 /// A game under way.
 #[derive(Default)]
 pub(super) struct Game {
@@ -46,19 +55,21 @@ impl Game {
         }
     }
 
-    /// Adds the values of all examples, the discounted returns from there. Returns the episode.
-    pub(super) fn finish(&mut self, gamma: f32) -> Episode {
+    /// Ends the game: adds the values of all examples, the discounted returns from there.
+    pub(super) fn finish(&mut self, gamma: f32) -> Played {
         let mut value = self.bootstrap_value;
         for (&reward, &learned) in self.rewards.iter().zip(&self.learned).rev() {
             value = reward + gamma * value;
             self.examples.values.extend(learned.then_some(value));
         }
         self.examples.values.reverse();
-        Episode {
+        let episode = Episode {
             difficulty: self.difficulty,
             length: self.rewards.len(),
             total: self.rewards.iter().sum(),
             solved: self.solved,
-        }
+        };
+        let (examples, surprises) = (&mut self.examples, &mut self.surprises);
+        Played { examples: std::mem::take(examples), surprises: std::mem::take(surprises), episode }
     }
 }

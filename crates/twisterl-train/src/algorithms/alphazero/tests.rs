@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
+use super::self_play::{divergence, simulations};
 use super::*;
-use crate::config::{AlgorithmConfig, RunConfig};
+use crate::config::{AlgorithmConfig, AlphaZeroCollecting, RunConfig};
 use crate::record::load::initial_policy;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -8,7 +9,7 @@ use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 
 /// 64 games on the 2 x 3 puzzle, played and gathered with these fields under `collecting`.
-fn played(collecting: Value) -> AlphaZero {
+fn played(collecting: Value) -> (AlphaZero, Vec<Played>) {
     let mut config = json!({
         "env_cls": "Puzzle",
         "env": {"width": 3, "height": 2, "max_depth": 20},
@@ -26,22 +27,25 @@ fn played(collecting: Value) -> AlphaZero {
     let AlgorithmConfig::AlphaZero(own) = &config.algorithm else { panic!("AZ") };
     let mut az = AlphaZero::new(own, config.seed, &*spec, &policy).unwrap();
     let iteration = Iteration { number: 0, difficulty: 12, progress: 0.0 };
-    az.play(&policy, &iteration).unwrap();
-    az.gather(&iteration);
-    az
+    let games = az.play(&policy, &iteration, None).unwrap();
+    az.gather(&iteration, &games);
+    (az, games)
 }
 
 #[test]
 fn a_share_of_the_moves_is_searched_in_full_and_learned_from() {
-    let all = played(json!({"full_searches": 1.0}));
-    let some = played(json!({"full_searches": 0.25}));
-    let moves = |az: &AlphaZero| az.games.iter().map(|game| game.rewards.len()).sum::<usize>();
+    let (all, _) = played(json!({"full_searches": 1.0}));
+    let (some, _) = played(json!({"full_searches": 0.25}));
+    let moves =
+        |az: &AlphaZero| az.self_play.games.iter().map(|game| game.rewards.len()).sum::<usize>();
     let simulations = |az: &AlphaZero| {
-        (0..az.games.len()).map(|game| az.search.simulations(game)).sum::<u64>() as f64
+        (0..az.self_play.games.len()).map(|game| az.self_play.search.simulations(game)).sum::<u64>()
+            as f64
             / moves(az) as f64
     };
     assert_eq!(all.examples.values.len(), moves(&all));
-    let learned = some.games.iter().flat_map(|game| &game.learned).filter(|&&l| l).count();
+    let learned =
+        some.self_play.games.iter().flat_map(|game| &game.learned).filter(|&&l| l).count();
     assert_eq!(some.examples.values.len(), learned);
     let share = learned as f64 / moves(&some) as f64;
     assert!((share - 0.25).abs() < 0.06, "{share} of {}", moves(&some));
@@ -52,8 +56,8 @@ fn a_share_of_the_moves_is_searched_in_full_and_learned_from() {
 
 #[test]
 fn what_surprises_is_learned_from_more_often() {
-    let az = played(json!({"surprise": 0.5}));
-    let surprises = || az.games.iter().flat_map(|game| &game.surprises);
+    let (az, games) = played(json!({"surprise": 0.5}));
+    let surprises = || games.iter().flat_map(|game| &game.surprises);
     let mean = surprises().sum::<f32>() / surprises().count() as f32;
     let key = |examples: &SupervisedBatch, row: usize| {
         let policy = examples.policies[4 * row..4 * row + 4].iter().map(|share| share.to_bits());
@@ -61,7 +65,7 @@ fn what_surprises_is_learned_from_more_often() {
     };
     // How often a position should be learned from, how often it was searched, and how often it is learned from.
     let mut positions = BTreeMap::<_, (f32, f32, f32)>::new();
-    for game in &az.games {
+    for game in &games {
         for (row, surprise) in game.surprises.iter().enumerate() {
             let (expected, searched, _) = positions.entry(key(&game.examples, row)).or_default();
             *expected += 0.5 + 0.5 * surprise / mean;
@@ -119,9 +123,13 @@ fn examples_are_those_of_all_games_in_order_and_nothing_is_learned_from_them() {
     let mut az = AlphaZero::new(own, config.seed, &*spec, &policy).unwrap();
     let iteration = Iteration { number: 0, difficulty: 6, progress: 0.0 };
     let examples = az.examples(&policy, &iteration).unwrap();
-    assert_eq!(examples.len(), az.games.iter().map(|game| game.rewards.len()).sum::<usize>());
+    assert_eq!(
+        examples.len(),
+        az.self_play.games.iter().map(|game| game.rewards.len()).sum::<usize>()
+    );
     assert_eq!(examples.values.len(), examples.len());
-    let first = &az.games[0].examples;
+    let games = az.play(&policy, &iteration, None).unwrap();
+    let first = &games[0].examples;
     assert_eq!(examples.values[..first.len()], first.values);
     assert!(az.replay.oldest_first().next().is_none());
     assert_eq!(az.examples(&policy, &iteration).unwrap().policies, examples.policies);

@@ -18,18 +18,24 @@ pub use self::strategy::Strategy;
 use self::returns::{Question, checksum};
 use crate::algorithms::phase_timer::PhaseTimer;
 use crate::algorithms::policy_in_training::PolicyInTraining;
+use crate::algorithms::spread::{
+    Answer, Answers, Asked, EpisodeRow, Spread, Task, episode_rows, episodes_of, range,
+};
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
 use crate::config::EsConfig;
 use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
 use crate::{Error, Result};
-use serde_json::{Map, json};
+use serde_json::{Map, Value, json};
 use std::ops::Range;
 use std::sync::Arc;
 use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::evaluator::distribution::Choice;
 use twisterl_core::policy::population::{PerturbationKey, Population};
 use twisterl_core::rollout::{Episode, PopulationRollout, Starts};
+
+/// The members of a part of a question.
+const MEMBERS: usize = 16;
 
 /// ES with its state between iterations.
 pub struct Es {
@@ -93,6 +99,25 @@ impl Es {
         Returns::new(self.question(iteration), first, &episodes)
     }
 
+    /// Has workers play the episodes of all members.
+    fn ask_workers(
+        &self,
+        policy: &PolicyInTraining,
+        iteration: &Iteration,
+        spread: &Spread<'_>,
+    ) -> Result<Vec<Returns>> {
+        let population = self.config.es.population;
+        let acting = policy.acting_policy();
+        let parts = population.div_ceil(MEMBERS);
+        let answers = spread.ask(Task::Collect, iteration, &acting, Value::Null, parts)?;
+        let read = |(part, answer): (usize, &Answer)| {
+            let first = range(part, MEMBERS, population)?.start;
+            let rows: Vec<EpisodeRow> = answer.state()?;
+            Returns::new(self.question(iteration), first as u64, &episodes_of(&rows))
+        };
+        answers.iter().enumerate().map(read).collect()
+    }
+
     /// Returns the question of an iteration, on which answers must agree.
     fn question(&self, iteration: &Iteration) -> Question {
         Question {
@@ -127,16 +152,35 @@ impl Es {
     }
 }
 
+/// The worker's side of ES.
+impl Answers for Es {
+    fn begin(&mut self, asked: &Asked) -> Result<()> {
+        Ok(self.population.load(&asked.policy.parameters)?)
+    }
+
+    fn collect(&mut self, asked: &Asked, part: usize) -> Result<Snapshot> {
+        let members = range(part, MEMBERS, self.config.es.population)?;
+        let returns = self.ask_range(&asked.iteration, members.start as u64..members.end as u64)?;
+        let episodes: Vec<Episode> = returns.episodes().collect();
+        Ok(Snapshot { state: json!(episode_rows(&episodes)), arrays: Vec::new() })
+    }
+}
+
 impl Algorithm for Es {
     fn iterate(
         &mut self,
         policy: &mut PolicyInTraining,
         iteration: &Iteration,
+        spread: Option<&Spread<'_>>,
     ) -> Result<IterationOutput> {
         let mut timer = PhaseTimer::start();
-        let returns = self.ask_range(iteration, 0..self.config.es.population as u64)?;
+        let population = self.config.es.population;
+        let returns = match spread {
+            None => vec![self.ask_range(iteration, 0..population as u64)?],
+            Some(spread) => self.ask_workers(policy, iteration, spread)?,
+        };
         timer.end(names::COLLECT);
-        let output = self.tell(policy, iteration, &[returns])?;
+        let output = self.tell(policy, iteration, &returns)?;
         timer.end(names::UPDATE);
         Ok(IterationOutput { seconds: timer.seconds(), ..output })
     }

@@ -1,11 +1,14 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 use super::*;
+use crate::algorithms::spread::Answer;
 use crate::config::{AlgorithmConfig, RunConfig};
 use crate::record::load::initial_policy;
+use crate::record::snapshot::ArrayData;
 use std::collections::BTreeMap;
 use twisterl_core::envs::registry::Registry;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::policy::executor::Executor;
+use twisterl_core::rollout::{Collection, Starts};
 
 const FIRST: Iteration = Iteration { number: 0, difficulty: 3, progress: 0.0 };
 
@@ -132,7 +135,7 @@ fn transitions_are_those_that_the_run_learns_from() {
     let (mut collecting, _, _, policy) = begun();
     let (mut training, _, _, mut trained) = begun();
     let found = collecting.transitions(&policy, &FIRST).unwrap();
-    training.iterate(&mut trained, &FIRST).unwrap();
+    training.iterate(&mut trained, &FIRST, None).unwrap();
     let learned = &training.batch;
     assert_eq!(found.batch.actions, learned.actions);
     assert_eq!(found.batch.returns, learned.returns);
@@ -145,6 +148,57 @@ fn transitions_are_those_that_the_run_learns_from() {
     let next = Iteration { number: 1, ..FIRST };
     let again = collecting.transitions(&policy, &next).unwrap();
     assert_ne!(again.batch.actions, found.batch.actions);
-    training.iterate(&mut trained, &next).unwrap();
+    training.iterate(&mut trained, &next, None).unwrap();
     assert_ne!(again.batch.log_probs, training.batch.log_probs);
+}
+
+#[test]
+fn fragments_come_back_and_damaged_ones_are_refused() {
+    let (_, config, spec, policy) = begun();
+    let rules = Rules::new(&config, &*spec);
+    let starts = (0.5, &[][..]);
+    let collection =
+        rules.collection(policy.acting(), FIRST.key(5, Purpose::Act), FIRST.difficulty, starts);
+    let fragment = Collector::collect_part(&*spec, (100, 1), vec![], &collection).unwrap();
+    let (observation, actions) = (spec.observation_space(), spec.action_space());
+    type Arrays = Vec<(String, ArrayData)>;
+    let answer = |change: &dyn Fn(&mut Arrays)| {
+        let mut snapshot = collection::write(fragment.clone());
+        change(&mut snapshot.arrays);
+        collection::read(&Answer::new("answer", snapshot), (&observation, &actions), 36)
+    };
+    let found = answer(&|_| {}).unwrap();
+    assert_eq!(format!("{found:?}"), format!("{fragment:?}"));
+
+    let names: Vec<String> =
+        collection::write(fragment.clone()).arrays.into_iter().map(|(name, _)| name).collect();
+    for name in &names {
+        let change = |how: &dyn Fn(&mut ArrayData)| {
+            answer(&|arrays| {
+                arrays.iter_mut().filter(|(n, _)| n == name).for_each(|(_, data)| how(data));
+            })
+        };
+        let none = answer(&|arrays| arrays.retain(|(n, _)| n != name));
+        let other = change(&|data| *data = ArrayData::F64(vec![]));
+        let longer = change(&|data| match data {
+            ArrayData::F32(values) => values.push(0.0),
+            ArrayData::U32(values) => values.push(0),
+            ArrayData::F64(_) => {}
+        });
+        for refused in [none, other, longer] {
+            let error = refused.err().unwrap_or_else(|| panic!("{name}")).to_string();
+            assert!(error.starts_with("answer: expected "), "{name}: {error}");
+        }
+    }
+    // Numbers out of range.
+    for name in ["observations.indices", "actions.discrete", "slots", "observations.counts"] {
+        let damaged = answer(&|arrays| {
+            for (_, data) in arrays.iter_mut().filter(|(n, _)| n == name) {
+                if let ArrayData::U32(values) = data {
+                    values[3] = u32::MAX;
+                }
+            }
+        });
+        assert!(damaged.is_err(), "{name}");
+    }
 }

@@ -5,11 +5,14 @@ use crate::bench::population::bench_population;
 use crate::bench::workloads;
 use crate::cli::{Output, count};
 use crate::config::NumCores;
+use crate::system::plugins;
 use crate::trainer::threads::in_pool;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use twisterl_core::envs::registry::{Registry, Trust};
+use std::sync::Arc;
+use twisterl_core::envs::registry::{EnvSpec, Registry, Trust};
 use twisterl_core::error::interrupt::Interrupt;
+use twisterl_wasm::{EngineName, Sandbox};
 
 /// Measure one hot path and print one JSON object.
 #[derive(Debug, Args)]
@@ -83,11 +86,26 @@ struct Problem {
     /// Difficulty of the scrambles.
     #[arg(long, value_name = "D", default_value_t = 32, value_parser = count(1_000_000))]
     difficulty: usize,
+    /// Engine of an environment in a WebAssembly module: wasmi or wasmtime.
+    #[arg(long, default_value = "wasmi", value_parser = engine)]
+    engine: EngineName,
+}
+
+impl Problem {
+    fn spec(&self, registry: &Registry) -> Result<Arc<dyn EnvSpec>> {
+        let sandbox = Sandbox { engine: self.engine, ..Sandbox::default() };
+        let registry = plugins::bounded(registry, Some(sandbox)).with_trust(Trust::Code);
+        Ok(registry.make(&self.env, &self.params)?)
+    }
+}
+
+/// Reads the name of an engine.
+fn engine(text: &str) -> Result<EngineName, serde_json::Error> {
+    serde_json::from_value(text.into())
 }
 
 impl BenchArgs {
     pub(in crate::cli) fn run(self, registry: &Registry, interrupt: &Interrupt) -> Result<Output> {
-        let registry = registry.with_trust(Trust::Code);
         let sizes = workloads::sizes(self.embedding_size, &self.common_layers);
         let seconds = self.seconds as f64;
         let figures = in_pool(Some(self.num_cores), || match &self.part {
@@ -97,18 +115,15 @@ impl BenchArgs {
                 Ok(json!({"samples_per_second": rate, "minibatch": minibatch}))
             }
             Part::Collection { problem, num_envs, rollout_length } => {
-                let Problem { env, params, difficulty } = problem;
-                let spec = registry.make(env, params)?;
-                let shape = (*num_envs, *rollout_length);
-                let mut collection = workloads::collection(&*spec, &sizes, *difficulty, shape)?;
+                let (spec, shape) = (problem.spec(registry)?, (*num_envs, *rollout_length));
+                let mut collection =
+                    workloads::collection(&*spec, &sizes, problem.difficulty, shape)?;
                 let rate = collection.rate(seconds, interrupt)?;
                 Ok(json!({"steps_per_second": rate, "num_envs": num_envs}))
             }
             Part::Population { problem, population, rank } => {
-                let Problem { env, params, difficulty } = problem;
-                let spec = registry.make(env, params)?;
-                let size = (*population, *rank);
-                let rates = bench_population(&*spec, &sizes, *difficulty, size, seconds)?;
+                let (spec, size) = (problem.spec(registry)?, (*population, *rank));
+                let rates = bench_population(&*spec, &sizes, problem.difficulty, size, seconds)?;
                 Ok(json!({
                     "population": rates.population, "plain": rates.plain,
                     "full_rank": rates.full_rank, "one_by_one": rates.one_by_one,

@@ -10,7 +10,8 @@ use serde_json::{Map, Value};
 use std::fmt::Display;
 use twisterl_core::error::OptionError;
 use twisterl_core::solve::{
-    BeamScore, MAX_SEARCHES, MAX_STEPS, Method, SolveOptions, SolvePlan, SymmetryUse,
+    BeamScore, Invert, MAX_SEARCHES, MAX_STEPS, Method, Objective, SolveOptions, SolvePlan,
+    SymmetryUse,
 };
 
 /// Options of solving.
@@ -48,7 +49,8 @@ pub(in crate::cli) struct SolveFlags {
     /// Leaves of one tree that mcts and gumbel evaluate together.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = count(65_536))]
     leaves: Option<usize>,
-    /// Ranking of the states of a beam: policy, value, or a number W for policy + W * value.
+    /// Ranking of the states of a beam: policy (the default), value, mixed (one half by each; the default if returns count), or
+    /// a number W for policy + W * value.
     #[arg(long, value_name = "SCORE", allow_hyphen_values = true)]
     score: Option<BeamScore>,
     #[command(flatten)]
@@ -62,6 +64,13 @@ pub(in crate::cli) struct EffortFlags {
     /// the best solution).
     #[arg(long, value_name = "USE")]
     twists: Option<SymmetryUse>,
+    /// The best solution: length (the fewest actions), or return (the greatest sum of rewards).
+    #[arg(long, value_name = "OBJECTIVE")]
+    objective: Option<Objective>,
+    /// Use of inverse problems: never, or both (solve the problem and its inverse, each with half of the budget, and keep the
+    /// better solution).
+    #[arg(long, value_name = "USE")]
+    invert: Option<Invert>,
     /// Maximum number of states evaluated per problem.
     #[arg(long, value_name = "N", allow_negative_numbers = true, value_parser = whole(1, u64::MAX))]
     nodes: Option<u64>,
@@ -129,7 +138,7 @@ impl SolveFlags {
             |what: &dyn Display| twisterl_core::Error::internal(format!("options: {what}"));
         match serde_json::to_value(self.options()).map_err(|e| unwritten(&e))? {
             Value::Object(mut options) => {
-                options.extend(self.effort.seed.map(|seed| ("seed".to_owned(), seed.into())));
+                self.effort.write_defaults(&mut options).map_err(|e| unwritten(&e))?;
                 Ok(options)
             }
             other => Err(unwritten(&other).into()),
@@ -165,9 +174,27 @@ impl EffortFlags {
         self.seed.unwrap_or(0)
     }
 
+    /// Adds the options that are given although they have their defaults, which options as JSON leave out.
+    fn write_defaults(&self, options: &mut Map<String, Value>) -> serde_json::Result<()> {
+        let given = [
+            ("twists", self.twists.map(serde_json::to_value)),
+            ("objective", self.objective.map(serde_json::to_value)),
+            ("invert", self.invert.map(serde_json::to_value)),
+            ("seed", self.seed.map(serde_json::to_value)),
+        ];
+        for (name, value) in given {
+            if let Some(value) = value {
+                options.insert(name.to_owned(), value?);
+            }
+        }
+        Ok(())
+    }
+
     fn options(&self) -> SolveOptions {
         SolveOptions {
             twists: self.twists.unwrap_or_default(),
+            objective: self.objective.unwrap_or_default(),
+            invert: self.invert.unwrap_or_default(),
             nodes: self.nodes,
             seconds: self.seconds,
             max_steps: self.max_steps,

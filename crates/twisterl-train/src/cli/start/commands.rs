@@ -47,8 +47,13 @@ impl PythonArgs {
     pub(in crate::cli) fn run<T>(self, command: &str) -> Result<T> {
         let args = self.args.iter().map(|arg| format!(" {}", arg.to_string_lossy()));
         let args: String = args.collect();
+        let (can, extra) = match command {
+            "quantum" => ("works with Qiskit", "qiskit"),
+            _ => ("draws", "plot"),
+        };
         let expected = format!(
-            "the program of the Python package, which draws (`pip install .[plot]` in a checkout): `twisterl {command}{args}`"
+            "the program of the Python package, which {can} (`pip install .[{extra}]` in a checkout): \
+             `twisterl {command}{args}`"
         );
         Err(Error::usage(command, expected, "the Rust program"))
     }

@@ -19,11 +19,11 @@ Examples:
 /// The two programs.
 const PROGRAMS: &str = "
 The program of the Python package (`twisterl`, `python -m twisterl`) and the Rust program (`twisterl-train`) have the same
-commands. Only the first draws (plot, record) and knows environments written in Python; only a Rust program, this one or that of your own
-crate, runs without Python. Each command describes its options with --help.";
+commands. Only the first draws (plot, record), works with Qiskit (quantum) and knows environments written in Python; only a
+Rust program, this one or that of your own crate, runs without Python. Each command describes its options with --help.";
 
 /// The commands with their examples.
-const COMMANDS: [(&str, &str); 14] = [
+const COMMANDS: [(&str, &str); 15] = [
     (
         "train",
         "\
@@ -98,10 +98,21 @@ Examples:
   twisterl envs my_module.MyEnv    an environment written in Python",
     ),
     (
+        "env",
+        "\
+Examples:
+  twisterl-train env info ./puzzle.wasm
+  twisterl-train env publish ./puzzle.wasm --index environments
+  twisterl-train env add Puzzle@1.0 --index environments     and in a config: \"env_cls\": \"wasm:Puzzle@1.0\"
+
+docs/plugins.md describes modules and repositories.",
+    ),
+    (
         "check",
         "\
 Examples:
   twisterl-train check Puzzle --set width=4 --set height=4
+  twisterl-train check examples/ppo_puzzle8_v1.json
   twisterl check my_module.MyEnv    an environment written in Python",
     ),
     (

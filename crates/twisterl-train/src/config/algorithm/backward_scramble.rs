@@ -2,9 +2,11 @@
 
 use super::SupervisedTraining;
 use crate::Result;
+use crate::config::evals::is_default;
 use crate::config::limits::{MAX_STEPS, at_most};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use twisterl_core::solve::Invert;
 
 /// The parameters of learning from backward walks.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, JsonSchema)]
@@ -79,6 +81,11 @@ pub struct ExpertsConfig {
     /// Remembered solutions, drawn at random, that the policy learns from per iteration.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub num_solutions: usize,
+    /// `both`: each problem and its inverse are solved, and the better solution is one of both, so that the policy learns
+    /// from twice as many.
+    #[serde(skip_serializing_if = "is_default")]
+    #[schemars(with = "String", extend("enum" = ["never", "both"], "default" = "never"))]
+    pub invert: Invert,
 }
 
 impl Default for ExpertsConfig {
@@ -91,6 +98,7 @@ impl Default for ExpertsConfig {
             window: 16,
             memory: 20_000,
             num_solutions: 512,
+            invert: Invert::Never,
         }
     }
 }

@@ -17,8 +17,8 @@ pub use ppo::{PpoCollecting, PpoConfig, PpoStarts, PpoTraining};
 pub use starts::StartsConfig;
 pub use supervised::SupervisedTraining;
 
-use super::class;
 use super::json::{from_json, overlay, to_json};
+use super::names::class;
 use crate::Result;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};

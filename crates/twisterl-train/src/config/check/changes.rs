@@ -1,7 +1,7 @@
 //! The fields of a config that may change while its run is stopped.
 //!
-//! The length of the run, the goals of its curriculum, its evaluations, logs, checkpoints and threads stand around the
-//! iterations: a run resumes with new ones. Weights, the optimizer, episodes under way and random streams depend on
+//! The length of the run, the goals of its curriculum, its evaluations, logs, checkpoints, threads and engine stand around
+//! the iterations: a run resumes with new ones. Weights, the optimizer, episodes under way and random streams depend on
 //! everything else, which therefore stays as it was.
 
 use crate::config::RunConfig;
@@ -10,9 +10,12 @@ use std::fmt::{self, Display, Formatter};
 use twisterl_core::error::from_serde::shorten;
 
 /// Fields and sections that may change.
-const FREE: [&str; 9] = [
+const FREE: [&str; 12] = [
     "num_iterations",
+    "engine",
+    "env_sandbox",
     "algorithm.collecting.num_cores",
+    "algorithm.collecting.workers",
     "algorithm.evals",
     "algorithm.learning.diff_max",
     "algorithm.learning.diff_metric",
@@ -121,6 +124,8 @@ mod tests {
             ("num_iterations=7", "num_iterations: none, now 7", true),
             ("algorithm.logging.log_freq=3", "algorithm.logging.log_freq: 1, now 3", true),
             ("algorithm.collecting.num_cores=1", "algorithm.collecting.num_cores: 32, now 1", true),
+            ("algorithm.collecting.workers=2", "algorithm.collecting.workers: 1, now 2", true),
+            ("engine=processes:2", "engine: none, now \"processes:2\"", true),
             ("algorithm.evals.b.every=9", "algorithm.evals.b.every: 1, now 9", true),
             ("algorithm.learning.diff_max=4", "algorithm.learning.diff_max: none, now 4", true),
             (

@@ -5,8 +5,8 @@ mod distribution;
 pub(crate) use distribution::descriptions;
 pub use distribution::{DistributionConfig, LogStdName};
 
-use super::class;
 use super::limits::MAX_WEIGHTS;
+use super::names::class;
 use crate::{Error, Result};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};

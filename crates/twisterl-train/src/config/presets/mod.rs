@@ -14,6 +14,7 @@ mod tests;
 
 use super::json::overlay;
 use super::{AlgorithmClass, IgnoredField, Override, RunConfig};
+use crate::system::plugins;
 use crate::{Error, Result};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -167,7 +168,7 @@ fn complete(
         None => AlgorithmClass::default(),
     };
     let params = given.get("env").filter(|params| !params.is_null());
-    let registry = registry.with_trust(Trust::Code);
+    let registry = plugins::bounded(registry, plugins::sandbox_of(&given)).with_trust(Trust::Code);
     let spec = registry.make(env_cls, params.unwrap_or(&json!({})))?;
     let preset = Preset::of(&*spec, algorithm);
     let mut completed = preset.config(&*spec, &given);

@@ -8,6 +8,7 @@ use super::disk::write_file;
 use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
+use templates::Template;
 use twisterl_agent::Agent;
 use twisterl_agent::bundle::{module, page, payload, program};
 use twisterl_core::envs::registry::{EnvSpec, Registry};
@@ -17,9 +18,9 @@ use twisterl_core::solve::{SOLVE_SEARCHES, SolveOptions};
 /// The parts of a bundle beside its policy.
 #[derive(Debug, Clone, Copy)]
 pub struct BundleOptions<'a> {
-    /// The template; by default that of the built-in environments.
+    /// The template; by default the one that has the environment ([`Registry::template_of`]).
     pub template: Option<&'a Path>,
-    /// The folder of the templates of the built-in environments; by default beside this program.
+    /// The folder of the templates; by default beside this program.
     pub templates: Option<&'a Path>,
     /// The options of solving that apply where a request gives no others.
     pub solve: &'a SolveOptions,
@@ -51,15 +52,14 @@ pub fn bundle(
     options.solve.resolve(SOLVE_SEARCHES).map_err(|error| error.below(""))?;
     payload::check_options(options.solve)?;
     let mut policy = policy.clone();
-    let spec = env_of_template(&mut policy, env, options.template.is_some())?;
-    let template = templates::read(kind, options.template, options.templates)?;
+    let (spec, template) = template_of(&mut policy, env, options, registry)?;
+    let template = templates::read(kind, template)?;
     let payload = payload::write(&policy, spec.as_deref(), options.solve)?;
     let own = match &spec {
         Some(_) => registry.clone(),
         None => Registry::empty(),
     };
     let agent = Agent::open(&payload, &own)?;
-    agent.self_test()?;
     let module = || {
         let description = agent.answer(br#"{"call": "describe"}"#);
         module::splice(&template, &payload, &description)
@@ -76,23 +76,31 @@ pub fn bundle(
     Ok(Bundled { size: bytes.len(), plays: spec.is_some() })
 }
 
-/// Returns the environment of the policy if the template has it, and names it in the policy as the template does.
-fn env_of_template(
+/// Returns the environment of the policy if a template has it, and the template; names the environment in the policy as the
+/// template does.
+fn template_of<'a>(
     policy: &mut Policy,
     env: Option<Arc<dyn EnvSpec>>,
-    own_template: bool,
-) -> Result<Option<Arc<dyn EnvSpec>>> {
-    let Some(spec) = env.filter(|spec| spec.foreign_spec().is_none()) else { return Ok(None) };
-    policy.env_cls = spec.name().to_owned();
-    policy.env = spec.params();
-    // A template that is given may have environments that nobody knows here.
-    if !own_template {
-        Registry::default().make(&policy.env_cls, &policy.env).map_err(|error| {
-            let found = format!("{} ({error})", policy.env_cls);
-            Error::usage("template", "a template that has the environment of the policy", found)
-        })?;
+    options: BundleOptions<'a>,
+    registry: &Registry,
+) -> Result<(Option<Arc<dyn EnvSpec>>, Template<'a>)> {
+    let env = env.filter(|spec| spec.foreign_spec().is_none());
+    if let Some(spec) = &env {
+        policy.env_cls = spec.name().to_owned();
+        policy.env = spec.params();
     }
-    Ok(Some(spec))
+    let named = |name| Template::Named(name, options.templates);
+    let template = match (options.template, &env) {
+        // A template that is given may have environments that nobody knows here.
+        (Some(path), _) => Template::File(path),
+        // Without an environment, any template will do.
+        (None, None) => named("agent"),
+        (None, Some(spec)) => named(registry.template_of(spec.name()).ok_or_else(|| {
+            let expected = "a template that has the environment of the policy";
+            Error::usage("template", expected, format!("{}, which is in none", spec.name()))
+        })?),
+    };
+    Ok((env, template))
 }
 
 /// Lets everyone who may read a file run it.

@@ -41,22 +41,31 @@ impl Kind {
         }
     }
 
-    fn file_name(self) -> &'static str {
+    fn file_name(self, template: &str) -> String {
         match self {
-            Self::Module | Self::Page => "agent.wasm",
-            Self::Program => "agent",
+            Self::Module | Self::Page => format!("{template}.wasm"),
+            Self::Program => template.to_owned(),
         }
     }
 }
 
-/// Reads the template at `given`, or else that in `folder` or beside this program.
+/// The template of a bundle.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Template<'a> {
+    /// The file of a user.
+    File(&'a Path),
+    /// The template of this name, in a folder or beside this program.
+    Named(&'a str, Option<&'a Path>),
+}
+
+/// Reads a template.
 ///
 /// # Errors
 /// If there is none, or it cannot be read.
-pub(super) fn read(kind: Kind, given: Option<&Path>, folder: Option<&Path>) -> Result<Vec<u8>> {
-    let path = match given {
-        Some(path) => path.to_owned(),
-        None => find(kind, folder)?,
+pub(super) fn read(kind: Kind, template: Template<'_>) -> Result<Vec<u8>> {
+    let path = match template {
+        Template::File(path) => path.to_owned(),
+        Template::Named(name, folder) => find(&kind.file_name(name), folder)?,
     };
     files::read(&path, MAX_WEIGHTS_FILE).map_err(|refusal| match refusal {
         files::Refusal::Io(error) if error.kind() == std::io::ErrorKind::NotFound => {
@@ -66,13 +75,12 @@ pub(super) fn read(kind: Kind, given: Option<&Path>, folder: Option<&Path>) -> R
     })
 }
 
-fn find(kind: Kind, folder: Option<&Path>) -> Result<PathBuf> {
+fn find(name: &str, folder: Option<&Path>) -> Result<PathBuf> {
     let folders: Vec<PathBuf> = match (std::env::var_os(VARIABLE), folder) {
         (Some(folders), _) => std::env::split_paths(&folders).collect(),
         (None, Some(folder)) => vec![folder.to_owned()],
         (None, None) => beside_program(),
     };
-    let name = kind.file_name();
     let files = folders.iter().map(|folder| folder.join(name));
     files.into_iter().find(|path| path.is_file()).ok_or_else(|| {
         let shown: Vec<String> = folders.iter().map(|path| path.display().to_string()).collect();

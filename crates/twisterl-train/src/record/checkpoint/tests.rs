@@ -209,7 +209,7 @@ proptest! {
     #[test]
     fn arrays_round_trip(arrays in arrays()) {
         let arrays: Vec<_> = arrays.into_iter().collect();
-        let bytes = write_arrays(&arrays).unwrap();
+        let bytes = write_arrays(Path::new("x"), &arrays).unwrap();
         prop_assert_eq!(read_arrays(Path::new("x"), &bytes).unwrap(), arrays);
     }
 
@@ -219,7 +219,7 @@ proptest! {
         byte in any::<u8>(),
         keep in any::<prop::sample::Index>(),
     ) {
-        let mut bytes = write_arrays(&checkpoint(1).arrays).unwrap();
+        let mut bytes = write_arrays(Path::new("x"), &checkpoint(1).arrays).unwrap();
         let at = at.index(bytes.len());
         bytes[at] = byte;
         let _ = read_arrays(Path::new("x"), &bytes);

@@ -9,6 +9,7 @@ pub use initial::{build_policy_network, detached_policy, initial_policy, weights
 
 use crate::config::RunConfig;
 use crate::record::run_folder::CONFIG;
+use crate::system::plugins;
 use crate::{Error, Result};
 use source::PolicySource;
 use std::path::{Path, PathBuf};
@@ -84,7 +85,11 @@ pub fn open_policy(
     config: Option<&Path>,
     registry: &Registry,
 ) -> Result<LoadedPolicy> {
-    LoadedPolicy::new(read_policy(path, config, registry)?, path, registry)
+    LoadedPolicy::new(
+        read_policy(path, config, registry)?,
+        path,
+        &bounded_as_trained(path, registry),
+    )
 }
 
 /// Loads the policy that `path` leads to: a run folder (its best checkpoint, or its last if there is no best yet), a
@@ -103,8 +108,18 @@ pub fn load_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> R
     Ok(loaded.policy)
 }
 
-/// Checks that a policy fits its environment.
-fn check_fit(path: &Path, policy: &Policy, spec: &dyn EnvSpec) -> Result<()> {
+/// Returns `registry` with the bounds of the run that `path` belongs to, if there are any: those of its config.
+fn bounded_as_trained(path: &Path, registry: &Registry) -> Registry {
+    let folders = path.ancestors().take(2);
+    let config = folders.map(|folder| folder.join(CONFIG)).find(|file| file.is_file());
+    match config.map(|file| RunConfig::load(&file, &[])) {
+        Some(Ok((config, _))) => plugins::bounded(registry, config.env_sandbox),
+        _ => registry.clone(),
+    }
+}
+
+/// Checks that a policy, which was read from `path`, fits its environment.
+pub(crate) fn check_fit(path: &Path, policy: &Policy, spec: &dyn EnvSpec) -> Result<()> {
     let fits = spec.check_network(&policy.network);
     fits.map_err(|(expected, found)| Error::checkpoint(path, expected, found))?;
     let declared = spec.declared_spaces();
@@ -127,6 +142,7 @@ fn read_policy(path: &Path, config: Option<&Path>, registry: &Registry) -> Resul
         };
         // Fields that training ignores do not matter here.
         let (config, _) = RunConfig::load(&config, &[])?;
+        let registry = &plugins::bounded(registry, config.env_sandbox);
         let spec = registry.make(&config.env_cls, &config.env)?;
         initial::header(&config, &*spec, registry)
     })

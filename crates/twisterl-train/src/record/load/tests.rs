@@ -229,10 +229,14 @@ fn files_that_are_too_long_are_refused_unread() {
     let header = br#"{"w":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}"#;
     fs::write(&path, [&(header.len() as u64).to_le_bytes()[..], header].concat()).unwrap();
     fs::File::options().write(true).open(&path).unwrap().set_len(1 << 30).unwrap();
-    let started = std::time::Instant::now();
-    let message = refusal(&path);
-    assert!(message.contains("4 bytes of tensors, as the header says"), "{message}");
-    assert!(started.elapsed().as_millis() < 500, "the file was read");
+    // The shortest of several times, since a busy machine may interrupt each of them.
+    let shortest = (0..5).map(|_| {
+        let started = std::time::Instant::now();
+        let message = refusal(&path);
+        assert!(message.contains("4 bytes of tensors, as the header says"), "{message}");
+        started.elapsed()
+    });
+    assert!(shortest.min().unwrap().as_millis() < 500, "the file was read");
 }
 
 #[test]
@@ -355,7 +359,7 @@ fn names_in_files_do_not_lead_to_code_and_names_in_configs_do() {
     let folder = peer_folder("ppo_puzzle8_v1");
     let native = Registry::default();
     let mut registry = native.clone();
-    registry.set_resolver(move |name, params, trust| {
+    registry.add_resolver(move |name, params, trust| {
         let found = match trust {
             Trust::Registered => Err(CoreError::UntrustedEnvironment { name: name.to_owned() }),
             Trust::Code => native.make("Puzzle", params),

@@ -8,7 +8,7 @@ pub(crate) mod signals;
 use crate::{Error, Result};
 use std::fmt::Display;
 use std::io::{self, Write as _};
-use twisterl_core::error::escape::escape_controls;
+use twisterl_core::error::escape::{escape_controls, escape_lines};
 
 /// Writes one line to standard error. If it cannot be written, there is nobody to tell, and nothing else happens: a reader
 /// that goes away, as `head` does, must not end the program. Control characters, which come from files and arguments, are
@@ -24,6 +24,10 @@ pub(crate) fn error(error: &Error) {
             let colours = anstream::AutoStream::choice(&io::stderr());
             let text = mistakes.render(colours != anstream::ColorChoice::Never);
             let _ = writeln!(io::stderr(), "{text}");
+        }
+        // With the text of the worker, which may have several lines.
+        Error::Worker { .. } => {
+            let _ = writeln!(io::stderr(), "{}", escape_lines(&format!("error: {error}")));
         }
         error => message(format_args!("error: {error}")),
     }

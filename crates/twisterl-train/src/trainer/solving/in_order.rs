@@ -4,6 +4,7 @@ use super::solver;
 use crate::Result;
 use crate::config::NumCores;
 use crate::trainer::threads::pool;
+use rayon::Scope;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Sender, channel};
@@ -45,7 +46,7 @@ pub fn solve_in_order(
     pool.in_place_scope(|scope| {
         for _ in 0..pool.current_num_threads() {
             let (work, sender) = (&work, sender.clone());
-            scope.spawn(move |_| work.run(&sender));
+            scope.spawn(move |scope| work.run(scope, sender));
         }
         drop(sender);
         let (mut waiting, mut next) = (BTreeMap::new(), 0);
@@ -107,30 +108,33 @@ struct Work<'a> {
 }
 
 impl Work<'_> {
-    /// Solves problems until there are none left, and sends their results.
-    fn run(&self, sender: &Sender<Solved>) {
+    /// Solves the next problems, sends their results, and leaves the rest to a new task. A loop over all of them would
+    /// delay the problem of another task: a thread that waits for a part of a search may run this task meanwhile.
+    fn run<'scope>(&'scope self, scope: &Scope<'scope>, sender: Sender<Solved>) {
         let together = self.plan.method.together();
-        while !self.stop.is_set() {
-            let first = self.next.fetch_add(together, Ordering::Relaxed);
-            let Some(rest) = self.starts.get(first..).filter(|rest| !rest.is_empty()) else {
-                break;
-            };
-            let starts = &rest[..together.min(rest.len())];
-            let results = match self.solve(first, starts) {
-                Ok(solutions) => solutions.into_iter().map(Ok).collect(),
-                Err(error) if starts.len() == 1 || !concerns_one(&error) => vec![Err(error)],
-                Err(_) => {
-                    let one = |(i, start)| self.solve(first + i, std::slice::from_ref(start));
-                    let one = |start| Ok(one(start)?.into_iter().next().unwrap_or_default());
-                    starts.iter().enumerate().map(one).collect()
-                }
-            };
-            for (i, result) in results.into_iter().enumerate() {
-                if sender.send((first + i, result)).is_err() {
-                    return;
-                }
+        if self.stop.is_set() {
+            return;
+        }
+        let first = self.next.fetch_add(together, Ordering::Relaxed);
+        let Some(rest) = self.starts.get(first..).filter(|rest| !rest.is_empty()) else {
+            return;
+        };
+        let starts = &rest[..together.min(rest.len())];
+        let results = match self.solve(first, starts) {
+            Ok(solutions) => solutions.into_iter().map(Ok).collect(),
+            Err(error) if starts.len() == 1 || !concerns_one(&error) => vec![Err(error)],
+            Err(_) => {
+                let one = |(i, start)| self.solve(first + i, std::slice::from_ref(start));
+                let one = |start| Ok(one(start)?.into_iter().next().unwrap_or_default());
+                starts.iter().enumerate().map(one).collect()
+            }
+        };
+        for (i, result) in results.into_iter().enumerate() {
+            if sender.send((first + i, result)).is_err() {
+                return;
             }
         }
+        scope.spawn(move |scope| self.run(scope, sender));
     }
 
     fn solve(&self, first: usize, starts: &[Start<'_>]) -> CoreResult<Vec<Solution>> {
@@ -147,10 +151,13 @@ mod tests {
     use serde_json::json;
     use std::sync::Arc;
     use twisterl_core::envs::registry::Registry;
+    use twisterl_core::evaluator::Evaluation;
+    use twisterl_core::evaluator::distribution::ActionDistribution;
     use twisterl_core::policy::Policy;
     use twisterl_core::policy::executor::Executor;
     use twisterl_core::policy::network::{Activation, MlpSizes, Network};
     use twisterl_core::solve::SolveOptions;
+    use twisterl_core::space::Observations;
 
     fn plan(search: &str) -> SolvePlan {
         let search = Some(search.parse().unwrap());
@@ -245,6 +252,49 @@ mod tests {
         )
         .unwrap();
         assert_eq!(seen, 3);
+    }
+
+    /// Runs other tasks of the pool whenever it is asked, as the loops of a large network do while they wait.
+    struct Waiting<'a>(&'a Executor);
+
+    impl Evaluator for Waiting<'_> {
+        fn distribution(&self) -> &ActionDistribution {
+            self.0.distribution()
+        }
+
+        fn evaluate(&self, rows: &Observations, out: &mut Evaluation) -> CoreResult<()> {
+            rayon::yield_now();
+            self.0.evaluate(rows, out)
+        }
+    }
+
+    #[test]
+    fn a_problem_is_not_delayed_by_all_of_those_after_it() {
+        let (spec, executor) = problem();
+        let (plan, starts, stop) = (plan("beam=4"), scrambles(200), Interrupt::default());
+        let (evaluator, clock) = (Waiting(&executor), || 0.0);
+        let solver = solver(&plan, (&*spec, &evaluator), &clock, Purpose::Solve);
+        let next = AtomicUsize::new(0);
+        let work = Work {
+            plan: &plan,
+            purpose: Purpose::Solve,
+            solver,
+            starts: &starts,
+            next,
+            stop: &stop,
+        };
+        let (sender, results) = channel();
+        // Two tasks on one thread: each runs whenever the other one waits.
+        pool(1).unwrap().in_place_scope(|scope| {
+            for sender in [sender.clone(), sender] {
+                scope.spawn(|scope| work.run(scope, sender));
+            }
+        });
+        let numbers: Vec<_> = results.iter().map(|(number, _)| number).collect();
+        let first = numbers.iter().position(|&number| number == 0).unwrap();
+        assert_eq!(numbers.len(), 200);
+        // One problem for each of its at most 20 steps.
+        assert!(first <= 20, "the first problem ended as number {first}");
     }
 
     #[test]

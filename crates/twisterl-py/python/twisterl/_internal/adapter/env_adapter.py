@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from twisterl._internal.adapter.reading import inverses
 from twisterl._internal.adapter.reading.difficulty import Difficulty
 from twisterl._internal.adapter.reading.difficulty import own as own_difficulty
 from twisterl._internal.adapter.reading.masks import MaskReader, Source, Way, bind, dead_end
@@ -131,6 +132,20 @@ class EnvAdapter:
         for action in self._actions([float(number) for number in rest]):
             self.move(action)
 
+    def start_states(self) -> list[list[float]]:
+        """Return states, one of which may be that in which the episode began."""
+        return []
+
+    def begins_like(self, other: EnvAdapter) -> bool:
+        """Return False if it is known that the episode of another environment began otherwise."""
+        return True
+
+    def go_on_like(self, other: EnvAdapter) -> None:
+        """Take the actions of the episode of another environment, which began like this one."""
+        for action in self._actions([float(number) for number in other._history[len(other.start()) :]]):
+            self.move(action)
+        self._history = list(other._history)
+
     def _actions(self, numbers: list[float]) -> list[Any]:
         """Return the actions of a history."""
         if self.is_one_choice():
@@ -159,12 +174,24 @@ class EnvAdapter:
         """Return the state as a list of numbers."""
         return list(self._history)
 
+    def has_history_states(self) -> bool:
+        """Return True if a state is the history that leads to it."""
+        return True
+
     def set_state(self, state: list[float]) -> None:
         """Begin an episode at a state."""
         raise StateError(
             f"state: expected the history of an episode, since environment {self.problem.name} has no set_state, "
             f"found {state!r}"
         )
+
+    def inverse_state(self) -> list[float] | None:
+        """Return the state of the inverse problem, None if there is none."""
+        return inverses.state(self.env)
+
+    def invert_solution(self, actions: list[int]) -> list[int] | None:
+        """Return the actions that solve the state, given those that solve its inverse problem."""
+        return inverses.solution(self.env, actions, self.choice_counts()[0])
 
     def is_over(self) -> bool:
         """Return True if the episode is over."""

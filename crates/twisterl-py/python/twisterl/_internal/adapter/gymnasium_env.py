@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.codec import Codec
 from twisterl._internal.adapter.env_adapter import EnvAdapter
-from twisterl._internal.adapter.randomness import seeded
+from twisterl._internal.adapter.episodes.randomness import seeded
 from twisterl._internal.adapter.reading import masks, scalars
 from twisterl._internal.adapter.reading.difficulty import reads_option
 from twisterl._internal.adapter.reading.misread import MisreadError

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from twisterl._internal.adapter.env_adapter import MAX_STEPS, EnvAdapter
+from twisterl._internal.adapter.episodes.randomness import seeded
 from twisterl._internal.adapter.layout import Layout, find_layout, layout_of_space
-from twisterl._internal.adapter.randomness import seeded
 from twisterl._internal.adapter.reading import masks, permutations, scalars, states
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.parameters import WITHOUT_ARGUMENTS, check_call, takes_seed
@@ -36,6 +36,7 @@ class PlainEnv(EnvAdapter):
         self.mask_reader = masks.MaskReader(masks.Choices(count), [count])
         self.mask_way = masks.find(env, self.mask_reader)
         self._last: Any = None
+        self._first: tuple[list[int], list[float] | None] | None = None
         self._bind()
         self._check_methods()
         self._takes_seed = takes_seed(self._reset, if_unknown=False)
@@ -109,13 +110,47 @@ class PlainEnv(EnvAdapter):
         self._success = self._getter("success") or self._getter("solved")
         self._truncated = self._getter("truncated")
 
+    def begin(self, difficulty: int | None, seed: int, state: list[float] | None) -> bool:
+        before = self._history, self.steps, self._over
+        try:
+            return super().begin(difficulty, seed, state)
+        except Exception:
+            # Where set_state refuses a state and changes nothing, the episode goes on.
+            self._history, self.steps, self._over = before
+            raise
+
+    def has_history_states(self) -> bool:
+        return getattr(self.env, "get_state", None) is None
+
     def reset(self, difficulty: int, seed: int) -> None:
         by_position, given = self.with_difficulty(self._reset, difficulty)
         if self._takes_seed:
             self._reset(*by_position, seed=seed, **given)
             return
-        with seeded(seed):  # it can only use the global generators
+        with seeded(seed):  # it can only use the global generators, unless it has one of its own
             self._reset(*by_position, **given)
+        self._first = self._first_look()
+
+    def _first_look(self) -> tuple[list[int], list[float] | None] | None:
+        """Return the ones of the first observation of an episode, and the state if it is told; None if of no use."""
+        if self.layout is None or not self.sparse or getattr(self.env, "set_state", None) is None:
+            return None
+        told = None if getattr(self.env, "get_state", None) is None else self.state()
+        return sorted(self.encode(self.seen())), told
+
+    def start_states(self) -> list[list[float]]:
+        if self._first is None:
+            return []
+        ones, told = self._first
+        return states.of_ones(ones, self.shape) if told is None else [told]
+
+    def begins_like(self, other: EnvAdapter) -> bool:
+        first = other._first if isinstance(other, PlainEnv) else None
+        return first is None or self._first_look() == first
+
+    def go_on_like(self, other: EnvAdapter) -> None:
+        super().go_on_like(other)
+        self._first = other._first if isinstance(other, PlainEnv) else None
 
     def observe(self) -> Any:
         self._last = seen = self.seen()
@@ -157,6 +192,7 @@ class PlainEnv(EnvAdapter):
         return states.state(self._declared("get_state"), "get_state()")
 
     def set_state(self, state: list[float]) -> None:
+        self._first = None
         setter = getattr(self.env, "set_state", None)
         if setter is None:
             super().set_state(state)

@@ -39,7 +39,10 @@ class Pool:
 
     def make(self) -> EnvAdapter:
         """Return a new environment."""
-        made = self._make()
+        return self.add(self._make())
+
+    def add(self, made: EnvAdapter) -> EnvAdapter:
+        """Take charge of an environment that is in use, and return it."""
         self._open[id(made.env)] = made.env
         return made
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from twisterl._internal.adapter import replay
-from twisterl._internal.adapter.copying import Copying
 from twisterl._internal.adapter.env_adapter import EnvAdapter
+from twisterl._internal.adapter.episodes import replay
+from twisterl._internal.adapter.episodes.copying import Copying
 from twisterl._internal.adapter.gymnasium_env import GymnasiumEnv
 from twisterl._internal.adapter.layout import Layout
 from twisterl._internal.adapter.plain_env import PlainEnv
@@ -19,6 +20,8 @@ from twisterl._internal.adapter.reading.kinds import is_gymnasium
 from twisterl._internal.adapter.reading.misread import MisreadError, Text
 from twisterl._internal.adapter.reading.observations import Indices
 from twisterl._internal.adapter.reading.scalars import whole
+from twisterl._internal.adapter.vectors import SubEnvironments, asks_for_number, is_vector
+from twisterl._internal.environments import native_functions
 from twisterl.errors import EnvError
 
 # The longest episode that an environment can declare.
@@ -38,7 +41,14 @@ class Problem:
         self._kind = ""
         self.pool = Pool(name, self.new)
         self.copying = Copying(self)
-        first = self.pool.take()
+        made = self._made()
+        with self.explained():
+            self.native = native_functions(made, self._params)
+        if self.native is not None:
+            # Nothing else is asked for, such as the spaces, which only Gymnasium can describe.
+            close_env(name, made)
+            return
+        first = self.pool.add(self._adapted(made))
         try:
             self.sparse, self.shape, self.layout = first.sparse, first.shape, first.layout
             self.actions = first.actions
@@ -51,6 +61,7 @@ class Problem:
             self.is_endless = _is_endless(first.env)
             self.codec = first.codec
             self.spaces = first.codec.to_json() if first.is_declared else None
+            self.has_histories = first.has_history_states()
             self.has_raw_masks = first.raw_mask is not None
         except BaseException:
             self.pool.close(first)
@@ -59,8 +70,20 @@ class Problem:
 
     def new(self) -> EnvAdapter:
         """Return a new environment."""
+        return self._adapted(self._made())
+
+    def _made(self) -> Any:
+        """Return a new environment as it is given."""
         with self.explained():
-            env = self._make(**self._params)
+            make = functools.partial(self._make, **self._params)
+            env = make(num_envs=1) if asks_for_number(make) else make()
+            if is_vector(env):
+                self._make = SubEnvironments(env, make)
+                env = self._make()
+            return env
+
+    def _adapted(self, env: Any) -> EnvAdapter:
+        """Return an environment by the methods that batches call, or close it if it cannot be read."""
         try:
             self._kind = type(getattr(env, "unwrapped", env)).__name__
             with self.explained():
@@ -269,6 +292,20 @@ class Batch:
         with self._problem.explained(env):
             state: list[float] = env.state()
         return state
+
+    def inverse_state(self, slot: int) -> list[float] | None:
+        """Return the state of the inverse problem, None if there is none."""
+        env = self._envs[slot]
+        with self._problem.explained(env):
+            state: list[float] | None = env.inverse_state()
+        return state
+
+    def invert_solution(self, slot: int, actions: list[int]) -> list[int] | None:
+        """Return the actions that solve a slot, given those that solve its inverse problem."""
+        env = self._envs[slot]
+        with self._problem.explained(env):
+            inverse: list[int] | None = env.invert_solution(actions)
+        return inverse
 
     def copy(self, pairs: list[tuple[int, int]]) -> None:
         """Copy environments between slots, for each pair (origin, target)."""

@@ -77,6 +77,8 @@ class FromHere(Copies):
 
     def __call__(self, **_: Any) -> Any:
         """Return a copy that stays where it is when it is reset."""
+        if hasattr(type(self._prototype), "__twisterl_here__"):
+            return self._prototype.__twisterl_here__()
         return _Paused(self._prototype)
 
 

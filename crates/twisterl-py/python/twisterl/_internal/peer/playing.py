@@ -42,8 +42,11 @@ def solve_here(env: Any, policy: Any, options: dict[str, Any]) -> tuple[tuple[fl
         solved, reward, actions, *_ = bound(Handed(env), policy).solve_states([env.get_state()], options)[0]
         return (float(bool(solved)), reward), actions
     policy = bound(Handed(env), policy, FromHere(env))
-    solved, reward, actions, *_ = policy.solve_scrambles(1, None, options)[0]
-    return (float(bool(solved)), reward), own_solution(env, actions)
+    # Extensions made with the crate `twisterl` begin at a state without numbers where the environment is.
+    is_native = hasattr(type(env), "__twisterl_here__")
+    found = policy.solve_states([[]], options) if is_native else policy.solve_scrambles(1, None, options)
+    solved, reward, actions, *_, reported, _inverted = found[0]
+    return (float(bool(solved)), reward), own_solution(env, actions) if reported is None else reported
 
 
 def evaluate_on(env: Any, policy: Any, entry: dict[str, Any]) -> tuple[float, float]:

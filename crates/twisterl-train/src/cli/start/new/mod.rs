@@ -11,7 +11,7 @@ use twisterl_core::error::escape::escape_controls;
 /// The longest name of a crate.
 const MAX_NAME: usize = 64;
 /// Names that cargo refuses, or that would hide a crate of the same name.
-const TAKEN: [&str; 14] = [
+const TAKEN: [&str; 15] = [
     "alloc",
     "core",
     "proc_macro",
@@ -21,6 +21,7 @@ const TAKEN: [&str; 14] = [
     "rand",
     "twisterl",
     "twisterl_core",
+    "twisterl_plugin",
     "twisterl_train",
     "build",
     "deps",
@@ -36,9 +37,10 @@ const KEYWORDS: [&str; 51] = [
     "unsafe", "unsized", "use", "virtual", "where", "while", "yield",
 ];
 /// The files of a crate with their templates.
-const FILES: [(&str, &str); 6] = [
+const FILES: [(&str, &str); 7] = [
     ("Cargo.toml", include_str!("template/manifest.txt")),
     (".gitignore", "/target\n/runs\n"),
+    ("pyproject.toml", include_str!("template/pyproject.txt")),
     ("README.md", include_str!("template/readme.txt")),
     ("config.json", include_str!("template/config.txt")),
     ("src/lib.rs", include_str!("template/lib.txt")),
@@ -67,8 +69,8 @@ impl NewArgs {
             ("{{name}}", name.clone()),
             ("{{module}}", name.replace('-', "_")),
             ("{{Env}}", type_name(&name)),
-            ("{{core}}", self.dependency("twisterl-core")?),
-            ("{{train}}", self.dependency("twisterl-train")?),
+            ("{{plugin}}", self.dependency("twisterl-plugin", "")?),
+            ("{{train_optional}}", self.dependency("twisterl-train", ", optional = true")?),
             ("{{rust}}", env!("CARGO_PKG_RUST_VERSION").to_owned()),
         ];
         self.claim()?;
@@ -88,10 +90,10 @@ impl NewArgs {
         .into())
     }
 
-    /// Returns the source of a crate of TwisteRL as it stands in a manifest.
-    fn dependency(&self, name: &str) -> Result<String> {
+    /// Returns the source of a crate of TwisteRL as it stands in a manifest, followed by `more`.
+    fn dependency(&self, name: &str, more: &str) -> Result<String> {
         let Some(checkout) = &self.twisterl else {
-            return Ok(format!("{{ git = \"{}\" }}", env!("CARGO_PKG_REPOSITORY")));
+            return Ok(format!("{{ git = \"{}\"{more} }}", env!("CARGO_PKG_REPOSITORY")));
         };
         let folder = checkout.join("crates").join(name);
         if !folder.join("Cargo.toml").is_file() {
@@ -106,7 +108,7 @@ impl NewArgs {
             .to_str()
             .ok_or_else(|| Error::usage("--twisterl", "a path in UTF-8", folder.display()))?;
         // As a string of TOML.
-        Ok(format!("{{ path = {} }}", serde_json::Value::from(folder)))
+        Ok(format!("{{ path = {}{more} }}", serde_json::Value::from(folder)))
     }
 
     /// Makes the folder, or makes sure that it is empty.
@@ -220,7 +222,7 @@ mod tests {
             assert!(!text.contains("{{") && !text.contains("}}"), "{file}");
         }
         let manifest = fs::read_to_string(path.join("Cargo.toml")).unwrap();
-        assert!(manifest.contains("twisterl-core = { git = \"https://"), "{manifest}");
+        assert!(manifest.contains("twisterl-plugin = { git = \"https://"), "{manifest}");
     }
 
     #[test]

@@ -7,8 +7,10 @@ use crate::config::json::{plain_lists, read_text};
 use crate::config::presets::{self, ReadConfig};
 use crate::config::{IgnoredField, Override, RunConfig};
 use crate::error::mistakes::{Mistake, Mistakes, Place, Source};
+use crate::system::plugins;
+use crate::system::plugins::beside;
 use crate::{Error, Result};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::HashSet;
 use std::path::Path;
 use twisterl_core::Error as CoreError;
@@ -29,11 +31,22 @@ pub struct ConfigSource {
 }
 
 impl ConfigSource {
-    /// Reads the config file at `path`.
+    /// Reads the config file at `path`. A module that it names by a relative path is that in the folder of the config, if
+    /// there is one.
     ///
     /// # Errors
     /// If the file cannot be read, is larger than 1 MiB, is not a JSON object or repeats a key.
     pub fn open(path: &Path) -> Result<Self> {
+        let mut source = Self::open_resolved(path)?;
+        source.find_module(path);
+        Ok(source)
+    }
+
+    /// Reads a config file whose paths are those of a run already.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    pub(in crate::config) fn open_resolved(path: &Path) -> Result<Self> {
         let (text, value) = read_text(path)?;
         let text = Some(Source { name: path.display().to_string(), text });
         let source = Self { text, value, overrides: Vec::new() };
@@ -44,16 +57,31 @@ impl ConfigSource {
         Err(source.explain(Error::config("config", "a JSON object", found), None))
     }
 
+    /// Returns `registry` with the bounds that the config sets on modules.
+    pub(crate) fn bounded(&self, registry: &Registry) -> Registry {
+        plugins::bounded(registry, plugins::sandbox_of(&self.value))
+    }
+
     /// Creates the source of a config that does not stand in a file.
     pub fn of(value: Value) -> Self {
         Self { text: None, value, overrides: Vec::new() }
     }
 
-    /// Returns this config with the places of its values in the file at `path`, which it was read from. Nothing changes if
-    /// the file cannot be read.
+    /// Returns this config with the places of its values in the file at `path`, which it was read from, and the module that it
+    /// names as [`open`](Self::open) finds it. Nothing changes if the file cannot be read.
     #[must_use]
-    pub fn in_file(self, path: &Path) -> Self {
+    pub fn in_file(mut self, path: &Path) -> Self {
+        self.find_module(path);
         Self { text: Self::open(path).ok().and_then(|source| source.text), ..self }
+    }
+
+    /// Replaces a relative path of a module by that of the module in the folder of the config at `path`, if there is one.
+    fn find_module(&mut self, path: &Path) {
+        if let Some(name) = self.value.get_mut("env_cls")
+            && let Some(found) = name.as_str().and_then(|name| beside(path, name))
+        {
+            *name = found.into();
+        }
     }
 
     /// The text of the file; empty if there is none.
@@ -86,6 +114,23 @@ impl ConfigSource {
     pub fn complete(&self, steps: Option<u64>, registry: &Registry) -> Result<ReadConfig> {
         presets::read(self.value.clone(), &self.overrides, steps, registry)
             .map_err(|error| self.explain(error, Some(registry)))
+    }
+
+    /// Returns the name and the parameters of the environment, whatever the rest of the config says.
+    ///
+    /// # Errors
+    /// If the config names no environment, or an override does not fit it.
+    pub fn environment(&self) -> Result<(String, Value)> {
+        let value = self.changed()?;
+        let params = value.get("env").cloned().unwrap_or_else(|| Value::Object(Map::new()));
+        match value.get("env_cls") {
+            Some(Value::String(name)) => Ok((name.clone(), params)),
+            other => {
+                let found = other.map_or_else(|| "none".to_owned(), describe);
+                let error = Error::config("env_cls", "the name of an environment", found);
+                Err(self.explain(error, None))
+            }
+        }
     }
 
     /// Returns the config with its overrides.

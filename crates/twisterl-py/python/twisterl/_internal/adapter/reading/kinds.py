@@ -24,7 +24,10 @@ def is_gymnasium(env: Any) -> bool:
     if _is_vector(env):
         number = whole(getattr(env, "num_envs", None))
         found = Text(f"vector environment {found}" + (f" of {number}" if number else ""))
-        advice = "give the class or id of a single one; algorithm.collecting.num_envs sets their number"
+        advice = (
+            "give the class or id of a single one, or a gymnasium.vector.VectorEnv; algorithm.collecting.num_envs sets "
+            "their number"
+        )
         raise MisreadError("environment", "a single environment", found, advice)
     if _has_agents(env):
         advice = "wrap it in a Gymnasium environment in which one agent acts and the others belong to its rules"

@@ -30,6 +30,19 @@ def state(value: Any, source: str) -> list[float]:
     return numbers
 
 
+def of_ones(ones: list[int], shape: list[int]) -> list[list[float]]:
+    """Return the states that an observation of bits may stand for: the place of the one in each row, and the bits.
+
+    Args:
+        ones: the indices of the ones, in order.
+        shape: the shape of the bits.
+    """
+    width, size = shape[-1], math.prod(shape)
+    places = [[float(one % width) for one in ones]] if [one // width for one in ones] == [*range(size // width)] else []
+    seen = frozenset(ones)
+    return [*places, [float(index in seen) for index in range(size)]]
+
+
 def _array(value: Any) -> list[Any]:
     """Return the numbers in a value; `[nan]` if it does not consist of numbers."""
     if isinstance(value, (bytes, bytearray)):

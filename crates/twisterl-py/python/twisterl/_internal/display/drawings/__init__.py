@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from twisterl._internal.display.drawings import boards, control
+from twisterl._internal.display.drawings import boards, circuit, control, matrix
 from twisterl._internal.display.scene import Scene
 
 Draw = Callable[[Sequence[float], dict[str, Any]], Scene]
@@ -31,6 +31,10 @@ def _cells(params: dict[str, Any]) -> int:
     return int(params["width"]) * int(params["height"])
 
 
+def _gates(params: dict[str, Any]) -> int:
+    return 10 * int(params["num_qubits"])
+
+
 DRAWINGS: dict[str, Drawing] = {
     "Puzzle": Drawing(boards.puzzle, 3.0, lambda params: 10 * _cells(params)),
     "LightsOut": Drawing(boards.lights_out, 2.0, _cells),
@@ -41,4 +45,10 @@ DRAWINGS: dict[str, Drawing] = {
     "MountainCarContinuous-v0": Drawing(control.mountain_car_continuous, 30.0),
     "Pendulum-v1": Drawing(control.pendulum, 20.0),
     "Journey": Drawing(control.journey, 2.0),
+    "Permutation": Drawing(matrix.permutation, 3.0, _gates),
+    "LinearFunction": Drawing(matrix.tableau, 3.0, _gates),
+    "Clifford": Drawing(matrix.tableau, 3.0, _gates),
+    "CliffordCoset": Drawing(matrix.tableau, 3.0, _gates),
+    "PauliNetwork": Drawing(matrix.pauli_network, 3.0, _gates),
+    "Routing": Drawing(circuit.routing, 3.0, _gates),
 }

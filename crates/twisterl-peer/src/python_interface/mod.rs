@@ -1,0 +1,3 @@
+//! Environments as Python classes.
+
+pub mod env;

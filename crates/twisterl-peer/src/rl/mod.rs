@@ -1,0 +1,3 @@
+//! Reinforcement learning: the environments.
+
+pub mod env;

@@ -1,0 +1,1 @@
+"""Episodes that are copied and repeated, and the random generators that they draw from."""

@@ -1,0 +1,1 @@
+"""Environments in processes of their own, and the interruption of those in this one. Called by the compiled module."""

@@ -1,0 +1,4 @@
+//! Names in configs: of classes, and of engines.
+
+pub(super) mod class;
+pub(super) mod engine;

@@ -1,0 +1,1 @@
+"""Benchmarks of what the core is used through: the Python package and plugins."""

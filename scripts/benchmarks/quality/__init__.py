@@ -1,0 +1,1 @@
+"""Benchmarks of what trained policies find, against known optima and other programs."""

@@ -1,0 +1,64 @@
+"""The trainings of `quantum_training`: a config of examples/quantum, and the searches that are measured with it."""
+
+from dataclasses import dataclass
+from itertools import permutations
+
+Method = tuple[str, ...]
+
+GREEDY: Method = ("--greedy",)
+BOTH: Method = ("--invert", "both")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A training.
+
+    Attributes:
+        config: the name of the config, without suffix.
+        changes: fields of the config that differ.
+        targets: the number of targets.
+        methods: the options of `evaluate` for each search, beside greedy play.
+    """
+
+    config: str
+    changes: tuple[str, ...] = ()
+    targets: int = 1000
+    methods: tuple[Method, ...] = ()
+
+
+def beams(*widths: int) -> tuple[Method, ...]:
+    """Returns the options of beams from both ends."""
+    return tuple(("--search", f"beam={width}", *BOTH) for width in widths)
+
+
+def linear(qubits: int, length: int) -> Recipe:
+    """Returns the recipe of linear functions on a line."""
+    size = (f"env.num_qubits={qubits}", "env.dual=true", f"env.max_depth={2 * length}", "num_iterations=300")
+    walks = (
+        f"algorithm.collecting.walk_length={length}",
+        f"algorithm.collecting.num_walks={512 if qubits < 7 else 256}",
+    )
+    return Recipe("backward_linear5_v1", (*size, *walks), 200, beams(256))
+
+
+def clifford(qubits: int, length: int, width: int) -> Recipe:
+    """Returns the recipe of Cliffords by CX, with all qubits connected."""
+    edges = [list(edge) for edge in permutations(range(qubits), 2)]
+    size = (f"env.num_qubits={qubits}", f"env.coupling_map={edges}", "env.max_depth=60", "policy.embedding_size=512")
+    walks = (f"algorithm.collecting.walk_length={length}",)
+    return Recipe("backward_coset4_v1", (*size, *walks), 100, beams(width))
+
+
+RECIPES: dict[str, Recipe] = {
+    "permutation9": Recipe("experts_permutation9_v1", methods=beams(16, 64)),
+    "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
+    "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
+    "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),
+    "clifford5": clifford(5, 20, 256),
+    "clifford6": clifford(6, 24, 256),
+    "clifford7": clifford(7, 28, 128),
+    "linear6": linear(6, 55),
+    "linear7": linear(7, 80),
+    "linear8": linear(8, 110),
+    "linear9": linear(9, 140),
+}
