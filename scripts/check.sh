@@ -220,10 +220,17 @@ qiskit() {
         skip "circuits of Qiskit" "the Python package qiskit is not installed; .venv/bin/pip install qiskit"
 }
 
-# Several files at a time, on as many cores as there are and at most four.
+# Several files at a time, on as many cores as there are and at most four. Some tests kill programs, or interrupt them, at one
+# point of their work, which a busy machine can make them miss: what fails is asked once more, alone, and named at the end.
 python_tests() { # OPTIONS of pytest
-    TWISTERL_TRAIN_BIN=$target/debug/twisterl-train \
-        "$python" -m pytest --quiet --numprocesses auto --maxprocesses 4 --dist loadfile "$@"
+    local -x TWISTERL_TRAIN_BIN=$target/debug/twisterl-train
+    local cache=$state/pytest.$BASHPID status=0
+    "$python" -m pytest --quiet -o cache_dir="$cache" --numprocesses auto --maxprocesses 4 --dist loadfile "$@" || status=$?
+    [ "$status" = 1 ] || return "$status"
+    printf '\nThe tests that failed are run again, alone.\n'
+    "$python" -m pytest --quiet -o cache_dir="$cache" --last-failed --last-failed-no-failures none -rp "$@" |
+        tee "$state/again" || return
+    sed -n 's/^PASSED //p' "$state/again" >>"$state/second"
 }
 
 # The Mojo port, where there is a Mojo: compiler and standard library come from PyPI.
@@ -341,6 +348,7 @@ done
 set +m
 for lane in "${lanes[@]}"; do wait "$lane" || stop 1; done
 
+[ ! -s "$state/second" ] || { printf '\nPassed only when run alone:\n'; cat "$state/second"; }
 left_out=$(sort -u "$state/skipped" | paste -s -d , - | sed 's/,/, /g')
 printf '\ncheck.sh: all %d steps passed in %d s%s\n' "$(grep -c . "$state/passed")" "$SECONDS" \
     "${left_out:+ (skipped: $left_out)}"
