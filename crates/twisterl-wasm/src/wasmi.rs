@@ -13,8 +13,8 @@ use wasmi::{
 /// The fuel after which a call returns to its caller, to be resumed.
 ///
 /// In releases, the instructions of wasmi call each other. The compiler makes jumps of nearly all these calls, but is free not
-/// to: it makes none of that of `memory.grow`, so that a module that repeats it uses 32 bytes of the program's stack for each
-/// unit of fuel. A slice of this size leaves the stack of a thread, 2 MiB, room for 500 bytes a unit, and costs 5 % of the speed.
+/// to: it makes none of that of `memory.grow`, so that a module that repeats it takes 32 bytes of the program's stack for each
+/// unit of fuel, as measured. The stack of a thread, 2 MiB, is 1 KiB for each unit of a slice. Slices cost 5 % of the speed.
 const SLICE: u64 = 2000;
 
 /// The calls that may be in progress within a call.
