@@ -11,7 +11,7 @@ from twisterl.policy import Policy
 __all__ = ["best_solution"]
 
 # Environments whose states have inverses, which can be easier.
-_INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork"}
+_INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork", "PauliNetworkCoset"}
 # The width of the first beam where time is limited: a wider one that does not end in time finds nothing.
 _NARROW = 16
 # The number of actions up to which a wide beam takes little time.

@@ -323,6 +323,14 @@ KINDS = {
             tableau_of,
             _is_made(_clifford),
         ),
-        Kind("pauli_network", ("PauliNetwork",), _CLIFFORD_GATES, MAX_QUBITS, _network, Network.state, _is_network),
+        Kind(
+            "pauli_network",
+            ("PauliNetwork", "PauliNetworkCoset"),
+            _CLIFFORD_GATES,
+            MAX_QUBITS,
+            _network,
+            Network.state,
+            _is_network,
+        ),
     )
 }

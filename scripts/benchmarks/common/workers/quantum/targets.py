@@ -5,8 +5,9 @@
 Runs in an interpreter that has Qiskit. PARAMETERS are those of the environment, as JSON. Prints one JSON object:
 `states`, for `evaluate --states`; `optimal`, the fewest actions of each, or null where the group is too large; and
 `anchors`, for each method of Qiskit that takes the coupling map its mean number of gates and of milliseconds on the
-same targets. A SWAP counts as three CX, except among permutations, where gates are SWAPs. Targets of PauliNetwork are
-products of random rotations without a Clifford behind them.
+same targets. A SWAP counts as three CX, except among permutations, where gates are SWAPs. Targets of PauliNetwork
+and PauliNetworkCoset are products of random rotations without a Clifford behind them: of `difficulty` rotations where
+the environment has evolutions.
 """
 
 import json
@@ -29,7 +30,7 @@ from qiskit.transpiler.passes.synthesis.hls_plugins import (
     TokenSwapperSynthesisPermutation,
 )
 
-ROTATIONS = 8  # of a Pauli network
+ROTATIONS = 8  # of a Pauli network whose scrambles are no evolutions
 
 
 def edges_of(parameters):
@@ -131,10 +132,9 @@ class Cosets(Cliffords):
 
 class PauliNetworks(Targets):
     def draw(self):
-        letters = self.rng.integers(0, 4, (ROTATIONS, self.n))
-        # The identity is no rotation.
-        letters[~letters.any(axis=1), 0] = 1
-        return letters
+        count = self.parameters["difficulty"] if self.parameters.get("evolutions") else ROTATIONS
+        numbers = self.rng.integers(1, 4**self.n, count)  # of all Paulis but the identity
+        return numbers[:, None] >> 2 * np.arange(self.n) & 3
 
     def state(self, target):
         rotations = [number for column, letters in enumerate(target) for number in (column, *letters)]
@@ -157,6 +157,7 @@ KINDS = {
     "Clifford": Cliffords,
     "CliffordCoset": Cosets,
     "PauliNetwork": PauliNetworks,
+    "PauliNetworkCoset": PauliNetworks,
 }
 
 

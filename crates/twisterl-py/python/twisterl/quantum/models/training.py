@@ -48,7 +48,7 @@ def config_of(
     if kind.name == "routing":
         return config_of_routing(coupling, iterations, seed)
     if kind.name == "pauli_network":
-        return config_of_networks(coupling, iterations, seed, hardest)
+        return config_of_networks(coupling, iterations, seed, hardest, _stretch(coupling))
     n = coupling.num_qubits
     length = _walk_length(kind, coupling)
     width = 64 if n <= 2 else 128 if n <= 3 else 256 if n <= 7 else 512
@@ -102,8 +102,12 @@ def _walk_length(kind: ModelKind, coupling: Coupling) -> int:
         # Half the sum of distances is a bound of the number of SWAPs, and the mean distance that of a random place.
         return max(4, math.ceil(1.2 * n * _mean_distance(coupling)))
     growth = {"linear_function": 1.4, "clifford": 1.0}[kind.name]
-    sparse = min(1.6, max(1.0, _mean_distance(coupling) / 1.6))
-    return max(4, math.ceil(growth * n * n * sparse))
+    return max(4, math.ceil(growth * n * n * _stretch(coupling)))
+
+
+def _stretch(coupling: Coupling) -> float:
+    """Return about the length of solutions on a map over that on one with all edges."""
+    return min(1.6, max(1.0, _mean_distance(coupling) / 1.6))
 
 
 def _mean_distance(coupling: Coupling) -> float:
