@@ -49,12 +49,19 @@ def clifford(qubits: int, length: int, width: int) -> Recipe:
     return Recipe("backward_coset4_v1", (*size, *walks), 100, beams(width))
 
 
-def pauli(qubits: int, length: int, width: int) -> Recipe:
-    """Returns the recipe of evolutions under Paulis, with all qubits connected."""
+def pauli(qubits: int) -> Recipe:
+    """Returns the recipe of evolutions under Paulis, with all qubits connected, by longer walks than of 4 qubits."""
     edges = [list(edge) for edge in combinations(range(qubits), 2)]
-    size = (f"env.num_qubits={qubits}", f"env.coupling_map={edges}", f"env.max_depth={16 * qubits}")
-    walks = (f"algorithm.collecting.walk_length={length}",)
-    return Recipe("experts_pauli4_v1", (*size, *walks), 200, beams(width // 4, width))
+    size = (
+        f"env.num_qubits={qubits}",
+        f"env.coupling_map={edges}",
+        f"env.max_depth={16 * qubits}",
+        "num_iterations=150",
+    )
+    walks = (f"walk_length={6 * qubits}", "num_walks=128")
+    experts = ("after=0.5", "num_problems=24", "beam=8", "num_solutions=96")
+    changes = (f"algorithm.collecting.{change}" for change in (*walks, *(f"experts.{change}" for change in experts)))
+    return Recipe("experts_pauli4_v1", (*size, *changes), 100, beams(16, 64))
 
 
 RECIPES: dict[str, Recipe] = {
@@ -62,9 +69,9 @@ RECIPES: dict[str, Recipe] = {
     "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
     "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
     "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),
-    "pauli4": pauli(4, 24, 64),
-    "pauli5": pauli(5, 32, 64),
-    "pauli6": pauli(6, 40, 64),
+    "pauli4": Recipe("experts_pauli4_v1", (), 100, beams(16, 64)),
+    "pauli5": pauli(5),
+    "pauli6": pauli(6),
     "clifford5": clifford(5, 20, 256),
     "clifford6": clifford(6, 24, 256),
     "clifford7": clifford(7, 28, 128),

@@ -5,6 +5,7 @@
 use super::rotations::Pauli;
 use super::scramble::set;
 use super::{CliffordOf, Executed, Network};
+use crate::gates::Gate;
 use crate::tableau::local::{self, Local};
 use twisterl_core::rng::{Rng, RngExt as _};
 
@@ -26,20 +27,7 @@ impl<T: CliffordOf> Network<T> {
         for _ in 0..DRAWS {
             before.clone_from(self);
             let gate = self.gates()[rng.random_range(0..self.gates().len() as u32) as usize];
-            let kept = local::kept(gate.kind);
-            for (qubit, kept) in [(gate.first, kept.0), (gate.second, kept.1)] {
-                // The Pauli without a bit in the row that the gate keeps commutes with it.
-                let kept = if kept == 3 { 3 } else { 3 - kept };
-                // In either order.
-                let turn = rng.random_range(0..2);
-                for letter in [1 + (kept + turn) % 3, 1 + (kept + 1 - turn) % 3] {
-                    if rng.random::<f64>() < SHARE && !before.rotations.is_full() {
-                        let mut pauli = Pauli::default();
-                        set(&mut pauli, qubit.into(), letter.into());
-                        before.rotations.push_front(pauli);
-                    }
-                }
-            }
+            before.insert_executed(gate, rng);
             before.conjugate(gate);
             let preserve_order = self.problem().params.preserve_order;
             if before.rotations.mark(preserve_order) {
@@ -54,8 +42,26 @@ impl<T: CliffordOf> Network<T> {
         None
     }
 
+    /// Inserts rotations that a gate executes, drawn from those about one of its qubits that are not there without the gate.
+    fn insert_executed(&mut self, gate: Gate, rng: &mut Rng) {
+        let kept = local::kept(gate.kind);
+        for (qubit, kept) in [(gate.first, kept.0), (gate.second, kept.1)] {
+            // The Pauli without a bit in the row that the gate keeps commutes with the gate.
+            let kept = if kept == 3 { 3 } else { 3 - kept };
+            // The other two come in either order.
+            let turn = rng.random_range(0..2);
+            for letter in [1 + (kept + turn) % 3, 1 + (kept + 1 - turn) % 3] {
+                if rng.random::<f64>() < SHARE && !self.rotations.is_full() {
+                    let mut pauli = Pauli::default();
+                    set(&mut pauli, qubit.into(), letter.into());
+                    self.rotations.push_front(pauli);
+                }
+            }
+        }
+    }
+
     /// Returns the action that acts in a frame, `[qubits]`, as a gate acts without it.
-    pub(super) fn in_frame(&self, gate: crate::gates::Gate, frame: &[Local]) -> Option<usize> {
+    pub(super) fn in_frame(&self, gate: Gate, frame: &[Local]) -> Option<usize> {
         let back: Vec<Local> = frame.iter().map(|local| local.inverse()).collect();
         let gate = local::conjugated(gate, &back);
         self.gates().iter().position(|other| other.is(gate))

@@ -6,8 +6,11 @@
 //! rotations does not matter. What is left is solved when there are no
 //! rotations and the Clifford is the identity up to Paulis.
 //!
-//! Parts: [`params`], `rotations` (Paulis and their sequence), `scramble` (random problems), `state` (its numbers), `circuit` (solutions as
-//! circuits).
+//! Gates on one qubit are actions in [`PauliNetwork`], and free in [`PauliNetworkCoset`].
+//!
+//! Parts: [`params`], `rotations` (Paulis and their sequence), `scramble` (random problems), `frame` (one state of each class where
+//! gates on one qubit are free), `back` (steps back, for walks), `inverse` (problems and solutions from the other end), `state`
+//! (its numbers), `circuit` (solutions as circuits).
 
 mod back;
 mod circuit;

@@ -26,6 +26,7 @@ from qiskit.synthesis import (
 )
 from qiskit.transpiler import CouplingMap
 from qiskit.transpiler.passes.synthesis.hls_plugins import (
+    PauliEvolutionSynthesisDefault,
     PauliEvolutionSynthesisRustiq,
     TokenSwapperSynthesisPermutation,
 )
@@ -141,14 +142,20 @@ class PauliNetworks(Targets):
         return [len(target), *np.eye(2 * self.n, dtype=int).ravel(), *rotations]
 
     def anchors(self):
-        plugin = PauliEvolutionSynthesisRustiq()
+        def by(plugin, **options):
+            return lambda target: cost(plugin.run(evolution(target), **options))
 
-        def rustiq(target):
+        def evolution(target):
             terms = [SparsePauliOp(Pauli(((letters & 2) > 0, (letters & 1) > 0))) for letters in target]
-            gate = PauliEvolutionGate(terms, 0.1)
-            return cost(plugin.run(gate))
+            return PauliEvolutionGate(terms, 0.1)
 
-        return {"rustiq": rustiq} if self.full else {}
+        rustiq = PauliEvolutionSynthesisRustiq()
+        found = {
+            "rustiq": by(rustiq),
+            "rustiq in any order": by(rustiq, preserve_order=False),
+            "default": by(PauliEvolutionSynthesisDefault()),
+        }
+        return found if self.full else {}
 
 
 KINDS = {
