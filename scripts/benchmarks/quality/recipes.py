@@ -50,18 +50,11 @@ def clifford(qubits: int, length: int, width: int) -> Recipe:
 
 
 def pauli(qubits: int) -> Recipe:
-    """Returns the recipe of evolutions under Paulis, with all qubits connected, by longer walks than of 4 qubits."""
+    """Returns the recipe of evolutions under Paulis, with all qubits connected."""
     edges = [list(edge) for edge in combinations(range(qubits), 2)]
-    size = (
-        f"env.num_qubits={qubits}",
-        f"env.coupling_map={edges}",
-        f"env.max_depth={16 * qubits}",
-        "num_iterations=150",
-    )
-    walks = (f"walk_length={6 * qubits}", "num_walks=128")
-    experts = ("after=0.5", "num_problems=24", "beam=8", "num_solutions=96")
-    changes = (f"algorithm.collecting.{change}" for change in (*walks, *(f"experts.{change}" for change in experts)))
-    return Recipe("experts_pauli4_v1", (*size, *changes), 100, beams(16, 64))
+    size = (f"env.num_qubits={qubits}", f"env.coupling_map={edges}", f"env.max_depth={16 * qubits}")
+    walks = (f"algorithm.collecting.walk_length={6 * qubits}", "algorithm.collecting.num_walks=128")
+    return Recipe("backward_pauli4_v1", (*size, *walks, "num_iterations=150"), 100, beams(16, 64))
 
 
 RECIPES: dict[str, Recipe] = {
@@ -69,7 +62,7 @@ RECIPES: dict[str, Recipe] = {
     "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
     "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
     "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),
-    "pauli4": Recipe("experts_pauli4_v1", (), 100, beams(16, 64)),
+    "pauli4": Recipe("backward_pauli4_v1", (), 100, beams(16, 64)),
     "pauli5": pauli(5),
     "pauli6": pauli(6),
     "clifford5": clifford(5, 20, 256),

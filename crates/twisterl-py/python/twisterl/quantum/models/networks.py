@@ -9,20 +9,17 @@ from twisterl.quantum.coupling import Coupling
 
 __all__ = ["config_of_networks"]
 
-# The rotations of the evolutions that experts solve, and those that observations show.
+# The rotations of the evolutions that evaluations solve, and those that observations show.
 _ROTATIONS, _SHOWN = 10, 12
 
 
-def config_of_networks(
-    coupling: Coupling, iterations: int, seed: int = 0, hardest: bool = False, stretch: float = 1.0
-) -> dict[str, Any]:
-    """Return the config of a training by walks away from the identity, and then by solutions of random evolutions.
+def config_of_networks(coupling: Coupling, iterations: int, seed: int = 0, stretch: float = 1.0) -> dict[str, Any]:
+    """Return the config of a training by walks away from the identity, with rotations on the way.
 
     Args:
         coupling: the map.
         iterations: the number of iterations.
         seed: random seed.
-        hardest: begin with the solutions, whose iterations take the longest.
         stretch: the length of solutions on the map over that on one with all edges.
     """
     n = coupling.num_qubits
@@ -35,7 +32,6 @@ def config_of_networks(
             "evolutions": True,
             "difficulty": _ROTATIONS,
             "depth_slope": math.ceil(2 * n * stretch),
-            # Longer solutions are none to learn from.
             "max_depth": math.ceil(n * _ROTATIONS * stretch),
             "max_rotations": _SHOWN,
             "metrics_weights": {"n_cnots": 0.02, "n_gates": 0.0},
@@ -49,14 +45,6 @@ def config_of_networks(
                 "walk_length": math.ceil(6 * n * stretch),
                 "walk_window": 0,
                 "gamma": 1.0,
-                "experts": {
-                    "after": 0.0 if hardest else 0.35 if n <= 4 else 0.5,
-                    "num_problems": 48 if n <= 4 else 24,
-                    "beam": 12 if n <= 4 else 8,
-                    "window": 0,
-                    "memory": 20000,
-                    "num_solutions": 256 if n <= 4 else 96,
-                },
             },
             "training": {"num_epochs": 1, "minibatch_size": 2048, "vf_coef": 1.0, "max_grad_norm": 1.0},
             "learning": {"diff_metric": "evolutions"},

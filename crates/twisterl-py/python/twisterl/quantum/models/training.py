@@ -36,19 +36,16 @@ _TRIAL = 3
 _ROTATIONS = 6
 
 
-def config_of(
-    kind: ModelKind, coupling: Coupling, iterations: int, seed: int = 0, hardest: bool = False
-) -> dict[str, Any]:
+def config_of(kind: ModelKind, coupling: Coupling, iterations: int, seed: int = 0) -> dict[str, Any]:
     """Return the config of a training.
 
     For targets, it has walks away from the identity, whose steps back the policy learns; for Pauli networks see
     `config_of_networks`, for routing `config_of_routing`. Sizes grow with the number of gates that random targets need.
-    With `hardest`, it begins with the problems that take longest.
     """
     if kind.name == "routing":
         return config_of_routing(coupling, iterations, seed)
     if kind.name == "pauli_network":
-        return config_of_networks(coupling, iterations, seed, hardest, _stretch(coupling))
+        return config_of_networks(coupling, iterations, seed, _stretch(coupling))
     n = coupling.num_qubits
     length = _walk_length(kind, coupling)
     width = 64 if n <= 2 else 128 if n <= 3 else 256 if n <= 7 else 512
@@ -193,7 +190,7 @@ def _trained(config: dict[str, Any], place: Path, quiet: bool, callback: Any) ->
 
 def _iterations_in(seconds: float, kind: ModelKind, coupling: Coupling, seed: int, place: Path) -> int:
     """Return the number of iterations that fit into a time, as far as a short trial tells."""
-    run = train(config_of(kind, coupling, _TRIAL, seed, hardest=True), place, quiet=True)
+    run = train(config_of(kind, coupling, _TRIAL, seed), place, quiet=True)
     rows = run.iterations()
     each = (rows[-1]["time"]["elapsed"] - rows[0]["time"]["elapsed"]) / max(len(rows) - 1, 1)
     return max(1, min(10**9, int(0.9 * seconds / max(each, 1e-4))))
