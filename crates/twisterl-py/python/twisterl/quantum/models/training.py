@@ -170,7 +170,10 @@ def train_model(
         begun = time.monotonic()
         run = _trained(config_of(chosen, coupling, count, seed), place, quiet, callback)
         seconds = time.monotonic() - begun
-        policy = Policy(data=run.policy.to_bytes())
+        # Greedy evaluations do not tell which policy of walks is best for beams over networks.
+        last = chosen.name == "pauli_network"
+        trained = Policy(place / "checkpoint_last") if last else run.policy
+        policy = Policy(data=trained.to_bytes())
     made = {"iterations": count, "seconds": round(seconds, 1), "seed": seed}
     model = Model(folder, chosen, policy, training=made)
     measure = measured_routing if chosen.name == "routing" else measured
