@@ -14,8 +14,6 @@ __all__ = ["best_solution"]
 _INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork"}
 # The width of the first beam where time is limited: a wider one that does not end in time finds nothing.
 _NARROW = 16
-# The number of actions up to which a wide beam takes little time.
-_SHORT = 32
 # The greatest width of a beam.
 _WIDEST = 1 << 16
 
@@ -56,7 +54,7 @@ def best_solution(
         attempts = [{"search": f"{method}={width}", **ends} for method in methods]
         if flag("deterministic", deterministic):
             attempts = [{"search": "greedy"}, *attempts]
-        elif given.get("seconds") is not None and width > _NARROW and given.get("max_steps", _SHORT) >= _SHORT:
+        elif given.get("seconds") is not None and width > _NARROW:
             return _within(policy, state, given, [{"search": f"beam={_NARROW}", **ends}], attempts)
     return _within(policy, state, given, [], attempts)
 
