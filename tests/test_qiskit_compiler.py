@@ -104,7 +104,8 @@ def test_before_the_layout_all_qubits_are_connected(models):
         ({"secnds": 1}, "found 'secnds' .did you mean 'seconds'"),
         ({"seconds": 0}, "seconds: expected a number above 0"),
         ({"seconds": "long"}, "seconds: expected a number above 0"),
-        ({"effort": 0}, "expected a whole number from 1"),
+        ({"effort": 0}, "^effort: expected a whole number from 1"),
+        ({"fallback": "yes"}, "^fallback: expected"),
     ],
 )
 def test_wrong_options_of_plugins_are_refused(models, options, message):
@@ -263,7 +264,9 @@ def test_branches_on_many_qubits_are_compiled(models):
     assert found.count_ops().get("cx", 0) == 0  # three pairs of CX are the identity
 
 
-@pytest.mark.parametrize("options", [{"seconds": 0}, {"total_seconds": -1}, {"coupling_map": "moebius:5"}])
+@pytest.mark.parametrize(
+    "options", [{"seconds": 0}, {"total_seconds": -1}, {"effort": 0}, {"coupling_map": "moebius:5"}]
+)
 def test_wrong_options_of_the_pass_are_refused(options):
     with pytest.raises(UsageError):
         ResynthesizeBlocks(**options)

@@ -8,14 +8,14 @@ from typing import Any
 from twisterl._internal.arguments import flag, within
 from twisterl.policy import Policy
 
-__all__ = ["best_solution"]
+__all__ = ["MAX_EFFORT", "best_solution"]
 
 # Environments whose states have inverses, which can be easier.
 _INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork"}
 # The width of the first beam where time is limited: a wider one that does not end in time finds nothing.
 _NARROW = 16
 # The greatest width of a beam.
-_WIDEST = 1 << 16
+MAX_EFFORT = 1 << 16
 
 
 def best_solution(
@@ -39,7 +39,7 @@ def best_solution(
         options: keywords of `Policy.solve_batch` in place of all that.
     """
     given, tree = dict(options or {}), dict(tree or {})
-    effort = within("num_searches", effort, 1, _WIDEST)
+    effort = within("num_searches", effort, 1, MAX_EFFORT)
     if "search" in given:
         attempts: list[dict[str, Any]] = [{}]
     elif tree.get("num_mcts_searches"):

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from twisterl._internal.arguments import within
 from twisterl.errors import UsageError
 from twisterl.quantum._qiskit import module
 from twisterl.quantum.circuits import circuit_of
@@ -16,6 +17,7 @@ from twisterl.quantum.compiler.bounds import fewest_gates
 from twisterl.quantum.compiler.synthesis import Budget, Known, best_circuit
 from twisterl.quantum.coupling import Coupling, coupling_of
 from twisterl.quantum.models.library import Library, opened
+from twisterl.quantum.search import MAX_EFFORT
 from twisterl.quantum.targets import Kind, kind_named, target_of
 
 __all__ = ["OptimizationPlugin", "ResynthesizeBlocks"]
@@ -65,7 +67,8 @@ class ResynthesizeBlocks(_PASS, metaclass=_Meta):  # type: ignore[misc]
         self._coupling = None if coupling_map is None else coupling_of(coupling_map)
         self._models, self._finish, self._compare = models, finish, compare
         Budget(seconds), Budget(total_seconds)  # checks them
-        self._seconds, self._total, self._effort = seconds, total_seconds, effort
+        self._seconds, self._total = seconds, total_seconds
+        self._effort = within("effort", effort, 1, MAX_EFFORT)
 
     def run(self, dag: Any) -> Any:
         """Return the circuit, or one with fewer gates on two qubits."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisterl import __version__
 from twisterl._internal.arguments import path as valid_path
+from twisterl._internal.arguments import within
 from twisterl._internal.problems import read_json
 from twisterl.envs import of_spec
 from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
@@ -20,7 +21,7 @@ from twisterl.quantum.answers import answer
 from twisterl.quantum.circuits import Gate, gates_of_solution
 from twisterl.quantum.coupling import Coupling
 from twisterl.quantum.pauli import Network
-from twisterl.quantum.search import best_solution
+from twisterl.quantum.search import MAX_EFFORT, best_solution
 from twisterl.quantum.targets import KINDS, ROUTING, Kind, ModelKind, Target, target_of
 
 __all__ = ["Model", "load_model"]
@@ -103,6 +104,7 @@ class Model:
             effort: the width of the beam.
             **options: keywords of `Policy.solve_batch`, such as `seconds`.
         """
+        within("effort", effort, 1, MAX_EFFORT)
         state = target.state()
         policy = self._for_network(target.value) if isinstance(target.value, Network) else self.policy
         actions = best_solution(policy, state, effort=effort, options=options)
