@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import re
 import sys
 
 import pytest
@@ -319,9 +320,10 @@ def test_routing_is_compared_with_sabre(script, qiskit_models, tmp_path):
     assert done.stdout.splitlines()[-1].startswith("| line:4 | 12 |")
     found = json.loads((tmp_path / "record.json").read_text())["maps"]["line:4"]
     assert len(found["sabre"]["swaps"]) == len(found["twisterl"]["swaps"]) == 2
+    # Without a model, windows of SABRE may have fewer SWAPs.
     done = script("benchmark.py", "routing", qiskit_models, "--maps", "line:5", "--circuits", 1)
-    assert done.returncode == 1
-    assert "line:5: no model fits the map of 5 qubits" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| 0 / (0 / 1|1 / 0) \|", done.stdout.splitlines()[-1])
 
 
 def test_compiled_circuits_are_compared_with_those_of_qiskit_alone(script, qiskit_models, tmp_path):

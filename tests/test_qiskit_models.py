@@ -197,7 +197,7 @@ def test_a_library_finds_models_by_map(folder):
     assert library.find("linear", [(1, 2), (2, 0)]) == [found]
     assert library.sizes("clifford") == [2]
     with pytest.raises(UsageError, match="kind: expected one of routing"):
-        library.find("linaer", "line:3")
+        library.find("matrices", "line:3")
 
 
 def test_a_named_folder_that_is_not_there_is_told(folder, tmp_path, monkeypatch):
