@@ -1,5 +1,6 @@
 """Environments written in Python in worker processes: the same results, and no process that is lost or left over."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -47,10 +48,16 @@ class Unruly(Walk):
             os._exit(7)
         if self.does == "kill":
             os.kill(os.getpid(), 9)
-        if self.does == "fork":
+        if self.does in ("fork", "daemon"):
+            reader, writer = os.pipe()
             forked = os.fork()
+            if forked == 0:
+                if self.does == "daemon":
+                    os.setsid()
+                os.write(writer, b"1")
             while forked == 0:
                 time.sleep(1)
+            os.read(reader, 1)
             with open("forked", "a") as file:
                 print(forked, file=file)
             os._exit(7)
@@ -169,12 +176,20 @@ def test_a_worker_that_is_lost_is_an_error_that_names_it(unruly, does, message):
 
 
 @needs_proc
-def test_what_an_environment_forked_ends_with_a_lost_worker(unruly):
-    with pytest.raises(EnvError, match="ended with exit code 7"):
-        twisterl.train(config(2, "unruly.Unruly", main=os.getpid(), does="fork"), unruly / "run", quiet=True)
-    forked = [int(pid) for pid in (unruly / "forked").read_text().split()]
-    assert forked
-    wait_until(lambda: not any(map(lives, forked)))
+@pytest.mark.parametrize("does", ["fork", "daemon"])
+def test_a_lost_worker_is_noticed_and_ends_with_what_it_forked(unruly, does):
+    """A process that has left the group of the worker lives on, and holds its side of the socket open."""
+    try:
+        with pytest.raises(EnvError, match="ended with exit code 7"):
+            twisterl.train(config(2, "unruly.Unruly", main=os.getpid(), does=does), unruly / "run", quiet=True)
+        forked = [int(pid) for pid in (unruly / "forked").read_text().split()]
+        assert forked
+        if does == "fork":
+            wait_until(lambda: not any(map(lives, forked)))
+    finally:
+        for pid in (unruly / "forked").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def test_an_exception_arrives_with_its_class_and_the_traceback_of_the_worker(unruly):

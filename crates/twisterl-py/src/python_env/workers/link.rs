@@ -113,6 +113,15 @@ impl Link {
         lock(&self.shared.waiting).end.clone().unwrap_or_else(|| "ended".into())
     }
 
+    /// Ends the wait for answers if the process has ended: what it has forked may hold its side of the socket open. Answers
+    /// that have arrived are handed out all the same.
+    pub(super) fn notice_end(&self) {
+        if !matches!(lock(&self.shared.child).try_wait(), Ok(None)) {
+            // The socket may be closed already.
+            let _ = lock(&self.stream).shutdown(Shutdown::Read);
+        }
+    }
+
     /// Tells the process to end: its socket is closed.
     pub(super) fn hang_up(&self) {
         // It may have ended before.
