@@ -34,6 +34,7 @@ BENCHMARKS = (
     "plugins",
     "puzzle8",
     "python",
+    "qiskit_gym",
     "quantum_training",
     "rivals",
     "routing",
@@ -42,7 +43,7 @@ BENCHMARKS = (
     "spread",
 )
 FOLDERS = {
-    "interfaces": ("compiler", "long_run", "plugins", "python", "routing", "spread"),
+    "interfaces": ("compiler", "long_run", "plugins", "python", "qiskit_gym", "routing", "spread"),
     "quality": ("puzzle8", "quantum_training"),
 }
 Command = list[object]

@@ -51,6 +51,18 @@ def wait_until(ready, process=None, seconds=60):
         time.sleep(0.005)
 
 
+def lives(pid):
+    """Return whether a process has not ended yet."""
+    try:
+        if Path("/proc/self/stat").exists():
+            # One that has ended, and that nobody has waited for, is a zombie.
+            return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True
+
+
 def processor_seconds(process):
     """Return the processor time that all threads of a process have used, or None where the system does not tell."""
     try:

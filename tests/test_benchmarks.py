@@ -3,12 +3,14 @@
 import importlib
 import json
 import os
+import re
 import sys
 
 import pytest
 from benchmarks import by_name, control, mojo, rivals, scaling
 from benchmarks.common import process
 from benchmarks.common.table import table
+from benchmarks.interfaces import qiskit_gym
 from modules import build
 
 PNG = b"\x89PNG"
@@ -200,6 +202,20 @@ def test_policies_of_circuits_are_measured_with_qiskit(benchmark, script, train_
     assert "found chess" in refused.stderr
 
 
+def test_steps_beside_qiskit_gym_are_compared_round_by_round(script, train_bin):
+    # The first iteration does not count.
+    rows = [{"steps": 900, "collect": 90.0, "total": 90.0}, {"steps": 100, "collect": 2.0, "total": 5.0}]
+    assert qiskit_gym.rates(rows) == {"collection": 50.0, "training": 20.0}
+    sides = {"qiskit-gym": (10.0, 20.0, 40.0), "ours": (100.0, 100.0, 100.0)}
+    runs = {side: [{"collection": rate, "training": 2 * rate} for rate in rates] for side, rates in sides.items()}
+    page = qiskit_gym.page(runs)
+    assert "| collection | ours | 100 (100 to 100) | 5.0 (2.5 to 10.0) |" in page
+    assert "| training | qiskit-gym | 40 (20 to 80) | 1.0 (1.0 to 1.0) |" in page
+    refused = script("benchmark.py", "qiskit_gym", "--trainer", train_bin)
+    assert refused.returncode == 2
+    assert "--setup FOLDER installs qiskit-gym" in refused.stderr
+
+
 @pytest.mark.slow
 def test_the_python_package_is_measured(script):
     done = script("benchmark.py", "python", "--repeats", "1", "--seconds", "0.01")
@@ -319,9 +335,10 @@ def test_routing_is_compared_with_sabre(script, qiskit_models, tmp_path):
     assert done.stdout.splitlines()[-1].startswith("| line:4 | 12 |")
     found = json.loads((tmp_path / "record.json").read_text())["maps"]["line:4"]
     assert len(found["sabre"]["swaps"]) == len(found["twisterl"]["swaps"]) == 2
+    # Without a model, windows of SABRE may have fewer SWAPs.
     done = script("benchmark.py", "routing", qiskit_models, "--maps", "line:5", "--circuits", 1)
-    assert done.returncode == 1
-    assert "line:5: no model fits the map of 5 qubits" in done.stderr
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"\| 0 / (0 / 1|1 / 0) \|", done.stdout.splitlines()[-1])
 
 
 def test_compiled_circuits_are_compared_with_those_of_qiskit_alone(script, qiskit_models, tmp_path):

@@ -6,7 +6,9 @@ import ssl
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from modules import write_line
@@ -144,8 +146,64 @@ def test_modules_come_from_the_web(server, url, published, env):
     assert "Line@" in env("list").stdout
 
 
+def test_modules_may_lie_at_urls_of_their_own(server, url, published, env, tmp_path, cli):
+    _, module = published
+    elsewhere = url.replace("/environments", "/releases/line%201.wasm?download=1")
+    file = write_line(tmp_path / "line.wasm")
+    listed = cli("env", "publish", file, "--index", tmp_path / "repository", "--url", elsewhere)
+    assert listed.stdout == f"Line@1.0: {elsewhere}\n", listed.stderr
+    assert [path.name for path in (tmp_path / "repository").iterdir()] == ["index.json"]
+    index = (tmp_path / "repository/index.json").read_bytes()
+    [entry] = json.loads(index)["environments"]
+    assert entry["url"] == elsewhere
+    assert "path" not in entry
+    server.answers = {"/environments/index.json": index, "/releases/line%201.wasm?download=1": module}
+    for place in (url, tmp_path / "repository"):
+        added = env("add", "Line@1.0", "--index", place)
+        assert '"env_cls": "wasm:Line@1.0"' in added.stdout, added.stderr
+        assert kept(env) == sorted([f"{entry['sha256']}.wasm", "index.json"])
+    assert "url" not in json.loads((env.cache / "index.json").read_text())["environments"][0]
+    refused = cli("env", "info", "Line", "--index", tmp_path / "repository")
+    assert "this program loads nothing from the web" in refused.stderr
+    assert elsewhere in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("at", "words"),
+    [
+        ("http://example.org/a.wasm", "an https URL"),
+        ("https://", "an https URL"),
+        ("https:///a.wasm", "an https URL"),
+        ("https://example.org/a b.wasm", "an https URL"),
+        ("https://example.org/\x1b[31m", "an https URL"),
+        ("file:///etc/passwd", "an https URL"),
+        ("", "an https URL"),
+    ],
+)
+def test_other_urls_of_modules_are_refused(cli, published, tmp_path, at, words):
+    index, _ = published
+    [entry] = index["environments"]
+    del (entry := dict(entry))["path"]
+    (tmp_path / "index.json").write_text(json.dumps({"environments": [{**entry, "url": at}]}))
+    for refused in (
+        cli("env", "info", "Line", "--index", tmp_path),
+        cli("env", "publish", write_line(tmp_path / "line.wasm"), "--index", tmp_path / "new", "--url", at),
+    ):
+        assert refused.returncode in (1, 2), refused.stdout
+        assert words in refused.stderr
+        assert "\x1b" not in refused.stderr
+    assert not (tmp_path / "new").exists()
+
+
+class Changed(NamedTuple):
+    """The published index with other entries, made of the fields of its only one."""
+
+    entries: Callable[[dict], list[dict]]
+
+
 def entry_with(**changes):
-    return lambda index: {"environments": [{**index["environments"][0], **changes}]}
+    """Another entry; fields that are None are left out."""
+    return Changed(lambda entry: [{k: v for k, v in {**entry, **changes}.items() if v is not None}])
 
 
 @pytest.mark.parametrize(
@@ -164,7 +222,14 @@ def entry_with(**changes):
         pytest.param(entry_with(path="../secret.wasm"), "a path in the folder of the index", id="above"),
         pytest.param(entry_with(path="/etc/passwd"), "a path in the folder of the index", id="absolute"),
         pytest.param(entry_with(path="https://example.org/a.wasm"), "404", id="URL as path"),
-        pytest.param(entry_with(sha256="0" * 64), "of sha256 0000", id="hash"),
+        pytest.param(entry_with(path=""), "a path in the folder of the index", id="empty path"),
+        pytest.param(entry_with(path=None), "the path of the file, or its url, found neither", id="no file"),
+        pytest.param(entry_with(url="https://example.org/a.wasm"), "none beside a path, found both", id="two files"),
+        pytest.param(entry_with(sha256="0" * 64), "and sha256 0000", id="hash"),
+        pytest.param(entry_with(sha256="A" * 64), "64 hexadecimal digits in lower case", id="capitals"),
+        pytest.param(entry_with(sha256="../a"), "64 hexadecimal digits in lower case", id="no hash"),
+        pytest.param(entry_with(version="01"), "numbers with dots between them", id="zero before"),
+        pytest.param(Changed(lambda entry: [entry, entry]), "each version once", id="twice"),
         pytest.param(entry_with(size=10), "a file of at most 10 bytes", id="size"),
         pytest.param(entry_with(size=-1), "an index of environments", id="negative"),
         pytest.param(entry_with(name="Other"), "says that it is Other@", id="name"),
@@ -175,10 +240,10 @@ def test_hostile_repositories_are_refused(server, url, published, env, index, wo
     good, module = published
     server.answers = {f"/environments/{good['environments'][0]['path']}": module}
     name = "Line"
-    if callable(index) and index.__qualname__.startswith("entry_with"):
-        changed = index(good)
-        name = changed["environments"][0]["name"]
-        index = json.dumps(changed).encode()
+    if isinstance(index, Changed):
+        entries = index.entries(good["environments"][0])
+        name = entries[0]["name"]
+        index = json.dumps({"environments": entries}).encode()
     server.answers["/environments/index.json"] = index
     refused = env("add", name, "--index", url)
     assert refused.returncode in (1, 2), refused.stdout

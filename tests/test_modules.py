@@ -144,7 +144,7 @@ def test_repositories(cli, tmp_path, cache, puzzle):
     assert (entry["name"], entry["version"], entry["interface"], entry["licence"]) == (
         "Puzzle",
         "1.0",
-        "1.0",
+        "1.1",
         "Apache-2.0",
     )
     assert entry["path"] == "Puzzle-1.0.wasm"
@@ -162,7 +162,7 @@ def test_repositories(cli, tmp_path, cache, puzzle):
     assert recorded["env_cls"] == f"wasm:Puzzle@1.0#sha256={entry['sha256']}"
     with (cache / f"{entry['sha256']}.wasm").open("ab") as module:
         module.write(b"\0")
-    assert_refused(cli("--resume", tmp_path / "run", "--num-steps", 2, "--trust"), "of sha256")
+    assert_refused(cli("--resume", tmp_path / "run", "--num-steps", 2, "--trust"), "and sha256")
     assert_refused(cli("env", "list", "--index", "https://example.org"), "loads nothing from the web")
     assert_refused(cli("env", "info", tmp_path / "none.wasm"), "there is no such file")
 

@@ -1,5 +1,6 @@
 """A plugin by the published header alone, which does what the header allows and no example does."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -70,3 +71,24 @@ def test_a_long_error_with_control_characters_is_shown_escaped(cli, tmp_path, th
     assert_refused(refused, "env: expected parameters of the environment, found xxxxxx")
     assert "\x1b" not in refused.stderr
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("env", ["thermostat", "Pendulum-v1"])
+def test_default_evaluations_are_those_that_fit_the_actions(cli, tmp_path, thermostat, env):
+    """Tree search needs one discrete action: a default evaluation is left out, one of the config is refused at once."""
+    config = {"env_cls": str(thermostat) if env == "thermostat" else env, "policy": RUN["policy"], "num_iterations": 1}
+    config["algorithm"] = {"collecting": {"num_envs": 8, "rollout_length": 16}}
+    result = cli("train", write(tmp_path / "config.json", config), "--run-path", tmp_path / "run")
+    assert result.returncode == 0, result.stderr
+    assert "algorithm.evals: without mcts_100 of the default evaluations" in result.stderr
+    evals = json.loads((tmp_path / "run/config.json").read_text())["algorithm"]["evals"]
+    assert list(evals) == ["ppo_deterministic", "ppo_1", "ppo_10"]
+    for name, changed in [
+        ("mine", {"evals": {"mine": {"num_mcts_searches": 8}}, "learning": {"diff_metric": "mine"}}),
+        ("mcts_100", {"learning": {"diff_metric": "mcts_100"}}),
+    ]:
+        other = {**config, "algorithm": {**config["algorithm"], **changed}}
+        refused = cli("train", write(tmp_path / "config.json", other), "--run-path", tmp_path / "refused")
+        path = f"algorithm.evals.{name}.num_mcts_searches: expected 0, since tree search needs one discrete action"
+        assert_refused(refused, path)
+        assert not (tmp_path / "refused").exists()

@@ -146,7 +146,7 @@ def test_circuits_refuse_what_they_cannot_show():
         _core.circuit(spec, [0.0], [])
     with pytest.raises(twisterl.TwisteRLError, match=r"action: expected 0 to 8, found 9"):
         _core.circuit(spec, problem(2, [])[1], [9])
-    with pytest.raises(twisterl.ConfigError, match=r"env_cls: expected .*PauliNetwork or Routing, found Puzzle"):
+    with pytest.raises(twisterl.ConfigError, match=r"env_cls: expected .*PauliNetworkCoset or Routing, found Puzzle"):
         _core.circuit(_core.EnvSpec("Puzzle", "{}"), [], [])
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import twisterl
 from cli_configs import assert_refused, write
+from modules import compile_c
 from tiny_runs import timeless
 
 
@@ -209,6 +210,32 @@ def counter(root, tmp_path_factory) -> Path:
     flags = ["-std=c11", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-O2", f"-I{header}"]
     subprocess.run(["cc", *flags, source, "-o", folder / "libcounter.so", "-lm"], check=True, timeout=60)
     return folder / "libcounter.so"
+
+
+def test_an_environment_without_states_and_keys_is_searched(cli, tmp_path, counter):
+    """Each state counts as another then."""
+    source = (counter.parent / "counter.c").read_text()
+    for has in ("#define TE_HAVE_KEYS\n", '\\"state\\": 1, '):
+        assert has in source
+        source = source.replace(has, "")
+    write(tmp_path / "counter.c", source)
+    compile_c(tmp_path / "counter.c", tmp_path / "libcounter.so", "-shared", "-fPIC", "-Wno-unused", "-lm")
+    config = {
+        "env_cls": str(tmp_path / "libcounter.so"),
+        "policy": {"embedding_size": 8, "common_layers": [8]},
+        "algorithm_cls": "AZ",
+        "algorithm": {
+            "collecting": {"num_episodes": 8, "num_mcts_searches": 8},
+            "evals": {"tree": {"num_episodes": 8, "num_mcts_searches": 16}},
+            "learning": {"diff_metric": "tree"},
+        },
+        "num_iterations": 2,
+    }
+    result = cli("train", write(tmp_path / "config.json", config), "--run-path", tmp_path / "run", "--quiet")
+    assert result.returncode == 0, result.stderr
+    searched = cli("evaluate", tmp_path / "run", "--trust", "--search", "beam=4", "--num-episodes", 4)
+    assert searched.returncode == 0, searched.stderr
+    assert "4 of 4 solved" in searched.stdout
 
 
 def test_a_library_in_c_keeps_the_contract_and_is_learned(cli, tmp_path, counter):

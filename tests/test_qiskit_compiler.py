@@ -13,6 +13,7 @@ from qiskit.transpiler.passes import HighLevelSynthesis
 from qiskit.transpiler.passes.synthesis.high_level_synthesis import HLSConfig
 from twisterl.errors import UsageError
 from twisterl.quantum import coupling_of, two_qubit_count
+from twisterl.quantum.circuits import Gate
 from twisterl.quantum.compiler import ResynthesizeBlocks, passes
 from twisterl.quantum.compiler.blocks import FITS, block_on, lines_of, replaced
 from twisterl.quantum.compiler.synthesis import best_circuit
@@ -103,7 +104,8 @@ def test_before_the_layout_all_qubits_are_connected(models):
         ({"secnds": 1}, "found 'secnds' .did you mean 'seconds'"),
         ({"seconds": 0}, "seconds: expected a number above 0"),
         ({"seconds": "long"}, "seconds: expected a number above 0"),
-        ({"effort": 0}, "expected a whole number from 1"),
+        ({"effort": 0}, "^effort: expected a whole number from 1"),
+        ({"fallback": "yes"}, "^fallback: expected"),
     ],
 )
 def test_wrong_options_of_plugins_are_refused(models, options, message):
@@ -262,7 +264,9 @@ def test_branches_on_many_qubits_are_compiled(models):
     assert found.count_ops().get("cx", 0) == 0  # three pairs of CX are the identity
 
 
-@pytest.mark.parametrize("options", [{"seconds": 0}, {"total_seconds": -1}, {"coupling_map": "moebius:5"}])
+@pytest.mark.parametrize(
+    "options", [{"seconds": 0}, {"total_seconds": -1}, {"effort": 0}, {"coupling_map": "moebius:5"}]
+)
 def test_wrong_options_of_the_pass_are_refused(options):
     with pytest.raises(UsageError):
         ResynthesizeBlocks(**options)
@@ -284,62 +288,6 @@ def test_without_models_or_time_a_circuit_stays(folder, tmp_path):
 # The time of a circuit.
 
 
-class Shapes(Library):
-    """A library of a model of Cliffords for each size that it is asked for."""
-
-    def __init__(self, *sizes, fits=True):
-        self._sizes, self._fits, self.models = sizes, fits, {"any": None}
-
-    def sizes(self, kind):
-        return list(self._sizes) if kind.name == "clifford" else []
-
-    def find(self, kind, coupling):
-        return [None] if self._fits else []
-
-
-@pytest.fixture
-def searches(monkeypatch):
-    """The qubits and seconds of each search of the pass. None finds a circuit."""
-    found = []
-
-    def search(library, target, coupling, seconds, *others):
-        found.append((target.num_qubits, seconds))
-
-    monkeypatch.setattr(passes, "best_circuit", search)
-    return found
-
-
-def pairs_in_a_row(count):
-    """Return a circuit of three gates each on `count` pairs of qubits."""
-    circuit = QuantumCircuit(2 * count)
-    for pair in range(count):
-        circuit.cx(2 * pair, 2 * pair + 1)
-        circuit.h(2 * pair)
-        circuit.cx(2 * pair, 2 * pair + 1)
-    return circuit
-
-
-def test_blocks_share_the_time_equally(searches):
-    run = PassManager([ResynthesizeBlocks(None, Shapes(2), seconds=1e6, total_seconds=1e5)]).run
-    run(pairs_in_a_row(5))
-    # A block begins with each of 10 gates; the second one of a pair has one gate left, which nothing can shorten.
-    # Searches that take no time leave theirs to the rest: of 10, 8, 6, 4 and 2.
-    shares = [1e5 / left for left in (10, 8, 6, 4, 2)]
-    assert [seconds for _, seconds in searches] == pytest.approx(shares, rel=0.01)
-
-
-def test_no_block_has_more_than_its_own_time(searches):
-    PassManager([ResynthesizeBlocks(None, Shapes(2), seconds=7, total_seconds=1e5)]).run(pairs_in_a_row(2))
-    assert [seconds for _, seconds in searches] == pytest.approx([7, 7], rel=0.1)
-
-
-def test_blocks_without_a_model_are_not_even_read(searches, monkeypatch):
-    monkeypatch.setattr(passes, "target_of", lambda *given: pytest.fail("a block was read"))
-    circuit = pairs_in_a_row(5)
-    assert PassManager([ResynthesizeBlocks(None, Shapes(2, fits=False))]).run(circuit) == circuit
-    assert searches == []
-
-
 def test_blocks_far_from_a_change_are_searched_once(folder, monkeypatch):
     looked = []
 
@@ -354,7 +302,7 @@ def test_blocks_far_from_a_change_are_searched_once(folder, monkeypatch):
     for _ in range(2):  # nothing
         circuit.cx(0, 1)
     coupling = [(0, 1), (2, 3)]
-    found = PassManager([ResynthesizeBlocks(coupling, folder, seconds=60, total_seconds=600)]).run(circuit)
+    found = PassManager([ResynthesizeBlocks(coupling, folder, seconds=60, total_seconds=600, effort=16)]).run(circuit)
     assert two_qubit_count(found) == 2
     kinds = 2  # Cliffords and linear functions
     assert looked.count(frozenset({2, 3})) == 2 * kinds
@@ -377,6 +325,38 @@ def test_searches_end_where_no_circuit_can_be_shorter(folder):
         assert best_circuit(library, target, coupling_of("line:2"), 1e5, below=below, known=known) is None
     # What was tried with as many actions is not tried again, and one action less than 1 is none.
     assert [limits["max_steps"] for limits in tried] == [2, 3]
+
+
+class Beams:
+    """A model whose beams find circuits of some numbers of CX, by their width."""
+
+    def __init__(self, model, found):
+        self.path, self.coupling, self.kind, self.most_actions = (
+            model.path,
+            model.coupling,
+            model.kind,
+            model.most_actions,
+        )
+        self._found, self.widths = found, []
+
+    def solve(self, target, effort, **limits):
+        self.widths.append(effort)
+        count = self._found[effort]
+        return None if count is None else [Gate("CX", (0, 1))] * count
+
+
+@pytest.mark.parametrize(
+    ("narrow", "widths"),
+    [(None, [16]), (6, [16]), (4, [16, 256]), (2, [16, 256])],  # the circuit to beat has four
+)
+def test_a_wide_beam_follows_a_narrow_one_that_is_near(folder, narrow, widths):
+    library = Library(folder)
+    beams = Beams(library.models["two"], {16: narrow, 256: 0})
+    library.models = {"two": beams}
+    target = target_of(QuantumCircuit(2), KINDS["clifford"])
+    found = best_circuit(library, target, coupling_of("line:2"), 1e5, below=4, screen=16)
+    assert beams.widths == widths
+    assert (found is not None) is (256 in widths)
 
 
 # The stage of the compiler.

@@ -242,6 +242,28 @@ def test_a_model_synthesises_what_qiskit_gym_did(folder):
     assert two_qubit_count(found) <= 4
 
 
+def test_circuits_on_a_line_have_the_order_the_signs_and_the_phase_of_their_rotations(tmp_path):
+    model = train_model("line:3", "pauli_network", tmp_path / "three", iterations=1, quiet=True)
+    assert model.policy.env_cls == "PauliNetworkCoset"
+    rng = np.random.default_rng(2)
+    labels = ["".join(letters) for letters in itertools.product("IXYZ", repeat=3)][1:]
+    solved = 0
+    for _ in range(12):
+        circuit = QuantumCircuit(3)
+        for at in rng.integers(len(labels), size=2).tolist():
+            circuit.append(evolution([labels[at]], [float(rng.uniform(-1, 1))]), range(3))
+        circuit.cx(0, 2)
+        # A wide beam, for a policy that has learnt next to nothing.
+        found = model.synth(circuit, search="beam=2000", max_steps=8)
+        if found is None:
+            continue
+        solved += 1
+        assert Operator(found) == Operator(circuit)
+        edges = [[found.find_bit(q).index for q in each.qubits] for each in found.data if len(each.qubits) > 1]
+        assert all(abs(a - b) == 1 for a, b in edges)
+    assert solved >= 8
+
+
 # In the compiler.
 
 

@@ -194,6 +194,21 @@ def test_a_library_finds_models_by_map(folder):
     assert found[0].name == "linear"
     assert found[1].places in ((1, 2, 0), (0, 2, 1))
     assert library.find(KINDS["linear_function"], coupling_of("line:4")) == []
+    assert library.find("linear", [(1, 2), (2, 0)]) == [found]
+    assert library.sizes("clifford") == [2]
+    with pytest.raises(UsageError, match="kind: expected one of routing"):
+        library.find("matrices", "line:3")
+
+
+def test_a_named_folder_that_is_not_there_is_told(folder, tmp_path, monkeypatch):
+    with pytest.warns(UserWarning, match="missing: expected a folder of models, found nothing"):
+        assert len(opened(tmp_path / "missing")) == 0
+    monkeypatch.setenv("TWISTERL_QUANTUM_MODELS", __file__)
+    with pytest.warns(UserWarning, match="expected a folder of models, found another file"):
+        assert len(opened()) == 0
+    # One model is taken, too: its folder, or its file.
+    assert list(opened(folder / "two").models) == ["two"]
+    assert list(opened(folder / "two" / "policy.safetensors").models) == ["policy.safetensors"]
 
 
 def test_the_default_folder(monkeypatch, tmp_path):

@@ -7,12 +7,10 @@ import subprocess
 import sys
 from itertools import chain, pairwise
 
-import numpy as np
 import pytest
 
 pytest.importorskip("qiskit")
 from qiskit import QuantumCircuit, transpile
-from qiskit.circuit import Clbit
 from qiskit.circuit.classical import expr
 from qiskit.circuit.library import QFTGate
 from qiskit.converters import circuit_to_dag
@@ -20,9 +18,10 @@ from qiskit.quantum_info import Operator
 from qiskit.transpiler import PassManager, Target
 from qiskit.transpiler.exceptions import TranspilerError
 from qiskit.transpiler.passes import SabreSwap
+from routed_circuits import everything, pairs_of, random_circuit, routed, unrouted
 from twisterl.errors import CheckpointError, UsageError
 from twisterl.quantum import coupling_of
-from twisterl.quantum.compiler.routing import RouteByModels, passes
+from twisterl.quantum.compiler.routing import Effort, RouteByModels, passes
 from twisterl.quantum.compiler.routing.problem import problem_of
 from twisterl.quantum.models import load_model
 
@@ -43,47 +42,6 @@ def folder(tmp_path_factory, root):
 def models(folder, monkeypatch):
     monkeypatch.setenv("TWISTERL_QUANTUM_MODELS", str(folder))
     return folder
-
-
-def random_circuit(num_qubits, gates, seed):
-    rng = np.random.default_rng(seed)
-    circuit = QuantumCircuit(num_qubits, global_phase=0.5)
-    for _ in range(gates):
-        a, b = rng.choice(num_qubits, 2, replace=False).tolist()
-        circuit.cx(a, b)
-        circuit.rz(0.1, a)
-    return circuit
-
-
-def routed(circuit, coupling, folder, **options):
-    """Return the circuit of the pass, and its properties."""
-    manager = PassManager([RouteByModels(coupling, folder, seed=1, **options)])
-    return manager.run(circuit), manager.property_set
-
-
-def unrouted(circuit, made, properties):
-    """Return the circuit that a routed one is, without its SWAPs. The given one has none."""
-    start = properties["layout"]
-    at = {qubit: i for i, qubit in enumerate(circuit.qubits)}
-    if start is not None:
-        at = {qubit: start[qubit] for qubit in circuit.qubits}
-    holds = {place: qubit for qubit, place in at.items()}
-    found = circuit.copy_empty_like()
-    for each in made.data:
-        places = [made.find_bit(qubit).index for qubit in each.qubits]
-        if each.operation.name == "swap":
-            a, b = places
-            holds[a], holds[b] = holds[b], holds[a]
-        else:
-            found.append(each.operation, [holds[place] for place in places], each.clbits)
-    return found
-
-
-def pairs_of(circuit):
-    """Return the pairs of qubits with gates."""
-    gates = (each for each in circuit.data if each.operation.name != "barrier")
-    places = (sorted(circuit.find_bit(qubit).index for qubit in each.qubits) for each in gates)
-    return {tuple(pair) for pair in places if len(pair) == 2}
 
 
 # The stage of the compiler.
@@ -180,23 +138,6 @@ def test_another_layout_can_need_fewer_swaps(models):
 # Operations other than gates on two qubits.
 
 
-def everything():
-    """A circuit with barriers, measurements, resets, and classical bits that are used twice."""
-    circuit = random_circuit(5, 6, 0)
-    circuit.add_bits([Clbit() for _ in range(3)])
-    circuit.barrier(0, 1, 2)
-    circuit.cx(0, 4)
-    circuit.measure(3, 0)
-    circuit.measure(1, 0)  # after the one before, since it writes to the same bit
-    circuit.barrier(1, 3)
-    circuit.reset(1)
-    circuit.delay(10, 2)
-    circuit.compose(random_circuit(5, 6, 1), inplace=True)
-    circuit.barrier()
-    circuit.measure([0, 4], [1, 2])
-    return circuit
-
-
 @pytest.mark.parametrize("seed", range(3))
 def test_the_order_of_everything_is_kept(folder, seed, monkeypatch):
     counts = iter([1000, 0])  # SWAPs of SABRE, and before it
@@ -269,9 +210,9 @@ def test_what_models_cannot_route_is_left_to_sabre(folder, made, reason):
 # Models and maps.
 
 
-def test_without_models_the_circuit_is_that_of_sabre(tmp_path):
+def test_without_models_and_windows_the_circuit_is_that_of_sabre(tmp_path):
     circuit = random_circuit(5, 20, 0)
-    found, properties = routed(circuit, LINE, tmp_path)
+    found, properties = routed(circuit, LINE, tmp_path, effort=Effort(trials=0))
     assert found == PassManager([SabreSwap(LINE.to_qiskit(), "decay", seed=1, trials=20)]).run(circuit)
     assert "no model fits the map of 5 qubits" in properties["twisterl_routing"]["reason"]
     options = {"coupling_map": LINE.to_qiskit(), "seed_transpiler": 1, "optimization_level": 1}

@@ -92,7 +92,8 @@ def test_a_circuit_is_a_target(grid):
         ([0, 1, 2], "permutation: expected 9 qubits, found 3"),
         ([0] * 9, "expected each qubit once"),
         (QuantumCircuit(10_000), "expected 9 qubits, found 10000"),
-        (None, "expected a circuit"),
+        (None, "^permutation: expected a circuit, a gate, a Clifford or a list of qubits, found NoneType None"),
+        ("8765", "^permutation: expected a circuit"),
     ],
 )
 def test_wrong_targets_are_refused(grid, bad, message):
@@ -111,6 +112,11 @@ def test_wrong_targets_are_refused(grid, bad, message):
 def test_wrong_options_are_refused(grid, options, message):
     with pytest.raises(UsageError, match=message):
         grid.synth(list(range(9)), **options)
+
+
+def test_a_wrong_number_of_iterations_is_named_as_given(grid):
+    with pytest.raises(UsageError, match="num_iterations: expected a whole number from 0"):
+        grid.learn(num_iterations=-1)
 
 
 def test_none_where_nothing_was_found(grid):
@@ -144,7 +150,7 @@ def test_environments_have_the_interface_of_gymnasium(capsys):
     given = QuantumCircuit(3)
     given.cx(0, 1)
     env.set_state(env.get_state(given))
-    env.render()
+    env.render(mode="human")
     assert "1" in capsys.readouterr().out
     action = env.config["gateset"].index(("CX", (0, 1)))
     observation, reward, terminated, truncated, _ = env.step(action)
@@ -160,12 +166,23 @@ def test_environments_have_the_interface_of_gymnasium(capsys):
     [
         (lambda: PermutationGym.from_coupling_map("line:3", basis_gates=["CX"]), ConfigError, r"basis_gates\[0\]"),
         (lambda: CliffordGym.from_coupling_map("line:3", basis_gates=["H", "T"]), ConfigError, r"basis_gates\[1\]"),
+        (lambda: LinearFunctionGym.from_coupling_map("line:3", "CX"), ConfigError, "found the text 'CX'"),
+        (
+            lambda: LinearFunctionGym.from_coupling_map("line:3").render("rgb_array"),
+            UsageError,
+            "mode: expected 'human'",
+        ),
         (lambda: CliffordGym.from_coupling_map("line:40"), ConfigError, "num_qubits: expected 1 to 32, found 40"),
         (lambda: CliffordGym(2, [("CX", (0, 2))]), ConfigError, "gateset"),
         (lambda: LinearFunctionGym(2, [("CX", (0, 0))]), ConfigError, "two different qubits"),
         (lambda: LinearFunctionGym.from_json({"difficulty": 1}), ConfigError, "expected num_qubits and gateset"),
         (lambda: RLSynthesis(twisterl.make("Puzzle"), PPOConfig(), SMALL), UsageError, "env: expected an environment"),
         (lambda: RLSynthesis(LinearFunctionGym.from_coupling_map("line:2"), SMALL, SMALL), ConfigError, "rl_config"),
+        (
+            lambda: RLSynthesis(LinearFunctionGym.from_coupling_map("line:2"), PPOConfig, SMALL),
+            ConfigError,
+            r"rl_config: expected a config such as PPOConfig\(\), found the class",
+        ),
     ],
 )
 def test_wrong_environments_are_refused(make, error, message):

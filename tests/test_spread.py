@@ -14,7 +14,7 @@ import time
 
 import pytest
 import twisterl
-from processes import wait_until
+from processes import lives, wait_until
 from tiny_runs import lines, timeless
 from twisterl import spread
 from twisterl._internal.processes.spread import worker
@@ -53,12 +53,18 @@ class Unruly(Walk):
             return
         if self.does == "exit":
             os._exit(7)
-        if self.does == "fork":
+        if self.does in ("fork", "daemon"):
+            reader, writer = os.pipe()
             forked = os.fork()
+            if forked == 0:
+                if self.does == "daemon":
+                    os.setsid()
+                os.write(writer, b"1")
             while forked == 0:
                 time.sleep(1)
+            os.read(reader, 1)
             (self.where / "forked").write_text(str(forked))
-        if self.does in ("kill", "fork"):
+        if self.does in ("kill", "fork", "daemon"):
             os.kill(os.getpid(), signal.SIGKILL)
         if self.does == "stop":
             os.kill(os.getpid(), signal.SIGSTOP)
@@ -187,15 +193,19 @@ def test_a_worker_whose_answer_nobody_reads_ends_with_its_head():
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-def test_a_lost_worker_is_replaced_though_a_process_that_it_forked_lives_on(tmp_path, unruly):
-    """That process holds the worker's side of the connection open."""
-    given = unruly("fork")
+@pytest.mark.parametrize("does", ["fork", "daemon"])
+def test_a_lost_worker_is_replaced_and_ends_with_what_it_forked(tmp_path, unruly, does):
+    """A process that has left the group of the worker lives on, and holds the worker's side of the connection open."""
+    given = unruly(does)
     script = f"import twisterl; twisterl.train({given!r}, 'spread', quiet=True, engine='processes:1')"
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     try:
         subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, timeout=60, check=True)
+        if does == "fork":
+            wait_until(lambda: not lives(int((tmp_path / "forked").read_text())))
     finally:
-        os.kill(int((tmp_path / "forked").read_text()), signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(int((tmp_path / "forked").read_text()), signal.SIGKILL)
     local = twisterl.train(given, tmp_path / "local", quiet=True)
     assert results(twisterl.load_run(tmp_path / "spread")) == results(local)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import twisterl
-from processes import hear_ctrl_c, wait_until
+from processes import hear_ctrl_c, lives, wait_until
 from test_spread import ALGORITHMS, Threads, config, results
 from tiny_runs import lines
 
@@ -25,12 +25,6 @@ def children(pid):
             state, parent = stat.read_text().rpartition(")")[2].split()[:2]
             found += [int(stat.parent.name)] if int(parent) == pid and state != "Z" else []
     return found
-
-
-def lives(pid):
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
 
 
 def write(folder, config):
@@ -59,6 +53,12 @@ def head(train_bin, tmp_path):
             return head, run
 
         yield begin
+
+
+def test_environments_in_processes_have_an_empty_standard_input(head):
+    process, _ = head(config(iterations=1_000_000))
+    for child in children(process.pid):
+        assert Path(f"/proc/{child}/fd/0").readlink() == Path("/dev/null")
 
 
 @pytest.mark.parametrize("algorithm", ALGORITHMS)

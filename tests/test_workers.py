@@ -1,5 +1,6 @@
 """Environments written in Python in worker processes: the same results, and no process that is lost or left over."""
 
+import contextlib
 import importlib.util
 import json
 import os
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 import twisterl
 from envs_in_python import Walk
-from processes import SLACK, WAIT, hear_ctrl_c, wait_until
+from processes import SLACK, WAIT, hear_ctrl_c, lives, wait_until
 from tiny_runs import timeless
 from twisterl.errors import ConfigError, EnvError
 
@@ -47,6 +48,19 @@ class Unruly(Walk):
             os._exit(7)
         if self.does == "kill":
             os.kill(os.getpid(), 9)
+        if self.does in ("fork", "daemon"):
+            reader, writer = os.pipe()
+            forked = os.fork()
+            if forked == 0:
+                if self.does == "daemon":
+                    os.setsid()
+                os.write(writer, b"1")
+            while forked == 0:
+                time.sleep(1)
+            os.read(reader, 1)
+            with open("forked", "a") as file:
+                print(forked, file=file)
+            os._exit(7)
         if self.does == "segfault":
             import ctypes
             ctypes.string_at(0)
@@ -116,13 +130,6 @@ def workers_of(process):
     return found
 
 
-def alive(process):
-    try:
-        return (Path("/proc") / str(process) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
-
-
 needs_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="looks at processes in /proc")
 
 
@@ -166,6 +173,23 @@ def test_a_worker_that_is_lost_is_an_error_that_names_it(unruly, does, message):
     with pytest.raises(EnvError, match=message):
         twisterl.train(config(2, "unruly.Unruly", main=os.getpid(), does=does), unruly / "run", quiet=True)
     assert not workers_of(os.getpid())
+
+
+@needs_proc
+@pytest.mark.parametrize("does", ["fork", "daemon"])
+def test_a_lost_worker_is_noticed_and_ends_with_what_it_forked(unruly, does):
+    """A process that has left the group of the worker lives on, and holds its side of the socket open."""
+    try:
+        with pytest.raises(EnvError, match="ended with exit code 7"):
+            twisterl.train(config(2, "unruly.Unruly", main=os.getpid(), does=does), unruly / "run", quiet=True)
+        forked = [int(pid) for pid in (unruly / "forked").read_text().split()]
+        assert forked
+        if does == "fork":
+            wait_until(lambda: not any(map(lives, forked)))
+    finally:
+        for pid in (unruly / "forked").read_text().split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
 
 
 def test_an_exception_arrives_with_its_class_and_the_traceback_of_the_worker(unruly):
@@ -223,7 +247,7 @@ def test_ctrl_c_ends_all_workers_within_a_second(unruly, does):
     begun = time.monotonic()
     _, told = process.communicate(timeout=60)
     assert "KeyboardInterrupt" in told
-    assert not any(map(alive, workers))
+    assert not any(map(lives, workers))
     assert time.monotonic() - begun < SLACK
 
 
@@ -236,7 +260,7 @@ def test_a_killed_run_leaves_no_workers(unruly, does):
     assert len(workers) == 2
     process.kill()
     process.wait()
-    wait_until(lambda: not any(map(alive, workers)), seconds=SLACK)
+    wait_until(lambda: not any(map(lives, workers)), seconds=SLACK)
 
 
 @needs_proc

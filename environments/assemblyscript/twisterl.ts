@@ -42,7 +42,7 @@ export function fail(text: string, code: i32 = FAILED): i32 {
 /** Keeps the parts of an error about a parameter or, without a path, about a state. */
 export function refuse(path: string, expected: string, found: string, code: i32 = FAILED): i32 {
   const member = path.length ? `"path": "${path}", ` : "";
-  return fail(`{${member}"expected": "${expected}", "found": "${found.replaceAll('"', '\\"')}"}`, code);
+  return fail(`{${member}"expected": "${expected}", "found": "${found.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"}`, code);
 }
 
 /** The buffers of the layout, in its order, at `te_layout`. */
@@ -163,7 +163,8 @@ export function members(json: string): string[][] {
     let quoted = false;
     for (; last < json.length; last++) {
       const character = json.charCodeAt(last);
-      if (character == 0x22) quoted = !quoted;
+      if (quoted && character == 0x5c) last++;
+      else if (character == 0x22) quoted = !quoted;
       else if (!quoted && (character == 0x2c || character == 0x7d)) break;
     }
     found.push([json.substring(at + 1, end), json.substring(value, last).trim()]);

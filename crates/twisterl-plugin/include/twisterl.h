@@ -91,7 +91,8 @@ typedef struct te_layout {
  *     An address to which the host may write so many bytes, until the next call of scratch; 0 if that is too many.
  * int32_t PREFIX_init(te_instance *, int32_t len, int32_t slots);
  *     Makes `slots` environments of the parameters in scratch, `len` bytes of JSON: an object, whose absent members have their
- *     defaults. TE_OK or TE_FAILED. May be called again.
+ *     defaults. TE_OK or TE_FAILED. May be called again. The host chooses the number of slots: up to 64 in training; in searches,
+ *     one for each node of their trees or state of their beams, which may be hundreds of thousands.
  * const te_text *PREFIX_describe(te_instance *);
  *     The description, JSON; equal parameters give equal text:
  *       {"name": "Puzzle",                           the name

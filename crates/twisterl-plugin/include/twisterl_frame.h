@@ -30,6 +30,7 @@ typedef struct te_frame {
     uint64_t *keys;
     double *state;
     char *scratch;
+    size_t scratch_room;
     te_writer description, error, answer;
     te_text texts[3]; /* of the description, the error and the answer */
 } te_frame;
@@ -101,8 +102,11 @@ static inline void te_frame_destroy(te_frame *frame) {
 
 static inline uint8_t *te_frame_scratch(te_frame *frame, int32_t bytes) {
     if (bytes < 0) return 0;
-    te_free(frame->scratch);
-    frame->scratch = te_allocate((size_t)bytes + 1);
+    if (!frame->scratch || (size_t)bytes > frame->scratch_room) {
+        te_free(frame->scratch);
+        frame->scratch_room = (size_t)bytes;
+        frame->scratch = te_allocate((size_t)bytes + 1);
+    }
     return (uint8_t *)frame->scratch;
 }
 

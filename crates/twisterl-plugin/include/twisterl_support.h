@@ -31,8 +31,8 @@ __attribute__((weak, no_builtin("memcmp"))) int memcmp(const void *one, const vo
     return 0;
 }
 
-/* Returns `len` bytes of zeros, 0 if there are none left. They are never freed: allocate in `create`, `scratch` and `init`
- * alone, which the host calls once an instance. */
+/* Returns `len` bytes of zeros, 0 if there are none left. They are never freed: allocate in `create` and `init` alone, which
+ * the host calls once an instance, and in `scratch` where more bytes are asked for than before. */
 static void *te_allocate(size_t len) {
     extern unsigned char __heap_base;
     static uintptr_t used;

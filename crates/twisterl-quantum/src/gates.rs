@@ -87,6 +87,11 @@ impl Kind {
         }
     }
 
+    /// Returns true if the gate changes on how many qubits Paulis act.
+    pub(crate) fn spreads(self) -> bool {
+        Self::COUPLINGS.contains(&self)
+    }
+
     /// Returns the kind that stands for all kinds of the same effect up to Paulis: S for Sdg, SX for SXdg.
     pub const fn effect(self) -> Self {
         match self {

@@ -2,8 +2,8 @@
 //!
 //! A state is what is left to do: a permutation ([`Permutation`]), an invertible matrix over GF(2) ([`LinearFunction`]) or the
 //! tableau of a Clifford up to Paulis ([`Clifford`]). An action is a gate of a fixed set, and the identity is the solved state.
-//! The three are one environment, [`Synthesis`], over three kinds of [`Tableau`](tableau::Tableau). In [`PauliNetwork`],
-//! rotations about Paulis come before the Clifford. [`Routing`] executes circuits on a coupling map by SWAPs.
+//! The three are one environment, [`Synthesis`], over three kinds of [`Tableau`](tableau::Tableau). In [`PauliNetwork`]
+//! and [`PauliNetworkCoset`], rotations about Paulis come before the Clifford. [`Routing`] executes circuits on a coupling map by SWAPs.
 //!
 //! Names, parameters, observations, scrambles and rewards are those of the PyPI package `qiskit-gym`, whose configs load as they
 //! are. Unlike there, a step draws nothing at random: `add_inverts` and `track_solution` are accepted and have no effect, the
@@ -27,7 +27,7 @@ mod symmetry;
 pub mod synthesis;
 pub mod tableau;
 
-pub use pauli_network::PauliNetwork;
+pub use pauli_network::{PauliNetwork, PauliNetworkCoset};
 pub use routing::Routing;
 pub use synthesis::{Clifford, CliffordCoset, LinearFunction, Permutation, Synthesis};
 
@@ -60,6 +60,7 @@ pub fn register(registry: &mut Registry) {
             .register::<Clifford>()
             .register::<CliffordCoset>()
             .register::<PauliNetwork>()
+            .register::<PauliNetworkCoset>()
             .register::<Routing>();
         registry.in_template("quantum");
     }
@@ -103,10 +104,11 @@ pub fn circuit(
         Clifford::NAME => made::<Clifford>(params)?.circuit(state, actions),
         CliffordCoset::NAME => made::<CliffordCoset>(params)?.circuit(state, actions),
         PauliNetwork::NAME => made::<PauliNetwork>(params)?.circuit(state, actions),
+        PauliNetworkCoset::NAME => made::<PauliNetworkCoset>(params)?.circuit(state, actions),
         Routing::NAME => made::<Routing>(params)?.circuit(state, actions),
         other => {
-            let names =
-                "Permutation, LinearFunction, Clifford, CliffordCoset, PauliNetwork or Routing";
+            let names = "Permutation, LinearFunction, Clifford, CliffordCoset, PauliNetwork, \
+                         PauliNetworkCoset or Routing";
             Err(Error::config("env_cls", names, other))
         }
     }

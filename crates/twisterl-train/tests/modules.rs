@@ -260,18 +260,32 @@ fn a_config_chooses_the_engine() {
     }
 }
 
+/// Returns the entry of a module.
+fn entry(name: &str, version: &str, bytes: &[u8]) -> twisterl_train::Result<Entry> {
+    let description = json!({
+        "name": name, "version": version, "observation": {"type": "dense", "shape": [1]},
+        "actions": [{"type": "discrete", "n": 2}],
+    });
+    let description = serde_json::from_value(description).unwrap();
+    let path = Some(format!("{name}-{version}.wasm").into());
+    Entry::of(&description, "1.1".into(), bytes).map(|entry| Entry { path, ..entry })
+}
+
+#[test]
+fn entries_have_names_and_versions_that_are_written_in_one_way() {
+    entry("a-B_1", "0.10.3", b"one").unwrap();
+    for name in ["", "a b", "../a"] {
+        entry(name, "1", b"one").unwrap_err();
+    }
+    for version in ["", "1.x", "+1", "1.01", "1..2"] {
+        entry("a", version, b"one").unwrap_err();
+    }
+}
+
 #[test]
 fn repositories_keep_one_module_of_each_version_and_check_it() {
     let folder = tempfile::tempdir().unwrap();
     let repository = Repository::at(folder.path().to_str().unwrap()).unwrap();
-    let entry = |name: &str, version: &str, bytes: &[u8]| {
-        let description = json!({
-            "name": name, "version": version, "observation": {"type": "dense", "shape": [1]},
-            "actions": [{"type": "discrete", "n": 2}],
-        });
-        let description = serde_json::from_value(description).unwrap();
-        Entry::of(&description, bytes, format!("{name}-{version}.wasm").into())
-    };
     for (name, version) in [("line", "1.9"), ("line", "1.10"), ("line", "0.1"), ("cube", "1.0")] {
         repository.add(entry(name, version, b"one").unwrap(), b"one").unwrap();
     }
@@ -301,15 +315,15 @@ fn repositories_keep_one_module_of_each_version_and_check_it() {
     fs::write(folder.path().join("line-1.9.wasm"), b"two").unwrap();
     let refused = repository.read(&line).unwrap_err().to_string();
     assert!(
-        refused.contains(&format!("expected the module line@1.9 of sha256 {}", sha256(b"one"))),
+        refused.contains(&format!(
+            "expected the module line@1.9, one of 3 bytes and sha256 {}",
+            sha256(b"one")
+        )),
         "{refused}"
     );
-    let outside = Entry { path: "../secret".into(), ..line };
+    let outside = Entry { path: Some("../secret".into()), ..line };
     let refused = repository.read(&outside).unwrap_err().to_string();
     assert!(refused.contains("a path in the folder of the index"), "{refused}");
-    for (name, version) in [("", "1"), ("a b", "1"), ("../a", "1"), ("a", ""), ("a", "1.x")] {
-        entry(name, version, b"one").unwrap_err();
-    }
 }
 
 #[test]

@@ -9,6 +9,7 @@
 mod check;
 mod guest;
 mod sandbox;
+mod start;
 mod wasmi;
 
 pub use guest::{Ended, Engine, Guest, Refused, load};

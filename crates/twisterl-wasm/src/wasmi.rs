@@ -1,7 +1,8 @@
-//! The interpreter wasmi: the fuel of a call is given in slices, between which interruption is asked for.
+//! The interpreter wasmi: the fuel of a call is given in slices, between which its stack is empty and interruption is asked for.
 
 use crate::guest::{Ended, Engine, Guest, Refused};
 use crate::sandbox::Sandbox;
+use crate::start::export_start;
 use twisterl_core::error::interrupt;
 use twisterl_plugin::host::Function;
 use wasmi::{
@@ -9,14 +10,22 @@ use wasmi::{
     StoreLimitsBuilder, TrapCode, Val,
 };
 
-/// The fuel after which a call is asked whether interruption was requested: some milliseconds.
-const SLICE: u64 = 5_000_000;
+/// The fuel after which a call returns to its caller, to be resumed.
+///
+/// In releases, the instructions of wasmi call each other. The compiler makes jumps of nearly all these calls, but is free not
+/// to: it makes none of that of `memory.grow`, so that a module that repeats it takes 32 bytes of the program's stack for each
+/// unit of fuel, as measured. The stack of a thread, 2 MiB, is 1 KiB for each unit of a slice. Slices cost 5 % of the speed.
+const SLICE: u64 = 2000;
 
 /// The calls that may be in progress within a call.
 const MAX_DEPTH: usize = 16_384;
 
 /// A module on wasmi, an interpreter: no compiler to build, no code generated at run time.
-pub struct Wasmi(Module);
+pub struct Wasmi {
+    module: Module,
+    /// The name of the function that runs first, if there is one.
+    start: Option<String>,
+}
 
 impl Engine for Wasmi {
     type Guest = WasmiGuest;
@@ -35,8 +44,11 @@ impl Engine for Wasmi {
             .set_min_stack_height(1024)
             .set_max_stack_height(sandbox.stack())
             .set_max_recursion_depth(MAX_DEPTH);
-        let module = Module::new(&wasmi::Engine::new(&config), bytes);
-        module.map(Self).map_err(|error| Refused::Module(error.to_string()))
+        let (bytes, start) = export_start(bytes);
+        let module = Module::new(&wasmi::Engine::new(&config), &bytes);
+        module
+            .map(|module| Self { module, start })
+            .map_err(|error| Refused::Module(error.to_string()))
     }
 
     fn start(&self, sandbox: &Sandbox) -> Result<WasmiGuest, Ended> {
@@ -47,17 +59,22 @@ impl Engine for Wasmi {
             .memories(1)
             .tables(Sandbox::MAX_TABLES)
             .build();
-        let mut store = Store::new(self.0.engine(), limits);
+        let mut store = Store::new(self.module.engine(), limits);
         store.limiter(|limits| limits);
         store.set_fuel(sandbox.fuel(0)).map_err(|error| ended(&error))?;
-        let instance = Linker::new(self.0.engine()).instantiate_and_start(&mut store, &self.0);
+        let linker = Linker::new(self.module.engine());
+        // Runs no function: the module has no start function any more.
+        let instance = linker.instantiate_and_start(&mut store, &self.module);
         let instance = instance.map_err(|error| match error.as_trap_code() {
             Some(_) => ended(&error),
             None => Ended::Unstarted(error.to_string()),
         })?;
-        // Reactors of C and C++ run their constructors in it.
-        if let Ok(initialize) = instance.get_typed_func::<(), ()>(&store, "_initialize") {
-            initialize.call(&mut store, ()).map_err(|error| ended(&error))?;
+        let mut left = store.get_fuel().map_err(|error| ended(&error))?;
+        // Reactors of C and C++ run their constructors in `_initialize`.
+        for name in self.start.as_deref().into_iter().chain(["_initialize"]) {
+            if let Ok(function) = instance.get_typed_func::<(), ()>(&store, name) {
+                left = run(&mut store, *function.func(), &[], &mut [], left)?;
+            }
         }
         let memory = instance.get_memory(&store, "memory");
         let memory = memory.ok_or_else(|| Ended::Unstarted("no memory".into()))?;
@@ -74,9 +91,35 @@ pub struct WasmiGuest {
     functions: [Option<Func>; Function::ALL.len()],
 }
 
-impl WasmiGuest {
-    fn set_fuel(&mut self, fuel: u64) -> Result<(), Ended> {
-        self.store.set_fuel(fuel).map_err(|error| ended(&error))
+/// Calls a function with `fuel`. Returns the fuel that is left.
+fn run(
+    store: &mut Store<StoreLimits>,
+    function: Func,
+    arguments: &[Val],
+    results: &mut [Val],
+    fuel: u64,
+) -> Result<u64, Ended> {
+    let watched = interrupt::Watch::begin();
+    let mut left = fuel.saturating_sub(SLICE);
+    store.set_fuel(fuel.min(SLICE)).map_err(|error| ended(&error))?;
+    let mut call = function.call_resumable(&mut *store, arguments, results);
+    loop {
+        match call {
+            Ok(ResumableCall::Finished) => return Ok(left + store.get_fuel().unwrap_or(0)),
+            Ok(ResumableCall::OutOfFuel(paused)) => {
+                watched.check().map_err(|_| Ended::Interrupted)?;
+                let kept = store.get_fuel().unwrap_or(0);
+                let more = paused.required_fuel().saturating_sub(kept).max(SLICE).min(left);
+                if kept + more < paused.required_fuel() {
+                    return Err(Ended::OutOfFuel);
+                }
+                left -= more;
+                store.set_fuel(kept + more).map_err(|error| ended(&error))?;
+                call = paused.resume(&mut *store, results);
+            }
+            Ok(ResumableCall::HostTrap(_)) => return Err(Ended::Trap("a call of the host".into())),
+            Err(error) => return Err(ended(&error)),
+        }
     }
 }
 
@@ -90,30 +133,7 @@ impl Guest for WasmiGuest {
         }
         let values = values.get(..arguments.len()).unwrap_or(&[]);
         let mut result = [Val::I32(0)];
-        let mut left = fuel.saturating_sub(SLICE);
-        let watched = interrupt::Watch::begin();
-        self.set_fuel(fuel.min(SLICE))?;
-        let mut call = func.call_resumable(&mut self.store, values, &mut result);
-        loop {
-            match call {
-                Ok(ResumableCall::Finished) => break,
-                Ok(ResumableCall::OutOfFuel(paused)) => {
-                    watched.check().map_err(|_| Ended::Interrupted)?;
-                    let kept = self.store.get_fuel().unwrap_or(0);
-                    let more = paused.required_fuel().saturating_sub(kept).max(SLICE).min(left);
-                    if kept + more < paused.required_fuel() {
-                        return Err(Ended::OutOfFuel);
-                    }
-                    left -= more;
-                    self.set_fuel(kept + more)?;
-                    call = paused.resume(&mut self.store, &mut result);
-                }
-                Ok(ResumableCall::HostTrap(_)) => {
-                    return Err(Ended::Trap("a call of the host".into()));
-                }
-                Err(error) => return Err(ended(&error)),
-            }
-        }
+        run(&mut self.store, func, values, &mut result, fuel)?;
         match result {
             [Val::I32(result)] => Ok(result),
             [other] => Err(Ended::Trap(format!("the result {other:?}"))),

@@ -101,6 +101,8 @@ def problem(trainer: Trainer, name: str, args: argparse.Namespace, folder: Path)
         seconds = None if known else train(trainer, recipe, run, seed, args)
         if not targets:
             config = json.loads((run / "config.json").read_text())
+            if args.target_difficulty is not None:
+                config["env"]["difficulty"] = args.target_difficulty
             count = args.targets or (10 if args.smoke else recipe.targets)
             targets = targets_of(config, count, args.target_seed, args.python)
             states = states_file(targets, folder / f"{name}.json")
@@ -145,6 +147,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--seeds", type=int, default=3, help="seeds 0 to N-1")
     parser.add_argument("--targets", type=int, help="their number (default: that of the recipe)")
     parser.add_argument("--target-seed", type=int, default=0)
+    parser.add_argument("--target-difficulty", type=int, help="rotations of evolutions (default: as in training)")
     parser.add_argument("--python", type=Path, default=Path(sys.executable), help="an interpreter that has Qiskit")
     parser.add_argument("--num-cores", type=int, default=2, help="of training")
     parser.add_argument("--set", action="append", default=[], metavar="PATH=VALUE", help="change the configs")

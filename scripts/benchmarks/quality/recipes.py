@@ -1,7 +1,7 @@
 """The trainings of `quantum_training`: a config of examples/quantum, and the searches that are measured with it."""
 
 from dataclasses import dataclass
-from itertools import permutations
+from itertools import combinations, permutations
 
 Method = tuple[str, ...]
 
@@ -49,11 +49,22 @@ def clifford(qubits: int, length: int, width: int) -> Recipe:
     return Recipe("backward_coset4_v1", (*size, *walks), 100, beams(width))
 
 
+def pauli(qubits: int) -> Recipe:
+    """Returns the recipe of evolutions under Paulis, with all qubits connected."""
+    edges = [list(edge) for edge in combinations(range(qubits), 2)]
+    size = (f"env.num_qubits={qubits}", f"env.coupling_map={edges}", f"env.max_depth={16 * qubits}")
+    walks = (f"algorithm.collecting.walk_length={6 * qubits}", "algorithm.collecting.num_walks=128")
+    return Recipe("backward_pauli4_v1", (*size, *walks, "num_iterations=150"), 100, beams(16, 64))
+
+
 RECIPES: dict[str, Recipe] = {
     "permutation9": Recipe("experts_permutation9_v1", methods=beams(16, 64)),
     "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
     "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
     "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),
+    "pauli4": Recipe("backward_pauli4_v1", (), 100, beams(16, 64)),
+    "pauli5": pauli(5),
+    "pauli6": pauli(6),
     "clifford5": clifford(5, 20, 256),
     "clifford6": clifford(6, 24, 256),
     "clifford7": clifford(7, 28, 128),

@@ -131,6 +131,15 @@ pub trait VecEnv: Send + Sync {
         Ok(None)
     }
 
+    /// Moves `slot` to a state from which the returned action leads back, see [`Environment::step_back`]; `None` without one.
+    ///
+    /// # Errors
+    /// If the environment fails.
+    fn step_back(&mut self, slot: usize, rng: &mut Rng) -> Result<Option<u32>> {
+        let _ = (slot, rng);
+        Ok(None)
+    }
+
     /// Returns the state of the inverse problem of `slot`, see [`Environment::inverse_state`]; `None` if there is none, or if
     /// environments of this kind cannot tell.
     ///
@@ -323,6 +332,10 @@ impl<E: Environment> VecEnv for EnvBatch<E> {
         Ok(self.envs[slot].twisted_state(index))
     }
 
+    fn step_back(&mut self, slot: usize, rng: &mut Rng) -> Result<Option<u32>> {
+        Ok(self.envs[slot].step_back(rng).map(|action| action as u32))
+    }
+
     fn inverse_state(&self, slot: usize) -> Result<Option<Vec<f64>>> {
         Ok(self.envs[slot].inverse_state())
     }
@@ -405,6 +418,10 @@ impl VecEnv for Box<dyn VecEnv> {
 
     fn twisted_state(&self, slot: usize, index: usize) -> Result<Option<Vec<f64>>> {
         (**self).twisted_state(slot, index)
+    }
+
+    fn step_back(&mut self, slot: usize, rng: &mut Rng) -> Result<Option<u32>> {
+        (**self).step_back(slot, rng)
     }
 
     fn inverse_state(&self, slot: usize) -> Result<Option<Vec<f64>>> {

@@ -158,6 +158,15 @@ pub trait Environment: Clone + Send + Sync + 'static {
         None
     }
 
+    /// Moves to a state from which an action leads to the current one, drawn at random, and returns this action; `None` if
+    /// none was found, after which the environment stays where it was. Random walks away from solved states take such steps
+    /// back where no action undoes another one, and ask for them from states of difficulty 0, which must be solved then. The
+    /// default has none, so that walks need the [`inverse`](Self::inverse) of each action.
+    fn step_back(&mut self, rng: &mut Rng) -> Option<usize> {
+        let _ = rng;
+        None
+    }
+
     /// Returns the state of the inverse problem, `None` if there is none: a problem whose solutions are solutions of the current
     /// state from the other end ([`invert_solution`](Self::invert_solution)), with the same number of actions and the same
     /// return. In a group whose identity is the solved state, it is the inverse element.

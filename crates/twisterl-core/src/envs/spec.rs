@@ -132,10 +132,11 @@ pub trait EnvSpec: Send + Sync + 'static {
     /// Returns a maker of random walks away from solved states.
     ///
     /// # Errors
-    /// If the environment does not declare the inverse of each action.
+    /// If the environment neither declares the inverse of each action nor steps back.
     #[cfg(feature = "training")]
     fn walker(self: Arc<Self>) -> Result<Box<dyn walk::Walk>> {
-        Ok(walk::over(self.inverses()?, move |len| self.batch(len)))
+        let (actions, inverses) = (self.action_space(), self.inverses());
+        walk::over(&actions, inverses, move |len| self.batch(len))
     }
 
     /// Tests the environment against its contract, see [`check`].
@@ -273,6 +274,7 @@ impl<E: Environment> EnvSpec for Native<E> {
     #[cfg(feature = "training")]
     fn walker(self: Arc<Self>) -> Result<Box<dyn walk::Walk>> {
         // Compiled for the environment.
-        Ok(walk::over(self.inverses()?, move |len| EnvBatch::new(&self.prototype, len)))
+        let (actions, inverses) = (self.action_space(), self.inverses());
+        walk::over(&actions, inverses, move |len| EnvBatch::new(&self.prototype, len))
     }
 }

@@ -5,6 +5,7 @@ use super::layout::{Buffer, numbers};
 use super::plugin::{Plugin, Read};
 use super::session::Session;
 use crate::abi::{NONE, flag, start};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::env::{Start, Step, key_of_words};
@@ -24,6 +25,8 @@ pub(super) struct PluginBatch {
     solved: Vec<bool>,
     /// The bound on the return of the rest of each episode, NaN for none.
     best: Vec<f32>,
+    /// The number of the next key of a state that nobody can compare with others.
+    fresh: AtomicU64,
 }
 
 impl PluginBatch {
@@ -34,6 +37,7 @@ impl PluginBatch {
             session: Mutex::new(None),
             solved: vec![false; len],
             best: vec![f32::NAN; len],
+            fresh: AtomicU64::new(0),
         }
     }
 
@@ -93,8 +97,7 @@ impl VecEnv for PluginBatch {
                     (start::STATE, difficulty.map_or(start::FULL_BUDGET, of))
                 }
             };
-            let slot_number = slot as i32;
-            let flags = session.count(Function::Begin, &[slot_number, kind, difficulty], 1)?;
+            let flags = session.begin(slot as i32, kind, difficulty)?;
             let solved = flag::SOLVED as usize;
             if flags != 0 && flags != solved {
                 let found = format!("result {flags}");
@@ -120,7 +123,7 @@ impl VecEnv for PluginBatch {
         let mut read = std::mem::take(&mut self.read);
         let observed = self.work(|session, plugin| {
             session.write_slots(slots.iter().copied())?;
-            session.count(Function::Observe, &[slots.len() as i32], slots.len())?;
+            session.done(Function::Observe, &[slots.len() as i32], slots.len())?;
             plugin.read_observations(session, slots.len(), &mut read, observations)?;
             plugin.read_masks(session, slots.len(), masks)
         });
@@ -141,7 +144,7 @@ impl VecEnv for PluginBatch {
             session.write(Buffer::Discrete, actions.discrete.iter().map(|n| n.to_le_bytes()))?;
             session
                 .write(Buffer::Continuous, actions.continuous.iter().map(|x| x.to_le_bytes()))?;
-            session.count(Function::Step, &[rows as i32], rows)?;
+            session.done(Function::Step, &[rows as i32], rows)?;
             let instance = &*session.instance;
             let rewards =
                 numbers(instance, session.buffer(Buffer::Rewards)?, rows, f32::from_le_bytes)?;
@@ -181,7 +184,7 @@ impl VecEnv for PluginBatch {
         for pairs in pairs.chunks(self.solved.len().max(1)) {
             self.work(|session, _| {
                 session.write_slots(pairs.iter().flat_map(|&(from, to)| [from, to]))?;
-                session.count(Function::Copy, &[pairs.len() as i32], pairs.len()).map(drop)
+                session.done(Function::Copy, &[pairs.len() as i32], pairs.len())
             })?;
         }
         for &(from, to) in pairs {
@@ -205,10 +208,17 @@ impl VecEnv for PluginBatch {
             session: Mutex::new(Some(session)),
             solved: self.solved.clone(),
             best: self.best.clone(),
+            fresh: AtomicU64::new(self.fresh.load(Ordering::Relaxed)),
         }))
     }
 
     fn keys(&self, slots: &[usize], out: &mut Vec<u64>) -> Result<()> {
+        if !self.plugin.module.has(Function::Keys) && !self.plugin.tells_states() {
+            // Nobody can tell which states are equal: each counts as another.
+            let number = || self.fresh.fetch_add(1, Ordering::Relaxed);
+            out.extend(slots.iter().map(|_| key_of_words(std::iter::once(number()))));
+            return Ok(());
+        }
         if !self.plugin.module.has(Function::Keys) {
             let mut state = Vec::new();
             for &slot in slots {
@@ -223,7 +233,7 @@ impl VecEnv for PluginBatch {
         }
         self.look(|session| {
             session.write_slots(slots.iter().copied())?;
-            session.count(Function::Keys, &[slots.len() as i32], slots.len())?;
+            session.done(Function::Keys, &[slots.len() as i32], slots.len())?;
             let address = session.buffer(Buffer::Keys)?;
             out.extend(numbers(&*session.instance, address, slots.len(), u64::from_le_bytes)?);
             Ok(())

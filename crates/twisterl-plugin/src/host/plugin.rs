@@ -7,6 +7,7 @@ use crate::abi::flag;
 use crate::description::Description;
 use std::sync::Arc;
 use twisterl_core::env::Step;
+use twisterl_core::error::from_serde::shorten;
 use twisterl_core::space::symmetry::Twist;
 use twisterl_core::space::{ActionSpace, Actions, Observations};
 use twisterl_core::{Error, Result};
@@ -42,6 +43,8 @@ pub(super) struct Read {
     ends: Vec<u32>,
     indices: Vec<u32>,
     values: Vec<f32>,
+    /// The ones of a row, sorted.
+    row: Vec<u32>,
 }
 
 impl Plugin {
@@ -82,7 +85,7 @@ impl Plugin {
         let rule = "inverses are one for each action, of which each is an action or null";
         let within = d.inverses.iter().flatten().all(|&inverse| (inverse as usize) < single);
         let complete = (inverses == 0 || inverses == single) && within;
-        require(complete, rule, format!("{:?}", d.inverses))?;
+        require(complete, rule, shorten(&format!("{:?}", d.inverses)))?;
         Ok(Self {
             name: name.to_owned(),
             module,
@@ -105,7 +108,9 @@ impl Plugin {
             Session::open(&self.name, self.module.instance()?, &self.given, slots)?;
         if text != self.text {
             let rule = "equal parameters give the same description";
-            return Err(self.broken(rule, format!("{text} after {}", self.text)));
+            return Err(
+                self.broken(rule, format!("{} after {}", shorten(&text), shorten(&self.text)))
+            );
         }
         Ok(session)
     }
@@ -146,7 +151,7 @@ impl Plugin {
         observations: &mut Observations,
     ) -> Result<()> {
         let instance = &*session.instance;
-        let Read { ends, indices, values } = read;
+        let Read { ends, indices, values, row } = read;
         ends.clear();
         indices.clear();
         values.clear();
@@ -158,7 +163,7 @@ impl Plugin {
             let rises = ends.first() == Some(&0) && ends.is_sorted();
             if !rises || count > most {
                 let rule = format!("offsets rise from 0 to at most {most}");
-                return Err(self.broken(&rule, format!("{ends:?}")));
+                return Err(self.broken(&rule, shorten(&format!("{ends:?}"))));
             }
             if count > 0 {
                 let address = session.buffer(Buffer::Indices)?;
@@ -168,6 +173,7 @@ impl Plugin {
             if count > 0 && largest as usize >= self.bits {
                 return Err(self.broken(&format!("bits are below {}", self.bits), largest));
             }
+            self.check_rows(ends, indices, row)?;
         }
         if self.values > 0 {
             let address = session.buffer(Buffer::Values)?;
@@ -179,6 +185,26 @@ impl Plugin {
         // Without bits, no row has ones.
         ends.resize(rows + 1, 0);
         observations.push_rows(ends.get(1..).unwrap_or(&[]), indices, values);
+        Ok(())
+    }
+
+    /// Checks that no bit is named twice in a row; `ends` begins with 0, `row` is memory to be used.
+    fn check_rows(&self, ends: &[u32], indices: &[u32], row: &mut Vec<u32>) -> Result<()> {
+        for span in ends.windows(2) {
+            let &[begin, end] = span else { continue };
+            let ones = indices.get(begin as usize..end as usize).unwrap_or(&[]);
+            if ones.is_sorted_by(|a, b| a < b) {
+                continue;
+            }
+            row.clear();
+            row.extend_from_slice(ones);
+            row.sort_unstable();
+            let twice = row.windows(2).find(|pair| pair.first() == pair.last());
+            if let Some(bit) = twice.and_then(<[u32]>::first) {
+                let rule = "an observation has each bit once";
+                return Err(self.broken(rule, format!("bit {bit} twice")));
+            }
+        }
         Ok(())
     }
 
@@ -202,7 +228,7 @@ impl Plugin {
         masks.extend(bytes.iter().map(|&byte| byte == 1));
         for mask in masks.get(first..).unwrap_or(&[]).chunks_exact(self.mask_width) {
             if !self.actions.leaves_a_choice(mask) {
-                return Err(self.broken("masks leave a choice", format!("{mask:?}")));
+                return Err(self.broken("masks leave a choice", shorten(&format!("{mask:?}"))));
             }
         }
         Ok(())

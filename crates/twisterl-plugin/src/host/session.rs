@@ -2,7 +2,7 @@
 
 use super::layout::{Buffer, address, numbers, text, text_at};
 use super::{Function, Instance};
-use crate::abi::{FAILED, NONE, REFUSED};
+use crate::abi::{FAILED, NONE, REFUSED, start};
 use crate::description::ErrorText;
 use twisterl_core::{Error, Result};
 
@@ -28,8 +28,8 @@ impl Session {
         params: &str,
         slots: usize,
     ) -> Result<(Self, String)> {
-        let (name, bytes) = (name.to_owned(), Vec::new());
-        let mut session = Self { name, instance, layout: 0, error: 0, bytes, ended: None };
+        let (own, bytes) = (name.to_owned(), Vec::new());
+        let mut session = Self { name: own, instance, layout: 0, error: 0, bytes, ended: None };
         let broken = |rule: &str, found: String| Error::contract(&session.name, rule, found);
         let too_many =
             |what: &str, count: usize| broken("counts have 31 bits", format!("{count} {what}"));
@@ -38,7 +38,17 @@ impl Session {
         session.error = session.address(Function::Error, &[])?;
         let scratch = session.address(Function::Scratch, &[len])?;
         session.instance.write(scratch, params.as_bytes())?;
-        session.count(Function::Init, &[len, slots], slots as usize)?;
+        session.done(Function::Init, &[len, slots], slots as usize).map_err(
+            |error| match error {
+                // Of the parameters, one environment was made.
+                Error::Config { path, found, .. } if path == "env" && slots > 1 => {
+                    let rule =
+                        format!("init makes as many environments as the host needs, here {slots}");
+                    Error::contract(name, rule, found)
+                }
+                other => other,
+            },
+        )?;
         session.layout = session.address(Function::Layout, &[])?;
         let description = session.text(Function::Describe, &[])?;
         Ok((session, description))
@@ -75,6 +85,36 @@ impl Session {
     ) -> Result<usize> {
         let result = self.call(function, arguments, rows)?;
         usize::try_from(result).map_err(|_| self.failed(function, result))
+    }
+
+    /// Calls a function that returns 0, or an error.
+    pub(super) fn done(
+        &mut self,
+        function: Function,
+        arguments: &[i32],
+        rows: usize,
+    ) -> Result<()> {
+        match self.count(function, arguments, rows)? {
+            0 => Ok(()),
+            other => {
+                let rule =
+                    format!("{} returns 0, or a number below 0 after an error", function.name());
+                Err(self.broken(&rule, other))
+            }
+        }
+    }
+
+    /// Begins an episode. Returns the flags of its start.
+    pub(super) fn begin(&mut self, slot: i32, kind: i32, difficulty: i32) -> Result<usize> {
+        let result = self.call(Function::Begin, &[slot, kind, difficulty], 1)?;
+        usize::try_from(result).map_err(|_| {
+            let refused = kind == start::STATE && result == i64::from(REFUSED);
+            match self.told(result) {
+                Ok(told) if refused => ErrorText::state(&told),
+                Ok(told) => self.broken("te_begin works", told),
+                Err(error) => error,
+            }
+        })
     }
 
     pub(super) fn call(
@@ -115,17 +155,21 @@ impl Session {
 
     /// Returns the error that the environment tells of after a call that failed.
     pub(super) fn failed(&mut self, function: Function, code: i64) -> Error {
-        let told = match text(&mut *self.instance, Function::Error, &[]) {
-            Ok(Ok(text)) => text,
-            Ok(Err(found)) => found,
-            Err(error) => return self.end(Function::Error, error),
-        };
-        let told = if told.is_empty() { format!("result {code} without a text") } else { told };
-        match function {
-            Function::Init => ErrorText::parameter(&told)
+        match self.told(code) {
+            Ok(told) if function == Function::Init => ErrorText::parameter(&told)
                 .unwrap_or_else(|text| Error::config("env", "parameters of the environment", text)),
-            Function::Begin if code == i64::from(REFUSED) => ErrorText::state(&told),
-            _ => Error::contract(&self.name, format!("{} works", function.name()), told),
+            Ok(told) => self.broken(&format!("{} works", function.name()), told),
+            Err(error) => error,
+        }
+    }
+
+    /// Returns what the environment tells of a call that failed with this result.
+    fn told(&mut self, code: i64) -> Result<String> {
+        match text(&mut *self.instance, Function::Error, &[]) {
+            Ok(Ok(text)) if text.is_empty() => Ok(format!("result {code} without a text")),
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(found)) => Ok(found),
+            Err(error) => Err(self.end(Function::Error, error)),
         }
     }
 
@@ -184,7 +228,12 @@ impl Session {
     pub(super) fn read_state(&self, count: usize, out: &mut Vec<f64>) -> Result<()> {
         if count > 0 {
             let address = self.buffer(Buffer::State)?;
+            let first = out.len();
             out.extend(numbers(&*self.instance, address, count, f64::from_le_bytes)?);
+            let wrong = out.get(first..).unwrap_or(&[]).iter().find(|number| !number.is_finite());
+            if let Some(number) = wrong {
+                return Err(self.broken("states consist of finite numbers", number));
+            }
         }
         Ok(())
     }

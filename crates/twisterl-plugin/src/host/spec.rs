@@ -19,6 +19,8 @@ use twisterl_core::{Error, Result};
 /// An environment of a plugin with its parameters.
 pub struct PluginSpec {
     pub(super) plugin: Arc<Plugin>,
+    /// The version of the interface that the plugin was built for, such as `1.0`.
+    interface: String,
     /// The name in files, if another than that in errors.
     name: Option<String>,
 }
@@ -51,13 +53,19 @@ impl PluginSpec {
             Error::contract(name, "the description is that of twisterl.h", error)
         })?;
         let plugin = Plugin::of(name, module, given, text, description)?;
-        Ok(Self { plugin: Arc::new(plugin), name: None })
+        let interface = format!("{}.{}", version >> 16, version & 0xffff);
+        Ok(Self { plugin: Arc::new(plugin), interface, name: None })
     }
 
     /// Returns the environment with another name for files, such as one that pins the file of a module.
     #[must_use]
     pub fn named(self, name: String) -> Self {
         Self { name: Some(name), ..self }
+    }
+
+    /// The version of the interface that the plugin was built for, such as `1.0`.
+    pub fn interface(&self) -> String {
+        self.interface.clone()
     }
 
     /// The description that the environment gives of itself.

@@ -6,10 +6,16 @@
 //! rotations does not matter. What is left is solved when there are no
 //! rotations and the Clifford is the identity up to Paulis.
 //!
-//! Parts: [`params`], `rotations` (Paulis and their sequence), `scramble` (random problems), `state` (its numbers), `circuit` (solutions as
-//! circuits).
+//! Gates on one qubit are actions in [`PauliNetwork`], and free in [`PauliNetworkCoset`].
+//!
+//! Parts: [`params`], `rotations` (Paulis and their sequence), `scramble` (random problems), `frame` (one state of each class where
+//! gates on one qubit are free), `back` (steps back, for walks), `inverse` (problems and solutions from the other end), `state`
+//! (its numbers), `circuit` (solutions as circuits).
 
+mod back;
 mod circuit;
+mod frame;
+mod inverse;
 pub mod params;
 mod rotations;
 mod scramble;
@@ -18,9 +24,9 @@ mod state;
 use crate::episode::{self, Episode, Limits, clone_field_by_field};
 use crate::gates::{Gate, Kind};
 use crate::metrics::{Costs, Layers};
-use crate::params::LIMIT;
 use crate::symmetry::{Relabelling, gate_images, relabellings};
-use crate::tableau::{CliffordGroup, CliffordTableau, Tableau};
+use crate::tableau::{CliffordGroup, CliffordTableau, CosetTableau, Tableau};
+use frame::Frames;
 use params::PauliNetworkParams;
 use rotations::{Pauli, Rotation, Rotations};
 use scramble::Scramble;
@@ -39,26 +45,68 @@ struct Problem {
     group: CliffordGroup,
     symmetries: Vec<Relabelling>,
     scramble: Scramble,
+    frames: Frames,
+    /// The edges of the coupling map, if there is one.
+    arcs: Vec<[usize; 2]>,
     params: PauliNetworkParams,
 }
 
+/// The Clifford behind the rotations of a network.
+pub trait CliffordOf: Tableau<Group = CliffordGroup> {
+    /// The name of the environment.
+    const NETWORK: &'static str;
+
+    /// The rows, the first column in the lowest bit, `[2 * qubits]`.
+    fn rows(&self) -> &[u64];
+}
+
+impl CliffordOf for CliffordTableau {
+    const NETWORK: &'static str = "PauliNetwork";
+
+    fn rows(&self) -> &[u64] {
+        self.rows()
+    }
+}
+
+impl CliffordOf for CosetTableau {
+    const NETWORK: &'static str = "PauliNetworkCoset";
+
+    fn rows(&self) -> &[u64] {
+        self.rows()
+    }
+}
+
 /// Synthesis of Pauli networks.
+pub type PauliNetwork = Network<CliffordTableau>;
+
+/// Synthesis of Pauli networks up to gates on one qubit, by gates on two qubits: an action is a CX between bases of its qubits.
+pub type PauliNetworkCoset = Network<CosetTableau>;
+
+/// A part of the circuit that has been executed.
+#[derive(Debug, Clone, Copy)]
+enum Executed {
+    Gate(Gate),
+    Rotation(Rotation),
+}
+
+/// Synthesis of Pauli networks, over one of two kinds of Cliffords.
 ///
 /// A state is the number of rotations, the tableau row by row, and for each rotation from the first to the last its column in
 /// observations and the letter of each qubit: 0 for I, 1 for X, 2 for Z, 3 for Y. Column `i` of the tableau is the image
 /// of X of qubit `i`, or behind these of Z, under the inverse of the Clifford. The slacks of
-/// [`Synthesis`](crate::Synthesis) follow where layers have weights.
+/// [`Synthesis`](crate::Synthesis) follow where layers have weights. Where gates on one qubit are free, the Paulis of each
+/// qubit are named as `frame` has it, so that equivalent states are the same.
 #[derive(Debug)]
-pub struct PauliNetwork {
-    tableau: CliffordTableau,
+pub struct Network<T: CliffordOf> {
+    tableau: T,
     rotations: Rotations,
     layers: Layers,
     episode: Episode<Problem>,
 }
 
-clone_field_by_field!(PauliNetwork { tableau, rotations, layers });
+clone_field_by_field!(Network<T: CliffordOf> { tableau, rotations, layers });
 
-impl PauliNetwork {
+impl<T: CliffordOf> Network<T> {
     /// The gates, which are the actions.
     pub fn gates(&self) -> &[Gate] {
         &self.problem().gates
@@ -72,21 +120,36 @@ impl PauliNetwork {
 
     /// Begins an episode at the current tableau and rotations.
     fn begin(&mut self) {
-        self.rotations.clean(&self.episode.problem().params, drop);
+        self.settle(drop);
         self.layers.restart();
         self.episode.begin();
     }
 
-    /// Applies a gate. Returns the number of rotations that this removes, and hands each to `removed`.
-    fn apply(&mut self, gate: Gate, removed: impl FnMut(Rotation)) -> usize {
+    /// Applies a gate. Returns the number of rotations that this removes, and hands all that is executed to `executed`.
+    fn apply(&mut self, gate: Gate, mut executed: impl FnMut(Executed)) -> usize {
+        self.conjugate(gate);
+        executed(Executed::Gate(gate));
+        // Other gates change neither the number of qubits of a rotation nor what commutes.
+        if gate.kind.spreads() { self.settle(executed) } else { 0 }
+    }
+
+    /// Turns the tableau and the rotations by a gate.
+    #[inline]
+    fn conjugate(&mut self, gate: Gate) {
         self.tableau.apply(gate);
         self.rotations.conjugate(gate);
-        // Other gates change neither the number of qubits of a rotation nor what commutes.
-        if matches!(gate.kind, Kind::Cx | Kind::Cz) {
-            self.rotations.clean(&self.episode.problem().params, removed)
-        } else {
-            0
+    }
+
+    /// Removes the rotations that can be executed, and returns their number. Where gates on one qubit are free, those that name
+    /// the Paulis of each qubit follow. Hands all of this to `executed`.
+    fn settle(&mut self, mut executed: impl FnMut(Executed)) -> usize {
+        let params = &self.episode.problem().params;
+        let removed =
+            self.rotations.clean(params, |rotation| executed(Executed::Rotation(rotation)));
+        if T::RULES.up_to_local {
+            self.rename(|gate| executed(Executed::Gate(gate)));
         }
+        removed
     }
 
     fn twist(&self, relabelling: &Relabelling) -> Twist {
@@ -110,43 +173,50 @@ impl PauliNetwork {
         match weights.max().unwrap_or(1) {
             0 | 1 => tableau,
             weight => {
-                let each = problem.costs.least(&[Kind::Cx, Kind::Cz]);
+                let each = problem.costs.least(&Kind::COUPLINGS);
                 tableau.max((weight - 1) as f32 * each)
             }
         }
     }
 }
 
-impl Environment for PauliNetwork {
-    const NAME: &'static str = "PauliNetwork";
+impl<T: CliffordOf> Environment for Network<T> {
+    const NAME: &'static str = T::NETWORK;
     const UNWRITTEN_DEFAULTS: &'static [(&'static str, &'static str)] = &[
         ("gateset", "made of coupling_map and basis_gates"),
         ("coupling_map", "a line, both ways"),
         ("basis_gates", "those of the environment"),
+        ("evolutions", "false"),
     ];
 
     type Params = PauliNetworkParams;
 
     fn new(params: &PauliNetworkParams) -> Result<Self> {
-        let checked = params.check()?;
+        let checked = params.check(T::RULES)?;
         let (qubits, gates) = (checked.qubits, checked.gates);
         let bits = 2 * qubits * (2 * qubits + params.max_rotations);
-        let symmetries =
-            if params.add_perms { relabellings(qubits, &gates, true, bits) } else { Vec::new() };
-        let costs = Costs::new(&gates, checked.weights, false);
-        let group = CliffordTableau::group(qubits, &gates);
+        let symmetries = if params.add_perms && !T::RULES.up_to_local {
+            relabellings(qubits, &gates, true, bits)
+        } else {
+            Vec::new()
+        };
+        let costs = Costs::new(&gates, checked.weights, T::RULES.up_to_local);
+        let group = T::group(qubits, &gates);
         let scramble = Scramble::new(qubits, &gates, group.is_known(), params.num_qubits_decay);
         let limits = Limits {
             depth_slope: params.depth_slope,
             max_depth: params.max_depth,
-            max_difficulty: LIMIT,
+            max_difficulty: params.max_difficulty(),
         };
         let layers = Layers::new(qubits, &costs);
         let params = params.clone();
         let difficulty = params.difficulty;
-        let problem = Problem { qubits, costs, group, gates, symmetries, scramble, params };
+        let arcs = params.coupling_map.clone().unwrap_or_default();
+        let frames = Frames::new();
+        let problem =
+            Problem { qubits, costs, group, gates, symmetries, scramble, frames, arcs, params };
         Ok(Self {
-            tableau: CliffordTableau::identity(qubits),
+            tableau: T::identity(qubits),
             rotations: Rotations::default(),
             layers,
             episode: Episode::new(problem, limits, difficulty),
@@ -164,15 +234,21 @@ impl Environment for PauliNetwork {
         ActionSpace::discrete(self.gates().len())
     }
 
-    /// Applies `difficulty` random gates to the identity, and draws rotations until the distances between their qubits come to
+    /// For evolutions, draws `difficulty` rotations. Otherwise applies `difficulty` random gates to the identity, and draws rotations until the distances between their qubits come to
     /// `difficulty / pauli_diff_scale`. Begins solved if the gates cancel and there are no rotations.
     fn reset(&mut self, rng: &mut Rng) {
         let (problem, difficulty) = (self.episode.problem(), self.episode.difficulty());
         self.tableau.restart();
+        self.rotations.clear();
+        if problem.params.evolutions {
+            for _ in 0..difficulty {
+                self.rotations.push(problem.scramble.evolution(rng));
+            }
+            return self.begin();
+        }
         for _ in 0..difficulty {
             self.tableau.apply(problem.scramble.gate(rng));
         }
-        self.rotations.clear();
         let mut left = difficulty / problem.params.pauli_diff_scale;
         for _ in 0..problem.params.most_scrambled() {
             let Some((pauli, spent)) = problem.scramble.rotation(left, rng) else { break };
@@ -252,7 +328,7 @@ impl Environment for PauliNetwork {
 
     fn set_state(&mut self, state: &[f64]) -> Result<()> {
         (self.tableau, self.rotations, self.layers) = self.read(state)?;
-        self.rotations.clean(&self.episode.problem().params, drop);
+        self.settle(drop);
         self.episode.begin_at_state();
         Ok(())
     }
@@ -292,47 +368,35 @@ impl Environment for PauliNetwork {
         Some(state)
     }
 
+    fn step_back(&mut self, rng: &mut Rng) -> Option<usize> {
+        self.drawn_back(rng)
+    }
+
     /// Gates on one qubit and SWAPs undo themselves, where layers have no weights. CX and CZ do not: no gate brings back the
     /// rotations that they remove.
     fn inverse(&self, action: usize) -> Option<usize> {
         let gate = self.gates().get(action)?;
-        let undone = !matches!(gate.kind, Kind::Cx | Kind::Cz);
+        let undone = !gate.kind.spreads();
         (undone && !self.problem().costs.weigh_layers()).then_some(action)
     }
 
-    /// The inverse unitary, whose gates in reverse order are those of the unitary: with the rotations `C P C^-1` in reverse order
-    /// and the inverse of the Clifford. There is none of a circuit that has begun, as in [`Synthesis`](crate::Synthesis).
+    /// There is none of a circuit that has begun, as in [`Synthesis`](crate::Synthesis).
     fn inverse_state(&self) -> Option<Vec<f64>> {
-        if self.layers.have_begun() {
-            return None;
-        }
-        let n = self.problem().qubits;
-        let inverse = self.tableau.inverse();
-        let image = |Pauli { x, z }: Pauli| {
-            let letters = u64::from(x) | u64::from(z) << n;
-            let bit = |line: usize| (inverse.rows()[line] & letters).count_ones() & 1;
-            let bits = |first: usize| (0..n).fold(0, |word, at| word | bit(first + at) << at);
-            Pauli { x: bits(0), z: bits(n) }
-        };
-        let rotations = self.rotations.as_slice().iter().rev().zip(0..);
-        let rotations =
-            rotations.map(|(rotation, at)| Rotation::new(image(rotation.pauli), at, at));
-        let mut state = Vec::new();
-        state::write(&inverse, &rotations.collect::<Vec<_>>(), &mut state);
-        Some(state)
+        (!self.layers.have_begun()).then(|| self.inverse_problem())
     }
 
     fn invert_solution(&self, actions: &[u32]) -> Option<Vec<u32>> {
-        Some(actions.iter().rev().copied().collect())
+        if T::RULES.up_to_local {
+            self.inverted(actions)
+        } else {
+            Some(actions.iter().rev().copied().collect())
+        }
     }
 
     fn render(&self) -> String {
         let mut text = self.tableau.render();
         for rotation in self.rotations.as_slice() {
-            let Pauli { x, z } = rotation.pauli;
-            let letter = |qubit: usize| {
-                ["·", "X", "Z", "Y"][((x >> qubit & 1) | (z >> qubit & 1) << 1) as usize]
-            };
+            let letter = |qubit: usize| ["·", "X", "Z", "Y"][rotation.pauli.letter(qubit)];
             let letters: Vec<_> = (0..self.problem().qubits).map(letter).collect();
             text += "\n";
             text += &letters.join(" ");

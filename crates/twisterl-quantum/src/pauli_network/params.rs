@@ -1,8 +1,7 @@
 //! The parameters.
 
 use crate::gates::{Gate, Kind};
-use crate::params::{Checked, LIMIT, MetricsWeights, SynthesisParams};
-use crate::tableau::{CliffordTableau, Tableau};
+use crate::params::{Checked, LIMIT, MetricsWeights, Rules, SynthesisParams};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
 use twisterl_core::error::in_range;
@@ -26,13 +25,13 @@ pub enum Order {
     QiskitGym,
 }
 
-/// The parameters of [`PauliNetwork`](super::PauliNetwork).
+/// The parameters of [`PauliNetwork`](super::PauliNetwork) and [`PauliNetworkCoset`](super::PauliNetworkCoset).
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct PauliNetworkParams {
     /// The number of qubits, at most 32.
     pub num_qubits: usize,
-    /// Random gates of a scramble, at most a million.
+    /// Random gates of a scramble, at most a million; of evolutions, rotations, at most 1,024.
     pub difficulty: usize,
     /// The gates, as in [`SynthesisParams`].
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -40,7 +39,7 @@ pub struct PauliNetworkParams {
     /// The pairs of qubits with gates, as in [`SynthesisParams`].
     #[serde(skip_serializing_if = "Option::is_none")]
     pub coupling_map: Option<Vec<[usize; 2]>>,
-    /// The names of the gates; those of [`Clifford`](crate::Clifford) if absent.
+    /// The names of the gates; those of the environment if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub basis_gates: Option<Vec<String>>,
     /// Budget of gates a unit of difficulty.
@@ -56,9 +55,12 @@ pub struct PauliNetworkParams {
     pub num_qubits_decay: f64,
     /// The most rotations of a scramble, at most 1,024; `null` for `max_rotations + 2`.
     pub final_pauli_layers: Option<usize>,
+    /// Scrambles are evolutions: `difficulty` rotations, each about a Pauli drawn uniformly, and no Clifford.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub evolutions: bool,
     /// The weights of the metrics; `null` for the defaults.
     pub metrics_weights: Option<MetricsWeights>,
-    /// Use the symmetries of the gate set.
+    /// Use the symmetries of the gate set; no effect where gates on one qubit are free.
     pub add_perms: bool,
     /// The reward of each rotation that is removed.
     pub pauli_layer_reward: f64,
@@ -92,6 +94,7 @@ impl Default for PauliNetworkParams {
             pauli_diff_scale: 16,
             num_qubits_decay: 0.5,
             final_pauli_layers: None,
+            evolutions: false,
             metrics_weights: None,
             add_perms: true,
             pauli_layer_reward: 0.01,
@@ -104,7 +107,7 @@ impl Default for PauliNetworkParams {
 
 impl PauliNetworkParams {
     /// Checks the parameters. Returns those of the gates, with the gates in the order of the actions.
-    pub(crate) fn check(&self) -> Result<Checked> {
+    pub(crate) fn check(&self, rules: Rules) -> Result<Checked> {
         let shared = SynthesisParams {
             num_qubits: self.num_qubits,
             difficulty: self.difficulty,
@@ -116,7 +119,7 @@ impl PauliNetworkParams {
             metrics_weights: self.metrics_weights,
             ..SynthesisParams::default()
         };
-        let mut checked = shared.check(CliffordTableau::RULES)?;
+        let mut checked = shared.check(rules)?;
         in_range("max_rotations", self.max_rotations, 1..=MAX_ROTATIONS)?;
         in_range("pauli_diff_scale", self.pauli_diff_scale, 1..=LIMIT)?;
         if let Some(most) = self.final_pauli_layers {
@@ -131,10 +134,20 @@ impl PauliNetworkParams {
                 return Err(Error::config(name, expected, format!("{value:?}")));
             }
         }
+        in_range("difficulty", self.difficulty, 0..=self.max_difficulty())?;
+        if rules.up_to_local && self.order != Order::Sequence {
+            let expected = "\"sequence\", since qiskit-gym has no free gates on one qubit";
+            return Err(Error::config("order", expected, "\"qiskit_gym\""));
+        }
         if self.order == Order::QiskitGym {
             exchange(&mut checked.gates);
         }
         Ok(checked)
+    }
+
+    /// Returns the greatest difficulty.
+    pub(crate) fn max_difficulty(&self) -> usize {
+        if self.evolutions { MAX_ROTATIONS } else { LIMIT }
     }
 
     /// Returns the most rotations of a scramble.

@@ -1,6 +1,6 @@
 //! Paulis, and the sequence of rotations about them.
 
-use super::params::{Order, PauliNetworkParams};
+use super::params::{MAX_ROTATIONS, Order, PauliNetworkParams};
 use crate::gates::{Gate, Kind};
 
 /// A Pauli of at most 32 qubits, up to its sign.
@@ -20,6 +20,12 @@ impl Pauli {
 
     pub(crate) fn weight(self) -> u32 {
         self.support().count_ones()
+    }
+
+    /// Returns the letter of a qubit: 0 for I, 1 for X, 2 for Z, 3 for Y.
+    #[inline]
+    pub(crate) fn letter(self, qubit: usize) -> usize {
+        ((self.x >> qubit & 1) | (self.z >> qubit & 1) << 1) as usize
     }
 
     pub(crate) fn commutes(self, other: Self) -> bool {
@@ -136,6 +142,24 @@ impl Rotations {
         self.0.push(Rotation::new(pauli, at, at));
     }
 
+    /// Returns the rotation that had this position in the state.
+    pub(crate) fn find(&self, index: u16) -> Option<Rotation> {
+        self.0.iter().find(|rotation| rotation.index == index).copied()
+    }
+
+    /// Returns true if a state has room for no further rotation.
+    pub(crate) fn is_full(&self) -> bool {
+        self.0.len() >= MAX_ROTATIONS
+    }
+
+    /// Inserts a rotation before all others.
+    pub(crate) fn push_front(&mut self, pauli: Pauli) {
+        self.0.insert(0, Rotation::new(pauli, 0, 0));
+        for (rotation, at) in self.0.iter_mut().zip(0..) {
+            (rotation.column, rotation.index) = (at, at);
+        }
+    }
+
     #[inline]
     pub(crate) fn conjugate(&mut self, gate: Gate) {
         for rotation in &mut self.0 {
@@ -162,7 +186,7 @@ impl Rotations {
     }
 
     /// Marks the rotations that can be removed at once. Returns true if there are any.
-    fn mark(&mut self, preserve_order: bool) -> bool {
+    pub(crate) fn mark(&mut self, preserve_order: bool) -> bool {
         let mut any = false;
         for at in 0..self.0.len() {
             let (before, from) = self.0.split_at_mut(at);

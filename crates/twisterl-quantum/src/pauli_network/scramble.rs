@@ -2,7 +2,7 @@
 
 use super::rotations::Pauli;
 use crate::connectivity::{FAR, distances};
-use crate::gates::{Gate, Kind};
+use crate::gates::Gate;
 use twisterl_core::rng::{Rng, RngExt as _};
 
 /// The share of gates on two qubits in a scramble, as in `qiskit-gym`.
@@ -19,6 +19,8 @@ pub(crate) struct Scramble {
     two: Vec<Gate>,
     /// The pairs of qubits at each distance on the map of CX and CZ gates, from 1 on; no list is empty.
     pairs: Vec<Vec<(u8, u8)>>,
+    /// The qubits that such gates join with each one, itself among them, `[qubits]`.
+    joined: Vec<u32>,
     /// The gates make all Cliffords on the qubits that they connect.
     makes_all: bool,
     num_qubits_decay: f64,
@@ -32,8 +34,13 @@ impl Scramble {
         num_qubits_decay: f64,
     ) -> Self {
         let (one, two) = gates.iter().partition(|gate| gate.kind.qubits() == 1);
-        let entangling = gates.iter().filter(|gate| matches!(gate.kind, Kind::Cx | Kind::Cz));
+        let entangling = gates.iter().filter(|gate| gate.kind.spreads());
         let apart = distances(qubits, entangling.filter_map(|gate| gate.edge()));
+        let joined = apart.chunks(qubits).map(|row| {
+            let near = row.iter().enumerate().filter(|&(_, &distance)| distance != FAR);
+            near.fold(0, |joined, (qubit, _)| joined | 1 << qubit)
+        });
+        let joined = joined.collect();
         let mut pairs: Vec<Vec<(u8, u8)>> = Vec::new();
         for (place, &distance) in apart.iter().enumerate() {
             let (a, b) = (place / qubits, place % qubits);
@@ -43,7 +50,7 @@ impl Scramble {
                 pairs[distance - 1].push((a as u8, b as u8)); // at most 32 qubits
             }
         }
-        Self { one, two, pairs, makes_all, num_qubits_decay }
+        Self { one, two, pairs, joined, makes_all, num_qubits_decay }
     }
 
     /// Draws a gate.
@@ -81,6 +88,21 @@ impl Scramble {
         Some((pauli, budget - left))
     }
 
+    /// Draws a rotation of an evolution: uniformly among the Paulis on qubits that gates join, where these make all of them.
+    pub(crate) fn evolution(&self, rng: &mut Rng) -> Pauli {
+        let qubit = rng.random_range(0..self.joined.len() as u32);
+        let joined = self.joined[qubit as usize];
+        if !self.makes_all && !self.pairs.is_empty() {
+            return self.conjugated(MAX_CONJUGATIONS, rng).0;
+        }
+        loop {
+            let pauli = Pauli { x: rng.random::<u32>() & joined, z: rng.random::<u32>() & joined };
+            if pauli.support() != 0 {
+                return pauli;
+            }
+        }
+    }
+
     /// Draws a distance of at most `most`, and a pair of qubits at this distance, of which one is in `support`, or none if that
     /// is empty.
     fn pair(&self, support: u32, most: usize, rng: &mut Rng) -> Option<(u32, usize)> {
@@ -116,7 +138,7 @@ impl Scramble {
 }
 
 /// Sets the letter of a qubit: 1 for X, 2 for Z, 3 for Y.
-fn set(pauli: &mut Pauli, qubit: u32, letter: u32) {
+pub(crate) fn set(pauli: &mut Pauli, qubit: u32, letter: u32) {
     pauli.x |= (letter & 1) << qubit;
     pauli.z |= (letter >> 1) << qubit;
 }

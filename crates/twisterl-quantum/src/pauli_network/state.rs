@@ -1,14 +1,13 @@
 //! The numbers of a state.
 
-use super::PauliNetwork;
 use super::params::{MAX_ROTATIONS, Order};
 use super::rotations::{Pauli, Rotation, Rotations};
+use super::{CliffordOf, Network};
 use crate::metrics::Layers;
-use crate::tableau::{CliffordTableau, Tableau};
 use twisterl_core::env::whole_numbers;
 use twisterl_core::{Error, Result};
 
-impl PauliNetwork {
+impl<T: CliffordOf> Network<T> {
     /// Reads the rotations of a state, which begin behind its tableau.
     fn read_rotations(&self, entries: &[f64], count: usize) -> Result<Vec<Rotation>> {
         let problem = self.problem();
@@ -50,31 +49,29 @@ impl PauliNetwork {
     }
 
     /// Reads a state before any rotation is removed.
-    pub(super) fn read(&self, state: &[f64]) -> Result<(CliffordTableau, Rotations, Layers)> {
+    pub(super) fn read(&self, state: &[f64]) -> Result<(T, Rotations, Layers)> {
         let problem = self.problem();
         let qubits = problem.qubits;
         let count = whole_numbers(state.get(..1).unwrap_or_default(), MAX_ROTATIONS + 1).next();
         let count = count.transpose()?.unwrap_or_default();
-        let tableau = CliffordTableau::entries(qubits);
+        let tableau = T::entries(qubits);
         let entries = 1 + tableau + count.saturating_mul(qubits + 1);
         let expected = format!("{qubits} qubits and {count} rotations");
         let (state, slacks) = self.layers.split(state, entries, &expected)?;
         let (matrix, list) = state[1..].split_at(tableau);
         let list = self.read_rotations(list, count)?;
-        let tableau = CliffordTableau::read(qubits, matrix, &problem.group)?;
+        let tableau = T::read(qubits, matrix, &problem.group)?;
         Ok((tableau, Rotations::new(list), self.layers.read(slacks)?))
     }
 }
 
 /// Writes a state without the slacks.
-pub(super) fn write(tableau: &CliffordTableau, rotations: &[Rotation], out: &mut Vec<f64>) {
+pub(super) fn write<T: CliffordOf>(tableau: &T, rotations: &[Rotation], out: &mut Vec<f64>) {
     out.push(rotations.len() as f64);
     tableau.write(out);
     let qubits = tableau.rows().len() / 2;
     for rotation in rotations {
         out.push(f64::from(rotation.column));
-        let Pauli { x, z } = rotation.pauli;
-        let letter = |qubit: usize| f64::from((x >> qubit & 1) | (z >> qubit & 1) << 1);
-        out.extend((0..qubits).map(letter));
+        out.extend((0..qubits).map(|qubit| rotation.pauli.letter(qubit) as f64));
     }
 }

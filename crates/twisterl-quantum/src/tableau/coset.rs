@@ -4,7 +4,7 @@
 //! ([`Kind::COUPLINGS`]). Gates on one qubit turn the nine gates on two qubits into each other, so that what the nine make of
 //! equivalent states is equivalent again. They are therefore never needed as moves, and a search needs one state of each coset.
 
-use super::local::{self, Local};
+use super::local::{self, Decoder, Local};
 use super::{CliffordGroup, CliffordTableau, Tableau};
 use crate::gates::{Gate, Kind};
 use crate::metrics::Costs;
@@ -28,6 +28,11 @@ impl Clone for CosetTableau {
 }
 
 impl CosetTableau {
+    /// The rows, the first column in the lowest bit, `[2 * qubits]`.
+    pub(crate) fn rows(&self) -> &[u64] {
+        self.0.rows()
+    }
+
     fn qubits(&self) -> usize {
         self.0.rows().len() / 2
     }
@@ -46,7 +51,7 @@ impl CosetTableau {
     }
 
     /// Returns the gates on one qubit that the solved state is, `[qubits]`.
-    fn locals(&self) -> Vec<Local> {
+    pub(crate) fn locals(&self) -> Vec<Local> {
         let n = self.qubits();
         let own = |qubit: usize, row: u64| (row >> qubit & 1 | (row >> (n + qubit) & 1) << 1) as u8;
         self.pairs().enumerate().map(|(q, (x, z))| Local([own(q, x), own(q, z)])).collect()
@@ -174,12 +179,13 @@ impl Tableau for CosetTableau {
     fn circuit(&self, gates: &[Gate], has_cx: &dyn Fn(u8, u8) -> bool) -> Vec<Gate> {
         let mut end = self.clone();
         gates.iter().for_each(|&gate| end.apply(gate));
-        let last: Vec<Local> = if end.solved() {
-            end.locals().into_iter().map(Local::inverse).collect()
-        } else {
-            vec![Local::IDENTITY; self.qubits()]
-        };
-        local::decode(gates, &last, has_cx)
+        let mut decoder = Decoder::new(self.qubits(), has_cx);
+        gates.iter().for_each(|&gate| decoder.gate(gate));
+        if end.solved() {
+            let locals = end.locals().into_iter().enumerate();
+            locals.for_each(|(qubit, local)| decoder.local(qubit, local.inverse()));
+        }
+        decoder.finish()
     }
 
     fn render(&self) -> String {

@@ -14,7 +14,7 @@ impl Local {
     pub(crate) const IDENTITY: Self = Self([1, 2]);
 
     /// Returns this followed by a gate.
-    fn then(self, kind: Kind) -> Self {
+    pub(crate) fn then(self, kind: Kind) -> Self {
         let Self([x, z]) = self;
         Self(match kind.effect() {
             Kind::H => [z, x],
@@ -42,7 +42,7 @@ impl Local {
     }
 
     /// Returns this followed by another one.
-    fn followed_by(self, other: Self) -> Self {
+    pub(crate) fn followed_by(self, other: Self) -> Self {
         self.then_all(other.word())
     }
 
@@ -54,7 +54,7 @@ impl Local {
 }
 
 /// Returns the rows that a gate on two qubits does not change, on its first and on its second qubit: X (1), Z (2) or Y (3).
-fn kept(kind: Kind) -> (u8, u8) {
+pub(crate) fn kept(kind: Kind) -> (u8, u8) {
     match kind {
         Kind::Cy => (1, 3),
         Kind::Cz => (1, 1),
@@ -100,33 +100,60 @@ fn bases(kind: Kind) -> (Local, Local) {
     (Local::IDENTITY.then(control), Local::IDENTITY.then(target))
 }
 
-/// Returns gates on two qubits as CX between H, S and SX, with the gates `last` at the end, `[qubits]`. Where there is a CX only
-/// in the other direction, by `has_cx`, it is turned.
-pub(crate) fn decode(gates: &[Gate], last: &[Local], has_cx: &dyn Fn(u8, u8) -> bool) -> Vec<Gate> {
-    let mut pending = vec![Local::IDENTITY; last.len()];
-    let mut circuit = Vec::new();
-    let flush = |pending: &mut Local, qubit: u8, circuit: &mut Vec<Gate>| {
-        let word = std::mem::replace(pending, Local::IDENTITY).word();
-        circuit.extend(word.iter().map(|&kind| Gate { kind, first: qubit, second: qubit }));
-    };
-    let h = Local::IDENTITY.then(Kind::H);
-    for gate in gates {
+/// A circuit of CX, H, S and SX under way, in which gates on one qubit wait for the next operation on their qubit. Up to
+/// Paulis.
+pub(crate) struct Decoder<'a> {
+    /// The gates that wait, `[qubits]`.
+    pending: Vec<Local>,
+    /// Tells the directions of CX: where there is one only in the other direction, it is turned.
+    has_cx: &'a dyn Fn(u8, u8) -> bool,
+    circuit: Vec<Gate>,
+}
+
+impl<'a> Decoder<'a> {
+    pub(crate) fn new(qubits: usize, has_cx: &'a dyn Fn(u8, u8) -> bool) -> Self {
+        Self { pending: vec![Local::IDENTITY; qubits], has_cx, circuit: Vec::new() }
+    }
+
+    /// Appends gates on one qubit.
+    pub(crate) fn local(&mut self, qubit: usize, local: Local) {
+        let pending = &mut self.pending[qubit];
+        *pending = pending.followed_by(local);
+    }
+
+    /// Appends a gate on one qubit, or one of [`Kind::COUPLINGS`].
+    pub(crate) fn gate(&mut self, gate: Gate) {
+        if gate.edge().is_none() {
+            return self.local(gate.first.into(), Local::IDENTITY.then(gate.kind));
+        }
+        let h = Local::IDENTITY.then(Kind::H);
         let (control, target) = bases(gate.kind);
-        let turned = !has_cx(gate.first, gate.second) && has_cx(gate.second, gate.first);
+        let turned =
+            !(self.has_cx)(gate.first, gate.second) && (self.has_cx)(gate.second, gate.first);
         for (qubit, basis) in [(gate.first, control), (gate.second, target)] {
-            let before = if turned { basis.followed_by(h) } else { basis };
-            let pending = &mut pending[usize::from(qubit)];
-            *pending = pending.followed_by(before);
-            flush(pending, qubit, &mut circuit);
-            *pending = if turned { h.followed_by(basis) } else { basis };
+            self.local(qubit.into(), if turned { basis.followed_by(h) } else { basis });
+            self.flush(qubit.into());
+            self.local(qubit.into(), if turned { h.followed_by(basis) } else { basis });
         }
         let (first, second) =
             if turned { (gate.second, gate.first) } else { (gate.first, gate.second) };
-        circuit.push(Gate { kind: Kind::Cx, first, second });
+        self.circuit.push(Gate { kind: Kind::Cx, first, second });
     }
-    for ((qubit, pending), &last) in (0..=u8::MAX).zip(&mut pending).zip(last) {
-        *pending = pending.followed_by(last);
-        flush(pending, qubit, &mut circuit);
+
+    /// Appends the gates that wait on a qubit. Returns the number of gates so far.
+    pub(crate) fn flush(&mut self, qubit: usize) -> usize {
+        let word = std::mem::replace(&mut self.pending[qubit], Local::IDENTITY).word();
+        // At most 32 qubits.
+        let gate = |&kind: &Kind| Gate { kind, first: qubit as u8, second: qubit as u8 };
+        self.circuit.extend(word.iter().map(gate));
+        self.circuit.len()
     }
-    circuit
+
+    /// Returns the circuit.
+    pub(crate) fn finish(mut self) -> Vec<Gate> {
+        (0..self.pending.len()).for_each(|qubit| {
+            self.flush(qubit);
+        });
+        self.circuit
+    }
 }

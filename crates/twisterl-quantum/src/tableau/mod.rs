@@ -3,7 +3,7 @@
 mod clifford;
 mod coset;
 mod linear;
-mod local;
+pub(crate) mod local;
 mod permutation;
 mod rows;
 

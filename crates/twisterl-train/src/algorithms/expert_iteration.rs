@@ -235,14 +235,24 @@ fn inverse_of(
     env: &mut dyn VecEnv,
     key: StreamKey,
 ) -> Result<SolvedProblem> {
-    let start = Start::State { state: &problem.start, difficulty: None };
-    env.begin(0, start, &mut key.stream())?;
-    let state = env.inverse_state(0)?;
-    let actions = env.invert_solution(0, &problem.actions)?;
-    state.zip(actions).map(|(start, actions)| SolvedProblem { start, actions }).ok_or_else(|| {
+    let begin = |env: &mut dyn VecEnv, state: &[f64]| {
+        env.begin(0, Start::State { state, difficulty: None }, &mut key.stream())
+    };
+    let none = |env: &dyn VecEnv| {
         let rule = "a problem that was solved from both ends has an inverse";
-        twisterl_core::Error::contract(env.name(), rule, "none").into()
-    })
+        twisterl_core::Error::contract(env.name(), rule, "none")
+    };
+    begin(env, &problem.start)?;
+    let start = env.inverse_state(0)?.ok_or_else(|| none(env))?;
+    // Seen from the inverse problem, the problem is the inverse one.
+    begin(env, &start)?;
+    if env.inverse_state(0)?.as_deref() != Some(&problem.start) {
+        let name = env.name();
+        let expected = format!("never, since the inverse of an inverse of {name} may differ");
+        return Err(Error::config("algorithm.collecting.experts.invert", expected, "both"));
+    }
+    let actions = env.invert_solution(0, &problem.actions)?.ok_or_else(|| none(env))?;
+    Ok(SolvedProblem { start, actions })
 }
 
 /// Shortens the solutions in windows of this many actions. All results are returned in order, so that the error of a run

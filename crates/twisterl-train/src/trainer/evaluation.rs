@@ -1,12 +1,12 @@
 //! Evaluations during training.
 
-use crate::Result;
 use crate::algorithms::Iteration;
 use crate::algorithms::spread::{EpisodeRow, Spread, Task, episode_rows, episodes_of, range};
-use crate::config::{EvalConfig, EvalStart};
+use crate::config::{EvalConfig, EvalStart, Evals, RunConfig};
 use crate::record::metrics::{fields, names};
 use crate::record::snapshot::Snapshot;
 use crate::system::terminal::numbers::{mean_return, percent};
+use crate::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::fmt::{self, Display, Formatter};
 use std::ops::Range;
@@ -20,6 +20,44 @@ use twisterl_core::solve::{Solution, SolvePlan, Solver, Verification};
 
 /// The fewest episodes of a part that workers play.
 const PART: usize = 16;
+
+/// Drops the default evaluations that `spec` does not allow, since their tree search needs one discrete action. Returns
+/// then what to tell the user. Evaluations that a config chooses are left to [`check`].
+pub(super) fn fit_defaults(config: &mut RunConfig, spec: &dyn EnvSpec) -> Option<String> {
+    let shared = &mut config.shared;
+    if shared.evals != Evals::default() || spec.action_space().single_discrete().is_some() {
+        return None;
+    }
+    let dropped = |(name, eval): &(&String, &EvalConfig)| {
+        eval.num_mcts_searches > 0 && **name != shared.learning.diff_metric
+    };
+    let (dropped, kept): (Vec<_>, Vec<_>) = shared.evals.iter().partition(dropped);
+    let names: Vec<_> = dropped.into_iter().map(|(name, _)| name.as_str()).collect();
+    let notice = (!names.is_empty()).then(|| {
+        let names = names.join(", ");
+        format!(
+            "algorithm.evals: without {names} of the default evaluations, since tree search needs one discrete action"
+        )
+    });
+    shared.evals = kept.into_iter().map(|(name, eval)| (name.clone(), eval.clone())).collect();
+    notice
+}
+
+/// Checks that `spec` allows all evaluations, before any is made.
+///
+/// # Errors
+/// [`twisterl_core::Error::Config`] with the path of the first field that it does not allow.
+pub(super) fn check(evals: &Evals, spec: &dyn EnvSpec) -> Result<()> {
+    let searched = evals.iter().find(|(_, eval)| eval.num_mcts_searches > 0);
+    match searched {
+        Some((name, eval)) if spec.action_space().single_discrete().is_none() => {
+            let path = format!("algorithm.evals.{name}.num_mcts_searches");
+            let expected = "0, since tree search needs one discrete action";
+            Err(Error::config(path, expected, eval.num_mcts_searches))
+        }
+        _ => Ok(()),
+    }
+}
 
 /// Means over the episodes of an evaluation.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -56,7 +56,9 @@ pub fn train<'a>(
 ) -> Result<Summary> {
     let registry = &plugins::bounded(registry, config.env_sandbox);
     let spec = registry.with_trust(Trust::Code).make(&config.env_cls, &config.env)?;
-    let config = &pinned(config, &*spec);
+    let mut config = pinned(config, &*spec);
+    let fitted = evaluation::fit_defaults(&mut config, &*spec);
+    let config = &config;
     let policy = match &options.load_checkpoint {
         Some(file) => load::weights_for(config, &*spec, file, registry)?,
         None => load::initial_policy(config, &*spec, registry)?,
@@ -65,7 +67,7 @@ pub fn train<'a>(
     let spec = in_workers(spec, config)?;
     let mut trainer = Trainer::of(config.clone(), spec, policy, &options.interrupt)?;
     trainer.work_by(options.engine(config.engine)?, options.env.as_deref());
-    differs.into_iter().for_each(|text| trainer.notices.add(text));
+    differs.into_iter().chain(fitted).for_each(|text| trainer.notices.add(text));
     if let Some(difficulty) = options.difficulty {
         trainer.curriculum.set(difficulty);
     }
@@ -194,6 +196,7 @@ impl Trainer {
             }
             AlgorithmConfig::Es(es) => Box::new(Es::new(es, seed, env, &mut policy)?),
         };
+        evaluation::check(&config.shared.evals, &*spec)?;
         Ok(Self::new(config, spec, policy, algorithm))
     }
 }

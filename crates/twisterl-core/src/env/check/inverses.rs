@@ -68,6 +68,40 @@ impl Check<'_> {
         Ok(())
     }
 
+    /// Walks away from solved states by steps back, if there are any, and takes each action that they return.
+    pub(super) fn steps_back(&mut self) -> Result<()> {
+        if !self.copies || self.subject.actions.single_discrete().is_none() {
+            return Ok(());
+        }
+        self.renew();
+        for episode in 0..EPISODES {
+            self.scramble(ENV, 0, episode)?;
+            let solved = self.stage.env.solved(ENV);
+            let mut rng = self.stream(Purpose::Walk, episode);
+            for _ in 0..STEPS {
+                let view = self.stage.view(ENV)?;
+                self.stage.env.copy(&[(ENV, COPY)])?;
+                let Some(action) = self.stage.env.step_back(COPY, &mut rng)? else { break };
+                self.subject.require(
+                    solved,
+                    rule::STEPS_BACK,
+                    || "one in an episode of difficulty 0 that does not begin solved",
+                )?;
+                // With the full budget, as an episode from there.
+                let state = self.stage.state(COPY)?;
+                let start = Start::State { state: &state, difficulty: None };
+                self.stage.begin(ENV, start, self.stream(Purpose::Start, episode))?;
+                self.stage.env.copy(&[(ENV, COPY)])?;
+                self.stage.step(COPY, &self.action(action as usize))?;
+                let found = self.stage.view(COPY)?;
+                self.subject.require(found == view, rule::STEPS_BACK, || {
+                    format!("{:?} after {action} in {state:?}, not {:?}", found.state, view.state)
+                })?;
+            }
+        }
+        Ok(())
+    }
+
     /// Tests the inverse problems of scrambles, if there are any: those that few actions solve.
     pub(super) fn inverse_problems(&mut self) -> Result<()> {
         if self.subject.inverses.is_empty() {

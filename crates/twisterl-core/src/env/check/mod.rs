@@ -76,6 +76,7 @@ pub fn check_env<E: Environment>(prototype: &E, seed: u64) -> Result<Report> {
 /// - each twist is a pair of permutations other than the identity, and the twisted state has the twisted observations and
 ///   masks and gives the same rewards and ends, step by step;
 /// - an inverse undoes its action, and is undone by it; if all actions have inverses, difficulty 0 begins solved;
+/// - a step back leads to a state from which its action leads to the one before;
 /// - an inverse state can be set, and its solutions turned around solve the state, at the same return.
 ///
 /// # Errors
@@ -95,6 +96,7 @@ pub fn check(subject: &Subject<'_>, seed: u64) -> Result<Report> {
     check.uniform()?;
     check.episodes()?;
     check.inverses()?;
+    check.steps_back()?;
     for (index, twist) in subject.twists.iter().enumerate() {
         check.twist(index, twist)?;
     }

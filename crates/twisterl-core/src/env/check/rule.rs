@@ -23,6 +23,7 @@ pub(super) const OUTSIDE: &str = "an action outside of the space does no harm";
 pub(super) const TWISTS: &str = "twists are permutations";
 pub(super) const TWISTED: &str = "a twist has its twisted_state";
 pub(super) const INVERSES: &str = "an inverse undoes its action";
+pub(super) const STEPS_BACK: &str = "the action that a step back returns leads to the state before";
 pub(super) const DIFFICULTY_0: &str = "where all actions have inverses, difficulty 0 is solved";
 pub(super) const INVERSE_STATES: &str = "an inverse_state can be set";
 pub(super) const INVERSE_SOLUTIONS: &str =
@@ -62,6 +63,7 @@ pub(super) fn advice(rule: &str) -> Option<&'static str> {
         INVERSE_SOLUTIONS => {
             "`invert_solution` returns the actions that solve the current state; by default the inverses in reverse order"
         }
+        STEPS_BACK => "return `None` from `step_back`, and change nothing, where there is none",
         INVERSES => "return `None` from `inverse` if there is no such action",
         _ => return None,
     })

@@ -6,16 +6,17 @@
 
 mod shorten;
 mod slots;
+mod wander;
 
 use crate::env::batch::VecEnv;
 use crate::env::walk::shorten::{Shortener, StatePath};
 use crate::env::walk::slots::{GIVEN, Slots};
 use crate::env::{Start, Step};
-use crate::rng::Rng;
+use crate::rng::{Purpose, Rng, stream};
 use crate::space::symmetry::{Canonical, Twist};
 use crate::space::{ActionSpace, Observations};
 use crate::{Error, Result};
-use rand::RngExt;
+use std::collections::HashSet;
 
 /// Configuration of walks.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -87,9 +88,20 @@ pub trait Walk: Send {
     ) -> Result<()>;
 }
 
+/// The steps away from solved states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum StepBack {
+    /// Actions, which are undone by others.
+    Actions,
+    /// Those of [`Environment::step_back`](crate::env::Environment::step_back). Each action of a path is the one that leads
+    /// back, as if actions undid themselves.
+    Drawn,
+}
+
 /// Makes walks of an environment. Memory is reused from walk to walk.
 struct Walker<V> {
     slots: Slots<V>,
+    back: StepBack,
     inverses: Vec<u32>,
     path: StatePath,
     shortener: Shortener,
@@ -97,26 +109,47 @@ struct Walker<V> {
     allowed: Vec<u32>,
     steps: Vec<Step>,
     state: Vec<f64>,
+    /// The keys of the states of a walk of drawn steps.
+    seen: HashSet<u64>,
     canonical: Canonical,
 }
 
-/// Returns a maker of walks over the batches that `make` makes; `inverses`, `[actions]`, holds the action that undoes each
-/// action.
+/// Returns a maker of walks over the batches that `make` makes, of environments with these actions. `inverses`, `[actions]`,
+/// holds the action that undoes each action; without them, walks consist of the steps back of the environment.
+///
+/// # Errors
+/// That of `inverses`, if the environment has no steps back either.
 pub fn over<V: VecEnv + 'static>(
-    inverses: Vec<u32>,
+    actions: &ActionSpace,
+    inverses: Result<Vec<u32>>,
     make: impl Fn(usize) -> V + Send + 'static,
-) -> Box<dyn Walk> {
-    Box::new(Walker {
+) -> Result<Box<dyn Walk>> {
+    let (back, inverses) = match (inverses, actions.single_discrete()) {
+        (Err(_), Some(choices)) if has_steps_back(&mut make(1))? => {
+            (StepBack::Drawn, (0..choices as u32).collect())
+        }
+        (inverses, _) => (StepBack::Actions, inverses?),
+    };
+    Ok(Box::new(Walker {
         slots: Slots::new(inverses.len(), Box::new(make)),
+        back,
         path: StatePath::default(),
         shortener: Shortener::new(&inverses),
+        seen: HashSet::new(),
         mask: Vec::new(),
         allowed: Vec::new(),
         steps: Vec::new(),
         state: Vec::new(),
         canonical: Canonical::default(),
         inverses,
-    })
+    }))
+}
+
+/// Returns true if an environment steps back from an episode of difficulty 0.
+fn has_steps_back(batch: &mut impl VecEnv) -> Result<bool> {
+    let mut rng = stream(0, Purpose::Walk, 0, 0);
+    batch.begin(0, Start::Scramble { difficulty: 0 }, &mut rng)?;
+    Ok(batch.step_back(0, &mut rng)?.is_some())
 }
 
 /// Returns the action that undoes each action of environment `name`, `[actions]`; `inverse` is as
@@ -178,9 +211,21 @@ impl<V: VecEnv> Walker<V> {
         Ok(next)
     }
 
+    /// Shortens the path.
+    ///
+    /// # Errors
+    /// If no action undoes another one, which the search from both ends of a window needs.
+    fn shorten_path(&mut self, window: usize) -> Result<()> {
+        if self.back == StepBack::Drawn && window > 1 {
+            let expected = format!("0 or 1 for {}, without inverses", self.slots.batch.name());
+            return Err(Error::config("algorithm.collecting.walk_window", expected, window));
+        }
+        self.shortener.shorten(&mut self.slots, &mut self.path, window)
+    }
+
     /// Shortens the path, and appends its states with their labels.
     fn label(&mut self, config: &WalkConfig<'_>, out: &mut Walks) -> Result<()> {
-        self.shortener.shorten(&mut self.slots, &mut self.path, config.window)?;
+        self.shorten_path(config.window)?;
         let first = out.actions.len();
         let states = self.path.states.get(1..).unwrap_or_default();
         self.slots.batch.observe(states, &mut out.observations, &mut out.masks)?;
@@ -191,38 +236,6 @@ impl<V: VecEnv> Walker<V> {
         self.walk_back(first, out)?;
         self.returns(config.gamma, out);
         self.canonical(config.twists, first, out);
-        Ok(())
-    }
-
-    /// Fills the path with a random walk, which undoes its last action only where no other action is allowed.
-    fn wander(&mut self, length: usize, rng: &mut Rng) -> Result<()> {
-        self.begin();
-        let mut at = self.slots.take()?;
-        let batch = &mut self.slots.batch;
-        batch.begin(at, Start::Scramble { difficulty: 0 }, rng)?;
-        self.path.states.push(at);
-        if !batch.solved(at) {
-            let rule = "an environment that declares inverses is solved at difficulty 0";
-            return Err(Error::contract(batch.name(), rule, "a state that is not solved"));
-        }
-        let mut back = None;
-        for _ in 0..length {
-            self.mask.clear();
-            self.slots.batch.masks(&[at], &mut self.mask)?;
-            let choices = (0u32..).zip(&self.mask).filter(|&(_, &allowed)| allowed);
-            self.allowed.clear();
-            self.allowed.extend(choices.map(|(action, _)| action));
-            if self.allowed.len() > 1 {
-                self.allowed.retain(|&action| Some(action) != back);
-            }
-            if self.allowed.is_empty() {
-                break; // a dead end
-            }
-            let action = self.allowed[rng.random_range(0..self.allowed.len())];
-            at = self.advance(at, action)?;
-            back = Some(self.inverses[action as usize]);
-            self.path.actions.push(action);
-        }
         Ok(())
     }
 
@@ -263,14 +276,17 @@ impl<V: VecEnv> Walker<V> {
 
 impl<V: VecEnv> Walk for Walker<V> {
     fn walk(&mut self, config: &WalkConfig<'_>, rng: &mut Rng, out: &mut Walks) -> Result<()> {
-        self.wander(config.length, rng)?;
+        match self.back {
+            StepBack::Actions => self.wander(config.length, rng)?,
+            StepBack::Drawn => self.step_back(config.length, rng)?,
+        }
         self.label(config, out)
     }
 
     fn shorten(&mut self, state: &[f64], actions: &mut Vec<u32>, window: usize) -> Result<()> {
         self.play(state, actions)?;
         self.path.actions.clone_from(actions);
-        self.shortener.shorten(&mut self.slots, &mut self.path, window)?;
+        self.shorten_path(window)?;
         actions.clone_from(&self.path.actions);
         Ok(())
     }
@@ -294,9 +310,7 @@ impl<V: VecEnv> Walk for Walker<V> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::env::Start;
     use crate::envs::registry::{EnvSpec, Registry};
-    use crate::rng::{Purpose, stream};
     use serde_json::json;
     use std::sync::Arc;
 
@@ -352,7 +366,8 @@ mod tests {
         for (width, length, window) in [(3, 20, 0), (3, 90, 12), (4, 70, 16)] {
             let spec = puzzle(width, width);
             let boxed = Arc::clone(&spec);
-            let mut boxed_walker = over(spec.inverses().unwrap(), move |len| boxed.batch(len));
+            let mut boxed_walker =
+                over(&spec.action_space(), spec.inverses(), move |len| boxed.batch(len)).unwrap();
             let mut walker = spec.walker().unwrap();
             for index in 0..5 {
                 let [a, b] = [&mut walker, &mut boxed_walker].map(|walker| {

@@ -22,6 +22,8 @@ enum Lie {
     Described(fn(&mut Value)),
     Lacks(Function),
     Traps(Function),
+    /// Makes no more than one environment.
+    OneSlot,
 }
 
 struct Liar {
@@ -62,6 +64,7 @@ impl Instance for LyingInstance {
                 let address = address(&*self.inner, self.layout, buffer)?.unwrap();
                 self.inner.write(address, &bytes)?;
             }
+            Lie::OneSlot if function == Function::Init && arguments[1] > 1 => return Ok(-1),
             Lie::Traps(trapping) if trapping == function => {
                 return Err(Error::internal("unreachable"));
             }
@@ -136,14 +139,21 @@ fn found<const N: usize>(lies: [(Lie, &str); N]) {
 #[test]
 fn results_that_break_the_interface_are_named() {
     use Function::{Abi, Begin, Copy, Init, InverseState, InvertSolution};
-    use Function::{Keys, Render, Scratch, State, Step, TwistedState};
+    use Function::{Keys, Observe, Render, Scratch, State, Step, TwistedState};
     found([
         (Lie::Result(Begin, 1), "a start is solved or not: result 1"),
         (Lie::Result(Begin, -1), "te_begin works: result -1 without a text"),
+        // Scrambles are not refused, states are.
+        (Lie::Result(Begin, -2), "te_begin works: result -2 without a text"),
         (
-            Lie::Result(Begin, -2),
-            "state: expected a state of the environment, found result -2 without a text",
+            Lie::OneSlot,
+            "init makes as many environments as the host needs, here 2: result -1 without a text",
         ),
+        (Lie::Result(Init, 7), "te_init returns 0, or a number below 0 after an error: 7"),
+        (Lie::Result(Step, 3), "te_step returns 0, or a number below 0 after an error: 3"),
+        (Lie::Result(Observe, 2), "te_observe returns 0, or a number below 0 after an error: 2"),
+        (Lie::Result(Copy, 1), "te_copy returns 0, or a number below 0 after an error: 1"),
+        (Lie::Result(Keys, 2), "te_keys returns 0, or a number below 0 after an error: 2"),
         (Lie::Result(Step, -7), "te_step works: result -7 without a text"),
         (Lie::Result(Copy, -1), "te_copy works: result -1 without a text"),
         (Lie::Result(Keys, -1), "te_keys works: result -1 without a text"),
@@ -172,7 +182,7 @@ fn results_that_break_the_interface_are_named() {
 #[test]
 fn buffers_that_break_the_interface_are_named() {
     use Buffer::{Flags, Indices, Masks, Offsets, Rewards};
-    use Function::{Observe, Step};
+    use Function::{Observe, State, Step};
     let words = |numbers: &[u32]| bytes(numbers.iter().map(|n| n.to_le_bytes()));
     let floats = |numbers: &[f32]| bytes(numbers.iter().map(|n| n.to_le_bytes()));
     found([
@@ -199,6 +209,14 @@ fn buffers_that_break_the_interface_are_named() {
             "offsets rise from 0 to at most 32: [0, 4, 2147483648]",
         ),
         (Lie::Written(Observe, Indices, words(&[16])), "bits are below 16: 16"),
+        (
+            Lie::Written(Observe, Indices, words(&[5, 0, 5])),
+            "an observation has each bit once: bit 5 twice",
+        ),
+        (
+            Lie::Written(State, Buffer::State, bytes([f64::NAN.to_le_bytes()])),
+            "states consist of finite numbers: NaN",
+        ),
         (Lie::Written(Observe, Masks, vec![2]), "masks consist of 0 and 1: 2"),
         (
             Lie::Written(Observe, Masks, vec![0; 4]),

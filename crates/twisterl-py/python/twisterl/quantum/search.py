@@ -8,16 +8,14 @@ from typing import Any
 from twisterl._internal.arguments import flag, within
 from twisterl.policy import Policy
 
-__all__ = ["best_solution"]
+__all__ = ["MAX_EFFORT", "best_solution"]
 
 # Environments whose states have inverses, which can be easier.
-_INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork"}
+_INVERTIBLE = {"Permutation", "LinearFunction", "Clifford", "CliffordCoset", "PauliNetwork", "PauliNetworkCoset"}
 # The width of the first beam where time is limited: a wider one that does not end in time finds nothing.
 _NARROW = 16
-# The number of actions up to which a wide beam takes little time.
-_SHORT = 32
 # The greatest width of a beam.
-_WIDEST = 1 << 16
+MAX_EFFORT = 1 << 16
 
 
 def best_solution(
@@ -41,7 +39,7 @@ def best_solution(
         options: keywords of `Policy.solve_batch` in place of all that.
     """
     given, tree = dict(options or {}), dict(tree or {})
-    effort = within("num_searches", effort, 1, _WIDEST)
+    effort = within("num_searches", effort, 1, MAX_EFFORT)
     if "search" in given:
         attempts: list[dict[str, Any]] = [{}]
     elif tree.get("num_mcts_searches"):
@@ -56,7 +54,7 @@ def best_solution(
         attempts = [{"search": f"{method}={width}", **ends} for method in methods]
         if flag("deterministic", deterministic):
             attempts = [{"search": "greedy"}, *attempts]
-        elif given.get("seconds") is not None and width > _NARROW and given.get("max_steps", _SHORT) >= _SHORT:
+        elif given.get("seconds") is not None and width > _NARROW:
             return _within(policy, state, given, [{"search": f"beam={_NARROW}", **ends}], attempts)
     return _within(policy, state, given, [], attempts)
 

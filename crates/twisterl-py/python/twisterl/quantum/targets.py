@@ -148,8 +148,8 @@ def target_of(given: Any, kind: Kind, num_qubits: int | None = None) -> Target:
     return Target(kind, found, value, given if isinstance(given, circuit_class) else None)
 
 
-def _clifford(given: Any) -> Any:
-    """Return a `Clifford`."""
+def _clifford(given: Any, kind: str = "clifford", other: str = "a tableau") -> Any:
+    """Return a `Clifford`. Errors of what is none name a kind, and another form in which it is given."""
     info, circuits = module("qiskit.quantum_info"), module("qiskit.circuit")
     errors = (module("qiskit.exceptions").QiskitError, ValueError, TypeError, AttributeError)
     if isinstance(given, info.Clifford):
@@ -169,8 +169,9 @@ def _clifford(given: Any) -> Any:
         if isinstance(given, circuits.QuantumCircuit):
             raise _first_of_another_kind(given, "Clifford", info.Clifford, errors) from error
         raise UsageError(f"clifford: expected a Clifford, found {_shown(given)} ({error!s:.120})") from error
-    expected = "a circuit, a Clifford or a tableau"
-    raise UsageError(f"clifford: expected {expected}, found {type(given).__name__} {given!r:.60}")
+    raise UsageError(
+        f"{kind}: expected a circuit, a gate, a Clifford or {other}, found {type(given).__name__} {given!r:.60}"
+    )
 
 
 def _of_tableau(given: Any) -> Any:
@@ -192,8 +193,8 @@ def _of_tableau(given: Any) -> Any:
     return module("qiskit.quantum_info").Clifford(table, validate=False)
 
 
-def _linear(given: Any) -> Any:
-    """Return the invertible matrix of a linear function."""
+def _linear(given: Any, kind: str = "linear function", other: str = "a matrix") -> Any:
+    """Return the invertible matrix of a linear function; see `_clifford` for errors."""
     library, circuits = module("qiskit.circuit.library"), module("qiskit.circuit")
     if isinstance(given, library.LinearFunction):
         matrix = np.asarray(given.linear, bool)
@@ -202,7 +203,7 @@ def _linear(given: Any) -> Any:
     elif isinstance(given, library.PermutationGate):
         matrix = np.eye(given.num_qubits, dtype=bool)[_pattern(given.pattern)]
     else:
-        clifford = _clifford(given)
+        clifford = _clifford(given, kind, other)
         if clifford.phase.any() or clifford.destab_z.any() or clifford.stab_x.any():
             error = module("qiskit.exceptions").QiskitError
             if isinstance(given, circuits.QuantumCircuit):
@@ -222,7 +223,7 @@ def _permutation(given: Any) -> Any:
         return _pattern(given.pattern)
     if isinstance(given, (list, np.ndarray)) and np.ndim(given[0] if len(given) else 0) == 0:
         return _pattern(given)
-    matrix = _linear(given)
+    matrix = _linear(given, "permutation", "a list of qubits")
     if (matrix.sum(axis=1) != 1).any():
         row = int(np.flatnonzero(matrix.sum(axis=1) != 1)[0])
         raise UsageError(f"permutation: expected one 1 in each row, found row {row} with {matrix[row].sum()}")
@@ -323,6 +324,14 @@ KINDS = {
             tableau_of,
             _is_made(_clifford),
         ),
-        Kind("pauli_network", ("PauliNetwork",), _CLIFFORD_GATES, MAX_QUBITS, _network, Network.state, _is_network),
+        Kind(
+            "pauli_network",
+            ("PauliNetwork", "PauliNetworkCoset"),
+            _CLIFFORD_GATES,
+            MAX_QUBITS,
+            _network,
+            Network.state,
+            _is_network,
+        ),
     )
 }

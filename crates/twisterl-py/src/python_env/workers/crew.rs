@@ -150,6 +150,7 @@ impl Crew {
             match answer.recv_timeout(LOOK) {
                 Ok(answer) => return Ok(answer),
                 Err(RecvTimeoutError::Timeout) => {
+                    self.links[worker].notice_end();
                     if long.is_interrupted() {
                         self.interrupt();
                         return Err(Error::Interrupted);

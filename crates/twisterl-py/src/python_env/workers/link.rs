@@ -7,13 +7,14 @@ use std::io;
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
+use twisterl_train::system::process_group::Leader;
 
 /// The time that a process has to end once its socket is closed.
 const ENDING: Duration = Duration::from_secs(2);
@@ -30,7 +31,7 @@ pub(super) struct Link {
 
 /// The part of a link that the thread which reads answers holds, too.
 struct Shared {
-    child: Mutex<Child>,
+    child: Mutex<Leader>,
     waiting: Mutex<Waiting>,
 }
 
@@ -55,12 +56,10 @@ impl Link {
         let (program, arguments) = command
             .split_first()
             .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "no program"))?;
-        // A group of its own, so that Ctrl-C in a terminal reaches this process alone.
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::from(OwnedFd::from(theirs)))
-            .process_group(0)
-            .spawn()?;
+        // Ctrl-C in a terminal reaches this process alone.
+        let child = Leader::start(
+            Command::new(program).args(arguments).stdin(Stdio::from(OwnedFd::from(theirs))),
+        )?;
         let pid = child.id();
         let waiting = Mutex::new(Waiting::default());
         let shared = Arc::new(Shared { child: Mutex::new(child), waiting });
@@ -114,6 +113,15 @@ impl Link {
         lock(&self.shared.waiting).end.clone().unwrap_or_else(|| "ended".into())
     }
 
+    /// Ends the wait for answers if the process has ended: what it has forked may hold its side of the socket open. Answers
+    /// that have arrived are handed out all the same.
+    pub(super) fn notice_end(&self) {
+        if !matches!(lock(&self.shared.child).try_wait(), Ok(None)) {
+            // The socket may be closed already.
+            let _ = lock(&self.stream).shutdown(Shutdown::Read);
+        }
+    }
+
     /// Tells the process to end: its socket is closed.
     pub(super) fn hang_up(&self) {
         // It may have ended before.
@@ -155,8 +163,7 @@ impl Shared {
                 Ok(Some(status)) => return Some(status),
                 Ok(None) if Instant::now() < end => {}
                 Ok(None) => {
-                    // It may end by itself in this moment.
-                    let _ = child.kill();
+                    child.kill();
                     return child.wait().ok();
                 }
                 Err(_) => return None,

@@ -2,7 +2,7 @@
 
 use super::describe;
 use crate::cli::{Output, seed};
-use crate::system::plugins::index::{Entry, Repository, SCHEME};
+use crate::system::plugins::index::{Entry, Repository, SCHEME, check_url};
 use crate::system::plugins::module_file;
 use crate::system::plugins::wasm::{self, Found, is_module};
 use crate::{Error, Result};
@@ -88,6 +88,9 @@ enum EnvCommand {
         /// Repository: a folder.
         #[arg(long, value_name = "FOLDER")]
         index: String,
+        /// The https URL of the module, if it is not to be copied to the repository.
+        #[arg(long, value_name = "URL")]
+        url: Option<String>,
     },
 }
 
@@ -103,12 +106,15 @@ impl EnvArgs {
             }
             EnvCommand::Add { name, place } => {
                 let found = place.find(&name)?;
-                let entry = add(&Repository::cache()?, &found, |entry| {
-                    PathBuf::from(format!("{}.wasm", entry.sha256))
-                })?;
+                let entry = entry(&found)?;
+                let path = Some(format!("{}.wasm", entry.sha256).into());
+                let entry = Entry { path, ..entry };
+                Repository::cache()?.add(entry.clone(), &found.bytes)?;
                 format!("{}: \"env_cls\": \"{SCHEME}{}\"\n", entry.name, entry.label())
             }
-            EnvCommand::Publish { files, index } => publish(&Repository::at(&index)?, &files)?,
+            EnvCommand::Publish { files, index, url } => {
+                publish(&Repository::at(&index)?, &files, url.as_deref())?
+            }
         };
         Ok(escape_lines(&text).into_owned().into())
     }
@@ -142,7 +148,7 @@ fn list(repository: &Repository) -> Result<String> {
 fn info(found: &Found<'_>) -> Result<String> {
     let spec = open(found)?;
     let about = spec.description();
-    let entry = Entry::of(about, &found.bytes, PathBuf::new())?;
+    let entry = Entry::of(about, spec.interface(), &found.bytes)?;
     let licence = if entry.licence.is_empty() { "none given" } else { &entry.licence };
     let size = counted(found.bytes.len(), "byte");
     Ok(format!(
@@ -154,31 +160,39 @@ fn info(found: &Found<'_>) -> Result<String> {
     ))
 }
 
-/// Adds a module to a repository, in the file that `path` says.
-fn add(
-    repository: &Repository,
-    found: &Found<'_>,
-    path: impl FnOnce(&Entry) -> PathBuf,
-) -> Result<Entry> {
-    let mut entry = Entry::of(open(found)?.description(), &found.bytes, PathBuf::new())?;
+/// Returns the entry of a module, which is what its index says, if it comes from one.
+fn entry(found: &Found<'_>) -> Result<Entry> {
+    let spec = open(found)?;
+    let entry = Entry::of(spec.description(), spec.interface(), &found.bytes)?;
     if !is_module(&found.name) && *found.name != *entry.label() {
         let expected = format!("a module that says that it is {}, as its index does", found.name);
         return Err(Error::usage("index", expected, entry.label()));
     }
-    entry.path = path(&entry);
-    repository.add(entry.clone(), &found.bytes)?;
     Ok(entry)
 }
 
-fn publish(repository: &Repository, files: &[PathBuf]) -> Result<String> {
+fn publish(repository: &Repository, files: &[PathBuf], url: Option<&str>) -> Result<String> {
+    match url {
+        Some(_) if files.len() > 1 => {
+            let found = counted(files.len(), "file");
+            return Err(Error::usage("url", "one file, which lies there", found));
+        }
+        Some(url) => check_url(url).map_err(|expected| Error::usage("url", expected, url))?,
+        None => {}
+    }
     let mut text = String::new();
     for file in files {
         let bytes = module_file::read(file)?;
         let found = Found { name: file.to_string_lossy(), bytes };
-        let entry = add(repository, &found, |entry| {
-            Path::new(&format!("{}-{}.wasm", entry.name, entry.version)).to_owned()
-        })?;
-        let _ = writeln!(text, "{}: {}", entry.label(), repository.place(&entry.path).display());
+        let mut entry = entry(&found)?;
+        let file = PathBuf::from(format!("{}-{}.wasm", entry.name, entry.version));
+        let place = url.map_or_else(|| repository.place(&file), PathBuf::from);
+        match url {
+            Some(url) => entry.url = Some(url.to_owned()),
+            None => entry.path = Some(file),
+        }
+        repository.add(entry.clone(), &found.bytes)?;
+        let _ = writeln!(text, "{}: {}", entry.label(), place.display());
     }
     Ok(text)
 }

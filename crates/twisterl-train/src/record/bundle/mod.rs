@@ -5,6 +5,7 @@ mod templates;
 pub use templates::Kind;
 
 use super::disk::write_file;
+use crate::system::plugins::is_plugin;
 use crate::{Error, Result};
 use std::path::Path;
 use std::sync::Arc;
@@ -84,7 +85,11 @@ fn template_of<'a>(
     options: BundleOptions<'a>,
     registry: &Registry,
 ) -> Result<(Option<Arc<dyn EnvSpec>>, Template<'a>)> {
-    let env = env.filter(|spec| spec.foreign_spec().is_none());
+    // No template of ours has environments of Python and of plugins.
+    let is_elsewhere = |spec: &dyn EnvSpec| {
+        spec.foreign_spec().is_some() || options.template.is_none() && is_plugin(spec.name())
+    };
+    let env = env.filter(|spec| !is_elsewhere(&**spec));
     if let Some(spec) = &env {
         policy.env_cls = spec.name().to_owned();
         policy.env = spec.params();

@@ -9,8 +9,11 @@ use crate::system::files;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 use std::cmp::Ordering;
-use std::path::{Path, PathBuf};
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
 use std::{env, fs, io, process};
+use twisterl_core::error::counts::counted;
+use twisterl_core::error::from_serde::shorten;
 use twisterl_core::error::json::parse;
 use twisterl_core::space::{ActionComponent, ObservationSpace};
 use twisterl_plugin::description::Description;
@@ -41,9 +44,13 @@ pub struct Entry {
     pub version: String,
     /// The version of the interface.
     pub interface: String,
-    /// The file, relative to the index.
-    pub path: PathBuf,
-    /// The SHA-256 of the file, in hexadecimal.
+    /// The file, relative to the index, unless it has a URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<PathBuf>,
+    /// The https URL of the file, if it lies elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The SHA-256 of the file, in lower-case hexadecimal.
     pub sha256: String,
     /// The length of the file, in bytes.
     pub size: u64,
@@ -57,11 +64,11 @@ pub struct Entry {
 }
 
 impl Entry {
-    /// Returns the entry of the module `bytes`, whose file the index will find at `path`.
+    /// Returns the entry of the module `bytes`, which does not say yet where its file is.
     ///
     /// # Errors
     /// If the environment has no name or no version of numbers, which make it known.
-    pub fn of(description: &Description, bytes: &[u8], path: PathBuf) -> Result<Self> {
+    pub fn of(description: &Description, interface: String, bytes: &[u8]) -> Result<Self> {
         let d = description;
         check_label(&d.name, &d.version).map_err(|(what, expected, found)| {
             let path = format!("description.{what}");
@@ -70,14 +77,32 @@ impl Entry {
         Ok(Self {
             name: d.name.clone(),
             version: d.version.clone(),
-            interface: "1.0".into(),
-            path,
+            interface,
+            path: None,
+            url: None,
             sha256: sha256(bytes),
             size: bytes.len() as u64,
             licence: d.licence.clone(),
             observation: d.observation.clone(),
             actions: d.actions.clone(),
         })
+    }
+
+    /// Checks what has to hold before the entry is used. The error names the field, what is expected and what was found.
+    fn check(&self) -> Result<(), (&'static str, &'static str, String)> {
+        check_label(&self.name, &self.version)
+            .map_err(|(what, expected, found)| (what, expected, format!("{found:?}")))?;
+        let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+        if self.sha256.len() != 64 || !self.sha256.bytes().all(is_digit) {
+            let expected = "64 hexadecimal digits in lower case";
+            return Err(("sha256", expected, quoted(&self.sha256)));
+        }
+        match (&self.path, &self.url) {
+            (Some(_), None) => Ok(()),
+            (None, Some(url)) => check_url(url).map_err(|expected| ("url", expected, quoted(url))),
+            (Some(_), Some(_)) => Err(("url", "none beside a path", "both".into())),
+            (None, None) => Err(("path", "the path of the file, or its url", "neither".into())),
+        }
     }
 
     /// The name and the version.
@@ -106,9 +131,28 @@ fn check_label<'l>(
     }
 }
 
-/// Returns the numbers of a version.
+/// Checks the URL of a module. The error says what is expected.
+pub(crate) fn check_url(url: &str) -> Result<(), &'static str> {
+    let host = url.strip_prefix("https://").unwrap_or("");
+    let is_plain = |byte: u8| byte.is_ascii_graphic() && byte != b'#';
+    if host.is_empty() || host.starts_with('/') || !url.bytes().all(is_plain) {
+        return Err("an https URL, with other characters than those of ASCII escaped");
+    }
+    Ok(())
+}
+
+fn quoted(text: &str) -> String {
+    format!("{:?}", shorten(text))
+}
+
+/// Returns the numbers of a version. Each has one way to be written, so that equal versions have equal texts.
 fn numbers(text: &str) -> Option<Vec<u64>> {
-    text.split('.').map(|number| number.parse().ok()).collect()
+    let number = |text: &str| {
+        let plain = text.bytes().all(|byte| byte.is_ascii_digit())
+            && (text == "0" || !text.starts_with('0'));
+        text.parse().ok().filter(|_| plain)
+    };
+    text.split('.').map(number).collect()
 }
 
 /// Modules and their index.
@@ -188,11 +232,16 @@ impl Repository {
         let index: Result<Index, _> = parse(&bytes);
         let index =
             index.map_err(|error| Error::input(&path, "", "an index of environments", error))?;
+        let mut known = HashMap::new();
         for (i, entry) in index.environments.iter().enumerate() {
-            check_label(&entry.name, &entry.version).map_err(|(what, expected, found)| {
-                let place = format!("environments[{i}].{what}");
-                Error::input(&path, place, expected, format!("{found:?}"))
+            let place = format!("environments[{i}]");
+            entry.check().map_err(|(what, expected, found)| {
+                Error::input(&path, format!("{place}.{what}"), expected, found)
             })?;
+            if let Some(first) = known.insert(entry.label(), i) {
+                let expected = format!("each version once, but environments[{first}] is one too");
+                return Err(Error::input(&path, place, expected, entry.label()));
+            }
         }
         Ok(index)
     }
@@ -237,33 +286,41 @@ impl Repository {
     /// Reads the module of an entry, and checks that it is the one that the entry means.
     ///
     /// # Errors
-    /// If it cannot be read, lies outside of the repository, or is another one.
+    /// If it cannot be read, lies neither in the repository nor at a URL, or is another one.
     pub fn read(&self, entry: &Entry) -> Result<Vec<u8>> {
-        let inside =
-            entry.path.components().all(|part| matches!(part, std::path::Component::Normal(_)));
-        if !inside {
-            let expected = format!("a path in the folder of the index for {}", entry.label());
-            let index = self.place(Path::new(INDEX));
-            return Err(Error::input(index, "", expected, entry.path.display()));
+        let (place, bytes) = self.file(entry)?;
+        let found =
+            format!("one of {} and sha256 {}", bytes_of(bytes.len() as u64), sha256(&bytes));
+        let wanted = format!("one of {} and sha256 {}", bytes_of(entry.size), entry.sha256);
+        if found == wanted {
+            return Ok(bytes);
         }
-        let path = self.place(&entry.path);
-        let bytes = match self {
-            Self::Folder(_) => module_file::read(&path)?,
-            Self::Web(folder) => {
-                let most = entry.size.min(Sandbox::MAX_FILE as u64);
-                web::download(&web::below(folder, &entry.path), most)?
-            }
-        };
-        match sha256(&bytes) {
-            found if found == entry.sha256 => Ok(bytes),
-            found => {
-                let expected = format!("the module {} of sha256 {}", entry.label(), entry.sha256);
-                Err(Error::input(&path, "", expected, format!("one of sha256 {found}")))
-            }
-        }
+        let expected = format!("the module {}, {wanted}", entry.label());
+        Err(Error::input(place, "", expected, found))
     }
 
-    /// Writes a module and its entry, with which it has to agree.
+    /// Reads the file of an entry. Returns also its path or URL.
+    fn file(&self, entry: &Entry) -> Result<(PathBuf, Vec<u8>)> {
+        let most = entry.size.min(Sandbox::MAX_FILE as u64);
+        if let Some(url) = &entry.url {
+            return Ok((url.into(), web::download(url, most)?));
+        }
+        let file = entry.path.as_deref().unwrap_or(Path::new(""));
+        let is_name = |part| matches!(part, Component::Normal(_));
+        if !file.components().all(is_name) || file.as_os_str().is_empty() {
+            let expected = format!("a path in the folder of the index for {}", entry.label());
+            let index = self.place(Path::new(INDEX));
+            return Err(Error::input(index, "", expected, file.display()));
+        }
+        let place = self.place(file);
+        let bytes = match self {
+            Self::Folder(_) => module_file::read(&place)?,
+            Self::Web(folder) => web::download(&web::below(folder, file), most)?,
+        };
+        Ok((place, bytes))
+    }
+
+    /// Writes an entry, and its module unless that lies at a URL. They have to agree.
     ///
     /// # Errors
     /// If there is another module of this name and version, or a file cannot be written.
@@ -283,7 +340,9 @@ impl Repository {
             Err(_) => {}
         }
         fs::create_dir_all(folder).map_err(|error| Error::io("create", folder, error))?;
-        write(&folder.join(&entry.path), bytes)?;
+        if let Some(path) = &entry.path {
+            write(&folder.join(path), bytes)?;
+        }
         let at = place.unwrap_or_else(|at| at);
         index.environments.insert(at.min(index.environments.len()), entry);
         index.environments.sort_by(|a, b| a.key().partial_cmp(&b.key()).unwrap_or(Ordering::Equal));
@@ -291,6 +350,10 @@ impl Repository {
         let text = text.map_err(|error| twisterl_core::Error::internal(error.to_string()))?;
         write(&folder.join(INDEX), (text + "\n").as_bytes())
     }
+}
+
+fn bytes_of(count: u64) -> String {
+    counted(count as usize, "byte")
 }
 
 fn read_index(path: &Path) -> Result<Vec<u8>> {

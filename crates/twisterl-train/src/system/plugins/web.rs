@@ -25,8 +25,8 @@ pub fn set_download(download: Download) {
 /// If nothing in this process can, or the file is not there, or longer.
 pub(super) fn download(url: &str, most: u64) -> Result<Vec<u8>> {
     let Some(download) = DOWNLOAD.get() else {
-        let expected = "a folder (this program loads nothing from the web: use the command `twisterl` of the Python \
-                        package, or download the index and its modules, such as with `wget -r`)";
+        let expected = "files on this machine (this program loads nothing from the web: use the command `twisterl` of \
+                        the Python package, or download the index and its modules, such as with `wget -r`)";
         return Err(Error::usage("index", expected, url));
     };
     let bytes = download(url, most).and_then(|bytes| match bytes.len() as u64 {

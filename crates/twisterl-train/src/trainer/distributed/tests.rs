@@ -41,7 +41,7 @@ impl Engine for Crew {
         // One worker is new each time, as after a crash.
         workers.truncate(width - 1);
         while workers.len() < width {
-            workers.push(Answerer::new(config, &Registry::default())?);
+            workers.push(Answerer::new(config, &registry())?);
         }
         let mut answers = vec![Vec::new(); parts];
         for (part, answer) in answers.iter_mut().enumerate().rev() {
@@ -56,6 +56,13 @@ impl Engine for Crew {
     fn status(&self) -> String {
         format!("{} questions", self.questions.lock().unwrap())
     }
+}
+
+/// The environments of the program.
+fn registry() -> Registry {
+    let mut registry = Registry::default();
+    twisterl_quantum::register(&mut registry);
+    registry
 }
 
 fn options(engine: Option<Crew>) -> Options {
@@ -114,6 +121,20 @@ fn configs() -> Vec<(&'static str, RunConfig)> {
                     "experts": {"after": 0.6, "num_problems": 8, "num_solutions": 40, "beam": 4}}}),
             ),
         ),
+        (
+            "BackwardScramble, problems and their inverses",
+            RunConfig::from_value(json!({
+                "env_cls": "LinearFunction",
+                "env": {"num_qubits": 2, "basis_gates": ["CX"], "difficulty": 3, "max_depth": 8},
+                "policy": {"embedding_size": 8, "common_layers": [6]},
+                "algorithm_cls": "BackwardScramble",
+                "algorithm": {"collecting": {"num_walks": 70, "walk_length": 4,
+                    "experts": {"after": 0.4, "num_problems": 20, "num_solutions": 30, "beam": 4, "invert": "both"}}},
+                "num_iterations": 5,
+                "seed": 3
+            }))
+            .unwrap(),
+        ),
         ("ES", config("ES", json!({"es": {"population": 40, "num_episodes": 2}}))),
     ]
 }
@@ -138,7 +159,7 @@ fn runs_of_workers_are_the_local_run_and_resume() {
     for (name, config) in configs() {
         let folder = tempfile::tempdir().unwrap();
         let at = |name: &str| folder.path().join(name);
-        let registry = Registry::default();
+        let registry = registry();
         train(&config, at("local").as_path(), &options(None), &registry).unwrap();
         let spread = || options(Some(Crew::default()));
         train(&config, at("spread").as_path(), &spread(), &registry).unwrap();

@@ -103,6 +103,8 @@ fn work_is_bounded() {
 fn memory_is_bounded() {
     let grow = "(loop $again (drop (memory.grow (i32.const 1024))) (br $again)) (i32.const 0)";
     assert_refused("grows forever", &step(grow), "fuel");
+    let start = with(&format!("(start $grow) (func $grow (drop (block (result i32) {grow})))"));
+    assert_refused("grows forever at start", &start, "start function");
     let once = "(if (i32.ne (memory.grow (i32.const 60000)) (i32.const -1)) (then unreachable)) (i32.const -1)";
     assert_refused("grows beyond the bound", &step(once), "result -1 without a text");
     let large =

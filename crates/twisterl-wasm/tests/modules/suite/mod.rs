@@ -67,3 +67,20 @@ fn a_module_plays_by_its_rules() {
         .begin(0, Start::Scramble { difficulty: 1 }, &mut stream(1, Purpose::Start, 0, 0))
         .unwrap_err();
 }
+
+/// A start function that changes the description, in a module in which the name `start` is taken.
+#[test]
+fn a_start_function_runs_first() {
+    let (_, after) = LINE.split_once("(data (i32.const 1024)").unwrap();
+    let (data, _) = after.split_once("(func").unwrap();
+    let description = data.split('"').skip(1).step_by(2).collect::<String>().replace("\\22", "\"");
+    let key = "\"difficulty\": ";
+    let at = 1024 + description.find(key).unwrap() + key.len();
+    let start =
+        format!("(func $first (i32.store8 (i32.const {at}) (i32.const 52))) (start $first)");
+    let taken = "(func (export \"start\"))";
+    let text = LINE.replacen("(memory", &format!("{start} {taken} (memory"), 1);
+    let spec = open(&wat::parse_str(text).unwrap(), Sandbox::default()).unwrap();
+    assert_eq!(spec.difficulty(), 4);
+    play(&spec).unwrap();
+}

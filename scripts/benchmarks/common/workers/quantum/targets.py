@@ -5,8 +5,9 @@
 Runs in an interpreter that has Qiskit. PARAMETERS are those of the environment, as JSON. Prints one JSON object:
 `states`, for `evaluate --states`; `optimal`, the fewest actions of each, or null where the group is too large; and
 `anchors`, for each method of Qiskit that takes the coupling map its mean number of gates and of milliseconds on the
-same targets. A SWAP counts as three CX, except among permutations, where gates are SWAPs. Targets of PauliNetwork are
-products of random rotations without a Clifford behind them.
+same targets. A SWAP counts as three CX, except among permutations, where gates are SWAPs. Targets of PauliNetwork
+and PauliNetworkCoset are products of random rotations without a Clifford behind them: of `difficulty` rotations where
+the environment has evolutions.
 """
 
 import json
@@ -25,11 +26,12 @@ from qiskit.synthesis import (
 )
 from qiskit.transpiler import CouplingMap
 from qiskit.transpiler.passes.synthesis.hls_plugins import (
+    PauliEvolutionSynthesisDefault,
     PauliEvolutionSynthesisRustiq,
     TokenSwapperSynthesisPermutation,
 )
 
-ROTATIONS = 8  # of a Pauli network
+ROTATIONS = 8  # of a Pauli network whose scrambles are no evolutions
 
 
 def edges_of(parameters):
@@ -131,24 +133,29 @@ class Cosets(Cliffords):
 
 class PauliNetworks(Targets):
     def draw(self):
-        letters = self.rng.integers(0, 4, (ROTATIONS, self.n))
-        # The identity is no rotation.
-        letters[~letters.any(axis=1), 0] = 1
-        return letters
+        count = self.parameters["difficulty"] if self.parameters.get("evolutions") else ROTATIONS
+        numbers = self.rng.integers(1, 4**self.n, count)  # of all Paulis but the identity
+        return numbers[:, None] >> 2 * np.arange(self.n) & 3
 
     def state(self, target):
         rotations = [number for column, letters in enumerate(target) for number in (column, *letters)]
         return [len(target), *np.eye(2 * self.n, dtype=int).ravel(), *rotations]
 
     def anchors(self):
-        plugin = PauliEvolutionSynthesisRustiq()
+        def by(plugin, **options):
+            return lambda target: cost(plugin.run(evolution(target), **options))
 
-        def rustiq(target):
+        def evolution(target):
             terms = [SparsePauliOp(Pauli(((letters & 2) > 0, (letters & 1) > 0))) for letters in target]
-            gate = PauliEvolutionGate(terms, 0.1)
-            return cost(plugin.run(gate))
+            return PauliEvolutionGate(terms, 0.1)
 
-        return {"rustiq": rustiq} if self.full else {}
+        rustiq = PauliEvolutionSynthesisRustiq()
+        found = {
+            "rustiq": by(rustiq),
+            "rustiq in any order": by(rustiq, preserve_order=False),
+            "default": by(PauliEvolutionSynthesisDefault()),
+        }
+        return found if self.full else {}
 
 
 KINDS = {
@@ -157,6 +164,7 @@ KINDS = {
     "Clifford": Cliffords,
     "CliffordCoset": Cosets,
     "PauliNetwork": PauliNetworks,
+    "PauliNetworkCoset": PauliNetworks,
 }
 
 

@@ -46,6 +46,7 @@ enum Fault {
     UnequalRewards,
     InverseIsItself,
     InverseOneWay,
+    StepsBackElsewhere,
     StartsUnsolved,
     InverseStateOutside,
     InverseStateIsItself,
@@ -219,6 +220,13 @@ impl Environment for Line {
         }
     }
 
+    fn step_back(&mut self, rng: &mut Rng) -> Option<usize> {
+        let action = rng.random_range(0..2) as usize;
+        let cell = self.cell.checked_add_signed([1, -1][action]).filter(|&cell| cell < CELLS)?;
+        self.start(cell);
+        Some(if self.has(Fault::StepsBackElsewhere) { 1 - action } else { action })
+    }
+
     fn inverse_state(&self) -> Option<Vec<f64>> {
         Some(vec![match self.fault {
             Fault::InverseStateOutside => CELLS as f64,
@@ -294,6 +302,7 @@ fn each_fault_is_caught_by_its_rule() {
         (Fault::TwistOfObservationOnly, rule::SYMMETRY),
         (Fault::TwistToAnotherState, rule::SYMMETRY),
         (Fault::UnequalRewards, rule::SYMMETRY),
+        (Fault::StepsBackElsewhere, rule::STEPS_BACK),
         (Fault::InverseIsItself, rule::INVERSES),
         (Fault::InverseOneWay, rule::INVERSES),
         (Fault::StartsUnsolved, rule::DIFFICULTY_0),

@@ -8,18 +8,23 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from typing import Any
 
+from twisterl._internal.arguments import within
 from twisterl.errors import UsageError
 from twisterl.quantum._qiskit import module
 from twisterl.quantum.circuits import circuit_of
 from twisterl.quantum.compiler.blocks import FITS, Block, Line, Lines, block_on, lines_of, replaced
+from twisterl.quantum.compiler.bounds import fewest_gates
 from twisterl.quantum.compiler.synthesis import Budget, Known, best_circuit
 from twisterl.quantum.coupling import Coupling, coupling_of
 from twisterl.quantum.models.library import Library, opened
+from twisterl.quantum.search import MAX_EFFORT
 from twisterl.quantum.targets import Kind, kind_named, target_of
 
 __all__ = ["OptimizationPlugin", "ResynthesizeBlocks"]
 
 
+# The width of the first beams.
+_NARROW = 16
 _PASS: Any = module("qiskit.transpiler").TransformationPass
 _STAGE: Any = module("qiskit.transpiler.preset_passmanagers.plugin").PassManagerStagePlugin
 
@@ -53,7 +58,7 @@ class ResynthesizeBlocks(_PASS, metaclass=_Meta):  # type: ignore[misc]
                 or the user's own.
             seconds: the time for one part.
             total_seconds: the time for the circuit.
-            effort: the width of the beam.
+            effort: the width of the beams, before which narrow ones find most of what can be found.
             finish: a pass manager for the result, such as one that translates it. If the circuit then has no fewer
                 gates on two qubits than before, it stays as it was.
             compare: a pass manager that runs on both circuits before they are compared.
@@ -62,7 +67,8 @@ class ResynthesizeBlocks(_PASS, metaclass=_Meta):  # type: ignore[misc]
         self._coupling = None if coupling_map is None else coupling_of(coupling_map)
         self._models, self._finish, self._compare = models, finish, compare
         Budget(seconds), Budget(total_seconds)  # checks them
-        self._seconds, self._total, self._effort = seconds, total_seconds, effort
+        self._seconds, self._total = seconds, total_seconds
+        self._effort = within("effort", effort, 1, MAX_EFFORT)
 
     def run(self, dag: Any) -> Any:
         """Return the circuit, or one with fewer gates on two qubits."""
@@ -105,6 +111,7 @@ class _Work:
     ) -> None:
         self._circuit, self._coupling, self._library = circuit, coupling, library
         self._seconds, self._effort, self._all_connected = seconds, effort, all_connected
+        self._screen: int | None = _NARROW
         self._lines: Lines = lines_of(circuit)
         self._phase: Any = 0.0
         # Blocks for which no model has a shorter circuit, by their qubits and gates.
@@ -114,8 +121,23 @@ class _Work:
         self._known: Known = {}
 
     def improve(self, budget: Budget) -> bool:
-        """Replace blocks until none can be, or the time is over. Return True if there was one."""
+        """Replace blocks until none can be, or the time is over. Return True if there was one.
+
+        A wide beam runs at first only where a narrow one has found a circuit, which tells in little time most of what
+        can be found. Then wide beams look at the other blocks for as long as that took, but at least for the time of
+        one block. Networks are left out there: searches that find none take longest.
+        """
+        begun = budget.seconds
         kinds = [kind for kind in map(kind_named, FITS) if self._library.sizes(kind)]
+        changed = self._sweeps(kinds, budget)
+        kinds = [kind for kind in kinds if kind.name != "pauli_network"]
+        if self._effort > _NARROW and kinds and (left := budget.seconds) > 0:
+            self._screen, self._kept, self._settled, self._known = None, set(), {}, {}
+            changed |= self._sweeps(kinds, Budget(min(left, max(self._seconds, begun - left))))
+        return changed
+
+    def _sweeps(self, kinds: Sequence[Kind], budget: Budget) -> bool:
+        """Replace blocks of some kinds until none can be, or the time is over. Return True if there was one."""
         changed, again = False, True
         while again:
             again = False
@@ -194,7 +216,12 @@ class _Work:
         coupling = self._edges(qubits)
         part = self._part(qubits, block)
         target = target_of(part, kind)
-        found = best_circuit(self._library, target, coupling, seconds, self._effort, block.cost, self._known)
+        if fewest_gates(target, coupling) >= block.cost:
+            self._kept.add(key)
+            return False
+        found = best_circuit(
+            self._library, target, coupling, seconds, self._effort, block.cost, self._known, self._screen
+        )
         if found is None:
             self._kept.add(key)
             return False

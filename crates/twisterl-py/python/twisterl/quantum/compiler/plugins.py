@@ -9,6 +9,7 @@ from abc import ABCMeta
 from dataclasses import replace
 from typing import Any, ClassVar
 
+from twisterl._internal.arguments import flag, within
 from twisterl.errors import UsageError
 from twisterl.quantum._qiskit import module
 from twisterl.quantum.circuits import PHASE_QUBITS
@@ -16,6 +17,7 @@ from twisterl.quantum.compiler.synthesis import best_circuit
 from twisterl.quantum.coupling import Coupling, coupling_of
 from twisterl.quantum.models.library import opened
 from twisterl.quantum.pauli import network_of
+from twisterl.quantum.search import MAX_EFFORT
 from twisterl.quantum.targets import KINDS, Target, target_of
 
 __all__ = ["CliffordPlugin", "LinearFunctionPlugin", "PauliEvolutionPlugin", "PermutationPlugin"]
@@ -58,7 +60,7 @@ class _Plugin(_BASE, metaclass=ABCMeta):  # type: ignore[misc]
         size = int(high_level_object.num_qubits)
         rest = {name: value for name, value in options.items() if name not in _OPTIONS}
         rest |= {"coupling_map": coupling_map, "target": target, "qubits": qubits}
-        fallback = given.get("fallback", True)
+        fallback = flag("fallback", given.get("fallback", True))
         usual = self._usual("default", high_level_object, rest) if fallback else None
         library = opened(given.get("models")) if 2 <= size <= kind.max_qubits else None
         if library is None or size not in library.sizes(kind):
@@ -75,7 +77,7 @@ class _Plugin(_BASE, metaclass=ABCMeta):  # type: ignore[misc]
         if usual is not None:
             rivals = [(_cost_on(each, coupling), each) for each in (usual, *self._rivals(high_level_object, rest))]
             least, usual = min(rivals, key=lambda rival: math.inf if rival[0] is None else rival[0])
-        seconds, effort = given.get("seconds", 1.0), given.get("effort", 256)
+        seconds, effort = given.get("seconds", 1.0), within("effort", given.get("effort", 256), 1, MAX_EFFORT)
         found = best_circuit(library, goal, coupling, seconds, effort, below=None if to_route else least)
         if found is None:
             return usual

@@ -10,7 +10,7 @@ import numpy as np
 
 from twisterl import envs
 from twisterl._internal import arguments
-from twisterl.errors import ConfigError
+from twisterl.errors import ConfigError, UsageError
 from twisterl.quantum._qiskit import module
 from twisterl.quantum.answers import answer
 from twisterl.quantum.circuits import ONE_QUBIT, TWO_QUBIT, gates_of_solution
@@ -81,6 +81,10 @@ class SynthesisGym(gymnasium.Env[Any, Any]):
             UsageError: there is no such map.
         """
         coupling = coupling_of(coupling_map)
+        if isinstance(basis_gates, str):
+            raise ConfigError(
+                f"basis_gates: expected a list of gates such as ['CX'], found the text {basis_gates!r:.40}"
+            )
         gateset: list[tuple[str, tuple[int, ...]]] = []
         for i, name in enumerate(cls.allowed_gates if basis_gates is None else basis_gates):
             known = next((gate for gate in cls.allowed_gates if gate.lower() == str(name).lower()), None)
@@ -149,8 +153,10 @@ class SynthesisGym(gymnasium.Env[Any, Any]):
         reward, terminated, truncated = self._raw_env.step(action)
         return self._observed(), reward, terminated, truncated, {"is_success": self._raw_env.solved()}
 
-    def render(self) -> Any:
-        """Print the state."""
+    def render(self, mode: str = "human") -> Any:
+        """Print the state. The only `mode` is `human`."""
+        if mode != "human":
+            raise UsageError(f"mode: expected 'human', found {mode!r:.40}")
         print(self._raw_env.render())
 
     def close(self) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 from twisterl._internal.arguments import path as valid_path
 from twisterl.errors import TwisteRLError
-from twisterl.quantum.coupling import Coupling
+from twisterl.quantum.coupling import Coupling, coupling_of
 from twisterl.quantum.models.matching import Placement, placement
 from twisterl.quantum.models.model import Model, load_model
-from twisterl.quantum.targets import ModelKind
+from twisterl.quantum.targets import ModelKind, model_kind_named
 
 __all__ = ["VARIABLE", "Library", "default_folder"]
 
@@ -59,8 +59,15 @@ class Library:
             except TwisteRLError as error:
                 self.broken.append((place, error))
 
-    def find(self, kind: ModelKind, coupling: Coupling) -> list[tuple[Model, Placement]]:
-        """Return the models for a map, each with its placement, those with the most edges of the map first."""
+    def find(self, kind: ModelKind | str, coupling: Any) -> list[tuple[Model, Placement]]:
+        """Return the models for a map, each with its placement, those with the most edges of the map first.
+
+        Args:
+            kind: the kind of the models, or its name.
+            coupling: the map in any form that `coupling_of` takes.
+        """
+        kind = kind if isinstance(kind, ModelKind) else model_kind_named(kind)
+        coupling = coupling_of(coupling)
         key = (kind.name, coupling)
         if key not in self._placements:
             fitting: list[tuple[Model, Placement]] = []
@@ -70,8 +77,9 @@ class Library:
             self._placements[key] = sorted(fitting, key=lambda found: found[1].unused)
         return self._placements[key]
 
-    def sizes(self, kind: ModelKind) -> list[int]:
+    def sizes(self, kind: ModelKind | str) -> list[int]:
         """Return the numbers of qubits of the models of a kind, in descending order."""
+        kind = kind if isinstance(kind, ModelKind) else model_kind_named(kind)
         return sorted({m.coupling.num_qubits for m in self.models.values() if m.kind is kind}, reverse=True)
 
     def __iter__(self) -> Iterator[Model]:
@@ -88,15 +96,21 @@ _KEPT: dict[Path, tuple[Any, Library]] = {}
 
 
 def opened(models: Any = None) -> Library:
-    """Return a library, which is read again only if a file in its folder has changed. Warns of broken models.
+    """Return a library, which is read again only if a file in its folder has changed.
+
+    Warns of broken models, and of a folder that is named but is not there.
 
     Args:
-        models: a library, a folder, or None for `default_folder()`.
+        models: a library, a folder, a model, or None for `default_folder()`.
     """
     if isinstance(models, Library):
         return models
     folder = default_folder() if models is None else valid_path("models", models)
-    stamp = [(str(file), file.stat().st_mtime_ns) for place in _places(folder) for file in (place, *_inside(place))]
+    places = _places(folder)
+    if not places and not folder.is_dir() and (models is not None or os.environ.get(VARIABLE)):
+        found = "another file" if folder.exists() else "nothing"
+        warnings.warn(f"{folder}: expected a folder of models, found {found}: there are no models", stacklevel=2)
+    stamp = [(str(file), file.stat().st_mtime_ns) for place in places for file in (place, *_inside(place))]
     kept = _KEPT.get(folder)
     if kept is None or kept[0] != stamp:
         library = Library(folder)
@@ -112,11 +126,10 @@ def _inside(place: Path) -> list[Path]:
 
 def _places(folder: Path) -> list[Path]:
     """Return what looks like a model: folders with its description, and files of weights."""
-    if (folder / "model.json").is_file():
+    if _is_model(folder):
         return [folder]
-    found: list[Path] = []
-    for place in sorted(folder.iterdir()) if folder.is_dir() else ():
-        described = (place / "model.json").is_file()
-        if described or (place.is_file() and place.suffix in (".safetensors", ".pt")):
-            found.append(place)
-    return found[:_MOST]
+    return [place for place in (sorted(folder.iterdir()) if folder.is_dir() else ()) if _is_model(place)][:_MOST]
+
+
+def _is_model(place: Path) -> bool:
+    return (place / "model.json").is_file() or (place.is_file() and place.suffix in (".safetensors", ".pt"))

@@ -12,6 +12,7 @@ from typing import Any
 
 from twisterl import __version__
 from twisterl._internal.arguments import path as valid_path
+from twisterl._internal.arguments import within
 from twisterl._internal.problems import read_json
 from twisterl.envs import of_spec
 from twisterl.errors import CheckpointError, FileError, MissingError, UsageError
@@ -20,7 +21,7 @@ from twisterl.quantum.answers import answer
 from twisterl.quantum.circuits import Gate, gates_of_solution
 from twisterl.quantum.coupling import Coupling
 from twisterl.quantum.pauli import Network
-from twisterl.quantum.search import best_solution
+from twisterl.quantum.search import MAX_EFFORT, best_solution
 from twisterl.quantum.targets import KINDS, ROUTING, Kind, ModelKind, Target, target_of
 
 __all__ = ["Model", "load_model"]
@@ -70,11 +71,30 @@ class Model:
                 edges |= {(a, b)} if name == "cx" else {(a, b), (b, a)}
         return Coupling(int(self.policy.env_params["num_qubits"]), tuple(sorted(edges)))
 
+    @cached_property
+    def _costs(self) -> list[int]:
+        """By action, the number of gates on two qubits, a SWAP counted as three."""
+        return [3 if name.startswith("swap ") else len(name.split()) - 2 for name in self.actions]
+
+    @property
+    def counts_gates(self) -> bool:
+        """True if every action has a gate on two qubits."""
+        return min(self._costs) > 0
+
     def most_actions(self, below: int | None) -> int | None:
-        """Return the most actions of a circuit with fewer than `below` gates on two qubits, None if any number."""
-        costs = [3 if name.startswith("swap ") else len(name.split()) - 2 for name in self.actions]
-        least = min(costs)
-        return None if below is None or not least else (below - 1) // least
+        """Return the most actions of a circuit with fewer than `below` gates on two qubits, None if any number.
+
+        Between gates on two qubits, a qubit needs no more gates on one qubit than the longest product of them has.
+        """
+        if below is None:
+            return None
+        if self.counts_gates:
+            return (below - 1) // min(self._costs)
+        two = max(0, below - 1)
+        names = {name.split()[0] for name, cost in zip(self.actions, self._costs, strict=True) if not cost}
+        # Up to Paulis they are the permutations of X, Y and Z, of which H, S and SX are the three exchanges.
+        longest = 2 if names >= {"h", "s", "sx"} else 3
+        return two + longest * (2 * two + self.coupling.num_qubits)
 
     def solve(self, target: Target, effort: int = 256, **options: Any) -> list[Gate] | None:
         """Return the gates of a circuit for a target in their order in time, None if none was found.
@@ -84,6 +104,7 @@ class Model:
             effort: the width of the beam.
             **options: keywords of `Policy.solve_batch`, such as `seconds`.
         """
+        within("effort", effort, 1, MAX_EFFORT)
         state = target.state()
         policy = self._for_network(target.value) if isinstance(target.value, Network) else self.policy
         actions = best_solution(policy, state, effort=effort, options=options)

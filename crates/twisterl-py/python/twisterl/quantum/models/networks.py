@@ -2,65 +2,54 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from twisterl.quantum.coupling import Coupling
 
 __all__ = ["config_of_networks"]
 
+# The rotations of the evolutions that evaluations solve, and those that observations show.
+_ROTATIONS, _SHOWN = 10, 12
 
-def config_of_networks(coupling: Coupling, iterations: int, seed: int = 0, hardest: bool = False) -> dict[str, Any]:
-    """Return the config of a training by PPO, on scrambles that become harder as they are solved.
 
-    CX gates cannot be undone, since they may execute a rotation: there are no walks away from the identity.
+def config_of_networks(coupling: Coupling, iterations: int, seed: int = 0, stretch: float = 1.0) -> dict[str, Any]:
+    """Return the config of a training by walks away from the identity, with rotations on the way.
 
     Args:
         coupling: the map.
         iterations: the number of iterations.
         seed: random seed.
-        hardest: begin with the greatest difficulty, whose iterations take the longest.
+        stretch: the length of solutions on the map over that on one with all edges.
     """
     n = coupling.num_qubits
-    width = 128 if n <= 2 else 256 if n <= 4 else 512
-    # About as many gates as a random Clifford needs, all of which are of the set.
-    most = 4 * n * n
     every = max(1, min(50, iterations // 4))
     return {
-        "env_cls": "PauliNetwork",
+        "env_cls": "PauliNetworkCoset",
         "env": {
             "num_qubits": n,
             "coupling_map": [list(edge) for edge in coupling.edges],
-            "basis_gates": ["H", "S", "SX", "CX"],
-            "difficulty": 1,
-            "depth_slope": 4,
-            "max_depth": 4 * most,
-            "max_rotations": 2 * n,
-            "final_pauli_layers": 3 * n,
-            "pauli_diff_scale": 2,
-            "metrics_weights": {"n_cnots": 0.02, "n_gates": 0.001},
+            "evolutions": True,
+            "difficulty": _ROTATIONS,
+            "depth_slope": math.ceil(2 * n * stretch),
+            "max_depth": math.ceil(n * _ROTATIONS * stretch),
+            "max_rotations": _SHOWN,
+            "metrics_weights": {"n_cnots": 0.02, "n_gates": 0.0},
         },
         "policy_cls": "BasicPolicy",
-        "policy": {"embedding_size": width, "common_layers": [width], "symmetry": "canonical"},
-        "algorithm_cls": "PPO",
+        "policy": {"embedding_size": 128 if n <= 2 else 512, "common_layers": [128 if n <= 2 else 256]},
+        "algorithm_cls": "BackwardScramble",
         "algorithm": {
-            "collecting": {"num_episodes": 256, "gamma": 0.995, "lambda": 0.995},
-            "training": {
-                "num_epochs": 4,
-                "minibatch_size": 1024,
-                "vf_coef": 0.8,
-                "ent_coef": 0.01,
-                "clip_ratio": 0.2,
-                "normalize_advantage": True,
-                "max_grad_norm": 1.0,
+            "collecting": {
+                "num_walks": 256 if n <= 4 else 128,
+                "walk_length": math.ceil(6 * n * stretch),
+                "walk_window": 0,
+                "gamma": 1.0,
             },
-            "learning": {
-                "diff_start": most if hardest else 1,
-                "diff_threshold": 0.75,
-                "diff_max": most,
-                "diff_metric": "greedy",
-            },
-            "optimizer": {"lr": 0.001, "lr_final": 0.0001},
-            "evals": {"greedy": {"num_episodes": 100, "deterministic": True}},
+            "training": {"num_epochs": 1, "minibatch_size": 2048, "vf_coef": 1.0, "max_grad_norm": 1.0},
+            "learning": {"diff_metric": "evolutions"},
+            "optimizer": {"lr": 0.002, "lr_final": 0.00002, "schedule": "cosine", "averaging": 0.99},
+            "evals": {"evolutions": {"num_episodes": 100, "deterministic": True, "every": every}},
             "logging": {"log_freq": 1, "checkpoint_freq": every},
         },
         "seed": seed,

@@ -36,19 +36,16 @@ _TRIAL = 3
 _ROTATIONS = 6
 
 
-def config_of(
-    kind: ModelKind, coupling: Coupling, iterations: int, seed: int = 0, hardest: bool = False
-) -> dict[str, Any]:
+def config_of(kind: ModelKind, coupling: Coupling, iterations: int, seed: int = 0) -> dict[str, Any]:
     """Return the config of a training.
 
     For targets, it has walks away from the identity, whose steps back the policy learns; for Pauli networks see
     `config_of_networks`, for routing `config_of_routing`. Sizes grow with the number of gates that random targets need.
-    With `hardest`, it begins with the problems that take longest.
     """
     if kind.name == "routing":
         return config_of_routing(coupling, iterations, seed)
     if kind.name == "pauli_network":
-        return config_of_networks(coupling, iterations, seed, hardest)
+        return config_of_networks(coupling, iterations, seed, _stretch(coupling))
     n = coupling.num_qubits
     length = _walk_length(kind, coupling)
     width = 64 if n <= 2 else 128 if n <= 3 else 256 if n <= 7 else 512
@@ -102,8 +99,12 @@ def _walk_length(kind: ModelKind, coupling: Coupling) -> int:
         # Half the sum of distances is a bound of the number of SWAPs, and the mean distance that of a random place.
         return max(4, math.ceil(1.2 * n * _mean_distance(coupling)))
     growth = {"linear_function": 1.4, "clifford": 1.0}[kind.name]
-    sparse = min(1.6, max(1.0, _mean_distance(coupling) / 1.6))
-    return max(4, math.ceil(growth * n * n * sparse))
+    return max(4, math.ceil(growth * n * n * _stretch(coupling)))
+
+
+def _stretch(coupling: Coupling) -> float:
+    """Return about the length of solutions on a map over that on one with all edges."""
+    return min(1.6, max(1.0, _mean_distance(coupling) / 1.6))
 
 
 def _mean_distance(coupling: Coupling) -> float:
@@ -169,7 +170,10 @@ def train_model(
         begun = time.monotonic()
         run = _trained(config_of(chosen, coupling, count, seed), place, quiet, callback)
         seconds = time.monotonic() - begun
-        policy = Policy(data=run.policy.to_bytes())
+        # Greedy evaluations do not tell which policy of walks is best for beams over networks.
+        last = chosen.name == "pauli_network"
+        trained = Policy(place / "checkpoint_last") if last else run.policy
+        policy = Policy(data=trained.to_bytes())
     made = {"iterations": count, "seconds": round(seconds, 1), "seed": seed}
     model = Model(folder, chosen, policy, training=made)
     measure = measured_routing if chosen.name == "routing" else measured
@@ -189,7 +193,7 @@ def _trained(config: dict[str, Any], place: Path, quiet: bool, callback: Any) ->
 
 def _iterations_in(seconds: float, kind: ModelKind, coupling: Coupling, seed: int, place: Path) -> int:
     """Return the number of iterations that fit into a time, as far as a short trial tells."""
-    run = train(config_of(kind, coupling, _TRIAL, seed, hardest=True), place, quiet=True)
+    run = train(config_of(kind, coupling, _TRIAL, seed), place, quiet=True)
     rows = run.iterations()
     each = (rows[-1]["time"]["elapsed"] - rows[0]["time"]["elapsed"]) / max(len(rows) - 1, 1)
     return max(1, min(10**9, int(0.9 * seconds / max(each, 1e-4))))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisterl import _core, rl
-from twisterl._internal.arguments import whole
+from twisterl._internal.arguments import within
 from twisterl._internal.problems import read_json
 from twisterl._internal.written import written
 from twisterl.errors import ConfigError, FileError, UsageError
@@ -152,9 +152,10 @@ class RLSynthesis:
         """
         if tb_path is not None:
             self.algorithm.run_path = tb_path
+        count = within("num_iterations", num_iterations, 0, 10**12)
         self.env.difficulty = initial_difficulty
         try:
-            self.algorithm.learn(whole("num_iterations", num_iterations))
+            self.algorithm.learn(count)
         except KeyboardInterrupt:
             return
 
@@ -179,6 +180,8 @@ def _ours(env: Any) -> SynthesisGym:
 
 def _named(name: str, config: Any, known: Mapping[str, Any]) -> Any:
     """Return the class that a config names."""
+    if isinstance(config, type):
+        raise ConfigError(f"{name.partition('.')[0]}: expected a config such as {config.__name__}(), found the class")
     short = str(getattr(config, name.partition(".")[2], "")).rpartition(".")[2]
     if short not in known:
         raise ConfigError(f"{name}: expected one of {', '.join(known)}, found {short!r:.60} of {type(config).__name__}")

@@ -2,11 +2,11 @@
 
 use super::link::{Link, Program};
 use super::wire;
+use crate::system::process_group::Leader;
 use crate::trainer::distributed::scheduler::Outcome;
 use crate::{Error, Result};
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
-use std::process::Child;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Receiver, Sender};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -52,7 +52,7 @@ struct Member {
     leaving: AtomicBool,
     /// True once its thread is on its way out.
     left: AtomicBool,
-    child: Mutex<Option<Child>>,
+    child: Mutex<Option<Leader>>,
 }
 
 impl Crew {
@@ -117,7 +117,7 @@ impl Crew {
     /// Returns the numbers of the processes that were started.
     pub fn pids(&self) -> Vec<u32> {
         let state = lock(&self.shared.state);
-        state.members.iter().filter_map(|m| lock(&m.child).as_ref().map(Child::id)).collect()
+        state.members.iter().filter_map(|m| lock(&m.child).as_ref().map(Leader::id)).collect()
     }
 }
 
@@ -275,7 +275,7 @@ impl Member {
         if self.leaving.load(Ordering::SeqCst) {
             return Err(std::io::ErrorKind::Interrupted.into());
         }
-        let (link, started): (Link, Child) = program.start()?;
+        let (link, started): (Link, Leader) = program.start()?;
         let pid = started.id();
         *child = Some(started);
         let (answers, requests) = link.split()?;
@@ -289,8 +289,7 @@ impl Member {
 
     fn kill(&self) {
         if let Some(child) = &mut *lock(&self.child) {
-            // One that has ended already needs no killing.
-            let _ = child.kill();
+            child.kill();
         }
     }
 

@@ -3,9 +3,10 @@
 //! On Unix it is a socket in place of the worker's standard input, and what environments print goes to the head's
 //! standard error. Elsewhere it is standard input and output.
 
+use crate::system::process_group::Leader;
 use std::ffi::OsString;
 use std::io;
-use std::process::{Child, Command};
+use std::process::Command;
 
 /// The program of a worker process, with its arguments.
 #[derive(Debug, Clone)]
@@ -18,10 +19,10 @@ pub struct Program {
 
 #[cfg(unix)]
 mod way {
-    use super::{Child, Command, io};
+    use super::{Command, Leader, io};
+    use std::fs::File;
     use std::os::fd::{AsFd as _, OwnedFd};
     use std::os::unix::net::UnixStream;
-    use std::os::unix::process::CommandExt as _;
     use std::time::Duration;
 
     /// The time after which reading and writing at the side of a head time out: it looks whether the worker is running.
@@ -32,21 +33,21 @@ mod way {
 
     impl Link {
         /// Starts a process at the other side.
-        pub fn start(command: &mut Command) -> io::Result<(Self, Child)> {
+        pub fn start(command: &mut Command) -> io::Result<(Self, Leader)> {
             let (ours, theirs) = UnixStream::pair()?;
             ours.set_read_timeout(Some(LOOK))?;
             ours.set_write_timeout(Some(LOOK))?;
             let errors = io::stderr().as_fd().try_clone_to_owned()?;
             command.stdin(OwnedFd::from(theirs)).stdout(errors);
             // A Ctrl-C in the terminal is for the head, which ends its workers.
-            command.process_group(0);
-            Ok((Self(ours), command.spawn()?))
+            Ok((Self(ours), Leader::start(command)?))
         }
 
-        /// Returns the side of a worker.
+        /// Returns the side of a worker. Environments, and what they start, get an empty standard input.
         pub fn of_worker() -> io::Result<Self> {
             let stream = UnixStream::from(io::stdin().as_fd().try_clone_to_owned()?);
             stream.peer_addr()?;
+            rustix::stdio::dup2_stdin(File::open("/dev/null")?)?;
             Ok(Self(stream))
         }
 
@@ -59,7 +60,7 @@ mod way {
 
 #[cfg(not(unix))]
 mod way {
-    use super::{Child, Command, io};
+    use super::{Command, Leader, io};
     use std::io::{Read, Write};
     use std::process::Stdio;
 
@@ -68,9 +69,9 @@ mod way {
 
     impl Link {
         /// Starts a process at the other side.
-        pub fn start(command: &mut Command) -> io::Result<(Self, Child)> {
-            let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-            match (child.stdout.take(), child.stdin.take()) {
+        pub fn start(command: &mut Command) -> io::Result<(Self, Leader)> {
+            let mut child = Leader::start(command.stdin(Stdio::piped()).stdout(Stdio::piped()))?;
+            match child.pipes() {
                 (Some(output), Some(input)) => Ok((Self(Box::new(output), Box::new(input)), child)),
                 _ => Err(io::ErrorKind::BrokenPipe.into()),
             }
@@ -95,7 +96,7 @@ impl Program {
     ///
     /// # Errors
     /// If the program cannot be run.
-    pub fn start(&self) -> io::Result<(Link, Child)> {
+    pub fn start(&self) -> io::Result<(Link, Leader)> {
         Link::start(Command::new(&self.path).args(&self.args))
     }
 }

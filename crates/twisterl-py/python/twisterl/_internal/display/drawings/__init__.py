@@ -50,5 +50,6 @@ DRAWINGS: dict[str, Drawing] = {
     "Clifford": Drawing(matrix.tableau, 3.0, _gates),
     "CliffordCoset": Drawing(matrix.tableau, 3.0, _gates),
     "PauliNetwork": Drawing(matrix.pauli_network, 3.0, _gates),
+    "PauliNetworkCoset": Drawing(matrix.pauli_network, 3.0, _gates),
     "Routing": Drawing(circuit.routing, 3.0, _gates),
 }

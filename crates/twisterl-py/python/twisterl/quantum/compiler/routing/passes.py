@@ -9,9 +9,11 @@ from typing import Any, NamedTuple
 
 from twisterl._internal.arguments import flag, within
 from twisterl.quantum._qiskit import module
+from twisterl.quantum.compiler.routing.engines import Gates, machine_of
 from twisterl.quantum.compiler.routing.problem import Problem, obstacle, problem_of
 from twisterl.quantum.compiler.routing.replay import Edge, Placed, Replay, check_routed
-from twisterl.quantum.compiler.routing.search import Effort, Route, best_route
+from twisterl.quantum.compiler.routing.search import Effort, best_route, windowed_route
+from twisterl.quantum.compiler.routing.windows import Route
 from twisterl.quantum.compiler.synthesis import Budget
 from twisterl.quantum.coupling import MAX_QUBITS, coupling_of
 from twisterl.quantum.models.library import opened
@@ -24,10 +26,16 @@ _LOGGER = logging.getLogger("twisterl.quantum.routing")
 _PASS: Any = module("qiskit.transpiler").TransformationPass
 _STAGE: Any = module("qiskit.transpiler.preset_passmanagers.plugin").PassManagerStagePlugin
 # The extent of the search, and the trials of SABRE as of Qiskit's own stage, by optimization level.
-_EFFORTS = (Effort(8, 0), Effort(16, 1, 1), Effort(24, 2, 1), Effort(128, 4, 3, 16))
+_EFFORTS = (
+    Effort(8, 0, trials=0),
+    Effort(16, 1, 1, trials=20, window=24),
+    Effort(24, 2, 1, trials=60),
+    Effort(128, 4, 3, 16, trials=160),
+)
 _TRIALS = (5, 5, 20, 20)
-# This many times the trials of SABRE from a layout of `SabreLayout` find as few SWAPs on average as that did.
-_MORE = 10
+# This many times the trials of SABRE from a layout of `SabreLayout` find as few SWAPs on average as that did. Where it
+# has needed more SWAPs than a few, windows find fewer than both.
+_MORE, _FEW = 10, 60
 # The most models that a circuit is routed by.
 _MOST_MODELS = 3
 
@@ -44,10 +52,13 @@ class _Region(NamedTuple):
 
 
 class RouteByModels(_PASS, metaclass=_Meta):  # type: ignore[misc]
-    """Brings the qubits of each gate next to each other by SWAPs: those of a model, or SABRE's if these are no more.
+    """Brings the qubits of each gate next to each other by SWAPs: those of a model, or of SABRE if these are no more.
+
+    Where models do not win, SABRE also routes window by window, which takes fewer SWAPs than whole circuits.
 
     The circuit is one on the qubits of the machine. The property `twisterl_routing` says who routed it: `method` is
-    `twisterl` or `sabre`; `swaps` and `sabre_swaps` are the numbers of SWAPs of both; `reason` says why models did not.
+    `twisterl` for models, `windows` or `sabre`; `swaps` is the number of SWAPs, and `sabre_swaps` that of SABRE on the
+    whole circuit; `reason` says why models did not route it.
     """
 
     def __init__(
@@ -79,33 +90,49 @@ class RouteByModels(_PASS, metaclass=_Meta):  # type: ignore[misc]
         self._effort = effort if isinstance(effort, Effort) else _EFFORTS[within("effort", effort, 0, 3)]
         self._seed = None if seed is None else within("seed", seed, 0, 2**63 - 1)
         trials = within("trials", trials, 1, 100_000)
-        self._map, self._trials = self._coupling.both_ways().to_qiskit(), trials
+        self._machine, self._trials = machine_of(self._coupling), trials
 
     def run(self, dag: Any) -> Any:
         """Return the routed circuit."""
         before = self.property_set["final_layout"]
         routed = self._by_sabre(dag, self._trials)
         usual = _count(routed) - _count(dag)
-        best, reason = self._by_models(dag, usual, self._movable and before is None)
-        if best is not None:
-            problem, route = best
-            routed = self._as_dag(dag, problem, route, before)
-        elif self._movable:
-            routed, usual = self._with_more_trials(dag, routed, before)
-        method = "sabre" if best is None else "twisterl"
-        found = {"method": method, "sabre_swaps": usual, "swaps": usual if best is None else best[1].cost}
-        self.property_set["twisterl_routing"] = found | ({} if reason is None else {"reason": reason})
-        _LOGGER.info("%s SWAPs by %s, %d by SABRE%s", found["swaps"], method, usual, f": {reason}" if reason else "")
+        found: dict[str, Any] = {"method": "sabre", "sabre_swaps": usual, "swaps": usual}
+        if (reason := obstacle(dag)) is not None:
+            found["reason"] = f"the circuit has {reason}"
+        elif usual:
+            routed = self._improved(dag, routed, before, found)
+        self.property_set["twisterl_routing"] = found
+        _LOGGER.info("%(swaps)d SWAPs by %(method)s, %(sabre_swaps)d by SABRE", found)
         return routed
 
     def _by_sabre(self, dag: Any, trials: int) -> Any:
         """Return the circuit that SABRE routed, with its final layout among the properties."""
-        sabre = module("qiskit.transpiler.passes").SabreSwap(self._map, "decay", seed=self._seed, trials=trials)
+        sabre = module("qiskit.transpiler.passes").SabreSwap(self._machine, "decay", seed=self._seed, trials=trials)
         sabre.property_set = self.property_set
         return sabre.run(dag)
 
-    def _with_more_trials(self, dag: Any, routed: Any, before: Any) -> tuple[Any, int]:
-        """Return the better one of a circuit that SABRE routed and one of more trials, and the number of its SWAPs.
+    def _improved(self, dag: Any, routed: Any, before: Any, found: dict[str, Any]) -> Any:
+        """Return a circuit with fewer SWAPs than one that SABRE routed, or that one. `found` then tells whose it is."""
+        problem, budget = problem_of(dag), Budget(self._seconds)
+        parts, usual = problem.gates(), found["swaps"]
+        route, reason = self._by_models(parts, usual, self._movable and before is None, budget)
+        method, tied = "twisterl", route is not None and route.cost == usual
+        if route is None or route.cost >= usual:
+            found["reason"] = reason or f"models found {route.cost if route else 'no'} SWAPs"
+            if self._movable and usual <= _FEW:
+                routed = self._with_more_trials(dag, routed, before)
+                found["swaps"] = found["sabre_swaps"] = _count(routed) - _count(dag)
+            # A model that ties with SABRE is one that windows do not improve on.
+            if self._effort.trials and not tied:
+                method, route = "windows", windowed_route(self._coupling, parts, self._effort, budget, self._seed)
+        if route is None or route.cost >= found["swaps"]:
+            return routed
+        found |= {"method": method, "swaps": route.cost}
+        return self._as_dag(dag, problem, route, before)
+
+    def _with_more_trials(self, dag: Any, routed: Any, before: Any) -> Any:
+        """Return the better one of a circuit that SABRE routed and one of more trials.
 
         The layout is one that `SabreLayout` chose by trials of many routes from it. Few other trials find more SWAPs.
         """
@@ -113,23 +140,18 @@ class RouteByModels(_PASS, metaclass=_Meta):  # type: ignore[misc]
         self.property_set["final_layout"] = before
         again = self._by_sabre(dag, _MORE * self._trials)
         if _count(again) < _count(routed):
-            return again, _count(again) - _count(dag)
+            return again
         self.property_set["final_layout"] = final
-        return routed, _count(routed) - _count(dag)
+        return routed
 
-    def _by_models(self, dag: Any, usual: int, movable: bool) -> tuple[tuple[Problem, Route] | None, str | None]:
-        """Return the best route with fewer SWAPs than `usual`, or the reason why there is none."""
-        if (found := obstacle(dag)) is not None:
-            return None, f"the circuit has {found}"
-        problem = problem_of(dag)
-        parts = problem.gates()
+    def _by_models(
+        self, parts: Sequence[Gates], usual: int, movable: bool, budget: Budget
+    ) -> tuple[Route | None, str | None]:
+        """Return the best route of models that are not given up beside `usual`, or the reason why there is none."""
         regions = list(self._regions(parts))
         if not regions:
-            return (
-                None,
-                f"no model fits the map of {self._coupling.num_qubits} qubits or of those with gates",
-            )
-        budget, routes = Budget(self._seconds), list[Route]()
+            return None, f"no model fits the map of {self._coupling.num_qubits} qubits or of those with gates"
+        routes = list[Route]()
         for model, qubits in regions[:_MOST_MODELS]:
             number = {qubit: i for i, qubit in enumerate(qubits)}
             local = [[(number[a], number[b]) for a, b in part] for part in parts]
@@ -138,8 +160,7 @@ class RouteByModels(_PASS, metaclass=_Meta):  # type: ignore[misc]
                 routes.append(_on_map(route, qubits, self._coupling.num_qubits))
         if not routes:
             return None, f"no model found a better route within {self._seconds:g} seconds"
-        best = min(routes, key=lambda route: route.cost)
-        return ((problem, best), None) if best.cost < usual else (None, f"models found {best.cost} SWAPs")
+        return min(routes, key=lambda route: route.cost), None
 
     def _regions(self, parts: Sequence[list[Edge]]) -> Iterator[_Region]:
         """Yield the models for the map, or for that of the qubits with gates if there are none."""

@@ -1,3 +1,5 @@
+mod coset;
+
 use super::{env, full, line, make, state};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -55,7 +57,7 @@ struct Case {
 /// Episodes of the peer, see the script beside the file.
 #[test]
 fn episodes_are_those_of_the_peer() {
-    let text = include_str!("../../../../tests/vectors/peer/pauli_network.json");
+    let text = include_str!("../../../../../tests/vectors/peer/pauli_network.json");
     let vectors: Vectors = serde_json::from_str(text).unwrap();
     assert_eq!(vectors.cases.len(), 12);
     for case in vectors.cases {
