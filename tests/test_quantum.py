@@ -106,6 +106,36 @@ def test_the_greatest_return_is_the_cheapest_circuit(cheap, search, invert):
     assert not any(solution.inverted for solution in found) or invert == "both"
 
 
+def test_uniform_targets_are_those_of_the_command_line(cheap, cli):
+    policy = twisterl.load_policy(cheap)
+    figures = policy.evaluate(num_episodes=30, start="uniform", search="beam=4", seed=3)
+    shown = cli("evaluate", cheap, "--num-episodes", 30, "--start=uniform", "--search", "beam=4", "--seed", 3, "--json")
+    assert shown.returncode == 0, shown.stderr
+    expected = json.loads(shown.stdout)
+    for name in ("count", "solved", "mean_length", "mean_reward", "nodes_per_state"):
+        assert figures[name] == expected[name]
+    assert figures["mean_length"] != policy.evaluate(num_episodes=30, search="beam=4", seed=3)["mean_length"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"start": "random"}, "start: expected scramble or uniform, found"),
+        ({"start": None}, "start: expected a text, found None"),
+        ({"states": [LOCAL], "start": "uniform"}, "start: expected none beside given states"),
+    ],
+)
+def test_starts_that_cannot_be_drawn_are_refused(cheap, arguments, message):
+    with pytest.raises(twisterl.UsageError, match=message):
+        twisterl.load_policy(cheap).evaluate(**arguments)
+
+
+def test_environments_without_random_states_are_named(tmp_path):
+    policy = twisterl.train({"env_cls": "CartPole-v1"}, tmp_path / "run", num_steps=0, quiet=True).policy
+    with pytest.raises(twisterl.UsageError, match=r"start: expected an environment .* states, found CartPole"):
+        policy.evaluate(start="uniform")
+
+
 def test_both_ends_are_solved_within_one_budget(cheap):
     policy = twisterl.load_policy(cheap)
     env = twisterl.make("Clifford", num_qubits=2, difficulty=30)

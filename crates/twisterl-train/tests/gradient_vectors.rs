@@ -14,7 +14,7 @@ use twisterl_train::data::batch::Batch;
 use twisterl_train::data::supervised_batch::SupervisedBatch;
 use twisterl_train::gradient::learner::{Learner, StepSize};
 use twisterl_train::gradient::loss::Objective;
-use twisterl_train::gradient::loss::imitation::Imitation;
+use twisterl_train::gradient::loss::imitation::{Imitation, PolicyTargets};
 use twisterl_train::gradient::loss::ppo::{Ppo, PpoLossConfig};
 use twisterl_train::gradient::optimizer::{AdamConfig, TrainState};
 
@@ -89,12 +89,14 @@ fn vectors(activation: Activation, value_layers: Vec<usize>) -> Value {
             "policy": policy, "value": value
         }));
     }
+    let imitation =
+        Imitation { examples: &examples, targets: PolicyTargets::Distribution, vf_coef: 0.7 };
     json!({
         "activation": activation,
         "value_layers": value_layers,
         "parameters": network.parameter_count(),
         "ppo": update(&network, &Ppo { batch: &batch, config: LOSS }),
-        "imitation": update(&network, &Imitation { examples: &examples, vf_coef: 0.7 }),
+        "imitation": update(&network, &imitation),
         "rows": rows,
     })
 }

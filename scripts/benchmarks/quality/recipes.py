@@ -59,6 +59,7 @@ def pauli(qubits: int) -> Recipe:
 
 RECIPES: dict[str, Recipe] = {
     "permutation9": Recipe("experts_permutation9_v1", methods=beams(16, 64)),
+    "permutation27": Recipe("experts_permutation27_v1", targets=60, methods=beams(512)),
     "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
     "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
     "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),

@@ -125,8 +125,7 @@ class Policy:
         self,
         states: Sequence[Any] | None,
         optimal: list[int | None],
-        num_episodes: int,
-        difficulty: int | None,
+        drawn: tuple[int, str, int | None],
         options: dict[str, Any],
     ) -> str: ...
     def evaluate_entry(self, entry: str, difficulty: int) -> tuple[float, float]: ...

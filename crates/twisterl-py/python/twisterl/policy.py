@@ -8,7 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from twisterl import _core
 from twisterl._internal import arguments
@@ -240,6 +240,7 @@ class Policy(_core.Policy):
         *,
         num_episodes: int = 1000,
         difficulty: int | None = None,
+        start: Literal["scramble", "uniform"] = "scramble",
         **options: Any,
     ) -> dict[str, float | None]:
         """Evaluate the policy on many problems.
@@ -247,8 +248,9 @@ class Policy(_core.Policy):
         Args:
             states: start states, or dicts with `state` and, if known, `optimal`; or the path of a file in any of the
                 formats of `evaluate --states`.
-            num_episodes: number of scrambles to solve if no states are given.
-            difficulty: difficulty of the scrambles.
+            num_episodes: number of problems to draw if no states are given.
+            difficulty: difficulty of the scrambles; of random states, that whose scrambles have episodes as long.
+            start: the problems to draw: scrambles, or uniformly random states of environments that offer them.
             **options: as for `solve_batch`; by default one sample per problem.
 
         Returns:
@@ -264,10 +266,8 @@ class Policy(_core.Policy):
         elif states is not None:
             rows, optimal = _instances(states)
             rows = self._states(rows)
-        count = arguments.within("num_episodes", num_episodes, 1, 10_000_000)
-        if difficulty is not None:
-            difficulty = arguments.difficulty(difficulty)
-        figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, count, difficulty, options))
+        drawn = arguments.drawn(num_episodes, start, difficulty, given=rows is not None)
+        figures: dict[str, float | None] = json.loads(self.evaluate_json(rows, optimal, drawn, options))
         return figures
 
     def _states(self, states: Any) -> Any:

@@ -351,18 +351,18 @@ impl Policy {
         self.states_of(py, path)
     }
 
-    /// Returns the figures of an evaluation, as JSON.
-    #[pyo3(signature = (states, optimal, num_episodes, difficulty, options))]
+    /// Returns the figures of an evaluation, as JSON. Without states, `drawn` holds the number, the kind and the difficulty of
+    /// the problems.
+    #[pyo3(signature = (states, optimal, drawn, options))]
     fn evaluate_json(
         &self,
         py: Python<'_>,
         states: Option<&Bound<'_, PyAny>>,
         optimal: Vec<Option<u32>>,
-        num_episodes: usize,
-        difficulty: Option<usize>,
+        drawn: (usize, String, Option<usize>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
-        self.figures(py, (states, &optimal), (num_episodes, difficulty), options)
+        self.figures(py, (states, &optimal), &drawn, options)
     }
 
     /// Makes the evaluation that an entry of `evals` describes, in JSON. Returns the success rate and the mean reward.

@@ -7,6 +7,7 @@ use crate::convert::json;
 use crate::convert::numbers::rows;
 use crate::convert::states::{batch, state, state_object};
 use crate::enter::Enter as _;
+use crate::error::refuse;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use std::path::PathBuf;
@@ -15,6 +16,7 @@ use std::time::Instant;
 use twisterl_core::Error as CoreError;
 use twisterl_core::env::Start;
 use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::OptionError;
 use twisterl_core::error::interrupt::Interrupt;
 use twisterl_core::error::json as json_text;
 use twisterl_core::evaluator::{Evaluator, Interruptible};
@@ -22,7 +24,7 @@ use twisterl_core::rng::Purpose;
 use twisterl_core::solve::{SOLVE_SEARCHES, Solution, replay};
 use twisterl_core::space::Actions;
 use twisterl_train::algorithms::Iteration;
-use twisterl_train::config::EvalConfig;
+use twisterl_train::config::{EvalConfig, EvalStart};
 use twisterl_train::system::files::states::{self, StateChecker};
 use twisterl_train::trainer::evaluation::Evaluation;
 use twisterl_train::trainer::reached_limit;
@@ -81,7 +83,7 @@ impl Policy {
         (count, difficulty): (usize, Option<usize>),
         options: &Bound<'py, PyDict>,
     ) -> PyResult<Vec<Solved<'py>>> {
-        let problems = self.scrambles(py, count, difficulty)?;
+        let problems = self.drawn(py, EvalStart::Scramble, count, difficulty)?;
         let (solutions, _) = self.play(py, options, problems, (Purpose::Solve, SOLVE_SEARCHES))?;
         solutions.iter().map(|solution| self.solved(py, solution)).collect()
     }
@@ -90,12 +92,13 @@ impl Policy {
         &self,
         py: Python<'_>,
         (states, optimal): (Option<&Bound<'_, PyAny>>, &[Option<u32>]),
-        (num_episodes, difficulty): (usize, Option<usize>),
+        (count, start, difficulty): &(usize, String, Option<usize>),
         options: &Bound<'_, PyDict>,
     ) -> PyResult<String> {
         let states = states.map(batch).transpose()?.unwrap_or_default();
+        let start = start.parse().map_err(|error| refused_option(py, error))?;
         let problems = match states.is_empty() {
-            true => self.scrambles(py, num_episodes, difficulty)?,
+            true => self.drawn(py, start, *count, *difficulty)?,
             false => Problems::States(states),
         };
         let (solutions, seconds) = self.play(py, options, problems, (Purpose::Evaluate, 1))?;
@@ -155,17 +158,16 @@ impl Policy {
         Ok((replay.first, replay.moves))
     }
 
-    fn scrambles(
+    fn drawn(
         &self,
         py: Python<'_>,
+        start: EvalStart,
         count: usize,
         difficulty: Option<usize>,
     ) -> PyResult<Problems> {
-        let difficulty = match difficulty {
-            Some(difficulty) => difficulty,
-            None => self.env(py)?.difficulty(),
-        };
-        Ok(Problems::Scrambles { difficulty, count })
+        let env = self.env(py)?;
+        let start = start.draw(&*env, difficulty).map_err(|error| refused_option(py, error))?;
+        Ok(Problems::Drawn { start, count })
     }
 
     /// Returns a solution as Python sees it.
@@ -238,12 +240,17 @@ fn numbered(error: Error, starts: &[Start<'_>], env: &dyn EnvSpec, interrupt: &I
     }
 }
 
+/// Returns the error of an argument.
+fn refused_option(py: Python<'_>, OptionError { option, expected, found }: OptionError) -> PyErr {
+    refuse(py, "UsageError", option, &expected, &found)
+}
+
 /// The problems to solve.
 enum Problems {
     /// These states, with the full budget.
     States(Vec<Vec<f64>>),
-    /// This many scrambles.
-    Scrambles { difficulty: usize, count: usize },
+    /// This many scrambles or random states.
+    Drawn { start: Start<'static>, count: usize },
 }
 
 impl Problems {
@@ -252,7 +259,7 @@ impl Problems {
             Self::States(states) => {
                 states.iter().map(|state| Start::State { state, difficulty: None }).collect()
             }
-            &Self::Scrambles { difficulty, count } => vec![Start::Scramble { difficulty }; count],
+            &Self::Drawn { start, count } => vec![start; count],
         }
     }
 }

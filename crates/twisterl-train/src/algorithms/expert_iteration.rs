@@ -83,6 +83,11 @@ impl ExpertIteration {
         self.config.num_solutions
     }
 
+    /// The window of the labels of solutions, in actions.
+    pub fn label_window(&self) -> usize {
+        self.config.label_window
+    }
+
     /// Solves new problems with `evaluator`, and remembers the solutions, shortened, and those of their inverses if the config
     /// says so.
     ///

@@ -1,7 +1,7 @@
 //! The flags of commands that solve many problems.
 
 use super::count;
-use crate::config::EvalStart;
+use crate::config::{EvalStart, MAX_DIFFICULTY};
 use crate::system::files::states::{self, Instance, StateChecker};
 use crate::{Error, Result};
 use clap::Args;
@@ -12,9 +12,6 @@ use twisterl_core::envs::registry::EnvSpec;
 use twisterl_core::error::counts::{counted, grouped};
 use twisterl_core::error::escape::escape_controls;
 use twisterl_core::error::interrupt::Interrupt;
-
-/// The greatest difficulty.
-const MAX_DIFFICULTY: usize = 1_000_000;
 
 /// The problems to solve: states from a file, scrambles, or uniformly random states.
 #[derive(Debug, Args)]
@@ -63,16 +60,10 @@ impl ProblemFlags {
         if self.states.is_some() {
             return Ok(instances.iter().map(Instance::start).collect());
         }
-        let difficulty = self.difficulty(spec);
-        let start = match self.start {
-            EvalStart::Scramble => Start::Scramble { difficulty },
-            EvalStart::Uniform if spec.starts().uniform => Start::Uniform { difficulty },
-            EvalStart::Uniform => {
-                let expected = "an environment that offers uniformly random states";
-                let found = format!("{}, which does not", spec.name());
-                return Err(Error::usage("--start uniform", expected, found));
-            }
-        };
+        let start = self
+            .start
+            .draw(spec, self.difficulty)
+            .map_err(|error| Error::usage("--start uniform", error.expected, error.found))?;
         Ok(vec![start; self.num_episodes])
     }
 
@@ -105,9 +96,6 @@ impl ProblemFlags {
 
     /// Returns the difficulty of the starts.
     pub(super) fn difficulty(&self, spec: &dyn EnvSpec) -> usize {
-        self.difficulty.unwrap_or_else(|| match self.start {
-            EvalStart::Scramble => spec.difficulty(),
-            EvalStart::Uniform => MAX_DIFFICULTY,
-        })
+        self.start.difficulty(spec, self.difficulty)
     }
 }

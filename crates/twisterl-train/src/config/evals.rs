@@ -8,6 +8,10 @@ use schemars::JsonSchema;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
+use std::str::FromStr;
+use twisterl_core::env::Start;
+use twisterl_core::envs::registry::EnvSpec;
+use twisterl_core::error::OptionError;
 use twisterl_core::error::from_serde::shorten;
 use twisterl_core::solve::{Invert, Objective, SolveOptions};
 
@@ -15,6 +19,8 @@ use twisterl_core::solve::{Invert, Objective, SolveOptions};
 pub const ROLLOUT_METRIC: &str = "rollout";
 /// The longest name of an evaluation, in bytes.
 const MAX_NAME: usize = 64;
+/// The greatest difficulty of an episode.
+pub const MAX_DIFFICULTY: usize = 1_000_000;
 
 /// The starts of the episodes of an evaluation.
 #[derive(
@@ -27,6 +33,50 @@ pub enum EvalStart {
     Scramble,
     /// Uniformly random states, where the environment offers them.
     Uniform,
+}
+
+impl EvalStart {
+    /// Returns the difficulty of the starts: by default that of the parameters of the environment, or, for random states, the
+    /// greatest, which allows the longest episodes.
+    pub fn difficulty(self, spec: &dyn EnvSpec, given: Option<usize>) -> usize {
+        given.unwrap_or_else(|| match self {
+            Self::Scramble => spec.difficulty(),
+            Self::Uniform => MAX_DIFFICULTY,
+        })
+    }
+
+    /// Returns the start of an episode, of this [difficulty](Self::difficulty).
+    ///
+    /// # Errors
+    /// If the environment does not offer uniformly random states.
+    pub fn draw(
+        self,
+        spec: &dyn EnvSpec,
+        difficulty: Option<usize>,
+    ) -> Result<Start<'static>, OptionError> {
+        let difficulty = self.difficulty(spec, difficulty);
+        match self {
+            Self::Scramble => Ok(Start::Scramble { difficulty }),
+            Self::Uniform if spec.starts().uniform => Ok(Start::Uniform { difficulty }),
+            Self::Uniform => {
+                let expected = "an environment that offers uniformly random states";
+                let found = format!("{}, which does not", spec.name());
+                Err(OptionError::new("start", expected, found))
+            }
+        }
+    }
+}
+
+impl FromStr for EvalStart {
+    type Err = OptionError;
+
+    fn from_str(text: &str) -> Result<Self, OptionError> {
+        match text {
+            "scramble" => Ok(Self::Scramble),
+            "uniform" => Ok(Self::Uniform),
+            _ => Err(OptionError::new("start", "scramble or uniform", format!("{text:?}"))),
+        }
+    }
 }
 
 /// One evaluation.

@@ -28,7 +28,7 @@ pub use algorithm::{
 pub use check::changes::ChangedField;
 pub use check::source::ConfigSource;
 pub use check::unused::IgnoredField;
-pub use evals::{EvalConfig, EvalStart, Evals, ROLLOUT_METRIC};
+pub use evals::{EvalConfig, EvalStart, Evals, MAX_DIFFICULTY, ROLLOUT_METRIC};
 pub use names::engine::EngineName;
 pub(crate) use policy::descriptions;
 pub use policy::{

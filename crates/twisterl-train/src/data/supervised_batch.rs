@@ -12,7 +12,7 @@ pub struct SupervisedBatch {
     pub observations: Observations,
     /// The allowed actions, `[rows, actions]`.
     pub masks: Vec<bool>,
-    /// Target distributions, `[rows, actions]`; 0 where masked.
+    /// Target policies, `[rows, actions]`; 0 where masked.
     pub policies: Vec<f32>,
     /// Targets of the value, `[rows]`.
     pub values: Vec<f32>,

@@ -68,10 +68,10 @@ pub fn backward_scramble(seed: u64, iterations: u64) -> RunConfig {
         "algorithm_cls": "twisterl.rl.BackwardScramble",
         "algorithm": {
             "collecting": {
-                "num_walks": 64, "walk_length": 40, "walk_window": 12, "gamma": 1.0,
+                "num_walks": 64, "walk_length": 40, "walk_window": 12, "label_window": 4, "gamma": 1.0,
                 "experts": {
-                    "after": 0.3, "num_problems": 16, "beam": 64, "window": 12, "memory": 512,
-                    "num_solutions": 64
+                    "after": 0.3, "num_problems": 16, "beam": 64, "window": 12, "label_window": 6,
+                    "memory": 512, "num_solutions": 64
                 }
             },
             "training": {"num_epochs": 1, "minibatch_size": 256, "vf_coef": 0.5},

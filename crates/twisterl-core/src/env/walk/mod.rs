@@ -4,11 +4,18 @@
 //! (EfficientCube: Takano 2023, "Self-Supervision is All You Need for Solving Rubik's Cube"). A random walk is seldom
 //! a shortest path, which makes the labels noisy; [shortening](Walk::shorten) the walks first reduces the noise.
 
+mod branches;
+mod equally_short;
 mod shorten;
 mod slots;
+#[cfg(test)]
+mod test_paths;
+#[cfg(test)]
+mod tests;
 mod wander;
 
 use crate::env::batch::VecEnv;
+use crate::env::walk::equally_short::EquallyShort;
 use crate::env::walk::shorten::{Shortener, StatePath};
 use crate::env::walk::slots::{GIVEN, Slots};
 use crate::env::{Start, Step};
@@ -25,6 +32,8 @@ pub struct WalkConfig<'a> {
     pub length: usize,
     /// The window of [`Walk::shorten`], in actions; below 2, walks are not shortened.
     pub window: usize,
+    /// The window of the [labels](Walks::labels), in actions; below 2, each state has one.
+    pub label_window: usize,
     /// Discount of rewards.
     pub gamma: f32,
     /// The twists under which observations are brought into canonical form, as
@@ -41,6 +50,9 @@ pub struct Walks {
     pub masks: Vec<bool>,
     /// The action that leads one step back to the solved state, `[rows]`.
     pub actions: Vec<u32>,
+    /// The actions to learn, `[rows, actions]`: that of `actions`; or, with a window, all that begin a shortest path to the state
+    /// of the walk that is so many steps nearer to the solved state, or to the solved state itself.
+    pub labels: Vec<bool>,
     /// The discounted return of the way back, `[rows]`.
     pub returns: Vec<f32>,
     /// The number of steps of the way back, `[rows]`.
@@ -53,6 +65,7 @@ impl Walks {
         self.observations.clear();
         self.masks.clear();
         self.actions.clear();
+        self.labels.clear();
         self.returns.clear();
         self.distances.clear();
     }
@@ -105,6 +118,7 @@ struct Walker<V> {
     inverses: Vec<u32>,
     path: StatePath,
     shortener: Shortener,
+    equally_short: EquallyShort,
     mask: Vec<bool>,
     allowed: Vec<u32>,
     steps: Vec<Step>,
@@ -112,6 +126,8 @@ struct Walker<V> {
     /// The keys of the states of a walk of drawn steps.
     seen: HashSet<u64>,
     canonical: Canonical,
+    /// The labels of a state before it is brought into canonical form, `[actions]`.
+    plain: Vec<bool>,
 }
 
 /// Returns a maker of walks over the batches that `make` makes, of environments with these actions. `inverses`, `[actions]`,
@@ -135,12 +151,14 @@ pub fn over<V: VecEnv + 'static>(
         back,
         path: StatePath::default(),
         shortener: Shortener::new(&inverses),
+        equally_short: EquallyShort::new(&inverses),
         seen: HashSet::new(),
         mask: Vec::new(),
         allowed: Vec::new(),
         steps: Vec::new(),
         state: Vec::new(),
         canonical: Canonical::default(),
+        plain: Vec::new(),
         inverses,
     }))
 }
@@ -211,27 +229,36 @@ impl<V: VecEnv> Walker<V> {
         Ok(next)
     }
 
-    /// Shortens the path.
-    ///
     /// # Errors
-    /// If no action undoes another one, which the search from both ends of a window needs.
-    fn shorten_path(&mut self, window: usize) -> Result<()> {
+    /// If no action undoes another one, which a search within a window of field `field` needs.
+    fn check_window(&self, field: &str, window: usize) -> Result<()> {
         if self.back == StepBack::Drawn && window > 1 {
             let expected = format!("0 or 1 for {}, without inverses", self.slots.batch.name());
-            return Err(Error::config("algorithm.collecting.walk_window", expected, window));
+            let field = format!("algorithm.collecting.{field}");
+            return Err(Error::config(field, expected, window));
         }
+        Ok(())
+    }
+
+    /// Shortens the path.
+    fn shorten_path(&mut self, window: usize) -> Result<()> {
+        self.check_window("walk_window", window)?;
         self.shortener.shorten(&mut self.slots, &mut self.path, window)
     }
 
     /// Shortens the path, and appends its states with their labels.
     fn label(&mut self, config: &WalkConfig<'_>, out: &mut Walks) -> Result<()> {
         self.shorten_path(config.window)?;
+        self.check_window("label_window", config.label_window)?;
+        self.equally_short.look(&mut self.slots, &self.path, config.label_window)?;
         let first = out.actions.len();
         let states = self.path.states.get(1..).unwrap_or_default();
         self.slots.batch.observe(states, &mut out.observations, &mut out.masks)?;
-        for &action in &self.path.actions {
-            out.actions.push(self.inverses[action as usize]);
-            out.distances.push((out.actions.len() - first) as u32);
+        for (place, &action) in (1..).zip(&self.path.actions) {
+            let back = self.inverses[action as usize];
+            out.actions.push(back);
+            self.equally_short.append(place, back, &mut out.labels);
+            out.distances.push(place as u32);
         }
         self.walk_back(first, out)?;
         self.returns(config.gamma, out);
@@ -265,10 +292,17 @@ impl<V: VecEnv> Walker<V> {
     fn canonical(&mut self, twists: &[Twist], first: usize, out: &mut Walks) {
         let width = self.inverses.len();
         for row in first..out.actions.len() {
-            let mask = &mut out.masks[row * width..(row + 1) * width];
+            let columns = row * width..(row + 1) * width;
+            let mask = &mut out.masks[columns.clone()];
             let twist = self.canonical.apply_row(twists, &mut out.observations, row, mask);
             if let Some(twist) = twist {
                 out.actions[row] = twist.action[out.actions[row] as usize];
+                let labels = &mut out.labels[columns];
+                self.plain.clear();
+                self.plain.extend_from_slice(labels);
+                for (&label, &image) in self.plain.iter().zip(&twist.action) {
+                    labels[image as usize] = label;
+                }
             }
         }
     }
@@ -303,136 +337,5 @@ impl<V: VecEnv> Walk for Walker<V> {
         self.path.actions.clear();
         self.path.actions.extend(actions.iter().rev().map(|&a| self.inverses[a as usize]));
         self.label(config, out)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::envs::registry::{EnvSpec, Registry};
-    use serde_json::json;
-    use std::sync::Arc;
-
-    fn puzzle(width: usize, height: usize) -> Arc<dyn EnvSpec> {
-        let params = json!({
-            "width": width, "height": height, "difficulty": 5, "max_depth": 500,
-            "move_reward": -0.25, "solved_reward": 2.0
-        });
-        Registry::default().make("Puzzle", &params).unwrap()
-    }
-
-    fn config(twists: &[Twist]) -> WalkConfig<'_> {
-        WalkConfig { length: 30, window: 0, gamma: 0.5, twists }
-    }
-
-    #[test]
-    fn labels_lead_back_to_the_goal_and_returns_are_those_of_the_way_back() {
-        let spec = puzzle(3, 2);
-        let mut walker = Arc::clone(&spec).walker().unwrap();
-        for index in 0..50 {
-            let mut walks = Walks::default();
-            let mut rng = stream(0, Purpose::Walk, 0, index);
-            walker.walk(&config(&[]), &mut rng, &mut walks).unwrap();
-            let rows = walks.actions.len();
-            assert_eq!(walks.distances, (1..=rows as u32).collect::<Vec<_>>());
-            assert_eq!(walks.masks.len(), 4 * rows);
-            // From the state of each row, its label and those of the rows before it lead to the goal.
-            for row in [0, rows / 2, rows - 1] {
-                let mut state = vec![0.0; 6];
-                for &one in walks.observations.ones(row) {
-                    state[one as usize / 6] = f64::from(one % 6);
-                }
-                let mut env = spec.batch(1);
-                let start = Start::State { state: &state, difficulty: None };
-                env.begin(0, start, &mut rng).unwrap();
-                let (mut back, mut steps) = (0.0, Vec::new());
-                for &action in walks.actions[..=row].iter().rev() {
-                    let mut one = crate::space::Actions::new(&spec.action_space());
-                    one.push((action as usize).into());
-                    env.step(&[0], &one, &mut steps).unwrap();
-                }
-                assert!(env.solved(0), "walk {index}, row {row}");
-                for step in steps.iter().rev() {
-                    back = step.reward + 0.5 * back;
-                }
-                assert_eq!(walks.returns[row], back);
-            }
-        }
-    }
-
-    #[test]
-    fn walks_over_batches_of_any_kind_are_those_over_the_concrete_environment() {
-        for (width, length, window) in [(3, 20, 0), (3, 90, 12), (4, 70, 16)] {
-            let spec = puzzle(width, width);
-            let boxed = Arc::clone(&spec);
-            let mut boxed_walker =
-                over(&spec.action_space(), spec.inverses(), move |len| boxed.batch(len)).unwrap();
-            let mut walker = spec.walker().unwrap();
-            for index in 0..5 {
-                let [a, b] = [&mut walker, &mut boxed_walker].map(|walker| {
-                    let mut walks = Walks::default();
-                    let mut rng = stream(1, Purpose::Walk, 0, index);
-                    let config = WalkConfig { length, window, gamma: 0.9, twists: &[] };
-                    walker.walk(&config, &mut rng, &mut walks).unwrap();
-                    walks
-                });
-                assert!(a.actions.len() > 5 && a.actions.len() <= length);
-                assert_eq!(
-                    (a.observations, a.masks, a.actions, a.returns, a.distances),
-                    (b.observations, b.masks, b.actions, b.returns, b.distances)
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn canonical_walks_are_images_of_plain_walks() {
-        let spec = puzzle(3, 3);
-        let (mut walker, twists) = (Arc::clone(&spec).walker().unwrap(), spec.twists());
-        let mut walk = |twists: &[Twist]| {
-            let mut walks = Walks::default();
-            let mut rng = stream(3, Purpose::Walk, 0, 0);
-            walker.walk(&config(twists), &mut rng, &mut walks).unwrap();
-            walks
-        };
-        let (plain, canonical) = (walk(&[]), walk(&twists));
-        let mut turned = 0;
-        for row in 0..plain.actions.len() {
-            let ones = |walks: &Walks| {
-                let mut ones = walks.observations.ones(row).to_vec();
-                ones.sort_unstable();
-                ones
-            };
-            let image = |one: &u32| twists[0].observation[*one as usize];
-            let mut images: Vec<u32> = ones(&plain).iter().map(image).collect();
-            images.sort_unstable();
-            let (action, image) =
-                (plain.actions[row], twists[0].action[plain.actions[row] as usize]);
-            if images < ones(&plain) {
-                assert_eq!((ones(&canonical), canonical.actions[row]), (images, image));
-                turned += 1;
-            } else {
-                assert_eq!((ones(&canonical), canonical.actions[row]), (ones(&plain), action));
-            }
-        }
-        assert!(turned > 5);
-    }
-
-    #[test]
-    fn solutions_are_followed_backwards_and_shortened() {
-        let spec = puzzle(3, 2);
-        let mut walker = Arc::clone(&spec).walker().unwrap();
-        // The blank is at 1, and left solves the board. Right and back first is a detour.
-        let (state, mut detour) = ([1.0, 0.0, 2.0, 3.0, 4.0, 5.0], vec![2, 0, 0]);
-        let mut walks = Walks::default();
-        walker.follow(&config(&[]), &state, &detour, &mut walks).unwrap();
-        assert_eq!((&walks.actions[..], &walks.distances[..]), (&[0, 0, 2][..], &[1, 2, 3][..]));
-        walker.shorten(&state, &mut detour, 3).unwrap();
-        assert_eq!(detour, [0]);
-        let error = walker.follow(&config(&[]), &state, &[2], &mut walks).unwrap_err();
-        assert!(error.to_string().contains("actions that solve it"), "{error}");
-        let error = walker.follow(&config(&[]), &state, &[4], &mut walks).unwrap_err();
-        assert_eq!(error, Error::action("0 to 3", 4));
     }
 }

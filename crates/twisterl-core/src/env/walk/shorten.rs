@@ -6,6 +6,7 @@
 use crate::Result;
 use crate::env::batch::VecEnv;
 use crate::env::state_key::KeyHasher;
+use crate::env::walk::branches::Branches;
 use crate::env::walk::slots::Slots;
 use std::collections::HashMap;
 use std::hash::BuildHasherDefault;
@@ -42,15 +43,6 @@ struct ReachedState {
     slot: usize,
     /// The parent node and the action from it; `None` for the root.
     from: Option<(u32, u32)>,
-}
-
-/// The actions in a state and the states that they lead to.
-#[derive(Debug, Default)]
-struct Branches {
-    mask: Vec<bool>,
-    actions: Vec<u32>,
-    slots: Vec<usize>,
-    keys: Vec<u64>,
 }
 
 impl Side {
@@ -164,7 +156,7 @@ impl Shortener {
             let [a, b] = &mut self.sides;
             let forward = fewer[0] <= fewer[1];
             let (side, other) = if forward { (a, b) } else { (b, a) };
-            let met = self.branches.expand(slots, side, other, &self.inverses)?;
+            let met = expand(slots, (side, other), &self.inverses, &mut self.branches)?;
             let Some((x, y)) = met else { continue };
             let (x, y) = if forward { (x, y) } else { (y, x) };
             let [a, b] = &self.sides;
@@ -177,124 +169,48 @@ impl Shortener {
     }
 }
 
-impl Branches {
-    /// Adds the next level to `side`. Returns the nodes of a state that both sides have reached, as soon as there is one.
-    fn expand<V: VecEnv>(
-        &mut self,
-        slots: &mut Slots<V>,
-        side: &mut Side,
-        other: &Side,
-        inverses: &[u32],
-    ) -> Result<Option<(u32, u32)>> {
-        let level = side.level..side.nodes.len();
-        side.level = level.end;
-        for index in level {
-            let ReachedState { slot, from } = side.nodes[index];
-            let back = from.map(|(_, action)| inverses[action as usize]);
-            self.mask.clear();
-            slots.batch.masks(&[slot], &mut self.mask)?;
-            let allowed = (0u32..)
-                .zip(&self.mask)
-                .filter(|&(action, &allowed)| allowed && Some(action) != back);
-            self.actions.clear();
-            self.actions.extend(allowed.map(|(action, _)| action));
-            slots.branch(slot, &self.actions, &mut self.slots, &mut self.keys)?;
-            for (i, (&child, &key)) in self.slots.iter().zip(&self.keys).enumerate() {
-                let new = side.nodes.len() as u32;
-                if *side.seen.entry(key).or_insert(new) != new {
-                    slots.give_back([child]);
-                    continue;
-                }
-                let from = Some((index as u32, self.actions[i]));
-                side.nodes.push(ReachedState { slot: child, from });
-                if let Some(&met) = other.seen.get(&key) {
-                    slots.give_back(self.slots[i + 1..].iter().copied());
-                    return Ok(Some((new, met)));
-                }
+/// Adds the next level to `side`. Returns the nodes of a state that both sides have reached, as soon as there is one.
+fn expand<V: VecEnv>(
+    slots: &mut Slots<V>,
+    (side, other): (&mut Side, &Side),
+    inverses: &[u32],
+    branches: &mut Branches,
+) -> Result<Option<(u32, u32)>> {
+    let level = side.level..side.nodes.len();
+    side.level = level.end;
+    for index in level {
+        let ReachedState { slot, from } = side.nodes[index];
+        let back = from.map(|(_, action)| inverses[action as usize]);
+        branches.make(slots, slot, back)?;
+        for (i, (&child, &key)) in branches.slots.iter().zip(&branches.keys).enumerate() {
+            let new = side.nodes.len() as u32;
+            if *side.seen.entry(key).or_insert(new) != new {
+                slots.give_back([child]);
+                continue;
+            }
+            let from = Some((index as u32, branches.actions[i]));
+            side.nodes.push(ReachedState { slot: child, from });
+            if let Some(&met) = other.seen.get(&key) {
+                slots.give_back(branches.slots[i + 1..].iter().copied());
+                return Ok(Some((new, met)));
             }
         }
-        Ok(None)
     }
+    Ok(None)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::env::batch::EnvBatch;
-    use crate::env::{Environment, Start, walk};
+    use crate::env::Environment;
+    use crate::env::walk::test_paths::{boards, distance, inverses, lost_slots, puzzle, walk};
     use crate::envs::puzzle::Puzzle;
-    use crate::rng::{Purpose, stream};
     use crate::space::Action;
     use proptest::prelude::*;
-    use rand::RngExt;
-
-    fn puzzle(width: usize, height: usize) -> Puzzle {
-        let params = serde_json::json!({"width": width, "height": height, "difficulty": 0});
-        Puzzle::new(&serde_json::from_value(params).unwrap()).unwrap()
-    }
 
     fn shortener(env: &Puzzle) -> Shortener {
-        let inverses = walk::inverses("Puzzle", &env.action_space(), |action| env.inverse(action));
-        Shortener::new(&inverses.unwrap())
-    }
-
-    /// Returns a random walk of `length` actions from the goal, with its slots.
-    fn walk(env: &Puzzle, length: usize, seed: u64) -> (Slots<EnvBatch<Puzzle>>, StatePath) {
-        let prototype = env.clone();
-        let mut slots = Slots::new(4, Box::new(move |len| EnvBatch::new(&prototype, len)));
-        let mut rng = stream(seed, Purpose::Walk, 0, 0);
-        let mut at = slots.take().unwrap();
-        slots.batch.begin(at, Start::Scramble { difficulty: 0 }, &mut rng).unwrap();
-        let mut path = StatePath { states: vec![at], actions: Vec::new() };
-        for _ in 0..length {
-            let mut mask = Vec::new();
-            slots.batch.masks(&[at], &mut mask).unwrap();
-            let allowed: Vec<u32> = (0..4).filter(|&a| mask[a as usize]).collect();
-            let action = allowed[rng.random_range(0..allowed.len())];
-            at = slots.copy_of(at).unwrap();
-            slots.step(at, action).unwrap();
-            path.actions.push(action);
-            path.states.push(at);
-        }
-        (slots, path)
-    }
-
-    /// Returns the boards of a path.
-    fn boards(slots: &Slots<EnvBatch<Puzzle>>, path: &StatePath) -> Vec<Vec<f64>> {
-        let board = |&slot: &usize| {
-            let mut board = Vec::new();
-            slots.batch.state(slot, &mut board).unwrap();
-            board
-        };
-        path.states.iter().map(board).collect()
-    }
-
-    /// Returns the distance between two boards, by breadth-first search.
-    fn distance(env: &Puzzle, from: &[f64], to: &[f64]) -> usize {
-        let at = |board: &[f64]| {
-            let mut env = env.clone();
-            env.set_state(board).unwrap();
-            env
-        };
-        let key = |env: &Puzzle| env.state_key(&mut Vec::new());
-        let goal = key(&at(to));
-        let mut level = vec![at(from)];
-        let mut seen: std::collections::HashSet<u64> = level.iter().map(key).collect();
-        for depth in 0.. {
-            if level.iter().any(|e| key(e) == goal) {
-                return depth;
-            }
-            let children = level.iter().flat_map(|env| {
-                (0..4).map(|action| {
-                    let mut child = env.clone();
-                    child.step(Action::Discrete(action));
-                    child
-                })
-            });
-            level = children.filter(|c| seen.insert(key(c))).collect();
-        }
-        0
+        Shortener::new(&inverses(env))
     }
 
     proptest! {
@@ -334,15 +250,7 @@ mod tests {
             let env = puzzle(3, 3);
             let (mut slots, mut path) = walk(&env, 60, seed);
             shortener(&env).shorten(&mut slots, &mut path, window).unwrap();
-            let mut states = path.states.clone();
-            slots.give_back(path.states.drain(..));
-            let count = slots.batch.len() - 1;
-            let mut all: Vec<usize> = (0..count).map(|_| slots.take().unwrap()).collect();
-            prop_assert_eq!(slots.batch.len() - 1, count);
-            states.sort_unstable();
-            all.sort_unstable();
-            prop_assert!(states.windows(2).all(|pair| pair[0] < pair[1]));
-            prop_assert_eq!(all, (1..=count).collect::<Vec<_>>());
+            prop_assert!(!lost_slots(slots, path));
         }
     }
 }

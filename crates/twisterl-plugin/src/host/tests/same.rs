@@ -108,7 +108,8 @@ fn environments_play_as_they_do_without_the_interface() {
 fn walks_lead_back_step_by_step_behind_the_interface() {
     let walk = |spec: Arc<dyn EnvSpec>, window| {
         let mut walks = Walks::default();
-        let config = WalkConfig { length: 12, window, gamma: 1.0, twists: &[] };
+        let config =
+            WalkConfig { length: 12, window, label_window: window, gamma: 1.0, twists: &[] };
         let mut walker = spec.walker().unwrap();
         walker.walk(&config, &mut stream(5, Purpose::Walk, 0, 1), &mut walks).unwrap();
         walks

@@ -29,6 +29,13 @@ def within(name: str, value: Any, low: int, high: int) -> int:
     return number
 
 
+def text(name: str, value: Any) -> str:
+    """Return a text."""
+    if not isinstance(value, str):
+        raise UsageError(f"{name}: expected a text, found {value!r:.60}")
+    return value
+
+
 def seed(value: Any) -> int:
     """Return a random seed."""
     return within("seed", value, 0, 2**64 - 1)
@@ -37,6 +44,14 @@ def seed(value: Any) -> int:
 def difficulty(value: Any) -> int:
     """Return a difficulty."""
     return within("difficulty", value, 0, 1_000_000)
+
+
+def drawn(count: Any, start: Any, level: Any, *, given: bool) -> tuple[int, str, int | None]:
+    """Return the number, the kind and the difficulty of problems to draw, which is of no use beside `given` states."""
+    if given and start != "scramble":
+        raise UsageError(f"start: expected none beside given states, found {start!r:.60}")
+    number = within("num_episodes", count, 1, 10_000_000)
+    return number, text("start", start), None if level is None else difficulty(level)
 
 
 def options(name: str, given: Any, known: Sequence[str]) -> Mapping[str, Any]:

@@ -150,7 +150,7 @@ fn circuits_of_solutions_execute_the_network_with_a_cx_an_action() {
 fn walks_away_from_the_identity_are_led_back_by_their_labels() {
     let spec = make(PauliNetworkCoset::NAME, &evolutions(4, full(4), 5)).unwrap();
     let mut walker = spec.clone().walker().unwrap();
-    let config = WalkConfig { length: 20, window: 0, gamma: 1.0, twists: &[] };
+    let config = WalkConfig { length: 20, window: 0, label_window: 0, gamma: 1.0, twists: &[] };
     let mut rotations = 0;
     for index in 0..20 {
         let mut walks = Walks::default();
@@ -163,12 +163,20 @@ fn walks_away_from_the_identity_are_led_back_by_their_labels() {
         rotations += shown.count();
     }
     assert!(rotations > 20 * 10, "{rotations}");
-    let window = WalkConfig { window: 4, ..config };
-    let error = walker.walk(&window, &mut stream(0, Purpose::Walk, 0, 0), &mut Walks::default());
-    assert_eq!(
-        error.unwrap_err().to_string(),
-        "algorithm.collecting.walk_window: expected 0 or 1 for PauliNetworkCoset, without inverses, found 4"
-    );
+    let windows = [
+        ("walk_window", WalkConfig { window: 4, ..config }),
+        ("label_window", WalkConfig { label_window: 4, ..config }),
+    ];
+    for (field, config) in windows {
+        let mut rng = stream(0, Purpose::Walk, 0, 0);
+        let error = walker.walk(&config, &mut rng, &mut Walks::default()).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            format!(
+                "algorithm.collecting.{field}: expected 0 or 1 for PauliNetworkCoset, without inverses, found 4"
+            )
+        );
+    }
 }
 
 #[test]

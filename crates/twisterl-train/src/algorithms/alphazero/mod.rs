@@ -22,7 +22,7 @@ use crate::algorithms::{Algorithm, Iteration, IterationOutput, MAX_STEPS_FIELD, 
 use crate::config::AlphaZeroConfig;
 use crate::data::ring_buffer::RingBuffer;
 use crate::data::supervised_batch::SupervisedBatch;
-use crate::gradient::loss::imitation::Imitation;
+use crate::gradient::loss::imitation::{Imitation, PolicyTargets};
 use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
 use rand::RngExt as _;
@@ -156,7 +156,11 @@ impl Algorithm for AlphaZero {
         let episodes = self.gather(iteration, &games);
         timer.end(names::COLLECT);
         let training = &self.config.training;
-        let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
+        let objective = Imitation {
+            examples: &self.examples,
+            targets: PolicyTargets::Distribution,
+            vf_coef: training.vf_coef as f32,
+        };
         let plan = UpdatePlan::supervised(training);
         let updated = self.optimizer.update(policy, &objective, &plan, iteration);
         let losses = updated.map_err(|e| by_returns(e, &self.examples.values))?.metrics;

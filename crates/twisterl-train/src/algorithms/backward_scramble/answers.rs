@@ -48,9 +48,10 @@ impl Answers for WalkAnswers {
         }
         let mut arrays = Vec::new();
         observation_arrays::save(&walks.observations, "observations", &mut arrays);
-        let masks = walks.masks.iter().map(|&mask| mask.into()).collect();
+        let flags = |flags: &[bool]| ArrayData::U32(flags.iter().map(|&f| f.into()).collect());
         arrays.extend([
-            ("masks".to_owned(), ArrayData::U32(masks)),
+            ("masks".to_owned(), flags(&walks.masks)),
+            ("labels".to_owned(), flags(&walks.labels)),
             ("actions".to_owned(), ArrayData::U32(walks.actions)),
             ("returns".to_owned(), ArrayData::F32(walks.returns)),
             ("distances".to_owned(), ArrayData::U32(walks.distances)),
@@ -87,20 +88,28 @@ pub(super) fn ask_walks(
 /// Reads an answer for a policy with `network`.
 fn read(answer: &Answer, network: &Network) -> Result<Walks> {
     let arrays = answer.arrays();
+    let flags = |name: &str| -> Result<Vec<bool>> {
+        Ok(arrays.whole(name)?.iter().map(|&flag| flag != 0).collect())
+    };
     let walks = Walks {
         observations: observation_arrays::load("observations", arrays)?,
-        masks: arrays.whole("masks")?.iter().map(|&mask| mask != 0).collect(),
+        masks: flags("masks")?,
+        labels: flags("labels")?,
         actions: arrays.whole("actions")?.to_vec(),
         returns: arrays.floats("returns")?.to_vec(),
         distances: arrays.whole("distances")?.to_vec(),
     };
     let (rows, width) = (walks.observations.len(), network.actions.mask_width());
     let lengths = [walks.actions.len(), walks.returns.len(), walks.distances.len()];
-    if lengths != [rows; 3] || walks.masks.len() != rows * width {
+    let flags = [walks.masks.len(), walks.labels.len()];
+    if lengths != [rows; 3] || flags != [rows * width; 2] {
         return Err(arrays.wrong("actions", &format!("those of {rows} states")));
     }
     if let Some(action) = walks.actions.iter().find(|&&action| action as usize >= width) {
         return Err(answer.wrong(&format!("action {action} of {width}")));
+    }
+    if width > 0 && walks.labels.chunks(width).any(|row| !row.contains(&true)) {
+        return Err(answer.wrong(&"a state without an action to learn"));
     }
     walks.observations.check(&network.observation).map_err(|error| answer.wrong(&error))?;
     Ok(walks)

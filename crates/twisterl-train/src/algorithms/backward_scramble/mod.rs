@@ -1,8 +1,8 @@
 //! Learning to undo walks away from solved states, from top to bottom in the order in which it runs: walk backwards,
 //! label each state with the way back, then supervised updates on minibatches.
 //!
-//! The policy learns the action that leads one step back (EfficientCube: Takano 2023), the value the return of the whole
-//! way back. The last part of a run may learn from solutions that a search finds with the policy
+//! The policy learns the action that leads one step back (EfficientCube: Takano 2023), or any that is as good, the value the
+//! return of the whole way back. The last part of a run may learn from solutions that a search finds with the policy
 //! ([`crate::algorithms::expert_iteration`]) instead, which are far nearer to shortest paths than walks are. Works for
 //! every environment that declares the inverses of its actions.
 
@@ -20,7 +20,7 @@ use crate::algorithms::spread::Spread;
 use crate::algorithms::{Algorithm, Iteration, IterationOutput};
 use crate::config::{BackwardScrambleCollecting, BackwardScrambleConfig};
 use crate::data::supervised_batch::SupervisedBatch;
-use crate::gradient::loss::imitation::Imitation;
+use crate::gradient::loss::imitation::{Imitation, PolicyTargets};
 use crate::record::metrics::names;
 use crate::record::snapshot::Snapshot;
 use rayon::prelude::*;
@@ -76,6 +76,7 @@ fn walk_config<'a>(
     WalkConfig {
         length: collecting.walk_length,
         window: collecting.walk_window,
+        label_window: collecting.label_window,
         gamma: collecting.gamma as f32,
         twists: acting.twists(),
     }
@@ -140,7 +141,12 @@ impl BackwardScramble {
                 };
                 metrics.insert(names::EXPERT_SUCCESS.into(), json!(report.success));
                 metrics.insert(names::EXPERT_LENGTH.into(), json!(report.length));
-                let config = WalkConfig { window: 0, ..walk_config(collecting, policy.acting()) };
+                let label_window = experts.label_window();
+                let config = WalkConfig {
+                    window: 0,
+                    label_window,
+                    ..walk_config(collecting, policy.acting())
+                };
                 let experts = &*experts;
                 each_walk(&mut self.groups, experts.num_solutions(), |group, index| {
                     // Without solutions there is nothing to follow.
@@ -159,14 +165,11 @@ impl BackwardScramble {
     fn gather(&mut self) {
         self.examples.clear();
         for walks in self.groups.iter().map(|group| &group.walks) {
-            let width = walks.masks.len() / walks.actions.len().max(1);
             self.examples.observations.extend(&walks.observations);
             self.examples.masks.extend_from_slice(&walks.masks);
             self.examples.values.extend_from_slice(&walks.returns);
-            for &action in &walks.actions {
-                let certain = (0..width).map(|a| if a == action as usize { 1.0 } else { 0.0 });
-                self.examples.policies.extend(certain);
-            }
+            let right = walks.labels.iter().map(|&right| if right { 1.0 } else { 0.0 });
+            self.examples.policies.extend(right);
         }
     }
 }
@@ -183,7 +186,11 @@ impl Algorithm for BackwardScramble {
         self.gather();
         timer.end(names::COLLECT);
         let training = &self.config.training;
-        let objective = Imitation { examples: &self.examples, vf_coef: training.vf_coef as f32 };
+        let objective = Imitation {
+            examples: &self.examples,
+            targets: PolicyTargets::AnyOf,
+            vf_coef: training.vf_coef as f32,
+        };
         let plan = UpdatePlan::supervised(training);
         let mut losses = self.optimizer.update(policy, &objective, &plan, iteration)?.metrics;
         losses.extend(metrics);

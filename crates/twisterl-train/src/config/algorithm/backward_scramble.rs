@@ -35,13 +35,24 @@ pub struct BackwardScrambleCollecting {
     /// necessary; 0: they are not shortened. The work grows with `b^(walk_window / 2)`, b being the branching factor.
     #[schemars(range(max = 40))]
     pub walk_window: usize,
+    /// The policy may take any action that begins a shortest path to the state that is this many steps nearer to the solved one
+    /// on the walk; 0: only the action of the walk. The work grows with `b^(label_window / 2)`.
+    #[schemars(range(max = 40))]
+    pub label_window: usize,
     /// Learning from solutions of a search in the last part of the run; none if not given.
     pub experts: Option<ExpertsConfig>,
 }
 
 impl Default for BackwardScrambleCollecting {
     fn default() -> Self {
-        Self { gamma: 0.995, num_walks: 256, walk_length: 100, walk_window: 0, experts: None }
+        Self {
+            gamma: 0.995,
+            num_walks: 256,
+            walk_length: 100,
+            walk_window: 0,
+            label_window: 0,
+            experts: None,
+        }
     }
 }
 
@@ -75,6 +86,9 @@ pub struct ExpertsConfig {
     /// Solutions are shortened as walks are by `walk_window`.
     #[schemars(range(max = 40))]
     pub window: usize,
+    /// As `label_window` of walks, for solutions. Where actions commute, 4 finds most of the actions on shortest paths.
+    #[schemars(range(max = 40))]
+    pub label_window: usize,
     /// Solutions remembered; new ones replace the oldest.
     #[schemars(range(min = 1, max = 1_048_576))]
     pub memory: usize,
@@ -96,6 +110,7 @@ impl Default for ExpertsConfig {
             beam: 64,
             value_weight: 0.0,
             window: 16,
+            label_window: 0,
             memory: 20_000,
             num_solutions: 512,
             invert: Invert::Never,

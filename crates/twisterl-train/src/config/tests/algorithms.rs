@@ -333,7 +333,7 @@ fn limits_hold_for_the_algorithm_that_has_them() {
             "algorithm.collecting.experts.beams",
             json!(1),
             "algorithm.collecting.experts.beams: expected one of the keys `after`, `num_problems`, `beam`, \
-             `value_weight`, `window`, `memory`, `num_solutions`, `invert`, found unknown key `beams` (did you mean `beam`?)",
+             `value_weight`, `window`, `label_window`, `memory`, `num_solutions`, `invert`, found unknown key `beams` (did you mean `beam`?)",
         ),
         (
             "ES",

@@ -4,7 +4,7 @@
 use crate::bench::{noise, synthetic_parameters};
 use crate::data::supervised_batch::SupervisedBatch;
 use crate::gradient::learner::{Learner, StepSize};
-use crate::gradient::loss::imitation::Imitation;
+use crate::gradient::loss::imitation::{Imitation, PolicyTargets};
 use crate::gradient::model::Model;
 use crate::gradient::ops::Gradient;
 use crate::gradient::optimizer::{AdamConfig, TrainState};
@@ -242,7 +242,8 @@ fn told_right(common: &[Value]) -> (usize, f64) {
     let examples = sets(1000, 1);
     for step in 0..500 {
         let indices: Vec<u32> = (0..100).map(|i| (step * 100 + i) % 1000).collect();
-        let objective = Imitation { examples: &examples, vf_coef: 0.0 };
+        let objective =
+            Imitation { examples: &examples, targets: PolicyTargets::Distribution, vf_coef: 0.0 };
         learner.step(&mut state, &objective, &indices, size).unwrap();
     }
     let test = sets(1000, 2);

@@ -6,6 +6,10 @@
 //! ```text
 //! loss = -sum_a t_a ln p_a + vf_coef (V - R)^2        d loss / d z_j = p_j - t_j
 //! ```
+//!
+//! If any action of a set `A` is right, the policy term is `-ln sum_{a in A} p_a`. Its gradient is that of the target
+//! `t_a = p_a / sum_{b in A} p_b` for `a` in `A`, and 0 elsewhere (learning from partial labels: Jin & Ghahramani 2002). For
+//! a set of one action, both are the same.
 
 use super::{Loss, LossOutput, LossStatistics, Objective};
 use crate::data::batch::{RowShape, check_lengths};
@@ -22,8 +26,19 @@ use twisterl_core::space::Observations;
 pub struct Imitation<'a> {
     /// The examples.
     pub examples: &'a SupervisedBatch,
+    /// The meaning of the target policies.
+    pub targets: PolicyTargets,
     /// Weight of the value's squared error.
     pub vf_coef: f32,
+}
+
+/// The meaning of target policies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PolicyTargets {
+    /// The probability of each action.
+    Distribution,
+    /// The actions above 0 are right, and it does not matter which of them the policy takes.
+    AnyOf,
 }
 
 impl Objective for Imitation<'_> {
@@ -52,6 +67,7 @@ impl Objective for Imitation<'_> {
         let width: usize = shape.choices.iter().sum();
         let mut observations = Observations::new();
         let mut loss = ImitationLoss {
+            targets: self.targets,
             vf_coef: self.vf_coef,
             masks: Vec::with_capacity(indices.len() * width),
             policies: Vec::with_capacity(indices.len() * width),
@@ -91,13 +107,55 @@ impl Objective for Imitation<'_> {
 /// The supervised loss on some rows.
 #[derive(Debug, Clone)]
 pub struct ImitationLoss {
+    targets: PolicyTargets,
     vf_coef: f32,
     /// The allowed actions, `[rows, actions]`.
     masks: Vec<bool>,
-    /// Target distributions, `[rows, actions]`.
+    /// Target policies, `[rows, actions]`.
     policies: Vec<f32>,
     /// Targets of the value, `[rows]`.
     values: Vec<f32>,
+}
+
+impl ImitationLoss {
+    /// Adds the policy term of a row, and appends its gradient, `[actions]`, times `weight`.
+    fn policy_term(
+        &self,
+        (logits, policy, mask): (&[f32], &[f32], &[bool]),
+        weight: f64,
+        gradient: &mut Vec<f32>,
+        statistics: &mut LossStatistics,
+    ) {
+        let normaliser = log_normaliser(logits, mask);
+        // The logarithm of the sum over the actions that are right.
+        let right = (self.targets == PolicyTargets::AnyOf).then(|| {
+            let set: Vec<bool> = policy.iter().zip(mask).map(|(&t, &m)| m && t > 0.0).collect();
+            log_normaliser(logits, &set)
+        });
+        let mut first = (f64::NEG_INFINITY, 0.0);
+        for ((&logit, &label), &allowed) in logits.iter().zip(policy).zip(mask) {
+            if !allowed {
+                gradient.push(0.0);
+                continue;
+            }
+            let (logit, label) = (f64::from(logit), f64::from(label));
+            let log = logit - normaliser;
+            let probability = log.exp();
+            let target = match right {
+                None => label,
+                Some(right) if label > 0.0 => (logit - right).exp(),
+                Some(_) => 0.0,
+            };
+            gradient.push((weight * (probability - target)) as f32);
+            statistics.policy -= if right.is_none() { target * log } else { 0.0 };
+            statistics.entropy -= probability * log;
+            if log > first.0 {
+                first = (log, label);
+            }
+        }
+        statistics.policy += right.map_or(0.0, |right| normaliser - right);
+        statistics.agreement += first.1;
+    }
 }
 
 impl Loss for ImitationLoss {
@@ -125,26 +183,10 @@ impl Loss for ImitationLoss {
         for ((logits, &value), ((policy, mask), &target)) in
             logits.chunks(width.max(1)).zip(values).zip(targets)
         {
-            let normaliser = log_normaliser(logits, mask);
-            let mut first = (f64::NEG_INFINITY, 0.0);
-            for ((&logit, &target), &allowed) in logits.iter().zip(policy).zip(mask) {
-                if !allowed {
-                    logits_gradient.push(0.0);
-                    continue;
-                }
-                let (log, target) = (f64::from(logit) - normaliser, f64::from(target));
-                let probability = log.exp();
-                logits_gradient.push((weight * (probability - target)) as f32);
-                statistics.policy -= target * log;
-                statistics.entropy -= probability * log;
-                if log > first.0 {
-                    first = (log, target);
-                }
-            }
+            self.policy_term((logits, policy, mask), weight, &mut logits_gradient, &mut statistics);
             let error = f64::from(value) - f64::from(target);
             values_gradient.push((weight * vf_coef * 2.0 * error) as f32);
             statistics.value += error * error;
-            statistics.agreement += first.1;
         }
         statistics.total = statistics.policy + vf_coef * statistics.value;
         let loss = weight * statistics.total;
@@ -159,21 +201,34 @@ mod tests {
     use crate::gradient::loss::LossOp;
     use candle_core::{D, DType, Device, Tensor, Var};
 
-    fn loss() -> ImitationLoss {
+    fn loss(targets: PolicyTargets) -> ImitationLoss {
         ImitationLoss {
+            targets,
             vf_coef: 0.7,
             masks: vec![true, true, true, true, false, true],
-            policies: vec![0.5, 0.2, 0.3, 1.0, 0.0, 0.0],
+            policies: vec![0.5, 0.0, 0.5, 1.0, 0.0, 0.0],
             values: vec![-1.0, 2.0],
         }
     }
 
     #[test]
     fn value_and_gradient_are_those_of_autograd_on_primitives() {
+        autograd_agrees(loss(PolicyTargets::Distribution), |target, logs| {
+            (target * logs).unwrap().sum_all().unwrap().neg().unwrap()
+        });
+        // The first and the last action of the first row are right, and the first of the second.
+        autograd_agrees(loss(PolicyTargets::AnyOf), |target, logs| {
+            let right = target.gt(0.0).unwrap().to_dtype(DType::F32).unwrap();
+            let sums = (right * logs.exp().unwrap()).unwrap().sum(D::Minus1).unwrap();
+            sums.log().unwrap().sum_all().unwrap().neg().unwrap()
+        });
+    }
+
+    /// Compares the loss with one on primitives, whose policy term `cross` makes of targets and log-probabilities.
+    fn autograd_agrees(loss: ImitationLoss, cross: fn(Tensor, Tensor) -> Tensor) {
         let logits =
             Var::from_vec(vec![0.1f32, -0.4, 2.0, 1.0, 7.0, -0.5], (2, 3), &Device::Cpu).unwrap();
         let values = Var::from_vec(vec![0.5f32, 0.25], (2, 1), &Device::Cpu).unwrap();
-        let loss = loss();
         let (fused, output) = LossOp::apply(loss.clone(), 0.5, &logits, &values).unwrap();
 
         let mask: Vec<f32> = loss.masks.iter().map(|&m| if m { 0.0 } else { -1e9 }).collect();
@@ -181,7 +236,7 @@ mod tests {
         let target = Tensor::from_vec(loss.policies.clone(), (2, 3), &Device::Cpu).unwrap();
         let z = (logits.as_tensor() + mask).unwrap();
         let logs = z.broadcast_sub(&z.log_sum_exp(D::Minus1).unwrap().unsqueeze(1).unwrap());
-        let cross = (target * logs.unwrap()).unwrap().sum_all().unwrap().neg().unwrap();
+        let cross = cross(target, logs.unwrap());
         let aim = Tensor::from_vec(loss.values.clone(), (2, 1), &Device::Cpu).unwrap();
         let error = (values.as_tensor() - aim).unwrap().sqr().unwrap().sum_all().unwrap();
         let plain = ((cross + (error * 0.7).unwrap()).unwrap() * 0.5).unwrap();
@@ -202,6 +257,7 @@ mod tests {
     #[test]
     fn statistics_have_closed_forms() {
         let even = ImitationLoss {
+            targets: PolicyTargets::Distribution,
             vf_coef: 1.0,
             masks: vec![true; 2],
             policies: vec![1.0, 0.0],
@@ -210,12 +266,39 @@ mod tests {
         let statistics = even.evaluate(&[0.0, 0.0], &[1.0], 1.0).unwrap().statistics;
         let ln2 = std::f64::consts::LN_2;
         let examples = SupervisedBatch::default();
-        let metrics = Imitation { examples: &examples, vf_coef: 1.0 }.metrics(&statistics);
+        let metrics = objective(&examples).metrics(&statistics);
         assert_eq!(metrics["policy_loss"], ln2);
         assert_eq!(metrics["entropy"], ln2);
         assert_eq!(metrics["value_loss"], 4.0);
         assert_eq!(metrics["agreement"], 1.0);
         assert_eq!(metrics["total_loss"], ln2 + 4.0);
+    }
+
+    fn objective(examples: &SupervisedBatch) -> Imitation<'_> {
+        Imitation { examples, targets: PolicyTargets::Distribution, vf_coef: 1.0 }
+    }
+
+    #[test]
+    fn any_action_of_a_set_is_right() {
+        let set = |policies: Vec<f32>| ImitationLoss {
+            targets: PolicyTargets::AnyOf,
+            vf_coef: 0.0,
+            masks: vec![true; 4],
+            policies,
+            values: vec![0.0],
+        };
+        // The likeliest action is in the set, which has seven eighths of the probability.
+        let logits = [0.0, 3.0f32.ln(), 0.0, 3.0f32.ln()];
+        let output = set(vec![1.0, 1.0, 0.0, 1.0]).evaluate(&logits, &[0.0], 1.0).unwrap();
+        assert!((output.statistics.policy + (7.0f64 / 8.0).ln()).abs() < 1e-6);
+        assert_eq!(output.statistics.agreement, 1.0);
+        // p - t: 1/8 - 1/7 and 3/8 - 3/7.
+        for (gradient, wanted) in output.logits_gradient.iter().zip([-1.0, -3.0, 7.0, -3.0]) {
+            assert!((gradient - wanted / 56.0).abs() < 1e-6, "{:?}", output.logits_gradient);
+        }
+        let all = set(vec![1.0; 4]).evaluate(&logits, &[0.0], 1.0).unwrap();
+        assert!(all.statistics.policy.abs() < 1e-12);
+        assert!(all.logits_gradient.iter().all(|g| g.abs() < 1e-7));
     }
 
     #[test]
@@ -225,12 +308,12 @@ mod tests {
         examples.masks = vec![true, true];
         examples.policies = vec![0.5, 0.5];
         let shape = RowShape::discrete(2);
-        let check = |examples: &SupervisedBatch| Imitation { examples, vf_coef: 1.0 }.check(&shape);
+        let check = |examples: &SupervisedBatch| objective(examples).check(&shape);
         let message = check(&examples).unwrap_err().to_string();
         assert!(message.starts_with("examples.values: expected 1 rows of 1, found 0"), "{message}");
         examples.values = vec![f32::NAN];
         check(&examples).unwrap();
-        let gather = Imitation { examples: &examples, vf_coef: 1.0 }.gather(&shape, &[0]);
+        let gather = objective(&examples).gather(&shape, &[0]);
         assert!(gather.unwrap_err().to_string().starts_with("examples.values[0]: expected a fin"));
     }
 }
