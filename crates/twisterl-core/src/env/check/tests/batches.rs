@@ -160,6 +160,10 @@ impl VecEnv for Lines {
         self.batch.invert_solution(slot, actions)
     }
 
+    fn step_back(&mut self, slot: usize, rng: &mut Rng) -> Result<Option<u32>> {
+        self.batch.step_back(slot, rng)
+    }
+
     fn render(&self, slot: usize) -> Result<String> {
         self.batch.render(slot)
     }
