@@ -87,6 +87,14 @@ def test_what_is_no_permutation_is_refused_of_observations_and_actions(key):
     assert f"{NAME}: {OF_ACTIONS}" in found
 
 
+def test_equal_actions_that_a_symmetry_merges_are_told_apart():
+    # The second twist says that actions 0 and 1 do the same.
+    merged = ([SWAP, SAME], [[1, 1, 2], [1, 1, 2]])
+    assert twisterl.make(plain(TRUTH, twists=returning(merged))).twists() == ([SAME, SWAP], [[0, 1, 2]] * 2)
+    found = message(lambda: twisterl.make(plain(TRUTH, twists=returning(([SWAP], [[1, 1, 2]])))))
+    assert f"{NAME}: {OF_ACTIONS}[1, 1, 2]" in found
+
+
 @pytest.mark.parametrize(
     ("value", "said"),
     [

@@ -101,6 +101,8 @@ mod _core {
     };
     #[pymodule_export]
     use super::policy::Policy;
+    #[pymodule_export]
+    use super::policy::parts::permuted;
     #[cfg(unix)]
     #[pymodule_export]
     use super::python_env::workers::{serve_worker, warn_of_worker};

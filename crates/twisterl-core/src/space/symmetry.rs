@@ -36,6 +36,11 @@ impl Twist {
         image.checked_sub(bits).filter(|&image| image < values)
     }
 
+    /// Returns true if the observation and all actions stay as they are.
+    pub fn is_identity(&self) -> bool {
+        is_identity(&self.observation) && is_identity(&self.action)
+    }
+
     /// Returns `Ok` if both parts are permutations, of `bits` and of `actions` entries.
     ///
     /// # Errors
@@ -59,6 +64,11 @@ impl Twist {
         }
         Ok(())
     }
+}
+
+/// Returns true if a map leaves all numbers where they are.
+pub(super) fn is_identity(map: &[u32]) -> bool {
+    (0..).zip(map).all(|(index, &image)| index == image)
 }
 
 /// Brings sparse observations into canonical form ([`Symmetry::Canonical`]). Memory is reused from call to call.

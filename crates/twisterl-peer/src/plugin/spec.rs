@@ -6,7 +6,7 @@ use serde_json::Value;
 use twisterl_core::env::batch::VecEnv;
 use twisterl_core::registry::{EnvSpec, StartKinds};
 use twisterl_core::space::symmetry::Twist;
-use twisterl_core::space::{ActionSpace, ObservationSpace};
+use twisterl_core::space::{ActionSpace, ObservationSpace, permute_equal_actions};
 use twisterl_core::{Error, Result};
 
 /// An environment with its parameters: those that its class has been called with, which the prototype embodies.
@@ -55,8 +55,6 @@ fn twists(
     size: usize,
     actions: usize,
 ) -> Result<Vec<Twist>> {
-    let same = |count: usize| (0..count as u32).collect::<Vec<u32>>();
-    let identity = Twist { observation: same(size), action: same(actions) };
     let stay = acted.is_empty();
     if !stay && acted.len() != bits.len() {
         let rule = "twists() has as many permutations of the observation as of the actions";
@@ -65,17 +63,18 @@ fn twists(
     // What does not fit is no permutation either.
     let narrow =
         |map: &[usize]| map.iter().map(|&i| u32::try_from(i).unwrap_or(u32::MAX)).collect();
-    let mut twists = Vec::new();
-    for (i, map) in bits.iter().enumerate() {
-        let action = acted.get(i).map_or_else(|| identity.action.clone(), |map| narrow(map));
-        let twist = Twist { observation: narrow(map), action };
+    let all = bits.iter().enumerate().map(|(i, map)| {
+        let action = acted.get(i).map_or_else(|| (0..actions as u32).collect(), |map| narrow(map));
+        Twist { observation: narrow(map), action }
+    });
+    let mut twists: Vec<Twist> = all.collect();
+    permute_equal_actions(&mut twists);
+    for twist in &twists {
         let checked = twist.check(size, actions);
         checked
             .map_err(|error| Error::contract(NAME, "twists() consists of permutations", error))?;
-        if twist != identity {
-            twists.push(twist);
-        }
     }
+    twists.retain(|twist| !twist.is_identity());
     Ok(twists)
 }
 

@@ -2,7 +2,7 @@
 
 mod bundle;
 mod options;
-mod parts;
+pub(crate) mod parts;
 mod predict;
 mod solve;
 

@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use twisterl_core::Error as CoreError;
 use twisterl_core::space::symmetry::Twist;
-use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace};
+use twisterl_core::space::{ActionComponent, ActionSpace, ObservationSpace, permute_equal_actions};
 use twisterl_train::config::RunConfig;
 use twisterl_train::record::load;
 use twisterl_train::record::load::NamedTensor;
@@ -81,8 +81,17 @@ impl Policy {
     }
 }
 
+/// Returns maps of the actions that are permutations as far as the choice among equal actions allows, in the order of `twists`.
+#[pyfunction(name = "permute_equal_actions")]
+pub(crate) fn permuted(twists: Permutations) -> Vec<Vec<u32>> {
+    pairs(twists).into_iter().map(|twist| twist.action).collect()
+}
+
 fn pairs(twists: Permutations) -> Vec<Twist> {
-    twists.into_iter().map(|(observation, action)| Twist { observation, action }).collect()
+    let twists = twists.into_iter().map(|(observation, action)| Twist { observation, action });
+    let mut twists: Vec<Twist> = twists.collect();
+    permute_equal_actions(&mut twists);
+    twists
 }
 
 fn read_tensors(weights: &Bound<'_, PyDict>) -> PyResult<Vec<NamedTensor>> {
