@@ -57,12 +57,25 @@ def pauli(qubits: int) -> Recipe:
     return Recipe("backward_pauli4_v1", (*size, *walks, "num_iterations=150"), 100, beams(16, 64))
 
 
+# A wider network, trained four times as long, that may take any of the equally short circuits.
+LONG = (
+    "policy.embedding_size=1024",
+    "policy.common_layers=[512,256]",
+    "num_iterations=2500",
+    "algorithm.collecting.label_window=2",
+    "algorithm.collecting.experts.label_window=2",
+    "algorithm.collecting.experts.after=0.15",
+    "algorithm.collecting.experts.num_problems=24",
+    "algorithm.collecting.experts.memory=200000",
+)
+
 RECIPES: dict[str, Recipe] = {
     "permutation9": Recipe("experts_permutation9_v1", methods=beams(16, 64)),
-    "permutation27": Recipe("experts_permutation27_v1", targets=60, methods=beams(512)),
+    "permutation27": Recipe("experts_permutation27_v1", targets=60, methods=beams(512, 2048)),
     "linear5": Recipe("experts_linear5_v1", methods=beams(16, 32)),
     "clifford3": Recipe("experts_clifford3_v1", methods=beams(32, 64)),
-    "coset4": Recipe("backward_coset4_v1", methods=beams(512, 1024)),
+    "clifford3_long": Recipe("experts_clifford3_v1", LONG, methods=beams(32)),
+    "coset4": Recipe("backward_coset4_v1", methods=beams(512, 2048)),
     "pauli4": Recipe("backward_pauli4_v1", (), 100, beams(16, 64)),
     "pauli5": pauli(5),
     "pauli6": pauli(6),
