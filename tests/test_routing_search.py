@@ -6,7 +6,7 @@ import pytest
 pytest.importorskip("qiskit")
 from twisterl.errors import EnvError
 from twisterl.quantum import coupling_of
-from twisterl.quantum.compiler.routing import Effort, search
+from twisterl.quantum.compiler.routing import Effort, engines
 from twisterl.quantum.compiler.routing.replay import Operation, Placed, Replay, check_routed
 from twisterl.quantum.compiler.routing.search import best_route
 from twisterl.quantum.compiler.synthesis import Budget
@@ -41,7 +41,7 @@ def is_route(route, parts, coupling):
 @pytest.mark.parametrize("window", [1, 7, 100])
 @pytest.mark.parametrize("movable", [False, True])
 def test_windows_of_any_size_make_a_route(root, monkeypatch, window, movable):
-    monkeypatch.setattr(search, "WINDOW", window)
+    monkeypatch.setattr(engines, "_MODEL_WINDOW", window)
     model = load_model(root / MODEL)
     parts = [gates_of(1, 40), [], gates_of(2, 3), gates_of(3, 20)]
     route = best_route(model, parts, Effort(4, 2, 1, 2), Budget(60), 0, movable)

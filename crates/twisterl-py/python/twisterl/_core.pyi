@@ -31,6 +31,7 @@ __all__ = [
     "flag",
     "forget_locks",
     "park_abandoned",
+    "permute_equal_actions",
     "read_config",
     "read_tensors",
     "resolve_config",
