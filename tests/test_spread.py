@@ -358,6 +358,7 @@ def test_a_worker_of_ray_that_answers_otherwise_is_refused_and_named(tmp_path):
             # The head asks for this part, which is late, once more.
             while not second.exists():
                 time.sleep(0.01)
+            time.sleep(1)  # the right answer is on its way, and is to arrive first
             return right + b"."
         second.touch()
         return right
