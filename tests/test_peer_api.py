@@ -163,8 +163,15 @@ def test_permutations_are_checked():
     policy = BasicPolicy([3], 2, 4)
     policy.set_permutations([[2, 1, 0]])
     assert policy.act_perms == [[0, 1]]
+    # The first one says that both actions do the same, of which the second one names one.
+    policy.set_permutations([[0, 1, 2], [2, 1, 0]], [[1, 1], [1, 1]])
     policy.set_permutations([], [])
-    for obs_perms, act_perms in (([[2, 1, 0]], [[0, 1]] * 2), ([[2, 1, 1]], None), ([[2, 1, 0]], [[0, 2]])):
+    for obs_perms, act_perms in (
+        ([[2, 1, 0]], [[0, 1]] * 2),
+        ([[2, 1, 1]], None),
+        ([[2, 1, 0]], [[0, 2]]),
+        ([[2, 1, 0]], [[1, 1]]),
+    ):
         with pytest.raises(ValueError, match="expected"):
             policy.set_permutations(obs_perms, act_perms)
     assert policy.obs_perms == []

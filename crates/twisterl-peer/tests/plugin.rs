@@ -36,6 +36,8 @@ struct Habits {
     turns: bool,
     /// An observation that cannot be.
     observed: Option<usize>,
+    /// Symmetries that map both actions to one, as those of equal gates.
+    merges: bool,
     /// A mask of one entry.
     short_mask: bool,
     /// Nothing is ever allowed.
@@ -142,6 +144,9 @@ impl Env for Row {
     fn twists(&self) -> (Vec<Vec<usize>>, Vec<Vec<usize>>) {
         let (bits, actions): (Vec<usize>, Vec<usize>) = ((0..9).collect(), vec![0, 1]);
         let reversed = |map: &[usize]| map.iter().rev().copied().collect();
+        if self.habits.merges {
+            return (vec![bits.clone(), reversed(&bits)], vec![vec![1, 1]; 2]);
+        }
         (vec![bits.clone(), reversed(&bits)], vec![actions.clone(), reversed(&actions)])
     }
 
@@ -168,8 +173,14 @@ fn spec(habits: Habits) -> PluginSpec {
     spec_of(Row::new(habits))
 }
 
-const TURNING: Habits =
-    Habits { scrambles: true, turns: true, observed: None, short_mask: false, dead_end: false };
+const TURNING: Habits = Habits {
+    scrambles: true,
+    turns: true,
+    observed: None,
+    merges: false,
+    short_mask: false,
+    dead_end: false,
+};
 
 /// Begins an episode at a state, takes actions, and returns the last observation and mask, and whether the episode is over.
 fn play(
@@ -207,6 +218,9 @@ fn an_environment_is_described() {
     let twists = spec.twists(); // without the identity
     assert_eq!(twists.len(), 1);
     assert_eq!(twists[0].action, [1, 0]);
+    let twists = spec_of(Row::new(Habits { merges: true, ..Habits::default() })).twists();
+    assert_eq!(twists.len(), 1);
+    assert_eq!(twists[0].action, [0, 1]);
 }
 
 #[test]

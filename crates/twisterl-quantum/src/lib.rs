@@ -3,7 +3,8 @@
 //! A state is what is left to do: a permutation ([`Permutation`]), an invertible matrix over GF(2) ([`LinearFunction`]) or the
 //! tableau of a Clifford up to Paulis ([`Clifford`]). An action is a gate of a fixed set, and the identity is the solved state.
 //! The three are one environment, [`Synthesis`], over three kinds of [`Tableau`](tableau::Tableau). In [`PauliNetwork`]
-//! and [`PauliNetworkCoset`], rotations about Paulis come before the Clifford. [`Routing`] executes circuits on a coupling map by SWAPs.
+//! and [`PauliNetworkCoset`], rotations about Paulis come before the Clifford. [`Routing`] executes circuits on a coupling
+//! map by SWAPs.
 //!
 //! Names, parameters, observations, scrambles and rewards are those of the PyPI package `qiskit-gym`, whose configs load as they
 //! are. Unlike there, a step draws nothing at random: `add_inverts` and `track_solution` are accepted and have no effect, the

@@ -234,8 +234,8 @@ impl<T: CliffordOf> Environment for Network<T> {
         ActionSpace::discrete(self.gates().len())
     }
 
-    /// For evolutions, draws `difficulty` rotations. Otherwise applies `difficulty` random gates to the identity, and draws rotations until the distances between their qubits come to
-    /// `difficulty / pauli_diff_scale`. Begins solved if the gates cancel and there are no rotations.
+    /// For evolutions, draws `difficulty` rotations. Otherwise applies `difficulty` random gates to the identity, and draws
+    /// rotations until the distances between their qubits come to `difficulty / pauli_diff_scale`. Begins solved if the gates cancel and there are no rotations.
     fn reset(&mut self, rng: &mut Rng) {
         let (problem, difficulty) = (self.episode.problem(), self.episode.difficulty());
         self.tableau.restart();

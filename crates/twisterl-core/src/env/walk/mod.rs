@@ -166,8 +166,11 @@ pub fn over<V: VecEnv + 'static>(
 /// Returns true if an environment steps back from an episode of difficulty 0. One that has no such episodes does not.
 fn has_steps_back(batch: &mut impl VecEnv) -> Result<bool> {
     let mut rng = stream(0, Purpose::Walk, 0, 0);
-    let begun = batch.begin(0, Start::Scramble { difficulty: 0 }, &mut rng);
-    Ok(begun.is_ok() && batch.step_back(0, &mut rng)?.is_some())
+    match batch.begin(0, Start::Scramble { difficulty: 0 }, &mut rng) {
+        Ok(()) => Ok(batch.step_back(0, &mut rng)?.is_some()),
+        Err(Error::Interrupted) => Err(Error::Interrupted),
+        Err(_) => Ok(false),
+    }
 }
 
 /// Returns the action that undoes each action of environment `name`, `[actions]`; `inverse` is as
